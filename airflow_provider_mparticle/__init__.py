@@ -1,0 +1,3 @@
+"""Apache Airflow provider for mParticle Warehouse Sync."""
+
+__version__ = "0.1.0"

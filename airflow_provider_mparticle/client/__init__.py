@@ -1,0 +1,1 @@
+"""The mParticle client: knows HTTP and mParticle, knows nothing of Airflow."""

@@ -1,0 +1,111 @@
+"""The asynchronous driver: moves the bytes of an exchange with aiohttp. Used in the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import tenacity
+
+from airflow_provider_mparticle.client import tokens
+from airflow_provider_mparticle.client.config import ApiConfig
+from airflow_provider_mparticle.client.endpoints import Call
+from airflow_provider_mparticle.client.errors import MParticleError, NoAnswerError
+from airflow_provider_mparticle.client.exchange import HttpRequest, HttpResponse, TokenNeeded, exchange, login
+from airflow_provider_mparticle.client.retrying import policy
+
+T = TypeVar("T")
+
+
+async def _ignore(_: str) -> None:
+    return None
+
+
+class AsyncClient:
+    """
+    Carries out calls, many at a time, over one pool of connections. Belongs to the event loop that it is made in.
+
+    :param config: The workspace and how to reach it.
+    :param on_token: Awaited with every new token before its first use, for instance to mask it in logs.
+    """
+
+    def __init__(self, config: ApiConfig, on_token: Callable[[str], Awaitable[object]] = _ignore) -> None:
+        self.config = config
+        self._on_token = on_token
+        self._minting = asyncio.Lock()
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=config.timeout_s))
+
+    async def send(self, call: Call[T], *, retry: bool = True) -> T:
+        """
+        Carry out *call* and return its decoded answer.
+
+        :param call: What to do, see :mod:`~airflow_provider_mparticle.client.endpoints`.
+        :param retry: Whether to repeat it under the retry policy; waiting loops repeat by themselves.
+        :raises MParticleError: The error whose class names the cause.
+        """
+        if not retry:
+            return await self._send_once(call)
+        return await tenacity.AsyncRetrying(**policy(call))(self._send_once, call)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+    async def _send_once(self, call: Call[T]) -> T:
+        return await self._drive(exchange(call, self.config))
+
+    async def _drive(self, steps: Generator[Any, Any, T]) -> T:
+        answer: str | HttpResponse | None = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            answer = await (self._token(step) if isinstance(step, TokenNeeded) else self._move(step))
+
+    async def _token(self, needed: TokenNeeded) -> str:
+        credentials = self.config.credentials
+        async with self._minting:
+            if token := tokens.kept(credentials, needed.refused):
+                return token
+            try:
+                minted = await self._drive(login(self.config))
+            except MParticleError as error:
+                error.may_have_acted = False  # whatever happened to the login, the call itself was not sent
+                raise
+            await self._on_token(minted.value)
+            return tokens.keep(credentials, minted)
+
+    async def _move(self, request: HttpRequest) -> HttpResponse:
+        try:
+            async with self._session.request(
+                request.method,
+                request.url,
+                params=request.params,
+                headers=request.headers,
+                json=request.json,
+                allow_redirects=False,
+                proxy=_proxy_for(request.url),
+            ) as response:
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return HttpResponse(response.status, headers, await response.read())
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise NoAnswerError(
+                f"No answer from {request.method} {request.url}: {type(error).__name__}: {error}",
+                may_have_acted=not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError),
+            ) from error
+
+
+def _proxy_for(url: str) -> str | None:
+    """
+    Return the proxy that the environment names for *url*.
+
+    aiohttp's own ``trust_env`` would read ~/.netrc, in a thread, for every request.
+    """
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)

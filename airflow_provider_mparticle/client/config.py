@@ -1,0 +1,88 @@
+"""Everything that a client has to know before it can send anything."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES
+from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
+from airflow_provider_mparticle.client.run_states import RUN_STATES, Progress
+
+# Platform API overview, "Authentication". Neither changes with the data region.
+DEFAULT_TOKEN_URL = "https://sso.auth.mparticle.com/oauth/token"  # noqa: S105 - an address, not a token
+DEFAULT_AUDIENCE = "https://api.mparticle.com"
+DEFAULT_BASE_URL = "https://api.mparticle.com"
+
+# Creating a connection took 9.6 s in mParticle's own screenshots, since mParticle tries it out.
+DEFAULT_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a token is minted for; two configurations with equal credentials share one token."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    token_url: str = DEFAULT_TOKEN_URL
+    audience: str = DEFAULT_AUDIENCE
+
+
+@dataclass(frozen=True)
+class ApiConfig:
+    """
+    One workspace of mParticle, and how to reach it.
+
+    :param credentials: OAuth client credentials of an mParticle API user.
+    :param workspace_id: Workspace whose Warehouse Sync resources are meant.
+    :param account_id: Account for the calls of the Platform API (v1); None refuses those calls.
+    :param base_url: Address of the API without a path. ``https``, or ``http`` to this machine only.
+    :param timeout_s: Seconds to wait for one answer.
+    :param routes: Path templates by name, see :mod:`~airflow_provider_mparticle.client.routes`.
+    :param run_fields: Field names of a run, see :mod:`~airflow_provider_mparticle.client.run_fields`.
+    :param run_states: Meaning of state words, see :mod:`~airflow_provider_mparticle.client.run_states`.
+    :param origin: Where these values come from, for error messages.
+    """
+
+    credentials: Credentials
+    workspace_id: int
+    account_id: int | None = None
+    base_url: str = DEFAULT_BASE_URL
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    routes: Mapping[str, str] = field(default_factory=lambda: DEFAULT_ROUTES, repr=False)
+    run_fields: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: RUN_FIELDS, repr=False)
+    run_states: Mapping[str, Progress] = field(default_factory=lambda: RUN_STATES, repr=False)
+    origin: str = "this configuration"
+
+    def __post_init__(self) -> None:
+        """Refuse to send credentials over a readable line."""
+        for name, url in (("host", self.base_url), ("token_url", self.credentials.token_url)):
+            if not is_safe(url):
+                raise ConfigError(
+                    f"{name} of {self.origin} must start with https:// (http:// is for this machine only), not {url!r}"
+                    if "@" not in url
+                    else f"{name} of {self.origin} must not carry a user name or a password"
+                )
+
+
+def is_safe(url: str) -> bool:
+    """Tell whether credentials may travel to *url*: over TLS, or without leaving this machine."""
+    try:
+        parts = urlsplit(url)
+        if parts.username or parts.password or not parts.hostname:
+            return False
+    except ValueError:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

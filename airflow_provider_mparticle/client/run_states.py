@@ -1,0 +1,35 @@
+"""
+The state words of a pipeline run, and what each means to somebody who waits.
+
+Any other word means that the run is still under way, so a word that mParticle adds later never fails a task; the
+extra field ``run_states`` of the Airflow connection gives such a word its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Progress(StrEnum):
+    """How far a run is, whatever mParticle calls it."""
+
+    UNDER_WAY = "under_way"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+# "success" is stated by the documentation of v2, the others by the v1 reference of 2023.
+RUN_STATES: Mapping[str, Progress] = {
+    "success": Progress.SUCCEEDED,
+    "failed": Progress.FAILED,
+    "triggered": Progress.UNDER_WAY,
+    "queued": Progress.UNDER_WAY,
+    "running": Progress.UNDER_WAY,
+    "dataset_triggered": Progress.UNDER_WAY,
+}
+
+
+def progress_of(state: str | None, states: Mapping[str, Progress]) -> Progress:
+    """Look a state word up, without regard to case; an unknown word means under way."""
+    return states.get((state or "").strip().lower(), Progress.UNDER_WAY)

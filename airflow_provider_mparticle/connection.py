@@ -1,0 +1,128 @@
+"""From an Airflow connection to what the client needs; every bad field is named before anything is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_mparticle.client.config import (
+    DEFAULT_AUDIENCE,
+    DEFAULT_BASE_URL,
+    DEFAULT_TIMEOUT_S,
+    DEFAULT_TOKEN_URL,
+    ApiConfig,
+    Credentials,
+)
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.routes import route_table
+from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
+from airflow_provider_mparticle.client.run_states import RUN_STATES, Progress
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
+
+def api_config(conn: Connection, extra: Mapping[str, Any]) -> ApiConfig:
+    """
+    Read the fields of an Airflow connection.
+
+    :param conn: The connection; *extra* is its extra as a dict, since Airflow reads that one asynchronously.
+    :raises ConfigError: A field is missing or malformed; the message names it and the connection.
+    """
+    fields = _Fields(f"Airflow connection {conn.conn_id!r}", extra)
+    return ApiConfig(
+        credentials=Credentials(
+            client_id=fields.required("login (the client id)", conn.login),
+            client_secret=fields.required("password (the client secret)", conn.password),
+            token_url=fields.text("token_url", DEFAULT_TOKEN_URL),
+            audience=fields.text("audience", DEFAULT_AUDIENCE),
+        ),
+        workspace_id=fields.number("workspace_id", fields.required("workspace_id", extra.get("workspace_id"))),
+        account_id=fields.number("account_id", value) if (value := fields.given("account_id")) else None,
+        base_url=_base_url(conn),
+        timeout_s=fields.seconds("timeout", DEFAULT_TIMEOUT_S),
+        routes=fields.checked("routes", route_table),
+        run_fields=fields.checked("run_fields", _run_fields),
+        run_states=fields.checked("run_states", _run_states),
+        origin=fields.origin,
+    )
+
+
+class _Fields:
+    """The extra fields of one connection, each read with an error that names it and the connection."""
+
+    def __init__(self, origin: str, extra: Mapping[str, Any]) -> None:
+        self.origin = origin
+        self._extra = extra
+
+    def given(self, name: str) -> Any:
+        """Return a field's value, or None where the form left it empty."""
+        value = self._extra.get(name)
+        return None if value == "" else value
+
+    def required(self, label: str, value: Any) -> Any:
+        if value in (None, ""):
+            raise ConfigError(f"{self.origin} has no {label}. Nothing was sent to mParticle.")
+        return value
+
+    def text(self, name: str, default: str) -> str:
+        value = self.given(name)
+        if value is not None and not isinstance(value, str):
+            raise self._malformed(name, "text", value)
+        return value or default
+
+    def number(self, name: str, value: Any) -> int:
+        if isinstance(value, bool) or not str(value).strip().isdecimal():
+            raise self._malformed(name, "a whole number", value)
+        return int(value)
+
+    def seconds(self, name: str, default: float) -> float:
+        value = self.given(name)
+        try:
+            read = default if value is None else float(value)
+        except (TypeError, ValueError):
+            read = 0.0
+        if isinstance(value, bool) or not 0 < read < float("inf"):
+            raise self._malformed(name, "a positive number of seconds", value)
+        return read
+
+    def checked(self, name: str, check: Any) -> Any:
+        """Read a field that is a JSON object, given as such or as text, and let *check* complete it."""
+        value = self.given(name)
+        try:
+            read = json.loads(value) if isinstance(value, str) else value or {}
+        except ValueError:
+            read = None
+        if not isinstance(read, Mapping):
+            raise self._malformed(name, "a JSON object", value)
+        try:
+            return check(read)
+        except ConfigError as error:
+            raise ConfigError(f"{self.origin}: {error}. Nothing was sent to mParticle.") from error
+
+    def _malformed(self, name: str, wanted: str, value: Any) -> ConfigError:
+        return ConfigError(f"{name} of {self.origin} must be {wanted}, not {value!r}. Nothing was sent to mParticle.")
+
+
+def _base_url(conn: Connection) -> str:
+    host = (conn.host or DEFAULT_BASE_URL).rstrip("/")
+    url = host if "://" in host else f"{conn.schema or 'https'}://{host}"
+    return f"{url}:{conn.port}" if conn.port else url
+
+
+def _run_states(given: Mapping[str, Any]) -> dict[str, Progress]:
+    meanings = [str(progress) for progress in Progress]
+    for word, meaning in given.items():
+        if meaning not in meanings:
+            raise ConfigError(f"run_states: {word!r} must mean one of {', '.join(meanings)}, not {meaning!r}")
+    return {**RUN_STATES, **{word.strip().lower(): Progress(meaning) for word, meaning in given.items()}}
+
+
+def _run_fields(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    for field, names in given.items():
+        if field not in RUN_FIELDS:
+            raise ConfigError(f"run_fields: there is no field {field!r}; the fields are {', '.join(RUN_FIELDS)}")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ConfigError(f"run_fields: {field} must be a list of names, not {names!r}")
+    return {field: (*given.get(field, ()), *names) for field, names in RUN_FIELDS.items()}

@@ -1,0 +1,252 @@
+"""The hook: mParticle's Warehouse Sync and Platform API behind an Airflow connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
+
+from airflow_provider_mparticle import connection_form
+from airflow_provider_mparticle.client import endpoints
+from airflow_provider_mparticle.client.endpoints import Call, Scope
+from airflow_provider_mparticle.client.errors import ConfigError, MParticleError
+from airflow_provider_mparticle.client.models import Json, Pipeline, PipelineRun, PipelineStatus, RunId
+from airflow_provider_mparticle.connection import api_config
+
+if TYPE_CHECKING:
+    from airflow_provider_mparticle.client.sync import Client
+    from airflow_provider_mparticle.sharing import SharedClient
+
+T = TypeVar("T")
+
+
+class MParticleHook(BaseHook):
+    """
+    Talk to mParticle with the credentials of an Airflow connection of type ``mparticle``.
+
+    Every method raises :class:`~airflow_provider_mparticle.client.errors.MParticleError`, whose subclass names the
+    cause. Calls that may be repeated are repeated while mParticle is unreachable, and ``Retry-After`` is obeyed.
+
+    :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``.
+    """
+
+    conn_name_attr = "mparticle_conn_id"
+    default_conn_name = "mparticle_default"
+    conn_type = connection_form.CONN_TYPE
+    hook_name = connection_form.HOOK_NAME
+
+    def __init__(self, mparticle_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mparticle_conn_id = mparticle_conn_id
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the extra fields of the connection form, for Airflow 2.11 to 3.1."""
+        from wtforms import IntegerField, StringField
+
+        fields = {"integer": IntegerField, "number": StringField, "string": StringField}
+        return {
+            name: fields[kind](label=label, description=meaning)
+            for name, (label, kind, meaning) in connection_form.EXTRA_FIELDS.items()
+        }
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return labels and placeholders of the connection form, for Airflow 2.11 to 3.1."""
+        return {
+            "hidden_fields": connection_form.HIDDEN_FIELDS,
+            "relabeling": connection_form.RELABELING,
+            "placeholders": connection_form.PLACEHOLDERS,
+        }
+
+    @cached_property
+    def _client(self) -> Client:
+        from airflow_provider_mparticle.client.sync import Client
+
+        try:
+            conn = self.get_connection(self.mparticle_conn_id)
+        except AirflowNotFoundException as error:
+            raise ConfigError(f"There is no Airflow connection {self.mparticle_conn_id!r}.") from error
+        return Client(api_config(conn, conn.extra_dejson), on_token=mask_secret)
+
+    def get_conn(self) -> Client:
+        """
+        Return the client that carries out calls; the Airflow connection is read at the first use.
+
+        :raises ConfigError: The Airflow connection is missing, or one of its fields is missing or malformed.
+        """
+        return self._client
+
+    def async_client(self) -> AbstractAsyncContextManager[SharedClient]:
+        """
+        Lend the asynchronous client that all triggers of this event loop share.
+
+        Use it as ``async with hook.async_client() as client: await client.send(call)``.
+        """
+        from airflow_provider_mparticle.sharing import shared_client
+
+        return shared_client(self.mparticle_conn_id)
+
+    def send(self, call: Call[T], *, retry: bool = True) -> T:
+        """
+        Carry out a call of :mod:`~airflow_provider_mparticle.client.endpoints`.
+
+        :param call: What to do.
+        :param retry: Whether to repeat it while mParticle is unreachable, where that does no harm. Default: True.
+        :return: The decoded answer.
+        """
+        return self.get_conn().send(call, retry=retry)
+
+    def list_pipelines(self) -> list[Pipeline]:
+        """List the pipelines of the workspace. Source: Warehouse Sync API reference, "Get all pipelines"."""
+        return self.send(endpoints.list_pipelines())
+
+    def get_pipeline(self, pipeline_id: str) -> Pipeline:
+        """
+        Read one pipeline. Source: Warehouse Sync API reference, "Get a pipeline".
+
+        :param pipeline_id: Slug of the pipeline, for example ``"orders"``.
+        :raises NotFoundError: There is no such pipeline in the connection's workspace.
+        """
+        return self.send(endpoints.get_pipeline(pipeline_id))
+
+    def create_pipeline(self, pipeline: Mapping[str, Any]) -> Pipeline:
+        """
+        Create a pipeline. Source: Warehouse Sync API reference, "Create a pipeline".
+
+        :param pipeline: Its fields under mParticle's names; ``id`` is the slug that you choose.
+        :raises InvalidRequestError: mParticle refuses the fields, or the slug is taken.
+        """
+        if not pipeline.get("id"):
+            raise ConfigError("A pipeline needs an id, the slug that you choose for it. Nothing was sent.")
+        return self.send(endpoints.create_pipeline(pipeline))
+
+    def update_pipeline(self, pipeline_id: str, pipeline: Mapping[str, Any]) -> Pipeline:
+        """
+        Give a pipeline other fields. Source: Warehouse Sync API reference, "Update a pipeline".
+
+        :param pipeline_id: Slug of the pipeline.
+        :param pipeline: The fields under mParticle's names. Whether mParticle keeps those that are not sent is not
+            documented, so send all of them. ``sync_mode.type`` cannot be changed.
+        """
+        return self.send(endpoints.update_pipeline(pipeline_id, pipeline))
+
+    def delete_pipeline(self, pipeline_id: str) -> None:
+        """
+        Delete a pipeline. Source: Warehouse Sync API reference, "Delete a pipeline".
+
+        :param pipeline_id: Slug of the pipeline.
+        """
+        self.send(endpoints.delete_pipeline(pipeline_id))
+
+    def trigger_pipeline(self, pipeline_id: str) -> RunId | None:
+        """
+        Start a run, once: what may have arrived is never repeated.
+
+        ``MParticleTriggerPipelineOperator`` also finds out what came of a start whose answer was lost.
+
+        :param pipeline_id: Slug of the pipeline.
+        :return: Id of the run as mParticle gave it, or None where its answer does not say it.
+        :raises PipelineBusyError: A run is in progress.
+
+        Source: Warehouse Sync API reference, "Trigger an on-demand pipeline".
+        """
+        return self.send(endpoints.trigger_pipeline(pipeline_id))
+
+    def get_pipeline_status(self, pipeline_id: str) -> PipelineStatus:
+        """
+        Read how a pipeline is, with its latest run by logical date.
+
+        :param pipeline_id: Slug of the pipeline.
+        :raises NotFoundError: There is no such pipeline, or it was created less than about a minute ago.
+
+        Source: Warehouse Sync API reference, "Get a pipeline's status".
+        """
+        return self.send(endpoints.get_pipeline_status(pipeline_id))
+
+    def list_pipeline_runs(
+        self, pipeline_id: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> list[PipelineRun]:
+        """
+        List the runs of a pipeline, oldest first.
+
+        Reads pages of 100 runs, one request each; a year of an hourly pipeline is 88 requests.
+
+        :param pipeline_id: Slug of the pipeline.
+        :param since: Earliest logical date, inclusive; one without a time zone is local time. Default: all.
+        :param until: Last logical date, inclusive; one without a time zone is local time. Default: all.
+
+        Source: Warehouse Sync API reference, "Get the status of all runs".
+        """
+        found: dict[str, PipelineRun] = {}
+        page = 1
+        while True:
+            runs = self.send(endpoints.list_pipeline_runs(pipeline_id, page=page, since=since, until=until))
+            new = {str(run.pipeline_run_id): run for run in runs} | found
+            if len(new) == len(found) or len(runs) < endpoints.RUNS_PER_PAGE:
+                return sorted(new.values(), key=lambda run: run.began.timestamp() if run.began else 0.0)
+            found, page = new, page + 1
+
+    def get_pipeline_run(self, pipeline_id: str, pipeline_run_id: RunId) -> PipelineRun:
+        """
+        Read one run of a pipeline.
+
+        :param pipeline_id: Slug of the pipeline.
+        :param pipeline_run_id: Id of the run, as mParticle gave it.
+
+        Source: Warehouse Sync API reference, "Get the status of a specific run".
+        """
+        return self.send(endpoints.get_pipeline_run(pipeline_id, pipeline_run_id))
+
+    def platform_request(
+        self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Json = None
+    ) -> Json:
+        """
+        Make any account-scoped call of the Platform API (v1); ``accountId`` is added.
+
+        :param method: GET, POST, PUT or DELETE.
+        :param path: Path below ``/v1``, for example ``"/apps"``.
+        :param params: Further query parameters.
+        :param json: Body of a POST or PUT.
+        :return: The answer's ``data``, out of its envelope; None where the answer is empty.
+
+        Source: Platform API overview.
+        """
+        return self.send(endpoints.request(method, path, Scope.ACCOUNT, params, json))
+
+    def workspace_request(
+        self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Json = None
+    ) -> Json:
+        """
+        Make any workspace-scoped call.
+
+        :param method: GET, POST, PUT or DELETE.
+        :param path: Path below ``/platform/v2/workspaces/{workspaceId}``, for example ``"/calculatedattributes"``.
+        :param params: Query parameters.
+        :param json: Body of a POST or PUT.
+        :return: The answer's JSON; None where the answer is empty.
+        """
+        return self.send(endpoints.request(method, path, Scope.WORKSPACE, params, json))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """
+        Log in and read the workspace's connections, once each.
+
+        :return: Whether both worked, and a sentence that says which of the two failed and why.
+        """
+        try:
+            client = self.get_conn()
+            client.log_in()
+        except MParticleError as error:
+            return False, f"The login failed. {error}"
+        try:
+            connections = client.send(endpoints.list_connections(), retry=False)
+        except MParticleError as error:
+            return False, f"The login worked, but reading workspace {client.config.workspace_id} failed. {error}"
+        return True, (
+            f"Logged in and read workspace {client.config.workspace_id}: {len(connections)} warehouse connections."
+        )

@@ -1,0 +1,58 @@
+"""What Airflow has to know about this package before it imports anything else of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_mparticle import __version__
+from airflow_provider_mparticle.connection_form import (
+    CONN_TYPE,
+    EXTRA_FIELDS,
+    HIDDEN_FIELDS,
+    HOOK_NAME,
+    PLACEHOLDERS,
+    RELABELING,
+)
+
+_INTEGRATION = "mParticle Warehouse Sync"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return provider info; the package name must be the distribution's, or Airflow refuses to start."""
+    return {
+        "package-name": "airflow-provider-mparticle",
+        "name": "mParticle",
+        "description": "Create, start and wait for `mParticle <https://www.mparticle.com/>`__ Warehouse Syncs.",
+        "versions": [__version__],
+        "integrations": [
+            {
+                "integration-name": _INTEGRATION,
+                "external-doc-url": "https://docs.mparticle.com/guides/warehouse-sync/",
+                "tags": ["service"],
+            }
+        ],
+        "connection-types": [
+            {
+                "connection-type": CONN_TYPE,
+                "hook-class-name": "airflow_provider_mparticle.hooks.MParticleHook",
+                "hook-name": HOOK_NAME,
+                "conn-fields": {
+                    name: {"label": label, "description": meaning, "schema": {"type": [kind, "null"]}}
+                    for name, (label, kind, meaning) in EXTRA_FIELDS.items()
+                },
+                "ui-field-behaviour": {
+                    "hidden-fields": HIDDEN_FIELDS,
+                    "relabeling": RELABELING,
+                    "placeholders": PLACEHOLDERS,
+                },
+            }
+        ],
+        "hooks": [_modules("hooks")],
+        "operators": [_modules("operators")],
+        "sensors": [_modules("sensors")],
+        "triggers": [_modules("triggers")],
+    }
+
+
+def _modules(name: str) -> dict[str, Any]:
+    return {"integration-name": _INTEGRATION, "python-modules": [f"airflow_provider_mparticle.{name}"]}

@@ -1,0 +1,84 @@
+"""``python -m airflow_provider_mparticle.simulator``: an mParticle to point Airflow at, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import sys
+import threading
+
+from airflow_provider_mparticle.simulator.simulator import Simulator
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_mparticle.simulator",
+        description="Serve a simulated mParticle on 127.0.0.1: OAuth, Platform API v1 and Warehouse Sync. "
+        "It keeps everything in memory and reaches nothing outside.",
+        epilog="Look at it, or break it, under /_simulator: GET /_simulator shows its state, "
+        "POST /_simulator/faults makes requests fail, DELETE /_simulator/faults ends that.",
+    )
+    parser.add_argument("--port", type=int, default=8090, help="TCP port, 0 for any free one (default: %(default)s)")
+    parser.add_argument(
+        "--run-seconds",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="how long a run takes from its trigger to its end (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--layout",
+        choices=("v2", "v1"),
+        default="v2",
+        help="routes and run fields of Warehouse Sync v2 or of its 2023 v1 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--pipeline",
+        action="append",
+        metavar="ID",
+        help="a pipeline that is there from the start; may be repeated (default: orders)",
+    )
+    return parser.parse_args(argv)
+
+
+def _banner(simulator: Simulator, pipelines: list[str], run_s: float) -> str:
+    connection = shlex.quote(simulator.airflow_connection_json())
+    fault = '{"path": "/trigger", "status": 503}'
+    return f"""\
+Simulated mParticle at {simulator.url} (workspace {simulator.workspace_id}, account {simulator.account_id})
+Pipelines, full and on demand: {", ".join(pipelines)}. A run takes {run_s:g} s.
+
+Point Airflow at it:
+export AIRFLOW_CONN_MPARTICLE_DEFAULT={connection}
+
+See what happened, or answer the next trigger with 503:
+curl -s {simulator.url}/_simulator
+curl -s {simulator.url}/_simulator/faults -d {shlex.quote(fault)}
+
+Ctrl-C ends it."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; 2 if the port is taken."""
+    arguments = _arguments(argv)
+    pipelines = arguments.pipeline or ["orders"]
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    simulator = Simulator(arguments.port, arguments.run_seconds, layout=arguments.layout)
+    for pipeline_id in pipelines:
+        simulator.add_pipeline(pipeline_id)
+    try:
+        simulator.start()
+    except OSError as error:
+        print(f"Cannot listen on 127.0.0.1:{arguments.port}: {error.strerror}. Try --port 0.", file=sys.stderr)
+        return 2
+    print(_banner(simulator, pipelines, arguments.run_seconds), flush=True)
+    ended.wait()
+    simulator.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

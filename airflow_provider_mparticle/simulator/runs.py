@@ -1,0 +1,169 @@
+"""
+Pipeline runs, which move by the clock: a run is a list of words and the seconds each lasts, read when asked.
+
+Source: v1 reference, "Trigger an on-demand pipeline", "Get the status of all runs" and "of one run".
+
+Assumed, the documentation does not say:
+- the v2 names of a run's fields;
+- a manual run's logical date is the instant of its trigger;
+- a full run has no ``range_start``; an incremental one starts where the last success ended, else at
+  ``sync_mode.from``;
+- counters are null until the run has ended;
+- the v2 layout fills ``ended_on``; the v1 layout never fills ``end_date``, as in mParticle's own examples.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_mparticle.simulator.instants import cut, iso
+from airflow_provider_mparticle.simulator.messages import JsonObject, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# A word and how many seconds it lasts; None: for ever.
+Step = tuple[str, "float | None"]
+
+END_WORDS = ("success", "failed")
+DEFAULT_RECORDS = 1000
+
+
+@dataclass(frozen=True)
+class Script:
+    """How a run behaves from its trigger on."""
+
+    steps: tuple[Step, ...]
+    errors: tuple[JsonObject, ...] = ()
+    successful_records: int | None = None
+    failed_records: int | None = None
+    answer_404: bool = False
+    """The one-run route answers 404 for this run; list and status still show it."""
+    vanish_after_s: float | None = None
+    """After this long no route shows the run any more, and it keeps nobody from starting another."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run. Instants are Unix times cut to milliseconds."""
+
+    run_id: int
+    pipeline_id: str
+    type: str
+    started: float
+    logical: float
+    range_start: float | None
+    range_end: float | None
+    script: Script = field(default=Script((("success", None),)))
+
+    def state(self, now: float) -> str:
+        """The word for the run's state at an instant; the last word stays."""
+        end = self.started
+        for word, seconds in self.script.steps:
+            end += math.inf if seconds is None else seconds
+            if now < end:
+                return word
+        return self.script.steps[-1][0]
+
+    def ended(self, now: float) -> bool:
+        """Whether the state is one of the two that end a run."""
+        return self.state(now).lower() in END_WORDS
+
+    def succeeded(self, now: float) -> bool:
+        """Whether the run has ended well."""
+        return self.state(now).lower() == "success"
+
+    def visible(self, now: float) -> bool:
+        """Whether mParticle still knows the run."""
+        lasts_s = self.script.vanish_after_s
+        return lasts_s is None or now < self.started + lasts_s
+
+    def in_progress(self, now: float) -> bool:
+        """Whether the run keeps others from starting."""
+        return self.visible(now) and not self.ended(now)
+
+    def ended_on(self, now: float) -> float | None:
+        """When the last word began, once the run has ended."""
+        if not self.ended(now):
+            return None
+        return cut(self.started + sum(seconds or 0.0 for _, seconds in self.script.steps[:-1]))
+
+    def records(self, now: float) -> tuple[int | None, int | None]:
+        """How many records succeeded and failed; unknown until the run has ended."""
+        if not self.ended(now):
+            return None, None
+        usual = DEFAULT_RECORDS if self.succeeded(now) else 0
+        good, bad = self.script.successful_records, self.script.failed_records
+        return usual if good is None else good, bad or 0
+
+    def errors(self, now: float) -> list[JsonObject]:
+        """Why the run failed, or what it said on its way out."""
+        if not self.ended(now):
+            return []
+        if self.script.errors or self.succeeded(now):
+            return [dict(error) for error in self.script.errors]
+        return [{"message": "The warehouse query failed."}]
+
+
+def run_v2(run: Run, now: float) -> JsonObject:
+    """A run in the field names assumed for v2."""
+    good, bad = run.records(now)
+    return {
+        "pipeline_run_id": run.run_id,
+        "pipeline_id": run.pipeline_id,
+        "type": run.type,
+        "status": run.state(now),
+        "logical_date": iso(run.logical),
+        "started_on": iso(run.started),
+        "ended_on": iso(run.ended_on(now)),
+        "range_start": iso(run.range_start, zone=""),
+        "range_end": iso(run.range_end, zone=""),
+        "successful_records": good,
+        "failed_records": bad,
+        "errors": run.errors(now),
+    }
+
+
+def run_v1(run: Run, now: float) -> JsonObject:
+    """A run in v1 field names; its ``id`` is the *pipeline's* (v1 reference, "Get the status of one run")."""
+    good, bad = run.records(now)
+    return {
+        "id": run.pipeline_id,
+        "pipeline_run_id": run.run_id,
+        "pipeline_run_type": run.type,
+        "pipeline_run_state": run.state(now),
+        "logical_date": iso(run.logical),
+        "start_date": iso(run.started),
+        "end_date": None,
+        "data_interval_start": iso(run.range_start, zone=""),
+        "data_interval_end": iso(run.range_end, zone=""),
+        "records_extracted": None if good is None else good + (bad or 0),
+        "records_mapped": good,
+        "event_batches_generated": good,
+        "errors": run.errors(now),
+    }
+
+
+def usual_steps(run_s: float, end: str = "success") -> tuple[Step, ...]:
+    """The documented way of a run: triggered and queued for a tenth each, then running, then the end."""
+    return (("triggered", run_s * 0.1), ("queued", run_s * 0.1), ("running", run_s * 0.8), (end, None))
+
+
+def read_steps(states: Iterable[Iterable[Any]]) -> tuple[Step, ...]:
+    """Check words and seconds given by a person; 400 if they make no run."""
+    try:
+        steps = tuple((str(word), None if seconds is None else float(seconds)) for word, seconds in states)
+    except (TypeError, ValueError) as error:
+        raise Refusal(400, "states must be a list of [word, seconds or null] pairs.") from error
+    if not steps or any(seconds is not None and seconds < 0 for _, seconds in steps):
+        raise Refusal(400, "states needs at least one word, and no negative seconds.")
+    return steps
+
+
+def read_errors(errors: Iterable[Any]) -> tuple[JsonObject, ...]:
+    """Accept errors as sentences or as ``{"message": ...}`` objects."""
+    if isinstance(errors, str):
+        errors = [errors]
+    return tuple(dict(one) if isinstance(one, dict) else {"message": str(one)} for one in errors)

@@ -1,0 +1,41 @@
+"""The simulated mParticle without its sockets: a request goes in, an answer or silence comes out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_mparticle.simulator.messages import Answer, Refusal, Request, error_answer
+from airflow_provider_mparticle.simulator.platform_v1 import V1_BASE, platform_error_answer
+
+if TYPE_CHECKING:
+    from airflow_provider_mparticle.simulator.routes import Router
+    from airflow_provider_mparticle.simulator.tokens import Tokens
+
+TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
+
+
+class Service:
+    """Decides who may ask, and lets the router answer. Not thread-safe: the caller holds the lock."""
+
+    def __init__(self, tokens: Tokens, router: Router) -> None:
+        self._tokens = tokens
+        self._router = router
+
+    def answer(self, request: Request) -> Answer:
+        """Answer one request; a refusal is an answer in the manner of the family of paths it belongs to."""
+        try:
+            return self._carry_out(request)
+        except Refusal as refusal:
+            in_v1 = request.path.startswith(V1_BASE + "/")
+            return platform_error_answer(refusal) if in_v1 else error_answer(refusal)
+
+    def _carry_out(self, request: Request) -> Answer:
+        if request.path == TOKEN_PATH:
+            return self._login(request)
+        self._tokens.check(request)
+        return self._router.answer(request)
+
+    def _login(self, request: Request) -> Answer:
+        if request.method != "POST":
+            raise Refusal(405, f"{request.method} is not allowed here.", headers={"Allow": "POST"})
+        return self._tokens.login(request)

@@ -1,0 +1,91 @@
+"""``python -m airflow_provider_mparticle.simulator``, as a person starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+import airflow_provider_mparticle
+
+COMMAND = [sys.executable, "-m", "airflow_provider_mparticle.simulator"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(airflow_provider_mparticle.__file__).parents[1])}
+
+
+@pytest.fixture
+def started():
+    """Start the command on a free port and read what it prints up to its last line."""
+    processes = []
+
+    def start(*arguments: str) -> tuple[subprocess.Popen[str], str]:
+        command = [*COMMAND, "--port", "0", *arguments]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+        processes.append(process)
+        printed = ""
+        for line in process.stdout:
+            printed += line
+            if "Ctrl-C" in line:
+                break
+        return process, printed
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def exported(printed: str) -> dict:
+    """The connection in the line to paste, as a shell reads it."""
+    line = next(line for line in printed.splitlines() if line.startswith("export "))
+    name, _, value = shlex.split(line)[1].partition("=")
+    assert "AIRFLOW_CONN_MPARTICLE_DEFAULT" == name
+    return json.loads(value)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_it_is_told_to_stop_and_ends_cleanly(started, number):
+    """Ctrl-C is the usual end of a demonstration, not an error."""
+    process, printed = started("--pipeline", "people")
+    connection = exported(printed)
+    overview = requests.get(connection["host"] + "/_simulator", timeout=10).json()
+    process.send_signal(number)
+
+    assert ["people"] == list(overview["pipelines"])
+    assert 0 == process.wait(timeout=10)
+
+
+def test_the_printed_curl_example_works(started):
+    """What a person pastes must do what it says."""
+    _, printed = started()
+    line = next(line for line in printed.splitlines() if "/faults" in line)
+    url, body = shlex.split(line)[2], shlex.split(line)[-1]
+
+    answer = requests.post(url, data=body, timeout=10)
+
+    assert 503 == answer.json()["faults"][0]["status"]
+
+
+def test_the_line_to_paste_of_the_v1_layout_carries_its_routes(started):
+    """Braces and quotes survive the shell."""
+    _, printed = started("--layout", "v1")
+
+    assert "/data-pipelines/{pipeline_id}" == exported(printed)["extra"]["routes"]["pipeline"]
+
+
+def test_a_port_in_use_is_said_in_one_line(simulator):
+    """A second simulator on the same port is the most likely mistake."""
+    port = simulator.url.rsplit(":", 1)[1]
+
+    ended = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, env=ENVIRONMENT, timeout=30)
+
+    assert 2 == ended.returncode
+    assert f"Cannot listen on 127.0.0.1:{port}" in ended.stderr
+    assert 1 == len(ended.stderr.splitlines())

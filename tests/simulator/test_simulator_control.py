@@ -1,0 +1,102 @@
+"""The routes under /_simulator, for a person with curl."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+
+@pytest.fixture
+def control(simulator):
+    """Call a control route without a token and without a content type, as curl -d does."""
+
+    def call(method: str, path: str, body: str = "") -> requests.Response:
+        return requests.request(method, f"{simulator.url}/_simulator{path}", data=body, timeout=10)
+
+    return call
+
+
+def test_the_overview_shows_what_is_there_and_what_happened(simulator, caller, control):
+    """One look answers most questions of a person who is playing."""
+    caller.trigger()
+    simulator.fail_next(503, path="/trigger", times=2)
+
+    overview = control("GET", "").json()
+
+    assert {"state": "active", "starts": 1, "latest_run": {"13325": "triggered"}} == overview["pipelines"]["orders"]
+    assert 1 == overview["requests"]["POST /platform/v2/workspaces/1234/inputs/data-pipelines/orders/trigger"]
+    assert (1, 503, 2) == (
+        overview["tokens_minted"],
+        overview["faults"][0]["status"],
+        overview["faults"][0]["times_left"],
+    )
+
+
+def test_a_fault_can_be_added_and_cleared(caller, control):
+    """The fields are those of the Fault class."""
+    control("POST", "/faults", '{"path": "/trigger", "status": 503, "times": null}')
+    broken = caller.trigger().status_code
+    control("DELETE", "/faults")
+
+    assert (503, 200) == (broken, caller.trigger().status_code)
+
+
+@pytest.mark.parametrize("body", ['{"sttus": 503}', '{"status": "x"}', '{"headers": 5}', "[]", "{"])
+def test_a_fault_that_is_none_is_refused_with_a_reason(control, body):
+    """A typing mistake must not look like a fault that never acts."""
+    answer = control("POST", "/faults", body)
+
+    assert 400 == answer.status_code
+    assert answer.json()["errors"][0]["message"]
+
+
+def test_tokens_can_be_expired(caller, control):
+    """What happens to a client whose token dies is worth a look."""
+    control("POST", "/tokens/expire")
+
+    assert 401 == caller.status().status_code
+
+
+def test_credentials_can_be_rotated(simulator, control):
+    """The old ones are refused from then on."""
+    answer = control("POST", "/credentials", '{"client_secret": "fresh"}')
+
+    assert (200, "fresh") == (answer.status_code, simulator.client_secret)
+
+
+def test_pipelines_runs_and_scripts_can_be_added(simulator, caller, control):
+    """What a test can do in Python a person can do with curl."""
+    added = control("POST", "/pipelines", '{"id": "people", "environment": "production"}')
+    run = control("POST", "/pipelines/people/runs", '{"state": "failed", "errors": ["broken"]}')
+    script = control("POST", "/pipelines/people/script", '{"states": [["odd", null]]}')
+    caller.trigger("people")
+
+    assert [200, 200, 200] == [answer.status_code for answer in (added, run, script)]
+    assert ["failed", "odd"] == [one["status"] for one in simulator.runs("people")]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/pipelines", "{}", 400),
+        ("/pipelines", '{"id": "a b"}', 422),
+        ("/pipelines/none/runs", "{}", 404),
+        ("/pipelines/orders/runs", '{"colour": 1}', 400),
+        ("/pipelines/orders/script", '{"states": []}', 400),
+        ("/pipelines/orders/script", '{"states": [1]}', 400),
+        ("/pipelines/orders/script", '{"colour": 1}', 400),
+        ("/credentials", '{"colour": 1}', 400),
+        ("/nothing", "{}", 404),
+    ],
+)
+def test_a_mistake_is_answered_with_a_reason(control, path, body, status):
+    """A person learns what to type from the refusal."""
+    assert status == control("POST", path, body).status_code
+
+
+def test_control_requests_are_neither_recorded_nor_broken(simulator, control):
+    """They are not part of what is being watched."""
+    simulator.fail_next(503, times=None)
+
+    assert [] == control("GET", "/requests").json()
+    assert 0 == simulator.count(None, "/_simulator")

@@ -1,0 +1,157 @@
+"""Faults on demand: each breaks what it says, and nothing else."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import requests
+
+from airflow_provider_mparticle.simulator import Fault
+
+
+def test_a_status_is_answered_instead_of_the_work(simulator, caller):
+    """A 503 before the start is the plainest fault: nothing happened."""
+    simulator.fail_next(503, path="/trigger")
+
+    assert [503, 200] == [caller.trigger().status_code, caller.trigger().status_code]
+    assert 1 == simulator.starts("orders")
+
+
+def test_a_status_after_the_work_hides_what_was_done(simulator, caller):
+    """Accepted, but answered 502: the case in which a repeated trigger makes a second run."""
+    simulator.inject(Fault(path="/trigger", status=502, after=True))
+
+    assert 502 == caller.trigger().status_code
+    assert 1 == simulator.starts("orders")
+
+
+@pytest.mark.parametrize(("lose", "starts"), [("before", 0), ("after", 1)])
+def test_a_lost_answer_leaves_the_work_undone_or_done(simulator, caller, lose, starts):
+    """The caller cannot tell the two apart; the simulator can."""
+    simulator.inject(Fault(method="POST", path="/trigger", lose=lose))
+
+    with pytest.raises(requests.ConnectionError):
+        caller.trigger()
+
+    assert starts == simulator.starts("orders")
+    assert 1 == simulator.count("POST", "/trigger")
+    assert simulator.requests[-1]["status"] is None
+
+
+def test_a_fault_acts_as_often_as_it_says_after_letting_some_pass(simulator, caller):
+    """``skip`` and ``times`` place a fault anywhere in a sequence of polls."""
+    simulator.inject(Fault(path="/status", status=500, skip=1, times=2))
+
+    assert [200, 500, 500, 200] == [caller.status().status_code for _ in range(4)]
+
+
+def test_a_fault_without_a_number_acts_until_it_is_cleared(simulator, caller):
+    """An outage has no end that a test could count."""
+    simulator.inject(Fault(path="/status", status=503, times=None))
+    down = [caller.status().status_code for _ in range(20)]
+    simulator.clear_faults()
+
+    assert ({503}, 200) == (set(down), caller.status().status_code)
+
+
+def test_faults_for_the_same_path_act_one_after_the_other(simulator, caller):
+    """A story of several faults is told in the order it happens."""
+    simulator.fail_next(503, path="/status")
+    simulator.fail_next(429, path="/status", times=2)
+
+    assert [503, 429, 429, 200] == [caller.status().status_code for _ in range(4)]
+
+
+def test_a_fault_matches_by_method_and_part_of_the_path(simulator, caller):
+    """A fault in polling must not touch the start."""
+    simulator.inject(Fault(method="GET", path="/status", status=500, times=None))
+
+    assert (200, 500) == (caller.trigger().status_code, caller.status().status_code)
+
+
+def test_headers_reach_the_caller(simulator, caller):
+    """``Retry-After`` and the rate limit's own headers come with the answer."""
+    simulator.fail_next(429, headers={"Retry-After": "2", "X-mp-rate-limit-exceeded": '"org"'})
+
+    headers = caller.status().headers
+
+    assert ("2", '"org"') == (headers["Retry-After"], headers["X-mp-rate-limit-exceeded"])
+
+
+def test_headers_can_join_a_usual_answer(simulator, caller):
+    """A rate limit's percentage may come with a 200."""
+    simulator.inject(Fault(headers={"X-mp-rate-limit-percentage-used": "85"}))
+
+    answer = caller.status()
+
+    assert (200, "85") == (answer.status_code, answer.headers["X-mp-rate-limit-percentage-used"])
+    assert "orders" == answer.json()["pipeline_id"]
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"), [("<html>", b"<html>"), ('{"a', b'{"a'), ("", b""), ([1], b"[1]"), (False, b"false")]
+)
+def test_a_body_replaces_the_usual_one_and_the_work_is_done(simulator, caller, body, sent):
+    """HTML with 200, cut JSON and nothing at all are answers that a client must survive."""
+    simulator.inject(Fault(path="/trigger", body=body, content_type="text/html"))
+
+    answer = caller.trigger()
+
+    assert (200, sent, 1) == (answer.status_code, answer.content, simulator.starts("orders"))
+    assert sent == b"" or "text/html" == answer.headers["Content-Type"]
+
+
+def test_a_status_comes_with_an_errors_body_unless_another_is_given(simulator, caller):
+    """The usual shape first; others on demand."""
+    simulator.fail_next(400)
+    simulator.fail_next(400, body={"errors": [{"message": "Too many columns."}]})
+
+    bodies = [caller.trigger().json(), caller.trigger().json()]
+
+    assert ["Injected by the simulator: 400.", "Too many columns."] == [b["errors"][0]["message"] for b in bodies]
+
+
+def test_latency_delays_one_answer_and_nobody_elses(simulator, caller, log_in):
+    """The lock is not held while waiting, so other callers are served meanwhile."""
+    other = log_in(simulator)
+    simulator.inject(Fault(path="/trigger", latency_s=0.4))
+    with pytest.raises(requests.ReadTimeout):
+        caller.session.post(
+            f"{simulator.url}/platform/v2/workspaces/1234/inputs/data-pipelines/orders/trigger", timeout=0.1
+        )
+
+    began = time.monotonic()
+    status = other.status().status_code
+
+    assert (200, 1) == (status, simulator.starts("orders"))
+    assert 0.25 > time.monotonic() - began
+
+
+def test_the_login_can_fail_too(simulator, caller):
+    """The token endpoint is a path like any other."""
+    simulator.fail_next(503, path="/oauth/token")
+
+    answer = requests.post(simulator.token_url, json={}, timeout=10)
+
+    assert 503 == answer.status_code
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"method": "post"},
+        {"times": 0},
+        {"skip": -1},
+        {"latency_s": -1},
+        {"lose": "maybe"},
+        {"status": 99},
+        {"after": True},
+        {"path": "/runs?x=1"},
+        {"headers": {"Retry-After": 2}},
+    ],
+)
+def test_a_fault_that_could_never_act_as_meant_is_refused(fields):
+    """A fault that silently does nothing makes a test pass for the wrong reason."""
+    with pytest.raises(ValueError, match=next(iter(fields))):
+        Fault(**fields)
