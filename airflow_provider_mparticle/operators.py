@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -283,9 +284,9 @@ class MParticleTriggerPipelineOperator(BaseOperator):
         self.log.info("Run %s of pipeline %r is ours.", started.pipeline_run_id, self.pipeline_id)
         context["ti"].xcom_push(key="pipeline_run_id", value=started.pipeline_run_id)
         if not self.wait_for_completion:
-            self._forget(context)
+            self._keep_finished(context)
             return PipelineRun(self.pipeline_id, started.pipeline_run_id).as_dict()
-        deadline = self._deadline(started.intent.waiting_since or waiting_since)
+        deadline = self._deadline(min(started.intent.waiting_since or waiting_since, waiting_since))
         return self._conclude(context, self._wait(started.pipeline_run_id, deadline, "execute_complete"))
 
     def _start(self, context: Context) -> Started:
@@ -293,6 +294,7 @@ class MParticleTriggerPipelineOperator(BaseOperator):
             self.pipeline_id,
             self.if_running,
             max_tries=context["ti"].max_tries,
+            clear_number=_clears(context),
             now=time.time(),
             kept=self._kept(context),
             retry_since=self._retry_since(context),
@@ -330,7 +332,7 @@ class MParticleTriggerPipelineOperator(BaseOperator):
     def _conclude(self, context: Context, outcome: Outcome) -> dict[str, Any]:
         run = outcome.result()
         self.log.info("Run %s of pipeline %r ended well: %s", run["pipeline_run_id"], self.pipeline_id, run)
-        self._forget(context)
+        self._keep_finished(context)
         return run
 
     def _deadline(self, since: float) -> float:
@@ -342,17 +344,21 @@ class MParticleTriggerPipelineOperator(BaseOperator):
         store = context.get("task_state_store")
         stored: Any = store.get(INTENT_KEY) if store is not None else None
         intent = Intent.from_json(stored) if stored else None
-        return intent if intent and intent.counts_for(self.pipeline_id, context["ti"].max_tries) else None
+        counts = intent and intent.counts_for(self.pipeline_id, context["ti"].max_tries, _clears(context))
+        return intent if counts else None
 
     def _keep(self, context: Context, note: Note) -> None:
-        if note.intent is None:
-            self._forget(context)
-        elif (store := context.get("task_state_store")) is not None:
+        if (store := context.get("task_state_store")) is None:
+            return
+        if note.intent:
             store.set(INTENT_KEY, note.intent.as_json())
-
-    def _forget(self, context: Context) -> None:
-        if (store := context.get("task_state_store")) is not None:
+        else:
             store.delete(INTENT_KEY)
+
+    def _keep_finished(self, context: Context) -> None:
+        """Keep the note, marked: the worker may die before Airflow hears of the end, and the task run again."""
+        if intent := self._kept(context):
+            self._keep(context, Note(replace(intent, clear_number=_clears(context), is_finished=True)))
 
     def _retry_since(self, context: Context) -> datetime | None:
         """Return, where there is no store, the instant since which a manual run may be an earlier try's."""
@@ -360,6 +366,11 @@ class MParticleTriggerPipelineOperator(BaseOperator):
             return None
         began: datetime | None = context["dag_run"].start_date
         return began
+
+
+def _clears(context: Context) -> int:
+    """Return how often something in the DAG run has been cleared."""
+    return getattr(context.get("dag_run"), "clear_number", 0) or 0
 
 
 def _still_in_time(outcome: Outcome) -> None:

@@ -47,16 +47,20 @@ class Intent:
 
     :param known_run_ids: The runs that were there before: any other manual run is ours.
     :param max_tries: Airflow's ``max_tries`` of the task. A retry keeps it, a user's clear raises it.
+    :param clear_number: How often something in the DAG run has been cleared.
     :param pipeline_run_id: Our run, once it is known.
     :param waiting_since: When the task began to wait for that run, in seconds since the epoch.
+    :param is_finished: Whether the task has done its work; only Airflow has yet to hear of it.
     """
 
     pipeline_id: str
     noted_at: float
     known_run_ids: tuple[str, ...] = ()
     max_tries: int = 0
+    clear_number: int = 0
     pipeline_run_id: RunId | None = None
     waiting_since: float | None = None
+    is_finished: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return this as JSON for Airflow's task state store."""
@@ -67,9 +71,15 @@ class Intent:
         """Read back what an earlier try stored."""
         return cls(**{**stored, "known_run_ids": tuple(stored["known_run_ids"])})
 
-    def counts_for(self, pipeline_id: str, max_tries: int) -> bool:
-        """Tell whether a retry of the same task asks, and not one that a user has cleared to get a fresh run."""
-        return self.pipeline_id == pipeline_id and self.max_tries == max_tries
+    def counts_for(self, pipeline_id: str, max_tries: int, clear_number: int) -> bool:
+        """
+        Tell whether a retry of the same task asks, and not one that a user has cleared to get a fresh run.
+
+        A finished task runs again because it was cleared, or because its worker died before Airflow heard of the
+        end. A clear that also lowers the task's retries may keep ``max_tries``, but it raises ``clear_number``.
+        """
+        is_same = self.pipeline_id == pipeline_id and self.max_tries == max_tries
+        return is_same and not (self.is_finished and self.clear_number != clear_number)
 
 
 class Sent(StrEnum):
@@ -180,6 +190,7 @@ class Start:
     pipeline_id: str
     if_running: IfRunning
     max_tries: int
+    clear_number: int
     now: float
     kept: Intent | None = None
     retry_since: datetime | None = None
@@ -209,6 +220,8 @@ class Start:
     # What an earlier try, or somebody else, has done already
 
     def _first_move(self) -> Steps[tuple[Move, PipelineRun | None]]:
+        if self.kept and self.kept.is_finished and self.kept.pipeline_run_id is not None:
+            return Move.ADOPT, PipelineRun(self.pipeline_id, self.kept.pipeline_run_id)
         if self.kept and self.kept.pipeline_run_id is not None:
             move, run = decide(Situation(self.if_running, ours=(yield from self._known_run(self.kept.pipeline_run_id))))
             if move is Move.ADOPT:
@@ -337,7 +350,7 @@ class Start:
 
     def _intent(self) -> Intent:
         known = tuple(str(run.pipeline_run_id) for run in self._runs or ())
-        return Intent(self.pipeline_id, self.now, known, self.max_tries)
+        return Intent(self.pipeline_id, self.now, known, self.max_tries, self.clear_number)
 
     def _finish(
         self, move: Move, run: PipelineRun | None, intent: Intent, error: MParticleError | None = None

@@ -270,7 +270,12 @@ class Simulator:
     @property
     def tokens_minted(self) -> int:
         """How many tokens the login handed out."""
-        return self._tokens.minted
+        return len(self._tokens.minted)
+
+    @property
+    def token_values(self) -> list[str]:
+        """Every token that the login handed out, so that a test can look for them where none may be."""
+        return list(self._tokens.minted)
 
     @property
     def connections_opened(self) -> int:

@@ -30,7 +30,7 @@ class Tokens:
         self.client_id = client_id
         self.client_secret = client_secret
         self.lifetime_s = lifetime_s
-        self.minted = 0
+        self.minted: list[str] = []  # every token ever handed out, so that a test can look for them in logs
         self._clock = clock
         self._ends: dict[str, float] = {}
 
@@ -70,7 +70,7 @@ class Tokens:
     def _mint(self) -> JsonObject:
         token = secrets.token_urlsafe(32)
         self._ends[token] = self._clock() + self.lifetime_s
-        self.minted += 1
+        self.minted.append(token)
         whole = float(self.lifetime_s).is_integer()
         expires_in = int(self.lifetime_s) if whole else self.lifetime_s
         return {"access_token": token, "expires_in": expires_in, "token_type": "Bearer"}

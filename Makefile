@@ -1,0 +1,37 @@
+# Two commands do everything on a fresh machine with Python 3.11, make and git: make demo, make test.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+AIRFLOW ?= 3.3.2
+
+.PHONY: help demo test unit chaos lint clean
+
+help: ## Show what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/ready: pyproject.toml Makefile
+	@echo "Setting up $(VENV) with Airflow $(AIRFLOW) ..."
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/uv || ($(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet --disable-pip-version-check uv)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable . --group dev "apache-airflow==$(AIRFLOW)"
+	@touch $@
+
+demo: $(VENV)/ready ## Run the main job on a real Airflow against the simulator
+	@$(BIN)/python -m dev.demo
+
+test: $(VENV)/ready ## Run every test, a whole Airflow included
+	@$(BIN)/python -m pytest
+
+unit: $(VENV)/ready ## Run the tests that need about a minute
+	@$(BIN)/python -m pytest -m "not slow"
+
+chaos: $(VENV)/ready ## Kill workers and the triggerer of a real Airflow, take mParticle away, count the runs (needs PostgreSQL)
+	@$(BIN)/python -m dev.chaos
+
+lint: $(VENV)/ready ## Check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean: ## Remove everything that was made
+	@rm -rf .venv* .demo .mypy_cache .pytest_cache .ruff_cache dist *.egg-info

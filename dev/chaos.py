@@ -1,0 +1,240 @@
+"""
+Faults on a real Airflow: workers and the triggerer killed, mParticle away; every pipeline must get exactly one run.
+
+Run it with ``make chaos``. It ends by itself, stays on this machine and prints a table of figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from airflow_provider_mparticle.simulator import Fault, Simulator
+from dev.postgres import postgres
+from dev.standalone import StandaloneAirflow, standalone_airflow
+
+DAG_ID = "chaos"
+DAG = '''
+from datetime import datetime, timedelta
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
+
+with DAG("chaos", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+    for number in range({tasks}):
+        MParticleTriggerPipelineOperator(
+            task_id=f"sync_{{number}}",
+            pipeline_id=f"pipeline-{{number}}",
+            deferrable=number % 2 == 0,
+            poll_interval=1,
+            retries=20,
+            retry_delay=timedelta(seconds=1),
+        )
+'''
+# A task's own process carries the id of its task instance in its name; its parent is the executor's worker.
+TASK_PROCESS = re.compile(r"^airflow worker -- ([0-9a-f-]{36})")
+
+# So long mParticle takes to answer a trigger request: a worker can die after the start and before the answer.
+TRIGGER_LATENCY_S = 1.0
+ENDS_WITHIN_S = 900.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much of what."""
+
+    tasks: int
+    kills: int
+    triggerer_kills: int
+    away_s: float
+    run_s: float
+    seed: int
+
+
+FULL = Plan(tasks=20, kills=30, triggerer_kills=2, away_s=60.0, run_s=25.0, seed=20261122)
+SHORT = Plan(tasks=6, kills=8, triggerer_kills=1, away_s=8.0, run_s=12.0, seed=20261122)
+
+
+@dataclass
+class Figures:
+    """What was done and what came of it."""
+
+    killed: Counter[str] = field(default_factory=Counter)
+    triggerers_killed: int = 0
+    away_s: float = 0.0
+    states: Counter[str] = field(default_factory=Counter)
+    tries: int = 0
+    starts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_good(self) -> bool:
+        """Every task succeeded, every pipeline got exactly one run."""
+        return set(self.states) == {"success"} and set(self.starts.values()) == {1}
+
+    def table(self) -> str:
+        """Return the figures as a table."""
+        rows = {
+            "task processes killed (SIGKILL)": self.killed["task"],
+            "executor workers killed (SIGKILL)": self.killed["worker"],
+            "  of these in blocking tasks": self.killed["blocking"],
+            "  of these in deferrable tasks": self.killed["deferrable"],
+            "triggerers killed (SIGKILL)": self.triggerers_killed,
+            "seconds without mParticle": f"{self.away_s:.0f}",
+            "tasks": sum(self.states.values()),
+            "tries of all tasks": self.tries,
+            "tasks that succeeded": self.states["success"],
+            "tasks that ended otherwise": sum(self.states.values()) - self.states["success"],
+            "pipelines": len(self.starts),
+            "runs started": sum(self.starts.values()),
+            "pipelines with exactly one run": sum(1 for starts in self.starts.values() if starts == 1),
+        }
+        return "\n".join(f"| {name:<34} | {value:>6} |" for name, value in rows.items())
+
+
+def chaos(plan: Plan, folder: Path) -> Figures:
+    """Carry out *plan* with an Airflow and a PostgreSQL whose files lie in *folder*."""
+    dags = folder / "dags"
+    dags.mkdir(parents=True)
+    (dags / "chaos.py").write_text(DAG.format(tasks=plan.tasks))
+    with Simulator(run_s=plan.run_s) as simulator, postgres(folder / "postgres") as database:
+        for number in range(plan.tasks):
+            simulator.add_pipeline(f"pipeline-{number}")
+        simulator.inject(Fault(path="/trigger", latency_s=TRIGGER_LATENCY_S, times=None))
+        environment = {
+            "AIRFLOW_CONN_MPARTICLE_DEFAULT": simulator.airflow_connection_json(),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+            "AIRFLOW__CORE__PARALLELISM": "8",
+            # A lost worker is noticed within seconds instead of minutes.
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+            "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+        }
+        with standalone_airflow(folder / "airflow", dags, **environment) as airflow:
+            return _Chaos(plan, airflow, simulator).run()
+
+
+class _Chaos:
+    def __init__(self, plan: Plan, airflow: StandaloneAirflow, simulator: Simulator) -> None:
+        self._plan = plan
+        self._airflow = airflow
+        self._simulator = simulator
+        self._random = random.Random(plan.seed)  # noqa: S311 - not for secrets
+        self._figures = Figures()
+
+    def run(self) -> Figures:
+        run_id = self._airflow.trigger(DAG_ID)
+        give_up_at = time.monotonic() + ENDS_WITHIN_S
+        while self._airflow.dag_run_state(DAG_ID, run_id) not in ("success", "failed"):
+            if time.monotonic() > give_up_at:
+                break
+            if sum(self._kills()) < self._plan.kills:
+                self._kill_a_task(run_id)
+            if self._is_time(1 / 3) and self._figures.triggerers_killed < self._plan.triggerer_kills:
+                self._kill_the_triggerer(run_id)
+            if self._is_time(1 / 2) and not self._figures.away_s:
+                self._take_mparticle_away()
+            time.sleep(self._random.uniform(0.1, 0.6))
+        return self._count(run_id)
+
+    def _kills(self) -> tuple[int, int]:
+        return self._figures.killed["task"], self._figures.killed["worker"]
+
+    def _is_time(self, share: float) -> bool:
+        return sum(self._kills()) >= self._plan.kills * share
+
+    def _kill_a_task(self, run_id: str) -> None:
+        """Kill the process of a task, or the executor's worker with it, after a random moment of its life."""
+        victims = [(p, m[1]) for p in psutil.process_iter() if (m := TASK_PROCESS.match(_command(p))) and self._ours(p)]
+        if not victims:
+            return
+        # A deferrable task's process lives for a second or two only, so it comes first.
+        deferrable = [(p, ti_id) for p, ti_id in victims if self._mode(run_id, ti_id) == "deferrable"]
+        process, ti_id = self._random.choice(deferrable or victims)
+        time.sleep(self._random.uniform(0.0, 2.0))
+        try:
+            if self._random.random() < 0.25:
+                process.parent().send_signal(signal.SIGKILL)
+                process.send_signal(signal.SIGKILL)
+                kind = "worker"
+            else:
+                process.send_signal(signal.SIGKILL)
+                kind = "task"
+        except (psutil.NoSuchProcess, AttributeError):
+            return  # it has ended in the meantime
+        self._figures.killed[kind] += 1
+        self._figures.killed[self._mode(run_id, ti_id)] += 1
+
+    def _ours(self, process: psutil.Process) -> bool:
+        try:
+            return self._airflow.pid_of("scheduler") in (parent.pid for parent in process.parents())
+        except psutil.NoSuchProcess:
+            return False
+
+    def _mode(self, run_id: str, ti_id: str) -> str:
+        number = next(
+            (int(task.rpartition("_")[2]) for task, ti in self._tasks(run_id).items() if ti["id"] == ti_id), 1
+        )
+        return "deferrable" if number % 2 == 0 else "blocking"
+
+    def _tasks(self, run_id: str) -> dict[str, dict[str, str]]:
+        return self._airflow.tasks(DAG_ID, run_id)
+
+    def _kill_the_triggerer(self, run_id: str) -> None:
+        if not any(ti["state"] == "deferred" for ti in self._tasks(run_id).values()):
+            return
+        self._airflow.kill_component("triggerer")
+        self._figures.triggerers_killed += 1
+        time.sleep(self._random.uniform(0.5, 3.0))
+        self._airflow.start_component("triggerer")
+
+    def _take_mparticle_away(self) -> None:
+        self._simulator.stop()
+        time.sleep(self._plan.away_s)
+        self._simulator.start()
+        self._figures.away_s = self._plan.away_s
+
+    def _count(self, run_id: str) -> Figures:
+        tasks = self._tasks(run_id)
+        self._figures.states.update(str(ti["state"]) for ti in tasks.values())
+        self._figures.tries = sum(int(ti["try_number"]) for ti in tasks.values())
+        pipelines = (f"pipeline-{number}" for number in range(self._plan.tasks))
+        self._figures.starts = {pipeline: self._simulator.starts(pipeline) for pipeline in pipelines}
+        return self._figures
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def main() -> int:
+    """Run the plan that the command line names; 0 means that every pipeline got exactly one run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true", help="the version that CI runs")
+    plan = SHORT if parser.parse_args().short else FULL
+    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    folder.chmod(0o755)  # PostgreSQL's own user has to get in
+    print(f"{plan}\nLogs: {folder}", flush=True)
+    figures = chaos(plan, folder)
+    print(figures.table())
+    if not figures.is_good:
+        print(f"Not good: {dict(figures.states)}, starts {figures.starts}")
+    return 0 if figures.is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

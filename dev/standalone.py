@@ -1,0 +1,198 @@
+"""A whole Airflow of its own: API server, scheduler, DAG processor and triggerer, each a process of ours."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+AIRFLOW = str(Path(sys.executable).with_name("airflow"))
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+HEALTHY_WITHIN_S = 120.0
+
+
+class StandaloneAirflow:
+    """
+    Start, talk to and stop an Airflow whose files all lie in *home*.
+
+    :param home: Folder for the database, the logs and the configuration.
+    :param dags: Folder of the DAG files.
+    :param environment: Further environment, for instance an ``AIRFLOW_CONN_...``.
+    """
+
+    def __init__(self, home: Path, dags: Path, environment: Mapping[str, str]) -> None:
+        self.home = home
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._session = requests.Session()
+        self._environment = {**os.environ, **_settings(home, dags, self.url), **environment}
+
+    def start(self) -> None:
+        """Make the database, start every component and wait until all are healthy."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._run("db", "migrate")
+        for component in COMPONENTS:
+            self.start_component(component)
+        self._wait_until_healthy()
+        self._session.headers["Authorization"] = f"Bearer {self._get('/auth/token')['access_token']}"
+
+    def start_component(self, component: str) -> None:
+        """Start one component in a process group of its own; what it prints goes to a file in the home."""
+        with (self.home / f"{component}.log").open("ab") as log:
+            self._processes[component] = subprocess.Popen(
+                [AIRFLOW, component],
+                env=self._environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def kill_component(self, component: str) -> None:
+        """End one component and its children at once, as a lost machine would."""
+        process = self._processes.pop(component)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> None:
+        """End every component: politely, then for good."""
+        for process in self._processes.values():
+            process.terminate()
+        for process in self._processes.values():
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+        self._processes.clear()
+
+    def pid_of(self, component: str) -> int:
+        """Return the process id of a component."""
+        return self._processes[component].pid
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
+        """Start a run of a DAG, as soon as the DAG is there, and return the run's id."""
+        self.wait_until(lambda: self._request("GET", f"/api/v2/dags/{dag_id}").ok, HEALTHY_WITHIN_S, f"DAG {dag_id}")
+        answer = self._request(
+            "POST", f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": dict(conf or {})}
+        )
+        answer.raise_for_status()
+        run_id: str = answer.json()["dag_run_id"]
+        return run_id
+
+    def dag_run_state(self, dag_id: str, run_id: str) -> str:
+        """Return the state of a DAG run."""
+        state: str = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"]
+        return state
+
+    def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
+        """Return the task instances of a DAG run by task id (mapped ones by ``task_id[index]``)."""
+        answer = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=1000)
+        return {
+            ti["task_id"] if ti["map_index"] < 0 else f"{ti['task_id']}[{ti['map_index']}]": ti
+            for ti in answer["task_instances"]
+        }
+
+    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Clear a task, as a user does who wants it to run again."""
+        self._request(
+            "POST",
+            f"/api/v2/dags/{dag_id}/clearTaskInstances",
+            json={"dry_run": False, "task_ids": [task_id], "dag_run_id": run_id, "only_failed": False},
+        ).raise_for_status()
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """Return an XCom of a task."""
+        return self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}")["value"]
+
+    def log_of(self, task_id: str) -> str:
+        """Return everything that the tries of a task have logged."""
+        return "\n".join(path.read_text() for path in sorted(self.home.glob(f"logs/**/task_id={task_id}/**/*.log*")))
+
+    def wait_for_end(self, dag_id: str, run_id: str, within_s: float) -> str:
+        """Wait until a DAG run has ended, and return its state."""
+        ended = ("success", "failed")
+        self.wait_until(lambda: self.dag_run_state(dag_id, run_id) in ended, within_s, f"the end of {dag_id}")
+        return self.dag_run_state(dag_id, run_id)
+
+    def _wait_until_healthy(self) -> None:
+        self.wait_until(self._is_healthy, HEALTHY_WITHIN_S, "a healthy Airflow")
+
+    def _is_healthy(self) -> bool:
+        health = self._get("/api/v2/monitor/health")
+        parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+        return all(health[part]["status"] == "healthy" for part in parts)
+
+    def wait_until(self, is_there: Callable[[], bool], within_s: float, what: str = "it") -> None:
+        """
+        Wait until *is_there*, which may fail while Airflow is not up.
+
+        :raises TimeoutError: It took longer than *within_s* seconds.
+        """
+        give_up_at = time.monotonic() + within_s
+        while time.monotonic() < give_up_at:
+            try:
+                if is_there():
+                    return
+            except (requests.RequestException, KeyError, ValueError):
+                pass  # not up yet
+            time.sleep(0.5)
+        raise TimeoutError(f"No sign of {what} within {within_s:.0f} s; see the logs in {self.home}")
+
+    def _get(self, path: str, **params: Any) -> Any:
+        answer = self._request("GET", path, params=params)
+        answer.raise_for_status()
+        return answer.json()
+
+    def _request(self, method: str, path: str, **kwargs: Any) -> requests.Response:
+        return self._session.request(method, f"{self.url}{path}", timeout=30, **kwargs)
+
+    def _run(self, *command: str) -> None:
+        subprocess.run([AIRFLOW, *command], env=self._environment, check=True, capture_output=True)
+
+
+@contextmanager
+def standalone_airflow(home: Path, dags: Path, **environment: str) -> Iterator[StandaloneAirflow]:
+    """A whole Airflow for as long as the block lasts."""
+    airflow = StandaloneAirflow(home, dags, environment)
+    try:
+        airflow.start()
+        yield airflow
+    finally:
+        airflow.stop()
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _settings(home: Path, dags: Path, url: str) -> dict[str, str]:
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": url.rpartition(":")[2],
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+    }

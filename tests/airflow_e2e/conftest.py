@@ -1,0 +1,36 @@
+"""One whole Airflow for the tests of this folder, with its simulator."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_mparticle.simulator import Simulator
+from dev.standalone import StandaloneAirflow, standalone_airflow
+
+EXAMPLES = Path(__file__).parents[2] / "example_dags"
+
+
+@pytest.fixture(scope="session")
+def e2e_simulator() -> Iterator[Simulator]:
+    """A simulator that serves the whole session; its runs take 3 s."""
+    with Simulator(run_s=3.0) as simulator:
+        simulator.add_pipeline("orders")
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def airflow(tmp_path_factory: pytest.TempPathFactory, e2e_simulator: Simulator) -> Iterator[StandaloneAirflow]:
+    """Scheduler, triggerer, DAG processor and API server, all logging at DEBUG, with the example DAGs."""
+    home = tmp_path_factory.mktemp("airflow")
+    dags = home / "dags"
+    shutil.copytree(EXAMPLES, dags)
+    environment = {
+        "AIRFLOW_CONN_MPARTICLE_DEFAULT": e2e_simulator.airflow_connection_json(),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+    }
+    with standalone_airflow(home, dags, **environment) as airflow:
+        yield airflow

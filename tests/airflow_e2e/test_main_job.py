@@ -1,0 +1,60 @@
+"""The main job on a real scheduler, triggerer and API server."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from airflow_provider_mparticle.simulator import Simulator
+from dev.standalone import StandaloneAirflow
+
+pytestmark = pytest.mark.slow
+
+ENDS_WITHIN_S = 120.0
+
+
+def test_a_pipeline_is_created_started_once_and_waited_for(
+    airflow: StandaloneAirflow, e2e_simulator: Simulator
+) -> None:
+    """The main job; the token expires while the task is deferred, which nobody should notice."""
+    run_id = airflow.trigger("mparticle_create_and_run_pipeline")
+    airflow.wait_until(lambda: e2e_simulator.starts("daily-orders") == 1, ENDS_WITHIN_S)
+    e2e_simulator.expire_tokens()
+
+    state = airflow.wait_for_end("mparticle_create_and_run_pipeline", run_id, ENDS_WITHIN_S)
+
+    assert "success" == state
+    assert 1 == e2e_simulator.starts("daily-orders")
+    result = airflow.xcom("mparticle_create_and_run_pipeline", run_id, "sync")
+    assert "success" == result["state"]
+    assert result["pipeline_run_id"] == airflow.xcom(
+        "mparticle_create_and_run_pipeline", run_id, "sync", "pipeline_run_id"
+    )
+
+
+def test_a_run_started_in_one_task_is_waited_for_in_another(
+    airflow: StandaloneAirflow, e2e_simulator: Simulator
+) -> None:
+    """The run's id travels by XCom, as text, to a sensor that defers."""
+    starts = e2e_simulator.starts("orders")
+
+    run_id = airflow.trigger("mparticle_trigger_then_sense")
+    state = airflow.wait_for_end("mparticle_trigger_then_sense", run_id, ENDS_WITHIN_S)
+
+    assert "success" == state
+    assert starts + 1 == e2e_simulator.starts("orders")
+
+
+def test_nothing_secret_is_logged_or_stored(airflow: StandaloneAirflow, e2e_simulator: Simulator) -> None:
+    """Every component has logged at DEBUG through the runs above, an expired token included."""
+    secrets = [e2e_simulator.client_secret, *e2e_simulator.token_values]
+    written = "\n".join(path.read_text(errors="replace") for path in airflow.home.rglob("*.log"))
+    with sqlite3.connect(airflow.home / "airflow.db") as database:
+        stored = "\n".join(database.iterdump())
+
+    leaked = [secret for secret in secrets if secret in written or secret in stored]
+
+    assert "daily-orders" in written
+    assert len(secrets) > 3
+    assert [] == leaked
