@@ -39,7 +39,7 @@ def api_config(conn: Connection, extra: Mapping[str, Any]) -> ApiConfig:
             audience=fields.text("audience", DEFAULT_AUDIENCE),
         ),
         workspace_id=fields.number("workspace_id", fields.required("workspace_id", extra.get("workspace_id"))),
-        account_id=fields.number("account_id", value) if (value := fields.given("account_id")) else None,
+        account_id=fields.optional_number("account_id"),
         base_url=_base_url(conn),
         timeout_s=fields.seconds("timeout", DEFAULT_TIMEOUT_S),
         routes=fields.checked("routes", route_table),
@@ -77,6 +77,9 @@ class _Fields:
             raise self._malformed(name, "a whole number", value)
         return int(value)
 
+    def optional_number(self, name: str) -> int | None:
+        return None if (value := self.given(name)) is None else self.number(name, value)
+
     def seconds(self, name: str, default: float) -> float:
         value = self.given(name)
         try:
@@ -91,7 +94,7 @@ class _Fields:
         """Read a field that is a JSON object, given as such or as text, and let *check* complete it."""
         value = self.given(name)
         try:
-            read = json.loads(value) if isinstance(value, str) else value or {}
+            read = json.loads(value or "{}") if isinstance(value, str | None) else value
         except ValueError:
             read = None
         if not isinstance(read, Mapping):
@@ -106,8 +109,8 @@ class _Fields:
 
 
 def _base_url(conn: Connection) -> str:
-    host = (conn.host or DEFAULT_BASE_URL).rstrip("/")
-    url = host if "://" in host else f"{conn.schema or 'https'}://{host}"
+    host = (conn.host or "").strip() or DEFAULT_BASE_URL
+    url = (host if "://" in host else f"{conn.schema or 'https'}://{host}").rstrip("/")
     return f"{url}:{conn.port}" if conn.port else url
 
 

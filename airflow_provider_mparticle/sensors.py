@@ -105,13 +105,18 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
         if not self.deferrable:
             steps = wait(finder, poll_interval_s=self.poll_interval, deadline=deadline, clock=time.time)
             return drive(steps, self._send, time.sleep).result()
-        outcome, _ = drive(Watch(finder, deadline).look(time.time), self._send, time.sleep)
+        outcome, asked_pause_s = drive(Watch(finder, deadline).look(time.time), self._send, time.sleep)
         if outcome:
             return outcome.result()
         from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
 
         trigger = MParticlePipelineRunTrigger(
-            self.mparticle_conn_id, self.pipeline_id, finder.pipeline_run_id, self.poll_interval, deadline
+            self.mparticle_conn_id,
+            self.pipeline_id,
+            finder.pipeline_run_id,
+            self.poll_interval,
+            deadline,
+            asked_pause_s,
         )
         self.defer(trigger=trigger, method_name="execute_complete", timeout=backstop(deadline, time.time()))
 

@@ -298,7 +298,7 @@ class Start:
             yield from self._look(must=False)
             seen = replace(
                 seen,
-                unknown=self._unknown(intent) if self._runs is not None else seen.unknown,
+                unknown=None if self._runs is None else self._unknown(intent),
                 in_progress=self._in_progress(),
                 may_look=looks_left > 0,
             )
@@ -357,13 +357,18 @@ class Start:
     ) -> Steps[Started]:
         run_id = run.pipeline_run_id if run else None
         if move is Move.SKIP:
-            return Started(move, "" if run_id is None else run_id, intent)
+            return (yield from self._leave(move, "" if run_id is None else run_id, intent))
         if move is Move.FAIL or (run_id is None and isinstance(error, PipelineBusyError)):
             raise self._busy(run_id, error)
         if move is Move.GIVE_UP or run_id is None:
             raise self._ambiguous(error)
         if move is Move.ADOPT:
             return (yield from self._keep(move, run_id, intent))
+        return (yield from self._leave(move, run_id, intent))
+
+    def _leave(self, move: Move, run_id: RunId, intent: Intent) -> Steps[Started]:
+        """Forget the note, since nothing of ours began: by it the run in progress would pass for ours later."""
+        yield Note(None)
         return Started(move, run_id, intent)
 
     def _keep(self, move: Move, run_id: RunId, intent: Intent) -> Steps[Started]:

@@ -28,6 +28,7 @@ class MParticlePipelineRunTrigger(BaseTrigger):
     :param pipeline_run_id: Id of the run; None takes the latest run at the first look and stays with it.
     :param poll_interval: Longest pause between two looks, in seconds. The first looks come sooner.
     :param deadline: When the wait ends in any case: an instant, or seconds since the epoch.
+    :param asked_pause_s: Seconds that mParticle asked the worker to wait for, which has just looked. Default: 0.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         pipeline_run_id: RunId | None,
         poll_interval: float,
         deadline: datetime | float,
+        asked_pause_s: float = 0.0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it unannotated
         self.mparticle_conn_id = mparticle_conn_id
@@ -44,6 +46,7 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         self.pipeline_run_id = pipeline_run_id
         self.poll_interval = poll_interval
         self.deadline = as_epoch(deadline)
+        self.asked_pause_s = asked_pause_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what Airflow stores to build this trigger again."""
@@ -55,13 +58,20 @@ class MParticlePipelineRunTrigger(BaseTrigger):
                 "pipeline_run_id": self.pipeline_run_id,
                 "poll_interval": self.poll_interval,
                 "deadline": self.deadline,
+                "asked_pause_s": self.asked_pause_s,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then yield the one event. The worker has just looked, so a pause comes first."""
         finder = Finder(self.pipeline_id, self.pipeline_run_id)
-        steps = wait(finder, poll_interval_s=self.poll_interval, deadline=self.deadline, clock=time.time, seen=True)
+        steps = wait(
+            finder,
+            poll_interval_s=self.poll_interval,
+            deadline=self.deadline,
+            clock=time.time,
+            asked_pause_s=self.asked_pause_s,
+        )
         async with MParticleHook(self.mparticle_conn_id).async_client() as client:
             outcome = await adrive(steps, partial(client.send, retry=False), asyncio.sleep)
         yield TriggerEvent(outcome.as_event())  # type: ignore[no-untyped-call]  # as above

@@ -253,7 +253,12 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def wait(
-    finder: Finder, *, poll_interval_s: float, deadline: float, clock: Callable[[], float], seen: bool = False
+    finder: Finder,
+    *,
+    poll_interval_s: float,
+    deadline: float,
+    clock: Callable[[], float],
+    asked_pause_s: float | None = None,
 ) -> Steps[Outcome]:
     """
     Wait until the finder's run ends, or the deadline comes.
@@ -263,12 +268,13 @@ def wait(
     :param poll_interval_s: Longest pause between two looks, in seconds.
     :param deadline: When the wait ends in any case, in seconds since the epoch.
     :param clock: Returns the time, in seconds since the epoch.
-    :param seen: Whether somebody has just looked at the run, so that a pause comes first.
+    :param asked_pause_s: What mParticle asked somebody to wait for who has just looked, so that a pause comes first.
+        Default: nobody has looked.
     """
     watch = Watch(finder, deadline)
     rhythm = pauses(poll_interval_s)
-    if seen:
-        yield Pause(next(rhythm))
+    if asked_pause_s is not None:
+        yield Pause(max(next(rhythm), min(asked_pause_s, deadline - clock())))
     while True:
         outcome, asked_pause_s = yield from watch.look(clock)
         if outcome:

@@ -89,6 +89,8 @@ class AsyncClient:
                 params=request.params,
                 headers=request.headers,
                 json=request.json,
+                # aiohttp would declare a body that is not there as application/octet-stream.
+                skip_auto_headers=() if request.json is not None else ("Content-Type",),
                 allow_redirects=False,
                 proxy=_proxy_for(request.url),
             ) as response:

@@ -8,15 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.client.models import Json, Pipeline, PipelineRun, PipelineStatus, RunId, first
+from airflow_provider_mparticle.client.kinds import Kind
+from airflow_provider_mparticle.client.models import (
+    Audience,
+    Feed,
+    Json,
+    PipelineRun,
+    PipelineStatus,
+    PlatformItem,
+    Resource,
+    RunId,
+    WorkspaceItem,
+    first,
+    words,
+)
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Resource)
+P = TypeVar("P", bound=PlatformItem)
 
 # One page of runs; a year of an hourly pipeline is 88 of them.
 RUNS_PER_PAGE = 100
@@ -56,54 +71,53 @@ class Call(Generic[T]):
     idempotent: bool = True
 
 
-def list_connections() -> Call[list[Json]]:
-    """All warehouse connections of the workspace, as mParticle sends them; the one list whose route is stated."""
-    return Call("list the connections", "GET", "connections", lambda answer, _: [*answer])
-
-
-def list_pipelines() -> Call[list[Pipeline]]:
-    """All pipelines of the workspace."""
-    return Call("list the pipelines", "GET", "pipelines", lambda answer, _: [*map(Pipeline.read, answer)])
-
-
-def get_pipeline(pipeline_id: str) -> Call[Pipeline]:
-    """One pipeline."""
+def list_resources(kind: Kind[R], params: Mapping[str, Any] | None = None) -> Call[list[R]]:
+    """All resources of a kind; connections may be filtered by *params* ``serviceProvider``."""
     return Call(
-        f"get pipeline {pipeline_id!r}",
+        f"list the {kind.title}s",
         "GET",
-        "pipeline",
-        _pipeline(pipeline_id),
-        {"pipeline_id": pipeline_id},
+        kind.plural,
+        lambda answer, _: [kind.model.read(item) for item in _items(answer)],
+        params=params or {},
     )
 
 
-def create_pipeline(pipeline: Mapping[str, Any]) -> Call[Pipeline]:
-    """Create a pipeline of that id. Sent twice it is refused the second time, so it is sent once."""
+def get_resource(kind: Kind[R], resource_id: str) -> Call[R]:
+    """One resource."""
     return Call(
-        f"create pipeline {pipeline['id']!r}",
+        f"get {kind.title} {resource_id!r}", "GET", kind.name, _resource(kind, resource_id), {kind.id_name: resource_id}
+    )
+
+
+def create_resource(kind: Kind[R], resource: Mapping[str, Any]) -> Call[R]:
+    """Create a resource of that id. Sent twice it is refused the second time, so it is sent once."""
+    return Call(
+        f"create {kind.title} {resource['id']!r}",
         "POST",
-        "pipelines",
-        _pipeline(pipeline["id"], sent=pipeline),
-        json=pipeline,
+        kind.plural,
+        _resource(kind, resource["id"], sent=resource),
+        json=resource,
         idempotent=False,
     )
 
 
-def update_pipeline(pipeline_id: str, pipeline: Mapping[str, Any]) -> Call[Pipeline]:
-    """Give a pipeline other fields."""
+def update_resource(kind: Kind[R], resource_id: str, resource: Mapping[str, Any]) -> Call[R]:
+    """Give a resource other fields."""
     return Call(
-        f"update pipeline {pipeline_id!r}",
+        f"update {kind.title} {resource_id!r}",
         "PUT",
-        "pipeline",
-        _pipeline(pipeline_id, sent=pipeline),
-        {"pipeline_id": pipeline_id},
-        json=pipeline,
+        kind.name,
+        _resource(kind, resource_id, sent=resource),
+        {kind.id_name: resource_id},
+        json=resource,
     )
 
 
-def delete_pipeline(pipeline_id: str) -> Call[None]:
-    """Delete a pipeline."""
-    return Call(f"delete pipeline {pipeline_id!r}", "DELETE", "pipeline", _nothing, {"pipeline_id": pipeline_id})
+def delete_resource(kind: Kind[Any], resource_id: str) -> Call[None]:
+    """Delete a resource."""
+    return Call(
+        f"delete {kind.title} {resource_id!r}", "DELETE", kind.name, lambda _, __: None, {kind.id_name: resource_id}
+    )
 
 
 def trigger_pipeline(pipeline_id: str) -> Call[RunId | None]:
@@ -132,7 +146,7 @@ def get_pipeline_status(pipeline_id: str) -> Call[PipelineStatus]:
             status=answer.get("status"),
             connection_status=answer.get("connection_status"),
             data_model_status=answer.get("data_model_status"),
-            errors=Pipeline.read(answer, pipeline_id).errors,
+            errors=words(answer.get("errors")),
             latest_pipeline_run=_run(pipeline_id)(latest, config) if latest else None,
         )
 
@@ -158,12 +172,12 @@ def list_pipeline_runs(
         f"list the runs of pipeline {pipeline_id!r}",
         "GET",
         "pipeline_runs",
-        lambda answer, config: [_run(pipeline_id)(run, config) for run in answer],
+        lambda answer, config: [_run(pipeline_id)(run, config) for run in _items(answer)],
         {"pipeline_id": pipeline_id},
         params={
             "currentPage": page,
             "pageSize": RUNS_PER_PAGE,
-            **{name: date.strftime("%Y-%m-%dT%H:%M:%SZ") for name, date in dates.items() if date},
+            **{name: date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for name, date in dates.items() if date},
         },
     )
 
@@ -177,6 +191,21 @@ def get_pipeline_run(pipeline_id: str, pipeline_run_id: RunId) -> Call[PipelineR
         _run(pipeline_id),
         {"pipeline_id": pipeline_id, "pipeline_run_id": pipeline_run_id},
     )
+
+
+def list_feeds(workspace_id: int) -> Call[list[Feed]]:
+    """The feeds of a workspace."""
+    return _platform_list("feeds", f"/workspace/{workspace_id}/partnerfeeds", Feed)
+
+
+def list_workspaces() -> Call[list[WorkspaceItem]]:
+    """The workspaces of the account."""
+    return _platform_list("workspaces", "/workspace", WorkspaceItem)
+
+
+def list_audiences() -> Call[list[Audience]]:
+    """The audiences of the account."""
+    return _platform_list("audiences", "/audiences", Audience)
 
 
 def request(
@@ -204,9 +233,22 @@ def request(
     )
 
 
-def _pipeline(pipeline_id: str, sent: Mapping[str, Any] | None = None) -> Callable[[Json, ApiConfig], Pipeline]:
-    """Read a pipeline; an answer without a body means that what was *sent* is what there is now."""
-    return lambda answer, _: Pipeline.read(sent if answer is None and sent else answer, pipeline_id)
+def _platform_list(name: str, path: str, model: type[P]) -> Call[list[P]]:
+    return Call(
+        f"list the {name}", "GET", path, lambda answer, _: [*map(model.read, _items(answer))], scope=Scope.ACCOUNT
+    )
+
+
+def _items(answer: Json) -> list[Json]:
+    """Return a list as it came; an object, even an empty one, is no list without items."""
+    if not isinstance(answer, list):
+        raise TypeError("not a list")
+    return answer
+
+
+def _resource(kind: Kind[R], resource_id: str, sent: Mapping[str, Any] | None = None) -> Callable[[Json, ApiConfig], R]:
+    """Read a resource; an answer without a body means that what was *sent* is what there is now."""
+    return lambda answer, _: kind.model.read(sent if answer is None and sent else answer, resource_id)
 
 
 def _run(pipeline_id: str) -> Callable[[Json, ApiConfig], PipelineRun]:
@@ -216,7 +258,3 @@ def _run(pipeline_id: str) -> Callable[[Json, ApiConfig], PipelineRun]:
 def _triggered_run_id(answer: Json, config: ApiConfig) -> RunId | None:
     run_id: RunId | None = first(answer, config.run_fields["pipeline_run_id"]) if answer else None
     return run_id
-
-
-def _nothing(_: Json, __: ApiConfig) -> None:
-    return None

@@ -76,7 +76,8 @@ class MParticleError(Exception):
 
     def facts(self) -> dict[str, Any]:
         """Everything but the message, as the keyword arguments that build the same error again."""
-        return {**vars(self), "reasons": tuple(self.reasons)}
+        known = {name: value for name, value in vars(self).items() if name != "__notes__"}
+        return {**known, "reasons": tuple(self.reasons)}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle with the facts: executors carry errors between processes."""

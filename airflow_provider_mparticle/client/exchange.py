@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from airflow_provider_mparticle.client.config import ApiConfig
@@ -29,7 +29,7 @@ from airflow_provider_mparticle.client.errors import (
     UnreadableAnswerError,
     WarehouseUnreachableError,
 )
-from airflow_provider_mparticle.client.models import Json, first, words
+from airflow_provider_mparticle.client.models import SECRET_NAME, Json, first, words
 from airflow_provider_mparticle.client.routes import filled
 
 T = TypeVar("T")
@@ -62,6 +62,11 @@ class HttpResponse:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
 
+    @property
+    def is_good(self) -> bool:
+        """Whether mParticle did as asked; in practice any 2xx says so."""
+        return 200 <= self.status < 300
+
 
 @dataclass(frozen=True)
 class Token:
@@ -84,15 +89,16 @@ def exchange(call: Call[T], config: ApiConfig) -> Generator[TokenNeeded | HttpRe
 
     :raises MParticleError: The error whose class names the cause.
     """
+    unsigned = _unsigned(call, config)  # first, since what is wrong with the call itself is no reason to log in
     token: str = yield TokenNeeded()
-    response: HttpResponse = yield _signed(call, config, token)
+    response: HttpResponse = yield _signed(unsigned, token)
     if response.status == 401:  # the token died before its time: log in again, once
         token = yield TokenNeeded(refused=token)
-        response = yield _signed(call, config, token)
+        response = yield _signed(unsigned, token)
     secrets = (config.credentials.client_secret, token, *_secrets_in(call.json))
     answer = _read(response, call.title, call.ids, secrets)
     if call.scope is Scope.ACCOUNT:
-        answer = _unwrapped(answer, call)
+        answer = _unwrapped(answer, response, call, secrets)
     try:
         return call.decode(answer, config)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -128,10 +134,11 @@ def login(config: ApiConfig) -> Generator[HttpRequest, HttpResponse, Token]:
             status=response.status,
             reasons=_words(response, secrets),
         )
-    answer = _read(response, "log in", {}, secrets)
+    if not response.is_good:
+        raise _refusal(response, f"log in at {credentials.token_url}", {}, secrets)
     try:
-        return Token(str(answer["access_token"]), float(answer["expires_in"]))
-    except (KeyError, TypeError, ValueError) as error:
+        return _minted(response)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         # The answer may hold a token in a shape that we do not know, so none of it is shown.
         raise UnreadableAnswerError(
             f"The login of {config.origin} was answered with {response.status}, but without a readable "
@@ -140,15 +147,34 @@ def login(config: ApiConfig) -> Generator[HttpRequest, HttpResponse, Token]:
         ) from error
 
 
-def _signed(call: Call[Any], config: ApiConfig, token: str) -> HttpRequest:
+def _minted(response: HttpResponse) -> Token:
+    answer = json.loads(response.body)
+    if not (isinstance(answer["access_token"], str) and answer["access_token"]):
+        raise TypeError("access_token is not a text")
+    return Token(answer["access_token"], float(answer["expires_in"]))
+
+
+def _unsigned(call: Call[Any], config: ApiConfig) -> HttpRequest:
+    params = {**call.params, **_account(call, config)}
     return HttpRequest(
         call.method,
         url_of(call, config),
-        params={**call.params, **_account(call, config)},
+        params={name: _spelled(value) for name, value in params.items() if value is not None},
         timeout_s=config.timeout_s,
-        headers={"Accept": "application/json", "Authorization": f"Bearer {token}"},
+        headers={"Accept": "application/json"},
         json=call.json,
     )
+
+
+def _signed(request: HttpRequest, token: str) -> HttpRequest:
+    return replace(request, headers={**request.headers, "Authorization": f"Bearer {token}"})
+
+
+def _spelled(value: object) -> str | list[str]:
+    """Spell a query parameter as JSON would: the libraries below disagree, or refuse."""
+    if isinstance(value, list | tuple):
+        return [str(_spelled(one)) for one in value]
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def url_of(call: Call[Any], config: ApiConfig) -> str:
@@ -171,22 +197,26 @@ def _account(call: Call[Any], config: ApiConfig) -> dict[str, int]:
 
 def _read(response: HttpResponse, title: str, ids: Mapping[str, Any], secrets: tuple[str, ...]) -> Json:
     """Return the JSON of a good answer, None where it is empty."""
-    if not 200 <= response.status < 300:
+    if not response.is_good:
         raise _refusal(response, title, ids, secrets)
     if not response.body.strip():
         return None
     try:
         return json.loads(response.body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unreadable(response, title, ids, secrets) from error
 
 
-def _unwrapped(answer: Json, call: Call[Any]) -> Json:
+def _unwrapped(answer: Json, response: HttpResponse, call: Call[Any], secrets: tuple[str, ...]) -> Json:
     """Take the Platform API's answer out of its envelope; audiences may come as a bare array."""
     if not isinstance(answer, dict) or "data" not in answer:
         return answer
-    if answer["data"] is None and (reasons := words(answer.get("errors"))):
-        raise InvalidRequestError(f"mParticle refused to {call.title}: {'; '.join(reasons)}", reasons=reasons)
+    if answer["data"] is None and words(answer.get("errors")):
+        raise InvalidRequestError(
+            f"mParticle answered {response.status} to: {call.title}, without data{_said(response, secrets)}",
+            status=response.status,
+            reasons=_words(response, secrets),
+        )
     return answer["data"]
 
 
@@ -255,7 +285,7 @@ def _concerned(ids: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _said(response: HttpResponse, secrets: tuple[str, ...]) -> str:
-    return "".join(f", saying: {reason}" for reason in _words(response, secrets)[:3])
+    return "".join(f", saying: {reason.rstrip('.')}" for reason in _words(response, secrets)[:3])
 
 
 def _words(response: HttpResponse, secrets: tuple[str, ...]) -> tuple[str, ...]:
@@ -263,7 +293,7 @@ def _words(response: HttpResponse, secrets: tuple[str, ...]) -> tuple[str, ...]:
     text = response.body.decode("utf-8", "replace")
     try:
         answer = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if isinstance(answer, dict):
         found = words(first(answer, ("errors", "error_description", "error", "message")))
@@ -285,10 +315,9 @@ def _retry_after_s(response: HttpResponse) -> float | None:
 
 def _secrets_in(body: Json) -> tuple[str, ...]:
     """Return the secrets that a body carries to mParticle, so that an answer which echoes one shows none."""
+    if isinstance(body, list | tuple):
+        return tuple(secret for part in body for secret in _secrets_in(part))
     if not isinstance(body, Mapping):
         return ()
-    found = [str(value) for name, value in body.items() if _SECRET_NAME.search(str(name)) and value]
+    found = [str(value) for name, value in body.items() if SECRET_NAME.search(str(name)) and value]
     return (*found, *(secret for value in body.values() for secret in _secrets_in(value)))
-
-
-_SECRET_NAME = re.compile(r"password|secret|_key$|token", re.IGNORECASE)

@@ -7,6 +7,7 @@ Fields keep their names on the wire. Source: Warehouse Sync API reference, July 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -18,47 +19,92 @@ from airflow_provider_mparticle.client.run_states import RUN_STATES, Progress, p
 # What JSON decodes to.
 Json = Any
 RunId = int | str
-_Model = TypeVar("_Model", bound="Pipeline")
+_Resource = TypeVar("_Resource", bound="Resource")
+
+# What a field of that name holds is never shown; mParticle leaves it out of its answers, or masks it.
+SECRET_NAME = re.compile(r"password|secret|_key$|token", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Pipeline:
-    """A Warehouse Sync pipeline: which data goes to mParticle, how and when."""
+class Resource:
+    """One of the four things that Warehouse Sync is configured with."""
 
     id: str
     name: str | None = None
-    connection_id: str | None = None
-    data_model_id: str | None = None
-    field_transformation_id: str | None = None
-    partner_feed_id: int | str | None = None
-    partner_feed_key: str | None = field(default=None, repr=False)
     state: str | None = None
     status: str | None = None
     errors: tuple[str, ...] = ()
-    sync_mode: Mapping[str, Any] | None = None
-    schedule: Mapping[str, Any] | None = None
-    environment: str | None = None
-    data_plan_id: str | None = None
-    data_plan_version: int | None = None
     created_on: str | None = None
     created_by: str | None = None
     last_modified_on: str | None = None
     last_modified_by: str | None = None
 
     @classmethod
-    def read(cls: type[_Model], answer: Json, pipeline_id: str | None = None) -> _Model:
-        """Read mParticle's answer; *pipeline_id* stands in where the answer does not name the pipeline."""
+    def read(cls: type[_Resource], answer: Json, resource_id: str | None = None) -> _Resource:
+        """Read mParticle's answer; *resource_id* stands in where the answer does not name the resource."""
         known = {f.name: answer[f.name] for f in fields(cls) if answer.get(f.name) is not None}
         known["errors"] = words(answer.get("errors"))
-        return cls(**{"id": pipeline_id, **known})
+        return cls(**{"id": resource_id, **known})
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields that are known, as JSON; the feed's key, a secret, is left out."""
-        return {
-            f.name: list(value) if isinstance(value, tuple) else value
-            for f in fields(self)
-            if f.name != "partner_feed_key" and (value := getattr(self, f.name)) not in (None, ())
-        }
+        """Return the fields that are known, as JSON; secrets, masked or not, are left out."""
+        known = {f.name: getattr(self, f.name) for f in fields(self)}
+        shown: dict[str, Any] = without_secrets(
+            {name: value for name, value in known.items() if value not in (None, ())}
+        )
+        return shown
+
+
+@dataclass(frozen=True)
+class WarehouseConnection(Resource):
+    """mParticle's connection to a warehouse; ``config`` depends on the provider and may hold secrets."""
+
+    service_provider: str | None = None
+    config: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class DataModel(Resource):
+    """The SQL whose rows go to mParticle, in ``config["sql_query"]``."""
+
+    type: str | None = None
+    config: Mapping[str, Any] | None = None
+
+    @classmethod
+    def read(cls, answer: Json, resource_id: str | None = None) -> DataModel:
+        """Read mParticle's answer; v1 had the SQL at the top."""
+        if answer.get("sql_query") is not None:
+            answer = {**answer, "config": {**(answer.get("config") or {}), "sql_query": answer["sql_query"]}}
+        return super().read(answer, resource_id)
+
+    @property
+    def sql_query(self) -> str | None:
+        """The SQL."""
+        return (self.config or {}).get("sql_query")
+
+
+@dataclass(frozen=True)
+class FieldTransformation(Resource):
+    """Which column becomes which field: a list of mappings."""
+
+    destination_type: str | None = None
+    mappings: tuple[Mapping[str, Any], ...] | None = None
+
+
+@dataclass(frozen=True)
+class Pipeline(Resource):
+    """Which data goes to mParticle, how and when."""
+
+    connection_id: str | None = None
+    data_model_id: str | None = None
+    field_transformation_id: str | None = None
+    partner_feed_id: int | str | None = None
+    partner_feed_key: str | None = field(default=None, repr=False)
+    sync_mode: Mapping[str, Any] | None = None
+    schedule: Mapping[str, Any] | None = None
+    environment: str | None = None
+    data_plan_id: str | None = None
+    data_plan_version: int | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +192,51 @@ class PipelineStatus:
     latest_pipeline_run: PipelineRun | None = None
 
 
+_Listed = TypeVar("_Listed", bound="PlatformItem")
+
+
+@dataclass(frozen=True)
+class PlatformItem:
+    """
+    Something that the Platform API lists.
+
+    ``details`` are all its fields as they came, without secrets: which there are is not documented throughout.
+    """
+
+    id: int | str
+    name: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def read(cls: type[_Listed], answer: Json) -> _Listed:
+        """Read one item of a list."""
+        return cls(answer["id"], answer.get("name"), without_secrets(answer))
+
+
+@dataclass(frozen=True)
+class Feed(PlatformItem):
+    """A feed that rows can arrive in; a pipeline's ``partner_feed_id`` names one."""
+
+
+@dataclass(frozen=True)
+class WorkspaceItem(PlatformItem):
+    """A workspace of the account."""
+
+
+@dataclass(frozen=True)
+class Audience(PlatformItem):
+    """An audience."""
+
+
+def without_secrets(value: Any) -> Any:
+    """Return *value* as JSON, without the fields whose name says that they hold a secret."""
+    if isinstance(value, Mapping):
+        return {name: without_secrets(part) for name, part in value.items() if not SECRET_NAME.search(str(name))}
+    if isinstance(value, list | tuple):
+        return [without_secrets(part) for part in value]
+    return value
+
+
 def first(answer: Mapping[str, Any], names: Iterable[str]) -> Any:
     """Return the first of the *names* that has a value, or None."""
     return next((answer[name] for name in names if answer.get(name) is not None), None)
@@ -155,9 +246,9 @@ def instant(value: object) -> datetime | None:
     """Read an ISO 8601 instant; one without a zone is UTC, one that nobody can read is None."""
     try:
         read = datetime.fromisoformat(str(value).strip())
-    except ValueError:
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except (ValueError, OverflowError):  # overflow: 0001-01-01T00:00:00+01:00 has no UTC
         return None
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 
 def count(value: object) -> int | None:

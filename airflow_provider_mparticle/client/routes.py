@@ -29,6 +29,26 @@ DEFAULT_ROUTES: Mapping[str, str] = {
     "pipeline_run": "/inputs/data-pipelines/{pipeline_id}/status/runs/{pipeline_run_id}",
 }
 
+# What a route may be, in the order in which to try; "{pipelines}" stands for the path at which the list of pipelines
+# answers. Where there are two below a pipeline, the first is v2's and the second v1's. The doctor tries them.
+CANDIDATE_ROUTES: Mapping[str, tuple[str, ...]] = {
+    "connections": ("/connections",),
+    "connection": ("{connections}/{connection_id}",),
+    "data_models": ("/data-models", "/datamodels"),
+    "data_model": ("{data_models}/{data_model_id}",),
+    "field_transformations": ("/field-transformations", "/fieldtransformations"),
+    "field_transformation": ("{field_transformations}/{field_transformation_id}",),
+    "pipelines": ("/inputs/data-pipelines", "/data-pipelines", "/pipelines", "/datapipelines"),
+    "pipeline": ("{pipelines}/{pipeline_id}",),
+    "trigger_pipeline": ("{pipelines}/{pipeline_id}/trigger", "{pipelines}/{pipeline_id}"),
+    "pipeline_status": ("{pipelines}/{pipeline_id}/status", "{pipelines}/{pipeline_id}/report"),
+    "pipeline_runs": ("{pipelines}/{pipeline_id}/status/runs", "{pipelines}/{pipeline_id}/runs"),
+    "pipeline_run": (
+        "{pipelines}/{pipeline_id}/status/runs/{pipeline_run_id}",
+        "{pipelines}/{pipeline_id}/runs/{pipeline_run_id}",
+    ),
+}
+
 
 def route_table(overrides: Mapping[str, str]) -> dict[str, str]:
     """
@@ -43,7 +63,14 @@ def route_table(overrides: Mapping[str, str]) -> dict[str, str]:
 
 
 def filled(template: str, values: Mapping[str, object]) -> str:
-    """Put *values*, quoted for a URL, into the placeholders of a path."""
+    """
+    Put *values*, quoted for a URL, into the placeholders of a path.
+
+    :raises ConfigError: A value is empty or a dot segment, so that the path would be another one.
+    """
+    for name, value in values.items():
+        if str(value).strip() in ("", ".", ".."):
+            raise ConfigError(f"{name} must not be {str(value)!r}. Nothing was sent to mParticle.")
     return template.format(**{name: quote(str(value), safe="") for name, value in values.items()})
 
 

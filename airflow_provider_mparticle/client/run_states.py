@@ -30,6 +30,6 @@ RUN_STATES: Mapping[str, Progress] = {
 }
 
 
-def progress_of(state: str | None, states: Mapping[str, Progress]) -> Progress:
-    """Look a state word up, without regard to case; an unknown word means under way."""
-    return states.get((state or "").strip().lower(), Progress.UNDER_WAY)
+def progress_of(state: object, states: Mapping[str, Progress]) -> Progress:
+    """Look a state word up, without regard to case; an unknown word, or no word at all, means under way."""
+    return states.get(str(state or "").strip().lower(), Progress.UNDER_WAY)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+import ssl
 import threading
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 import requests
 import tenacity
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, SSLError
-from urllib3.exceptions import ProxyError as UrllibProxyError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError, SSLError
 
 from airflow_provider_mparticle.client import tokens
 from airflow_provider_mparticle.client.config import ApiConfig
@@ -121,10 +121,12 @@ class Client:
 
 def _never_left(error: requests.RequestException) -> bool:
     """Tell whether the request certainly did not leave: requests has one class for that and for a broken answer."""
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError | requests.exceptions.SSLError):
-        return True
     reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(reason, NewConnectionError | ConnectTimeoutError | SSLError | UrllibProxyError)
+    if isinstance(reason, ProxyError):
+        reason = reason.original_error
+    if isinstance(reason, SSLError):  # also what a TLS stream that breaks under the answer raises
+        reason = reason.args[0] if reason.args else None
+    return isinstance(reason, NewConnectionError | ConnectTimeoutError | ssl.SSLCertVerificationError)
 
 
 def _cause(error: requests.RequestException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 import time
@@ -11,6 +12,7 @@ from airflow_provider_mparticle.simulator import control
 from airflow_provider_mparticle.simulator.faults import Fault, Faults
 from airflow_provider_mparticle.simulator.journal import Journal
 from airflow_provider_mparticle.simulator.platform_v1 import Platform, platform_routes
+from airflow_provider_mparticle.simulator.resources import Kind
 from airflow_provider_mparticle.simulator.routes import Router, route_overrides, workspace_routes
 from airflow_provider_mparticle.simulator.server import LoopbackServer
 from airflow_provider_mparticle.simulator.service import TOKEN_PATH, Service
@@ -157,6 +159,16 @@ class Simulator:
         """
         with self._lock:
             return self._workspace.add_pipeline(pipeline_id, **fields)
+
+    def stored(self, kind: str, resource_id: str) -> JsonObject:
+        """
+        Return a resource as it is stored, secrets included, which no answer shows.
+
+        :param kind: ``"connection"``, ``"data model"``, ``"field transformation"`` or ``"pipeline"``.
+        :raises Refusal: There is no such resource.
+        """
+        with self._lock:
+            return copy.deepcopy(self._workspace.resources.stored(Kind(kind), resource_id))
 
     def add_run(
         self,

@@ -1,0 +1,70 @@
+"""The four kinds of resources of Warehouse Sync, in the order in which they build on each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from airflow_provider_mparticle.client.models import (
+    DataModel,
+    FieldTransformation,
+    Pipeline,
+    Resource,
+    WarehouseConnection,
+)
+
+R_co = TypeVar("R_co", bound=Resource, covariant=True)
+
+
+@dataclass(frozen=True)
+class Kind(Generic[R_co]):
+    """
+    One kind of resource.
+
+    :param name: Its name, which is also that of the route to one of them, for example ``"data_model"``.
+    :param model: The class of what mParticle answers.
+    :param writable: The fields that a request may carry, besides the id.
+    """
+
+    name: str
+    model: type[R_co]
+    writable: tuple[str, ...]
+
+    @property
+    def plural(self) -> str:
+        """Name of the route to all of them, and of their section in a document."""
+        return f"{self.name}s"
+
+    @property
+    def id_name(self) -> str:
+        """Name of the route's placeholder."""
+        return f"{self.name}_id"
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.name.replace("_", " ")
+
+
+CONNECTION = Kind("connection", WarehouseConnection, ("name", "state", "service_provider", "config"))
+DATA_MODEL = Kind("data_model", DataModel, ("name", "state", "type", "config"))
+FIELD_TRANSFORMATION = Kind("field_transformation", FieldTransformation, ("name", "destination_type", "mappings"))
+PIPELINE = Kind(
+    "pipeline",
+    Pipeline,
+    (
+        "name",
+        "connection_id",
+        "data_model_id",
+        "field_transformation_id",
+        "partner_feed_id",
+        "partner_feed_key",
+        "state",
+        "sync_mode",
+        "schedule",
+        "environment",
+        "data_plan_id",
+        "data_plan_version",
+    ),
+)
+KINDS: tuple[Kind[Resource], ...] = (CONNECTION, DATA_MODEL, FIELD_TRANSFORMATION, PIPELINE)

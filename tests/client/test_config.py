@@ -1,0 +1,94 @@
+"""What a configuration refuses and what it never shows."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from airflow_provider_mparticle.client.config import ApiConfig, Credentials, is_safe
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.exchange import HttpRequest, HttpResponse, Token, TokenNeeded
+
+CREDENTIALS = Credentials("an-id", "a-secret")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.mparticle.com",
+        "HTTPS://api.eu1.mparticle.com:8443",
+        "http://localhost:8080",
+        "http://127.0.0.1:1",
+        "http://127.9.9.9",
+        "http://[::1]:8080",
+    ],
+)
+def test_tls_or_this_machine_is_safe(url: str) -> None:
+    """Credentials may travel encrypted, or not leave the machine at all, as to the simulator."""
+    assert is_safe(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.mparticle.com",
+        "http://10.0.0.1",
+        "http://localhost.example.com",
+        "http://127.0.0.1.example.com",
+        "ftp://localhost",
+        "api.mparticle.com",
+        "https://",
+        "https://[::1",
+        "https://someone:word@api.mparticle.com",
+        "http://127.0.0.1@example.com",
+        "",
+    ],
+)
+def test_anything_else_is_not(url: str) -> None:
+    """A readable line, an unknown scheme, or an address that hides another one would give the secret away."""
+    assert not is_safe(url)
+
+
+def test_an_unsafe_host_is_refused_with_field_and_origin() -> None:
+    """At 2 a.m. one has to know which field of which connection to correct."""
+    with pytest.raises(ConfigError, match=r"^host of the nightly one must start with https://.*'http://example.com'"):
+        ApiConfig(CREDENTIALS, 1, base_url="http://example.com", origin="the nightly one")
+
+
+def test_an_unsafe_token_url_is_refused() -> None:
+    """The token URL is where the client secret goes, so it matters most."""
+    readable = dataclasses.replace(CREDENTIALS, token_url="http://example.com/oauth/token")
+
+    with pytest.raises(ConfigError, match=r"^token_url of this configuration must start with https://"):
+        ApiConfig(readable, 1)
+
+
+def test_a_password_in_a_url_is_refused_without_being_shown() -> None:
+    """An error ends up in logs, so it must not repeat what made it."""
+    with pytest.raises(ConfigError, match="must not carry a user name or a password") as caught:
+        ApiConfig(CREDENTIALS, 1, base_url="https://someone:s3cret@example.com")
+
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        CREDENTIALS,
+        ApiConfig(CREDENTIALS, 1),
+        Token("a-secret", 1.0),
+        TokenNeeded("a-secret"),
+        HttpRequest("GET", "https://x", {}, 1.0, {"Authorization": "Bearer a-secret"}, {"password": "a-secret"}),
+        HttpResponse(200, {}, b"a-secret"),
+    ],
+)
+def test_no_repr_holds_a_secret(value: object) -> None:
+    """Reprs get into logs and assertion messages without anybody meaning it."""
+    assert "a-secret" not in repr(value)
+
+
+def test_equal_credentials_are_one_key() -> None:
+    """Two Airflow connections of the same API user share one token."""
+    assert {CREDENTIALS: 1} == {Credentials("an-id", "a-secret"): 1}
+    assert CREDENTIALS != Credentials("an-id", "another-secret")

@@ -1,0 +1,100 @@
+"""The table of routes and its overrides."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES, filled, route_table
+
+
+def test_without_overrides_the_defaults_stand() -> None:
+    """These names and paths are what users override, so a change of one breaks their connections."""
+    pipelines = "/inputs/data-pipelines"
+    expected = {
+        "connections": "/connections",
+        "connection": "/connections/{connection_id}",
+        "data_models": "/data-models",
+        "data_model": "/data-models/{data_model_id}",
+        "field_transformations": "/field-transformations",
+        "field_transformation": "/field-transformations/{field_transformation_id}",
+        "pipelines": pipelines,
+        "pipeline": pipelines + "/{pipeline_id}",
+        "trigger_pipeline": pipelines + "/{pipeline_id}/trigger",
+        "pipeline_status": pipelines + "/{pipeline_id}/status",
+        "pipeline_runs": pipelines + "/{pipeline_id}/status/runs",
+        "pipeline_run": pipelines + "/{pipeline_id}/status/runs/{pipeline_run_id}",
+    }
+
+    assert expected == route_table({})
+
+
+def test_an_override_replaces_one_route_and_no_other() -> None:
+    """The defaults are assumptions, and whoever knows better about one need not repeat the rest."""
+    table = route_table({"pipeline_status": "/data-pipelines/{pipeline_id}/report"})
+
+    assert table == {**DEFAULT_ROUTES, "pipeline_status": "/data-pipelines/{pipeline_id}/report"}
+    assert "/inputs/data-pipelines/{pipeline_id}/status" == DEFAULT_ROUTES["pipeline_status"]
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    """A misspelt name would silently change nothing."""
+    with pytest.raises(ConfigError, match=r"no route 'pipelins'; the names are connections, connection, data_models"):
+        route_table({"pipelins": "/data-pipelines"})
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("pipeline", "/data-pipelines"),
+        ("pipeline", "/data-pipelines/{pipelineId}"),
+        ("pipeline", "/data-pipelines/{pipeline_id}/{pipeline_run_id}"),
+        ("pipeline", "/data-pipelines/{pipeline_id"),
+        ("pipeline", "/data-pipelines/{}"),
+        ("pipeline", "/data-pipelines/{pipeline_id.__class__}"),
+        ("pipelines", "/data-pipelines/{pipeline_id}"),
+        ("pipeline_run", "/runs/{pipeline_run_id}"),
+        ("pipelines", "data-pipelines"),
+        ("pipelines", "https://example.com/data-pipelines"),
+        ("pipelines", ""),
+        ("pipelines", None),
+        ("pipelines", 7),
+    ],
+)
+def test_a_malformed_path_is_refused_with_the_name_of_its_route(name: str, path: str) -> None:
+    """It would otherwise fail at the first call that uses it, far from the connection that holds it."""
+    with pytest.raises(ConfigError, match=rf"^routes: {name} must"):
+        route_table({name: path})
+
+
+def test_a_placeholder_may_occur_twice_and_in_any_order() -> None:
+    """Which placeholders a path has matters, where they stand does not."""
+    path = "/runs/{pipeline_run_id}/of/{pipeline_id}/{pipeline_id}"
+
+    assert path == route_table({"pipeline_run": path})["pipeline_run"]
+
+
+@pytest.mark.parametrize(
+    ("value", "quoted"),
+    [
+        ("orders-1_x", "orders-1_x"),
+        (13325, "13325"),
+        ("a/b", "a%2Fb"),
+        ("a b?c#d&e=f", "a%20b%3Fc%23d%26e%3Df"),
+        ("50%", "50%25"),
+        ("%2F", "%252F"),
+        ("ä", "%C3%A4"),
+        ("{x}", "%7Bx%7D"),
+        ("../admin", "..%2Fadmin"),
+    ],
+)
+def test_an_odd_id_stays_one_segment_of_the_path(value: object, quoted: str) -> None:
+    """An id comes from a template and could otherwise reach another resource."""
+    assert f"/pipelines/{quoted}/trigger" == filled("/pipelines/{pipeline_id}/trigger", {"pipeline_id": value})
+
+
+@pytest.mark.parametrize("value", ["", " ", ".", ".."])
+def test_an_id_that_would_name_another_path_is_refused(value: str) -> None:
+    """A template that renders to nothing must not turn "delete this pipeline" into a call on all of them."""
+    with pytest.raises(ConfigError, match=r"^pipeline_id must not be '"):
+        filled("/pipelines/{pipeline_id}", {"pipeline_id": value})

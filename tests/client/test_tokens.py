@@ -1,0 +1,273 @@
+"""The tokens of a process: minted once, whoever asks, and never older than they may be."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_mparticle.client import endpoints, tokens
+from airflow_provider_mparticle.client.aio import AsyncClient
+from airflow_provider_mparticle.client.config import ApiConfig, Credentials
+from airflow_provider_mparticle.client.exchange import Token
+from airflow_provider_mparticle.client.kinds import PIPELINE
+from airflow_provider_mparticle.client.sync import Client
+from airflow_provider_mparticle.simulator import Fault, Simulator
+
+CREDENTIALS = Credentials("an-id", "a-secret")
+GET = endpoints.get_resource(PIPELINE, "orders")
+LOGIN = "/oauth/token"
+THREADS = 20
+COROUTINES = 50
+
+
+@pytest.fixture(autouse=True)
+def no_tokens() -> None:
+    """Every test starts without a token."""
+    tokens.forget()
+
+
+def in_threads(work: Callable[[], Any]) -> list[Any]:
+    """Do the same in many threads that begin together; return what came of it."""
+    gate, done = threading.Barrier(THREADS), []
+
+    def run() -> None:
+        gate.wait(timeout=10)
+        done.append(work())
+
+    threads = [threading.Thread(target=run) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    return done
+
+
+async def in_coroutines(config: ApiConfig, **hooks: Any) -> list[Any]:
+    """Do the same in many coroutines of one client."""
+    client = AsyncClient(config, **hooks)
+    try:
+        return await asyncio.gather(*(client.send(GET) for _ in range(COROUTINES)))
+    finally:
+        await client.close()
+
+
+# Keeping
+
+
+def test_a_token_is_kept_for_its_credentials() -> None:
+    """Whoever has other credentials, or asks another server, gets none of it."""
+    tokens.keep(CREDENTIALS, Token("t", 1000.0))
+
+    assert "t" == tokens.kept(Credentials("an-id", "a-secret"))
+    assert None is tokens.kept(dataclasses.replace(CREDENTIALS, client_secret="other"))
+    assert None is tokens.kept(dataclasses.replace(CREDENTIALS, token_url="https://example.com"))
+
+
+def test_a_refused_token_is_not_handed_out_again() -> None:
+    """But one that was minted meanwhile is: it need not be minted twice."""
+    tokens.keep(CREDENTIALS, Token("new", 1000.0))
+
+    assert None is tokens.kept(CREDENTIALS, refused="new")
+    assert "new" == tokens.kept(CREDENTIALS, refused="old")
+
+
+@pytest.mark.parametrize("lifetime_s", [0.0, -5.0])
+def test_a_token_that_has_ended_is_not_handed_out(lifetime_s: float) -> None:
+    """It would only earn a 401."""
+    tokens.keep(CREDENTIALS, Token("t", lifetime_s))
+
+    assert None is tokens.kept(CREDENTIALS)
+
+
+def test_a_short_token_keeps_most_of_its_life() -> None:
+    """Renewed two minutes ahead, a token of a minute would be minted for every call."""
+    tokens.keep(CREDENTIALS, Token("t", tokens.TOKEN_LEEWAY_S / 2))
+
+    assert "t" == tokens.kept(CREDENTIALS)
+
+
+def test_no_secret_is_in_the_repr_of_what_is_kept() -> None:
+    """A debugger or a log of locals shows it."""
+    tokens.keep(CREDENTIALS, Token("t0ken", 1000.0))
+
+    assert "t0ken" not in repr(tokens._tokens)
+    assert "a-secret" not in repr(tokens._tokens)
+
+
+# Minting once
+
+
+def test_many_threads_mint_one_token(simulator: Simulator, config: ApiConfig) -> None:
+    """A login takes seconds; 20 tasks of one process need one."""
+    simulator.inject(Fault(path=LOGIN, latency_s=0.2, times=None))
+
+    read = in_threads(lambda: Client(config).send(GET).id)
+
+    assert ["orders"] * THREADS == read
+    assert 1 == simulator.count("POST", LOGIN)
+
+
+def test_many_coroutines_mint_one_token(simulator: Simulator, config: ApiConfig) -> None:
+    """A thousand deferred tasks are one login."""
+    simulator.inject(Fault(path=LOGIN, latency_s=0.2, times=None))
+
+    read = asyncio.run(in_coroutines(config))
+
+    assert ["orders"] * COROUTINES == [pipeline.id for pipeline in read]
+    assert 1 == simulator.count("POST", LOGIN)
+
+
+def test_both_drivers_share_the_tokens(simulator: Simulator, config: ApiConfig) -> None:
+    """They belong to the process, not to a client."""
+    Client(config).send(GET)
+    asyncio.run(in_coroutines(config))
+
+    assert 1 == simulator.tokens_minted
+
+
+def test_two_connections_of_one_api_user_share_a_token(simulator: Simulator, config: ApiConfig) -> None:
+    """What a token is minted for are the credentials; the workspace is not among them."""
+    Client(config).send(GET)
+    Client(dataclasses.replace(config, account_id=None, origin="another connection")).send(GET)
+
+    assert 1 == simulator.tokens_minted
+
+
+def test_many_threads_with_a_refused_token_mint_one_more(simulator: Simulator, config: ApiConfig) -> None:
+    """All of them meet the 401 before any of them has a new token; the first to ask mints it for all."""
+    Client(config).send(GET)
+    simulator.inject(Fault(path="/orders", status=401, latency_s=0.3, times=THREADS))
+
+    read = in_threads(lambda: Client(config).send(GET).id)
+
+    assert ["orders"] * THREADS == read
+    assert (2, 1 + 2 * THREADS) == (simulator.count("POST", LOGIN), simulator.count("GET", "/orders"))
+
+
+def test_many_coroutines_with_a_refused_token_mint_one_more(simulator: Simulator, config: ApiConfig) -> None:
+    """As with threads."""
+    Client(config).send(GET)
+    simulator.inject(Fault(path="/orders", status=401, latency_s=0.3, times=COROUTINES))
+
+    asyncio.run(in_coroutines(config))
+
+    assert (2, 1 + 2 * COROUTINES) == (simulator.count("POST", LOGIN), simulator.count("GET", "/orders"))
+
+
+def test_a_failed_login_lets_the_next_one_try(simulator: Simulator, config: ApiConfig) -> None:
+    """Whoever waits while a login fails must neither hang nor fail with it."""
+    simulator.fail_next(503, path=LOGIN)
+
+    read = in_threads(lambda: Client(config).send(GET).id)
+
+    assert ["orders"] * THREADS == read
+    assert 1 == simulator.tokens_minted
+
+
+def test_logging_in_mints_only_if_there_is_no_token(simulator: Simulator, config: ApiConfig) -> None:
+    """The connection test logs in and reads, with one login."""
+    Client(config).log_in()
+    Client(config).log_in()
+
+    assert [LOGIN] == [request["path"] for request in simulator.requests]
+
+
+# Before its first use
+
+
+def test_a_token_is_announced_once_and_before_its_first_use(simulator: Simulator, config: ApiConfig) -> None:
+    """Airflow masks it in logs from then on, so no request may carry it earlier."""
+    announced: list[tuple[str, int]] = []
+
+    client = Client(config, on_token=lambda token: announced.append((token, simulator.count("GET", "/orders"))))
+    client.send(GET)
+    client.send(GET)
+
+    assert [(tokens.kept(config.credentials), 0)] == announced
+
+
+def test_a_token_is_awaited_before_its_first_use(simulator: Simulator, config: ApiConfig) -> None:
+    """As with the blocking driver, although masking may take a while."""
+    announced: list[tuple[str, int]] = []
+
+    async def announce(token: str) -> None:
+        await asyncio.sleep(0.05)
+        announced.append((token, simulator.count("GET", "/orders")))
+
+    asyncio.run(in_coroutines(config, on_token=announce))
+
+    assert [(tokens.kept(config.credentials), 0)] == announced
+
+
+# Renewing
+
+
+def test_a_token_is_renewed_ahead_of_its_end(
+    start_simulator: Callable[..., Simulator],
+    config_of: Callable[..., ApiConfig],
+    send: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A call that starts with a dying token would earn a 401 on its way."""
+    monkeypatch.setattr(tokens, "LEEWAY_SHARE", 0.95)
+    simulator = start_simulator(token_lifetime_s=6)
+    simulator.add_pipeline("orders")
+    config = config_of(simulator)
+
+    send(GET, config)
+    time.sleep(0.35)
+    send(GET, config)
+
+    assert 2 == simulator.tokens_minted
+    assert {200} == {request["status"] for request in simulator.requests}
+
+
+# Forking
+
+
+def in_a_child(answer: Callable[[], str]) -> str:
+    """Answer in a forked process, which is killed if it takes too long; return what it said."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        try:
+            os.write(writing, answer().encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        text = said.read()
+    os.waitpid(child, 0)
+    return text
+
+
+def test_a_forked_child_starts_without_tokens(simulator: Simulator, config: ApiConfig) -> None:
+    """Tasks run in forked processes; what a parent holds must not multiply."""
+    Client(config).send(GET)
+
+    assert "None" == in_a_child(lambda: str(tokens.kept(config.credentials)))
+    assert None is not tokens.kept(config.credentials)
+
+
+def test_a_child_that_is_forked_during_a_login_can_log_in(simulator: Simulator, config: ApiConfig) -> None:
+    """The lock of the login is held by a thread that does not exist in the child."""
+    simulator.inject(Fault(path=LOGIN, latency_s=1.0))
+    logging_in = threading.Thread(target=lambda: Client(config).log_in())
+    logging_in.start()
+    while not simulator.count("POST", LOGIN):
+        time.sleep(0.01)
+
+    read = in_a_child(lambda: Client(config).send(GET).id)
+    logging_in.join()
+
+    assert "orders" == read
+    assert 2 == simulator.tokens_minted
