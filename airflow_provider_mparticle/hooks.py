@@ -14,7 +14,20 @@ from airflow_provider_mparticle import connection_form
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.endpoints import Call, Scope
 from airflow_provider_mparticle.client.errors import ConfigError, MParticleError
-from airflow_provider_mparticle.client.models import Json, Pipeline, PipelineRun, PipelineStatus, RunId
+from airflow_provider_mparticle.client.kinds import CONNECTION, DATA_MODEL, FIELD_TRANSFORMATION, PIPELINE
+from airflow_provider_mparticle.client.models import (
+    Audience,
+    DataModel,
+    Feed,
+    FieldTransformation,
+    Json,
+    Pipeline,
+    PipelineRun,
+    PipelineStatus,
+    RunId,
+    WarehouseConnection,
+    WorkspaceItem,
+)
 from airflow_provider_mparticle.connection import api_config
 
 if TYPE_CHECKING:
@@ -101,47 +114,176 @@ class MParticleHook(BaseHook):
         """
         return self.get_conn().send(call, retry=retry)
 
+    def list_warehouse_connections(self, service_provider: str | None = None) -> list[WarehouseConnection]:
+        """
+        List mParticle's connections to warehouses.
+
+        :param service_provider: Only those to this provider, for example ``"Snowflake"``. Default: all.
+        """
+        params = {"serviceProvider": service_provider} if service_provider else {}
+        return self.send(endpoints.list_resources(CONNECTION, params))
+
+    def get_warehouse_connection(self, connection_id: str) -> WarehouseConnection:
+        """
+        Read one of mParticle's connections; its secrets are left out.
+
+        Airflow's own hooks have a ``get_connection``, for Airflow connections; hence the longer name.
+
+        :param connection_id: Its slug.
+        :raises NotFoundError: There is none of that slug in the workspace, or no access to it.
+        """
+        return self.send(endpoints.get_resource(CONNECTION, connection_id))
+
+    def create_warehouse_connection(self, connection: Mapping[str, Any]) -> WarehouseConnection:
+        """
+        Create a connection.
+
+        :param connection: Its fields under mParticle's names; ``id`` is the slug that you choose.
+        :raises InvalidRequestError: mParticle refuses the fields, or the slug is taken.
+        """
+        return self.send(endpoints.create_resource(CONNECTION, _with_id(connection)))
+
+    def update_warehouse_connection(self, connection_id: str, connection: Mapping[str, Any]) -> WarehouseConnection:
+        """
+        Give a connection other fields.
+
+        Send the whole of it, secrets included, and never what was read: that lacks them.
+
+        :param connection_id: Its slug.
+        :param connection: Its fields under mParticle's names. Whether mParticle keeps those that are not sent is not
+            documented, so send all of them.
+        """
+        return self.send(endpoints.update_resource(CONNECTION, connection_id, connection))
+
+    def delete_warehouse_connection(self, connection_id: str) -> None:
+        """
+        Delete a connection.
+
+        :param connection_id: Its slug.
+        """
+        self.send(endpoints.delete_resource(CONNECTION, connection_id))
+
+    def list_data_models(self) -> list[DataModel]:
+        """List the data models of the workspace."""
+        return self.send(endpoints.list_resources(DATA_MODEL))
+
+    def get_data_model(self, data_model_id: str) -> DataModel:
+        """
+        Read one data model.
+
+        :param data_model_id: Its slug.
+        :raises NotFoundError: There is none of that slug in the workspace, or no access to it.
+        """
+        return self.send(endpoints.get_resource(DATA_MODEL, data_model_id))
+
+    def create_data_model(self, data_model: Mapping[str, Any]) -> DataModel:
+        """
+        Create a data model.
+
+        :param data_model: Its fields under mParticle's names; ``id`` is the slug that you choose.
+        :raises InvalidRequestError: mParticle refuses the fields, or the slug is taken.
+        """
+        return self.send(endpoints.create_resource(DATA_MODEL, _with_id(data_model)))
+
+    def update_data_model(self, data_model_id: str, data_model: Mapping[str, Any]) -> DataModel:
+        """
+        Give a data model other fields.
+
+        :param data_model_id: Its slug.
+        :param data_model: Its fields under mParticle's names. Whether mParticle keeps those that are not sent is not
+            documented, so send all of them.
+        """
+        return self.send(endpoints.update_resource(DATA_MODEL, data_model_id, data_model))
+
+    def delete_data_model(self, data_model_id: str) -> None:
+        """
+        Delete a data model.
+
+        :param data_model_id: Its slug.
+        """
+        self.send(endpoints.delete_resource(DATA_MODEL, data_model_id))
+
+    def list_field_transformations(self) -> list[FieldTransformation]:
+        """List the field transformations of the workspace."""
+        return self.send(endpoints.list_resources(FIELD_TRANSFORMATION))
+
+    def get_field_transformation(self, field_transformation_id: str) -> FieldTransformation:
+        """
+        Read one field transformation.
+
+        :param field_transformation_id: Its slug.
+        :raises NotFoundError: There is none of that slug in the workspace, or no access to it.
+        """
+        return self.send(endpoints.get_resource(FIELD_TRANSFORMATION, field_transformation_id))
+
+    def create_field_transformation(self, field_transformation: Mapping[str, Any]) -> FieldTransformation:
+        """
+        Create a field transformation.
+
+        :param field_transformation: Its fields under mParticle's names; ``id`` is the slug that you choose.
+        :raises InvalidRequestError: mParticle refuses the fields, or the slug is taken.
+        """
+        return self.send(endpoints.create_resource(FIELD_TRANSFORMATION, _with_id(field_transformation)))
+
+    def update_field_transformation(
+        self, field_transformation_id: str, field_transformation: Mapping[str, Any]
+    ) -> FieldTransformation:
+        """
+        Give a field transformation other fields.
+
+        :param field_transformation_id: Its slug.
+        :param field_transformation: Its fields under mParticle's names. Whether mParticle keeps those that are not
+            sent is not documented, so send all of them.
+        """
+        return self.send(endpoints.update_resource(FIELD_TRANSFORMATION, field_transformation_id, field_transformation))
+
+    def delete_field_transformation(self, field_transformation_id: str) -> None:
+        """
+        Delete a field transformation.
+
+        :param field_transformation_id: Its slug.
+        """
+        self.send(endpoints.delete_resource(FIELD_TRANSFORMATION, field_transformation_id))
+
     def list_pipelines(self) -> list[Pipeline]:
-        """List the pipelines of the workspace. Source: Warehouse Sync API reference, "Get all pipelines"."""
-        return self.send(endpoints.list_pipelines())
+        """List the pipelines of the workspace."""
+        return self.send(endpoints.list_resources(PIPELINE))
 
     def get_pipeline(self, pipeline_id: str) -> Pipeline:
         """
-        Read one pipeline. Source: Warehouse Sync API reference, "Get a pipeline".
+        Read one pipeline. Its feed key is masked.
 
-        :param pipeline_id: Slug of the pipeline, for example ``"orders"``.
-        :raises NotFoundError: There is no such pipeline in the connection's workspace.
+        :param pipeline_id: Its slug.
+        :raises NotFoundError: There is none of that slug in the workspace, or no access to it.
         """
-        return self.send(endpoints.get_pipeline(pipeline_id))
+        return self.send(endpoints.get_resource(PIPELINE, pipeline_id))
 
     def create_pipeline(self, pipeline: Mapping[str, Any]) -> Pipeline:
         """
-        Create a pipeline. Source: Warehouse Sync API reference, "Create a pipeline".
+        Create a pipeline.
 
         :param pipeline: Its fields under mParticle's names; ``id`` is the slug that you choose.
         :raises InvalidRequestError: mParticle refuses the fields, or the slug is taken.
         """
-        if not pipeline.get("id"):
-            raise ConfigError("A pipeline needs an id, the slug that you choose for it. Nothing was sent.")
-        return self.send(endpoints.create_pipeline(pipeline))
+        return self.send(endpoints.create_resource(PIPELINE, _with_id(pipeline)))
 
     def update_pipeline(self, pipeline_id: str, pipeline: Mapping[str, Any]) -> Pipeline:
         """
-        Give a pipeline other fields. Source: Warehouse Sync API reference, "Update a pipeline".
+        Give a pipeline other fields. ``sync_mode.type`` cannot be changed.
 
-        :param pipeline_id: Slug of the pipeline.
-        :param pipeline: The fields under mParticle's names. Whether mParticle keeps those that are not sent is not
-            documented, so send all of them. ``sync_mode.type`` cannot be changed.
+        :param pipeline_id: Its slug.
+        :param pipeline: Its fields under mParticle's names. Whether mParticle keeps those that are not sent is not
+            documented, so send all of them.
         """
-        return self.send(endpoints.update_pipeline(pipeline_id, pipeline))
+        return self.send(endpoints.update_resource(PIPELINE, pipeline_id, pipeline))
 
     def delete_pipeline(self, pipeline_id: str) -> None:
         """
-        Delete a pipeline. Source: Warehouse Sync API reference, "Delete a pipeline".
+        Delete a pipeline.
 
-        :param pipeline_id: Slug of the pipeline.
+        :param pipeline_id: Its slug.
         """
-        self.send(endpoints.delete_pipeline(pipeline_id))
+        self.send(endpoints.delete_resource(PIPELINE, pipeline_id))
 
     def trigger_pipeline(self, pipeline_id: str) -> RunId | None:
         """
@@ -202,6 +344,18 @@ class MParticleHook(BaseHook):
         """
         return self.send(endpoints.get_pipeline_run(pipeline_id, pipeline_run_id))
 
+    def list_feeds(self) -> list[Feed]:
+        """List the feeds of the workspace; a pipeline's ``partner_feed_id`` names one. Needs ``account_id``."""
+        return self.send(endpoints.list_feeds(self.get_conn().config.workspace_id))
+
+    def list_workspaces(self) -> list[WorkspaceItem]:
+        """List the workspaces of the account. Needs ``account_id``."""
+        return self.send(endpoints.list_workspaces())
+
+    def list_audiences(self) -> list[Audience]:
+        """List the audiences of the account. Needs ``account_id``."""
+        return self.send(endpoints.list_audiences())
+
     def platform_request(
         self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Json = None
     ) -> Json:
@@ -244,9 +398,15 @@ class MParticleHook(BaseHook):
         except MParticleError as error:
             return False, f"The login failed. {error}"
         try:
-            connections = client.send(endpoints.list_connections(), retry=False)
+            connections = client.send(endpoints.list_resources(CONNECTION), retry=False)
         except MParticleError as error:
             return False, f"The login worked, but reading workspace {client.config.workspace_id} failed. {error}"
         return True, (
             f"Logged in and read workspace {client.config.workspace_id}: {len(connections)} warehouse connections."
         )
+
+
+def _with_id(resource: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not resource.get("id"):
+        raise ConfigError("A new resource needs an id, the slug that you choose for it. Nothing was sent.")
+    return resource

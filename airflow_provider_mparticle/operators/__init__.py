@@ -1,0 +1,29 @@
+"""Operators: configure Warehouse Sync, start exactly one run of a pipeline, call the Platform API."""
+
+from __future__ import annotations
+
+from airflow_provider_mparticle.operators.platform import MParticlePlatformOperator
+from airflow_provider_mparticle.operators.resources import (
+    MParticleCreateConnectionOperator,
+    MParticleCreateDataModelOperator,
+    MParticleCreateFieldTransformationOperator,
+    MParticleCreatePipelineOperator,
+    MParticleDeleteResourceOperator,
+    MParticlePausePipelineOperator,
+    MParticleResumePipelineOperator,
+    MParticleUpdatePipelineOperator,
+)
+from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelineOperator
+
+__all__ = [
+    "MParticleCreateConnectionOperator",
+    "MParticleCreateDataModelOperator",
+    "MParticleCreateFieldTransformationOperator",
+    "MParticleCreatePipelineOperator",
+    "MParticleDeleteResourceOperator",
+    "MParticlePausePipelineOperator",
+    "MParticlePlatformOperator",
+    "MParticleResumePipelineOperator",
+    "MParticleTriggerPipelineOperator",
+    "MParticleUpdatePipelineOperator",
+]

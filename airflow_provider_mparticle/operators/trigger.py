@@ -1,0 +1,229 @@
+"""The operator that starts exactly one run of a pipeline, and waits for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, conf
+
+from airflow_provider_mparticle.client.errors import ConfigError, RunFailedError, RunLostError
+from airflow_provider_mparticle.client.models import PipelineRun, RunId
+from airflow_provider_mparticle.failures import failing_by_cause
+from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.starting import IF_RUNNING, IfRunning, Intent, Move, Note, Start, Started
+from airflow_provider_mparticle.waiting import Finder, Outcome, Watch, backstop, deadline_of, drive, wait
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+# Under this key the task state store keeps what a task has noted about its run (Airflow 3.3 and later).
+INTENT_KEY = "mparticle_pipeline_run"
+
+
+class MParticleTriggerPipelineOperator(BaseOperator):
+    """
+    Start exactly one run of a pipeline, and wait for it.
+
+    A retry reattaches to the run that an earlier try started and starts a new one only if that one failed; a user's
+    clear starts a new one. Where Airflow has no task state store (before 3.3) a retry can only reattach to a
+    manual run in progress. docs/explanation/exactly-once.md tells what is promised.
+
+    :param pipeline_id: Slug of the pipeline. (templated)
+    :param wait_for_completion: Whether to wait for the run to end. Default: True.
+    :param deferrable: Whether to wait in the triggerer, without a worker slot. Default: Airflow's
+        ``[operators] default_deferrable``.
+    :param poll_interval: Longest pause between two looks at the run, in seconds; the first looks come sooner.
+        Default: 60.
+    :param timeout: How long to wait, in seconds, counted from the first try's start of waiting; the shorter of it and
+        ``execution_timeout`` counts, deferred or not. Default: 6 hours.
+    :param if_running: What to do when somebody else's run is in progress: ``"fail"`` (default) names it; ``"wait"``
+        waits for its end, then starts ours; ``"attach"`` waits for it as if it were ours; ``"skip"`` skips the task.
+    :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
+    :return: ``pipeline_id``, ``pipeline_run_id``, ``state``, ``started_on``, ``ended_on``, ``range_start``,
+        ``range_end``, ``successful_records``, ``failed_records``; null where unknown or not waited for. The run's id is
+        also pushed as the XCom ``pipeline_run_id`` before the wait begins.
+    :raises AirflowFailException: Login, permission, arguments, a missing pipeline, or the warehouse's credentials.
+    :raises RunFailedError: mParticle reports that the run failed.
+    :raises RunTimeoutError: The run was still under way at the deadline; it goes on in mParticle.
+    :raises PipelineBusyError: Somebody else's run is in progress, with ``if_running="fail"``.
+    :raises StartAmbiguousError: It cannot be told whether a run began.
+
+    Source: Warehouse Sync API reference, "Trigger an on-demand pipeline".
+    """
+
+    template_fields: Sequence[str] = ("pipeline_id", "mparticle_conn_id")
+
+    def __init__(
+        self,
+        *,
+        pipeline_id: str,
+        wait_for_completion: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float = 60,
+        timeout: float = 6 * 60 * 60,
+        if_running: IfRunning = "fail",
+        mparticle_conn_id: str = MParticleHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pipeline_id = pipeline_id
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+        self.if_running = if_running
+        self.mparticle_conn_id = mparticle_conn_id
+        self._pipeline_run_id: RunId | None = None
+
+    @cached_property
+    def _hook(self) -> MParticleHook:
+        return MParticleHook(self.mparticle_conn_id)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Start a run or find the one that is ours, then wait for it."""
+        with failing_by_cause():
+            _one_of("if_running", self.if_running, IF_RUNNING)
+            _positive("poll_interval", self.poll_interval)
+            _positive("timeout", self.timeout)
+            return self._start_and_wait(context, waiting_since=time.time())
+
+    def execute_after_other_run(self, context: Context, event: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """Resume when somebody else's run has ended, however it did: start ours now."""
+        with failing_by_cause():
+            _still_in_time(Outcome.from_event(event))
+            return self._start_and_wait(context, waiting_since=kwargs["waiting_since"])
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Resume when the run has ended, or the deadline has come."""
+        with failing_by_cause():
+            return self._conclude(context, Outcome.from_event(event))
+
+    def on_kill(self) -> None:
+        """Say what becomes of the run: mParticle documents no way to cancel one."""
+        if self._pipeline_run_id is not None:
+            self.log.warning(
+                "Run %s of pipeline %r goes on in mParticle, which documents no way to cancel it. "
+                "A retry of this task reattaches to it.",
+                self._pipeline_run_id,
+                self.pipeline_id,
+            )
+
+    def _start_and_wait(self, context: Context, waiting_since: float) -> dict[str, Any]:
+        while (started := self._start(context)).move is Move.WAIT:
+            self._wait_for_other_run(started.pipeline_run_id, waiting_since)
+        if started.move is Move.SKIP:
+            raise AirflowSkipException(
+                f"Pipeline {self.pipeline_id!r} has run {started.pipeline_run_id} in progress, and if_running='skip'."
+            )
+        self._pipeline_run_id = started.pipeline_run_id
+        self.log.info("Run %s of pipeline %r is ours.", started.pipeline_run_id, self.pipeline_id)
+        context["ti"].xcom_push(key="pipeline_run_id", value=started.pipeline_run_id)
+        if not self.wait_for_completion:
+            self._keep_finished(context)
+            return PipelineRun(self.pipeline_id, started.pipeline_run_id).as_dict()
+        deadline = self._deadline(min(started.intent.waiting_since or waiting_since, waiting_since))
+        return self._conclude(context, self._wait(started.pipeline_run_id, deadline, "execute_complete"))
+
+    def _start(self, context: Context) -> Started:
+        start = Start(
+            self.pipeline_id,
+            self.if_running,
+            max_tries=context["ti"].max_tries,
+            clear_number=_clears(context),
+            now=time.time(),
+            kept=self._kept(context),
+            retry_since=self._retry_since(context),
+        )
+
+        def carry_out(step: Any) -> Any:
+            return self._keep(context, step) if isinstance(step, Note) else self._hook.send(step)
+
+        return drive(start.steps(), carry_out, time.sleep)
+
+    def _wait_for_other_run(self, pipeline_run_id: RunId, waiting_since: float) -> None:
+        self.log.info("Pipeline %r has run %s in progress; waiting for its end.", self.pipeline_id, pipeline_run_id)
+        outcome = self._wait(
+            pipeline_run_id, self._deadline(waiting_since), "execute_after_other_run", waiting_since=waiting_since
+        )
+        _still_in_time(outcome)
+
+    def _wait(self, pipeline_run_id: RunId, deadline: float, method_name: str, **kwargs: Any) -> Outcome:
+        finder = Finder(self.pipeline_id, pipeline_run_id)
+        send = partial(self._hook.send, retry=False)
+        if not self.deferrable:
+            steps = wait(finder, poll_interval_s=self.poll_interval, deadline=deadline, clock=time.time)
+            return drive(steps, send, time.sleep)
+        # A task that defers and is resumed at once can be failed by the scheduler, so look once before.
+        outcome, asked_pause_s = drive(Watch(finder, deadline).look(time.time), send, time.sleep)
+        if outcome:
+            return outcome
+        from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
+
+        trigger = MParticlePipelineRunTrigger(
+            self.mparticle_conn_id, self.pipeline_id, pipeline_run_id, self.poll_interval, deadline, asked_pause_s
+        )
+        self.defer(trigger=trigger, method_name=method_name, kwargs=kwargs, timeout=backstop(deadline, time.time()))
+
+    def _conclude(self, context: Context, outcome: Outcome) -> dict[str, Any]:
+        run = outcome.result()
+        self.log.info("Run %s of pipeline %r ended well: %s", run["pipeline_run_id"], self.pipeline_id, run)
+        self._keep_finished(context)
+        return run
+
+    def _deadline(self, since: float) -> float:
+        return deadline_of(since, self.timeout, self.execution_timeout)
+
+    # What earlier tries noted, where Airflow has a task state store (3.3 and later)
+
+    def _kept(self, context: Context) -> Intent | None:
+        store = context.get("task_state_store")
+        stored: Any = store.get(INTENT_KEY) if store is not None else None
+        intent = Intent.from_json(stored) if stored else None
+        counts = intent and intent.counts_for(self.pipeline_id, context["ti"].max_tries, _clears(context))
+        return intent if counts else None
+
+    def _keep(self, context: Context, note: Note) -> None:
+        if (store := context.get("task_state_store")) is None:
+            return
+        if note.intent:
+            store.set(INTENT_KEY, note.intent.as_json())
+        else:
+            store.delete(INTENT_KEY)
+
+    def _keep_finished(self, context: Context) -> None:
+        """Keep the note, marked: the worker may die before Airflow hears of the end, and the task run again."""
+        if intent := self._kept(context):
+            self._keep(context, Note(replace(intent, clear_number=_clears(context), is_finished=True)))
+
+    def _retry_since(self, context: Context) -> datetime | None:
+        """Return, where there is no store, the instant since which a manual run may be an earlier try's."""
+        if context.get("task_state_store") is not None or context["ti"].try_number <= 1:
+            return None
+        began: datetime | None = context["dag_run"].start_date
+        return began
+
+
+def _clears(context: Context) -> int:
+    """Return how often something in the DAG run has been cleared."""
+    return getattr(context.get("dag_run"), "clear_number", 0) or 0
+
+
+def _still_in_time(outcome: Outcome) -> None:
+    """Let somebody else's run end as it likes; only what keeps ours from starting counts."""
+    if outcome.error and not isinstance(outcome.error, RunFailedError | RunLostError):
+        raise outcome.error
+
+
+def _one_of(name: str, value: object, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {value!r}. Nothing was sent to mParticle.")
+
+
+def _positive(name: str, value: float) -> None:
+    if value <= 0:
+        raise ConfigError(f"{name} must be a positive number of seconds, not {value!r}. Nothing was sent.")

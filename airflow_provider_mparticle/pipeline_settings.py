@@ -1,0 +1,97 @@
+"""
+The settings of a pipeline that people get wrong, as typed helpers; each is the plain dict that mParticle takes.
+
+Source: Warehouse Sync API reference, "Sync modes" and "Schedules".
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+Frequency = Literal["hourly", "daily", "weekly", "monthly"]
+
+
+class FullSync(dict[str, Any]):
+    """Sync mode: every run reads everything that the data model's query returns."""
+
+    def __init__(self) -> None:
+        super().__init__(type="full")
+
+
+class IncrementalSync(dict[str, Any]):
+    """
+    Sync mode: the first run reads everything after *from_*, later runs what is newer than the last success.
+
+    :param iterator_field: Column that tells how new a row is.
+    :param iterator_data_type: Its type: ``timestamp``, ``datetime``, ``date``, ``timestamp_ltz``, ``timestamp_ntz``,
+        ``timestamp_tz``, ``timestamp_unixtime_s`` or ``timestamp_unixtime_ms``.
+    :param from_: Earliest value that is read, an instant or ISO 8601. Default: no lower bound.
+    :param until: Last value that is read. Default: no upper bound.
+    :param time_zone: Zone of iterator values that carry none. Default: mParticle's.
+    """
+
+    def __init__(
+        self,
+        iterator_field: str,
+        iterator_data_type: str,
+        from_: datetime | str | None = None,
+        until: datetime | str | None = None,
+        time_zone: str | None = None,
+    ) -> None:
+        super().__init__(
+            _given(
+                type="incremental",
+                iterator_field=iterator_field,
+                iterator_data_type=iterator_data_type,
+                **{"from": from_},
+                until=until,
+                time_zone=time_zone,
+            )
+        )
+
+
+class OnDemand(dict[str, Any]):
+    """Schedule: runs start when something triggers them."""
+
+    def __init__(self) -> None:
+        super().__init__(type="on_demand")
+
+
+class Every(dict[str, Any]):
+    """
+    Schedule: mParticle starts a run every hour, day, week or month.
+
+    :param frequency: ``"hourly"``, ``"daily"``, ``"weekly"`` or ``"monthly"``.
+    :param start: When the schedule starts, an instant or ISO 8601. Default: mParticle's.
+    :param end: When it ends. Default: never.
+    :param delay: How long after an interval's end its run starts, for example ``"1d"``. Default: none.
+    """
+
+    def __init__(
+        self,
+        frequency: Frequency,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        delay: str | None = None,
+    ) -> None:
+        super().__init__(_given(type="interval", frequency=frequency, start=start, end=end, delay=delay))
+
+
+class Once(dict[str, Any]):
+    """
+    Schedule: mParticle starts one run.
+
+    :param start: When, an instant or ISO 8601. Default: mParticle's.
+    """
+
+    def __init__(self, start: datetime | str | None = None) -> None:
+        super().__init__(_given(type="once", start=start))
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in fields.items()
+        if value is not None
+    }

@@ -1,0 +1,482 @@
+"""The command line: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import airflow
+import pytest
+import yaml
+from packaging.version import Version
+
+from airflow_provider_mparticle.cli import COMMANDS, get_cli_commands, main
+from airflow_provider_mparticle.client import tokens
+from airflow_provider_mparticle.simulator import Fault, Simulator
+
+AIRFLOW = Path(sys.executable).with_name("airflow")
+knows_provider_commands = pytest.mark.skipif(
+    Version(airflow.__version__) < Version("3.2"), reason="this Airflow does not load commands of providers"
+)
+
+WAREHOUSE_PASSWORD = "w4rehouse-pass"
+DOCUMENT: dict[str, Any] = {
+    "connections": [
+        {
+            "id": "warehouse",
+            "name": "Warehouse",
+            "service_provider": "Snowflake",
+            "config": {
+                "account_identifier": "gd1234",
+                "region": "us-central1.gcp",
+                "warehouse": "compute",
+                "database": "sales",
+                "role": "mparticle_role",
+                "user": "mparticle_user",
+                "password": WAREHOUSE_PASSWORD,
+            },
+        }
+    ],
+    "data_models": [
+        {"id": "customers", "name": "Customers", "config": {"sql_query": "SELECT a.id\nFROM sales.public.customers a"}}
+    ],
+}
+ANSWERS_OF_NOBODY = "http://127.0.0.1:9"  # the discard port: connection refused
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    """A document with a connection and a data model."""
+    path = tmp_path / "workspace.yaml"
+    path.write_text(yaml.safe_dump(DOCUMENT))
+    return path
+
+
+class Terminal(io.StringIO):
+    """Somebody at a keyboard."""
+
+    def isatty(self) -> bool:
+        """Tell that there is one."""
+        return True
+
+
+def as_json(capsys: pytest.CaptureFixture[str], *argv: str) -> Any:
+    """What a command that goes well prints with ``--output json``."""
+    assert 0 == main([*argv, "--output", "json"])
+    return json.loads(capsys.readouterr().out)
+
+
+def cells(out: str, first: str) -> list[str]:
+    """The cells of the row of a table that starts with *first*."""
+    [row] = [line.split("  ") for line in out.splitlines() if line.split()[:1] == [first]]
+    return [cell.strip() for cell in row if cell.strip()]
+
+
+# doctor
+
+
+def test_a_good_diagnosis_exits_with_0(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """A deploy step may go on."""
+    assert 0 == main(["doctor"])
+
+    out = capsys.readouterr().out
+    assert ["pipelines", "answers", "/inputs/data-pipelines"] == cells(out, "pipelines")
+    assert "No fault." in out
+
+
+@pytest.mark.sends_anything(reason="the doctor looks for routes where none may be")
+def test_a_fault_exits_with_1_and_prints_what_to_paste(
+    start_simulator: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The JSON stands by itself, unbroken, whatever the width of the window."""
+    simulator = start_simulator(layout="v1")
+    simulator.add_pipeline("orders")
+    connection = simulator.airflow_connection()
+    routes = connection["extra"].pop("routes")
+    monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", json.dumps(connection))
+
+    assert 1 == main(["doctor"])
+
+    out = capsys.readouterr().out
+    pasted = json.loads(out[out.index("\n{\n") :])
+    assert pasted["routes"].items() <= routes.items()
+    assert routes["trigger_pipeline"] == pasted["routes"]["trigger_pipeline"]
+
+
+def test_a_diagnosis_as_json_says_whether_all_is_good(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """For scripts."""
+    report = as_json(capsys, "doctor")
+
+    assert report["is_good"] is True
+    assert {"subject", "verdict", "is_fault", "path", "text"} == set(report["findings"][0])
+
+
+# pipelines and runs
+
+
+def test_pipelines_shows_the_last_run(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first look in the morning."""
+    simulator.add_run("orders", "success", ended_on="2026-01-02T03:04:05Z", successful_records=42)
+    simulator.add_pipeline("idle", schedule={"type": "interval", "frequency": "hourly"})
+
+    assert 0 == main(["pipelines"])
+
+    out = capsys.readouterr().out
+    assert ["orders", "active", "on_demand", "success", "2026-01-02 03:04:05", "42", "0"] == cells(out, "orders")
+    assert ["idle", "active", "hourly", "-", "-", "-", "-"] == cells(out, "idle")
+
+
+def test_pipelines_as_json_has_the_run_as_a_task_returns_it(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One idea has one name everywhere."""
+    simulator.add_run("orders", "failed", errors=["Column x is missing"])
+
+    [orders] = as_json(capsys, "pipelines")
+
+    assert ("orders", "active", {"type": "on_demand"}) == (orders["id"], orders["state"], orders["schedule"])
+    assert "failed" == orders["last_run"]["state"]
+    assert ["Column x is missing"] == orders["last_run"]["errors"]
+
+
+def test_a_pipeline_without_a_status_does_not_hide_the_others(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For a minute after its creation a pipeline has none."""
+    simulator.add_pipeline("young")
+    simulator.fail_next(404, path="/young/status", times=None)
+
+    assert 0 == main(["pipelines"])
+
+    said = capsys.readouterr()
+    assert "young" in cells(said.out, "young")
+    assert "orders" in cells(said.out, "orders")
+    assert "Warning: mParticle answered 404 to: get the status of pipeline 'young'" in said.err
+
+
+def test_runs_are_listed_as_they_are_named(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """What mParticle says may look like markup."""
+    simulator.add_run("orders", "failed", errors=["Column [bold]x[/bold] is missing"])
+
+    assert 0 == main(["runs", "orders"])
+
+    assert "Column [bold]x[/bold] is missing" in capsys.readouterr().out
+
+
+def test_runs_since_a_date(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without one it is the last 30 days."""
+    simulator.add_run("orders", "success", logical_date="2024-01-01T00:00:00Z")
+    simulator.add_run("orders", "success", logical_date="2024-03-01T00:00:00Z")
+
+    assert [] == as_json(capsys, "runs", "orders")
+    [march] = as_json(capsys, "runs", "orders", "--since", "2024-02-01")
+    assert 2 == len(as_json(capsys, "runs", "orders", "--since", "2024-01-01T00:00:00+00:00"))
+
+    assert "2024-03-01T00:00:00+00:00" == march["logical_date"]
+    assert 0 == main(["runs", "orders"])
+    assert "No runs since" in capsys.readouterr().out
+
+
+# documents
+
+
+def test_plan_changes_nothing(simulator: Simulator, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not even with differences, which are no failure."""
+    assert 0 == main(["plan", str(document)])
+
+    out = capsys.readouterr().out
+    assert "warehouse" in out
+    assert "customers" in out
+    assert {"GET"} == {entry["method"] for entry in simulator.requests if entry["path"] != "/oauth/token"}
+
+
+def test_plan_tells_changes_by_its_exit_code_if_asked(simulator: Simulator, document: Path) -> None:
+    """For a nightly check that nobody changed the workspace by hand."""
+    assert 3 == main(["plan", str(document), "--detailed-exitcode"])
+    assert 0 == main(["apply", str(document), "--yes"])
+    assert 0 == main(["plan", str(document), "--detailed-exitcode"])
+
+
+def test_plan_as_json_is_json(simulator: Simulator, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For scripts."""
+    assert as_json(capsys, "plan", str(document))
+
+
+def test_prune_reaches_the_plan(simulator: Simulator, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the document does not name is deleted only if somebody says so."""
+    main(["plan", str(document)])
+    kept = capsys.readouterr().out
+
+    main(["plan", str(document), "--prune"])
+
+    assert "delete" not in kept
+    assert "delete" in capsys.readouterr().out
+
+
+def test_apply_needs_a_terminal_or_yes(
+    simulator: Simulator, document: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A job without anybody to ask must have said so."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+
+    assert 2 == main(["apply", str(document)])
+
+    assert "--yes" in capsys.readouterr().err
+    assert [] == simulator.requests
+
+
+@pytest.mark.parametrize(("said", "code", "created"), [("y\n", 0, 2), ("yes\n", 0, 2), ("\n", 1, 0), ("no\n", 1, 0)])
+def test_apply_asks(
+    simulator: Simulator, document: Path, monkeypatch: pytest.MonkeyPatch, said: str, code: int, created: int
+) -> None:
+    """Anything but yes is no."""
+    monkeypatch.setattr(sys, "stdin", Terminal(said))
+
+    assert code == main(["apply", str(document)])
+
+    assert created == simulator.count("POST", "/connections") + simulator.count("POST", "/data-models")
+
+
+def test_apply_shows_the_plan_before_it_asks(
+    simulator: Simulator, document: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody agrees to what they have not seen."""
+    main(["plan", str(document)])
+    shown = capsys.readouterr().out
+    monkeypatch.setattr(sys, "stdin", Terminal("no\n"))
+
+    main(["apply", str(document)])
+
+    said = capsys.readouterr()
+    assert shown in said.out
+    assert "Nothing was changed." in said.err
+
+
+def test_apply_twice_changes_nothing(simulator: Simulator, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A deploy step runs at every deploy."""
+    main(["apply", str(document), "--yes"])
+    sent = len([entry for entry in simulator.requests if entry["method"] in ("POST", "PUT")])
+    capsys.readouterr()
+
+    assert 0 == main(["apply", str(document), "--yes"])
+
+    assert sent == len([entry for entry in simulator.requests if entry["method"] in ("POST", "PUT")])
+    assert "Applied" not in capsys.readouterr().out
+
+
+def test_apply_as_json_is_json(simulator: Simulator, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The plan goes to stderr then."""
+    assert as_json(capsys, "apply", str(document), "--yes")
+
+
+def test_export_prints_a_document_that_reads_back(
+    simulator: Simulator, document: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """YAML for people, with SQL as lines, and the same as JSON for scripts; neither has the password."""
+    main(["apply", str(document), "--yes"])
+    capsys.readouterr()
+
+    assert 0 == main(["export"])
+    text = capsys.readouterr().out
+
+    assert yaml.safe_load(text) == as_json(capsys, "export")
+    assert "\n        FROM sales.public.customers a" in text
+    assert "customers" in {one["id"] for one in yaml.safe_load(text)["data_models"]}
+    assert WAREHOUSE_PASSWORD not in text
+
+
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_a_bad_document_exits_with_2_and_names_every_problem(
+    simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Nothing is sent for a document that mParticle would refuse half-way."""
+    bad = tmp_path / "bad.json"
+    bad.write_text(json.dumps({"data_models": [{"id": "a b", "name": "A"}, {"id": "c", "config": {}}]}))
+
+    assert 2 == main([command, str(bad), *(["--yes"] if command == "apply" else [])])
+
+    err = capsys.readouterr().err
+    for place in ("data_models[0].id", "data_models[0].config", "data_models[1].name"):
+        assert f"Problem: {place}" in err
+    assert "Traceback" not in err
+    assert 0 == simulator.count(None, "/data-models")
+
+
+def test_a_missing_document_exits_with_2(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """And says which."""
+    assert 2 == main(["plan", "/nowhere/workspace.yaml"])
+
+    assert "/nowhere/workspace.yaml" in capsys.readouterr().err
+
+
+def test_what_mparticle_cannot_do_exits_with_2(
+    simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sync mode's type is fixed, so it is the document that has to change."""
+    document = as_json(capsys, "export")
+    document["pipelines"][0]["sync_mode"] = {
+        "type": "incremental",
+        "iterator_field": "updated",
+        "iterator_data_type": "timestamp",
+    }
+    path = tmp_path / "workspace.json"
+    path.write_text(json.dumps({"pipelines": document["pipelines"]}))
+
+    assert 2 == main(["plan", str(path)])
+    assert 2 == main(["apply", str(path), "--yes"])
+
+    assert "sync_mode" in "".join(capsys.readouterr())
+    assert 0 == simulator.count("PUT", "")
+
+
+# failures
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["pipelines"], ["runs", "orders"], ["export"]])
+def test_a_missing_connection_exits_with_2(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+    """In one line."""
+    assert 2 == main([*command, "--conn-id", "nobodys"])
+
+    said = capsys.readouterr()
+    assert "" == said.out
+    assert ["Error: There is no Airflow connection 'nobodys'."] == said.err.splitlines()[-1:]
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["pipelines"], ["runs", "orders"], ["export"]])
+def test_a_refused_login_exits_with_1_and_shows_no_secret(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """What is printed ends up in tickets."""
+    simulator.rotate_credentials(client_secret="an0ther")
+
+    assert 1 == main(command)
+
+    said = "".join(capsys.readouterr())
+    assert "refused the login" in said
+    assert "Traceback" not in said
+    assert "simulator-secret" not in said
+
+
+def test_no_token_is_ever_printed(simulator: Simulator, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither a token nor the client secret nor a warehouse's password, even if mParticle repeats them."""
+    for command in COMMANDS:
+        given = {"runs": ["orders"], "plan": [str(document)], "apply": [str(document), "--yes"]}.get(command.name, [])
+        main([command.name, *given])
+    simulator.inject(Fault(path="/connections", status=400, body={"errors": [{"message": simulator.token_values[-1]}]}))
+    main(["export"])
+
+    said = "".join(capsys.readouterr())
+    for secret in (*simulator.token_values, simulator.client_secret, WAREHOUSE_PASSWORD):
+        assert secret not in said
+
+
+def test_an_unreachable_mparticle_exits_with_1(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, without a traceback."""
+    connection = simulator.airflow_connection()
+    connection["extra"]["token_url"] = f"{ANSWERS_OF_NOBODY}/oauth/token"
+    monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", json.dumps(connection))
+    tokens.forget()
+
+    assert 1 == main(["doctor"])
+
+    said = "".join(capsys.readouterr())
+    assert "No answer from POST" in said
+    assert "Traceback" not in said
+
+
+def test_a_date_that_is_none_exits_with_2(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is sent."""
+    assert 2 == main(["runs", "orders", "--since", "yesterday"])
+
+    assert "--since" in capsys.readouterr().err
+    assert [] == simulator.requests
+
+
+@pytest.mark.parametrize("argv", [[], ["nonsense"], ["plan"], ["runs"], ["doctor", "--output", "xml"]])
+def test_bad_usage_exits_with_2(capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:
+    """As argparse has it everywhere."""
+    with pytest.raises(SystemExit) as ended:
+        main(argv)
+
+    assert 2 == ended.value.code
+
+
+@pytest.mark.parametrize("command", ["", *(command.name for command in COMMANDS)])
+def test_help_names_the_exit_codes(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """Whoever writes a script looks there."""
+    with pytest.raises(SystemExit) as ended:
+        main([*filter(None, [command]), "--help"])
+
+    assert 0 == ended.value.code
+    assert "Exit codes: 0 all is well; 1" in capsys.readouterr().out
+
+
+# As a process
+
+
+def run_process(*argv: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command of its own; it finds the simulator through the environment."""
+    return subprocess.run(argv, env=os.environ, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_as_a_module_it_prints_json_and_nothing_else(simulator: Simulator) -> None:
+    """Airflow logs to stdout while it loads, which would spoil it."""
+    done = run_process(sys.executable, "-m", "airflow_provider_mparticle", "doctor", "--output", "json")
+
+    assert 0 == done.returncode, done.stderr
+    assert json.loads(done.stdout)["is_good"] is True
+
+
+@knows_provider_commands
+def test_as_an_airflow_command_it_does_the_same(simulator: Simulator) -> None:
+    """Including the exit code, which Airflow takes from nobody's return value."""
+    done = run_process(AIRFLOW, "mparticle", "pipelines", "--output", "json")
+    failed = run_process(AIRFLOW, "mparticle", "runs", "nobodys")
+
+    assert 0 == done.returncode, done.stderr
+    assert ["orders"] == [pipeline["id"] for pipeline in json.loads(done.stdout)]
+    assert 1 == failed.returncode
+    assert "Error: mParticle answered 404" in failed.stderr
+
+
+@knows_provider_commands
+def test_airflows_parser_takes_every_argument() -> None:
+    """It builds its own parser from our commands."""
+    from airflow.cli import cli_parser
+
+    parser = cli_parser.get_parser()
+    [group] = get_cli_commands()
+    arguments = parser.parse_args(["mparticle", "apply", "workspace.yaml", "--prune", "--yes", "-o", "json"])
+
+    assert [command.name for command in COMMANDS] == [command.name for command in group.subcommands]
+    assert ("workspace.yaml", True, True, "json") == (
+        arguments.file,
+        arguments.prune,
+        arguments.yes,
+        arguments.output,
+    )
+
+
+def test_loading_the_commands_loads_nothing_else() -> None:
+    """Every airflow command loads them."""
+    code = (
+        "import sys; before = set(sys.modules); import airflow_provider_mparticle.cli; "
+        "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names))"
+    )
+
+    assert ["airflow_provider_mparticle"] == run_process(sys.executable, "-c", code).stdout.split()
+
+
+def test_rich_is_there() -> None:
+    """It comes with every supported Airflow, so we do not name it as a dependency."""
+    assert find_spec("rich")
+    assert find_spec("yaml")

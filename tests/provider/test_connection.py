@@ -1,0 +1,293 @@
+"""Every field of an Airflow connection of type ``mparticle``, read as Airflow hands it over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from airflow_provider_mparticle.client.config import ApiConfig
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES
+from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
+from airflow_provider_mparticle.client.run_states import RUN_STATES, Progress
+from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.simulator import Simulator
+
+SECRET = "k33p-this-one-quiet"
+Set = Callable[..., None]
+
+
+@pytest.fixture
+def set_connection(monkeypatch: pytest.MonkeyPatch) -> Set:
+    """Give the Airflow connection ``mparticle_default`` these fields; None leaves one out."""
+
+    def set_fields(extra: dict[str, Any] | None = None, **fields: Any) -> None:
+        whole = {"login": "id", "password": SECRET, **fields, "extra": {"workspace_id": 1234, **(extra or {})}}
+        given = {name: value for name, value in whole.items() if value is not None}
+        monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", json.dumps({"conn_type": "mparticle", **given}))
+
+    return set_fields
+
+
+def config() -> ApiConfig:
+    """What the connection ``mparticle_default`` says."""
+    return MParticleHook().get_conn().config
+
+
+def refusal() -> str:
+    """The message with which a first call over the connection ``mparticle_default`` is refused."""
+    with pytest.raises(ConfigError) as refused:
+        MParticleHook().list_pipelines()
+    return str(refused.value)
+
+
+def test_three_fields_are_enough(set_connection: Set) -> None:
+    """Login, password and workspace have no default, everything else has."""
+    set_connection()
+
+    read = config()
+
+    assert "id" == read.credentials.client_id
+    assert SECRET == read.credentials.client_secret
+    assert 1234 == read.workspace_id
+    assert "https://api.mparticle.com" == read.base_url
+    assert "https://sso.auth.mparticle.com/oauth/token" == read.credentials.token_url
+    assert "https://api.mparticle.com" == read.credentials.audience
+    assert 60.0 == read.timeout_s
+    assert read.account_id is None
+    assert (DEFAULT_ROUTES, RUN_FIELDS, RUN_STATES) == (read.routes, read.run_fields, read.run_states)
+
+
+def test_fields_that_the_form_left_empty_have_their_defaults(set_connection: Set) -> None:
+    """Airflow's form stores an empty text, or null, for a field that nobody filled in."""
+    empty = {"account_id": "", "timeout": "", "token_url": "", "audience": None, "routes": "", "run_states": None}
+    set_connection(extra={**empty, "run_fields": ""}, host="")
+
+    read = config()
+
+    assert "https://api.mparticle.com" == read.base_url
+    assert "https://sso.auth.mparticle.com/oauth/token" == read.credentials.token_url
+    assert "https://api.mparticle.com" == read.credentials.audience
+    assert 60.0 == read.timeout_s
+    assert read.account_id is None
+    assert (DEFAULT_ROUTES, RUN_FIELDS, RUN_STATES) == (read.routes, read.run_fields, read.run_states)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"workspace_id": 77, "account_id": 5, "timeout": 2.5},
+        {"workspace_id": "77", "account_id": "5", "timeout": "2.5"},
+        {"workspace_id": " 77 ", "account_id": " 5", "timeout": " 2.5 "},
+    ],
+    ids=["numbers", "texts", "pasted with blanks"],
+)
+def test_numbers_may_come_as_text(set_connection: Set, extra: dict[str, Any]) -> None:
+    """A URI knows only text, and so did Airflow's forms before 3.2."""
+    set_connection(extra)
+
+    read = config()
+
+    assert (77, 5, 2.5) == (read.workspace_id, read.account_id, read.timeout_s)
+
+
+def test_a_uri_says_the_same_as_json(monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> None:
+    """Airflow's documentation shows both ways to write a connection into the environment."""
+    fields = simulator.airflow_connection()
+    host, port = fields["host"].removeprefix("http://").split(":")
+    userinfo = f"{quote(fields['login'])}:{quote(fields['password'])}"
+    uri = f"mparticle://{userinfo}@{host}:{port}/http?{urlencode(fields['extra'])}"
+    monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", uri)
+
+    pipelines = MParticleHook().list_pipelines()
+
+    assert ["orders"] == [pipeline.id for pipeline in pipelines]
+
+
+@pytest.mark.parametrize(
+    ("fields", "base_url"),
+    [
+        ({"host": "api.eu1.mparticle.com"}, "https://api.eu1.mparticle.com"),
+        ({"host": "https://api.us2.mparticle.com/"}, "https://api.us2.mparticle.com"),
+        ({"host": " https://api.us2.mparticle.com \n"}, "https://api.us2.mparticle.com"),
+        ({"host": "proxy.example.com", "port": 8443}, "https://proxy.example.com:8443"),
+        ({"host": "https://proxy.example.com/", "port": 8443}, "https://proxy.example.com:8443"),
+        ({"host": "https://proxy.example.com:8443"}, "https://proxy.example.com:8443"),
+        ({"host": "127.0.0.1", "port": 8080, "schema": "http"}, "http://127.0.0.1:8080"),
+        ({"host": "http://localhost:8080"}, "http://localhost:8080"),
+        ({"host": "http://[::1]:8080"}, "http://[::1]:8080"),
+    ],
+)
+def test_a_host_may_come_with_or_without_scheme_and_port(
+    set_connection: Set, fields: dict[str, Any], base_url: str
+) -> None:
+    """People paste whole URLs, URIs split them, and the form has a field of its own for the port."""
+    set_connection(**fields)
+
+    read = config()
+
+    assert base_url == read.base_url
+
+
+@pytest.mark.parametrize(
+    ("fields", "extra", "named"),
+    [
+        ({"host": "http://api.mparticle.com"}, {}, "host"),
+        ({"host": "api.mparticle.com", "schema": "http"}, {}, "host"),
+        ({"host": "http://127.0.0.1.example.com"}, {}, "host"),
+        ({"host": "ftp://127.0.0.1"}, {}, "host"),
+        ({"host": "https://"}, {}, "host"),
+        ({"host": "https://", "port": 443}, {}, "host"),
+        ({}, {"token_url": "http://sso.auth.mparticle.com/oauth/token"}, "token_url"),
+        ({}, {"token_url": "sso.auth.mparticle.com/oauth/token"}, "token_url"),
+    ],
+)
+def test_credentials_never_travel_over_a_readable_line(
+    set_connection: Set, fields: dict[str, Any], extra: dict[str, Any], named: str
+) -> None:
+    """Plain http is for the simulator on this machine; a slip in the host must not send a secret through the net."""
+    set_connection(extra, **fields)
+
+    message = refusal()
+
+    assert message.startswith(f"{named} of Airflow connection 'mparticle_default' must start with https://")
+
+
+@pytest.mark.parametrize("field", ["host", "token_url"])
+def test_an_address_with_a_password_is_refused_without_showing_it(set_connection: Set, field: str) -> None:
+    """Such a password would stand in every error message that names the address."""
+    address = f"https://user:{SECRET}@api.mparticle.com"
+    set_connection(**({"host": address} if field == "host" else {"extra": {"token_url": address}}))
+
+    message = refusal()
+
+    assert message.startswith(f"{field} of Airflow connection 'mparticle_default'")
+    assert SECRET not in message
+
+
+@pytest.mark.parametrize(
+    ("fields", "extra", "named"),
+    [
+        ({"login": None}, {}, "login"),
+        ({"login": ""}, {}, "login"),
+        ({"password": None}, {}, "password"),
+        ({"password": ""}, {}, "password"),
+        ({}, {"workspace_id": None}, "workspace_id"),
+        ({}, {"workspace_id": ""}, "workspace_id"),
+        ({}, {"workspace_id": "main"}, "workspace_id"),
+        ({}, {"workspace_id": -1}, "workspace_id"),
+        ({}, {"workspace_id": 12.5}, "workspace_id"),
+        ({}, {"workspace_id": True}, "workspace_id"),
+        ({}, {"workspace_id": [1234]}, "workspace_id"),
+        ({}, {"account_id": "x"}, "account_id"),
+        ({}, {"account_id": False}, "account_id"),
+        ({}, {"timeout": "soon"}, "timeout"),
+        ({}, {"timeout": 0}, "timeout"),
+        ({}, {"timeout": -3}, "timeout"),
+        ({}, {"timeout": "inf"}, "timeout"),
+        ({}, {"timeout": "nan"}, "timeout"),
+        ({}, {"timeout": True}, "timeout"),
+        ({}, {"timeout": [60]}, "timeout"),
+        ({}, {"audience": 7}, "audience"),
+        ({}, {"token_url": ["https://sso.example.com"]}, "token_url"),
+        ({}, {"routes": "/data-pipelines"}, "routes"),
+        ({}, {"routes": '["/data-pipelines"]'}, "routes"),
+        ({}, {"routes": 5}, "routes"),
+        ({}, {"routes": []}, "routes"),
+        ({}, {"routes": {"pipelines": "data-pipelines"}}, "routes: pipelines"),
+        ({}, {"routes": {"pipeline": "/data-pipelines"}}, "routes: pipeline"),
+        ({}, {"routes": {"pipeline": "/data-pipelines/{id}"}}, "routes: pipeline"),
+        ({}, {"routes": {"pipeline": "/data-pipelines/{pipeline_id"}}, "routes: pipeline"),
+        ({}, {"routes": {"pipelines": None}}, "routes: pipelines"),
+        ({}, {"run_states": "succeeded"}, "run_states"),
+        ({}, {"run_states": {"completed": ["succeeded"]}}, "run_states: 'completed'"),
+        ({}, {"run_fields": "[]"}, "run_fields"),
+        ({}, {"run_fields": {"state": "runStatus"}}, "run_fields: state"),
+        ({}, {"run_fields": {"state": [7]}}, "run_fields: state"),
+    ],
+)
+def test_a_bad_field_is_named_before_anything_is_sent(
+    set_connection: Set, simulator: Simulator, fields: dict[str, Any], extra: dict[str, Any], named: str
+) -> None:
+    """At 2 a.m. the message has to say which field of which connection, not what a stack trace looks like."""
+    here = simulator.airflow_connection()
+    set_connection({"token_url": here["extra"]["token_url"], **extra}, **{"host": here["host"], **fields})
+
+    message = refusal()
+
+    assert named in message
+    assert "Airflow connection 'mparticle_default'" in message
+    assert "Nothing was sent" in message
+    assert SECRET not in message
+    assert [] == simulator.requests
+
+
+@pytest.mark.parametrize(
+    ("extra", "unknown", "known"),
+    [
+        ({"routes": {"pipelnes": "/data-pipelines"}}, "pipelnes", "pipelines"),
+        ({"run_states": {"completed": "success"}}, "success", "succeeded"),
+        ({"run_fields": {"status": ["runStatus"]}}, "status", "state"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_those_that_there_are(
+    set_connection: Set, extra: dict[str, Any], unknown: str, known: str
+) -> None:
+    """A correction that silently corrects nothing costs an evening."""
+    set_connection(extra)
+
+    message = refusal()
+
+    assert f"{unknown!r}" in message
+    assert known in message.replace(repr(unknown), "")
+
+
+@pytest.mark.parametrize("write", [dict, json.dumps], ids=["as an object", "as text"])
+def test_what_is_assumed_of_mparticle_can_be_corrected(set_connection: Set, write: Callable[[Any], Any]) -> None:
+    """Nobody has seen all of mParticle's routes, field names and state words, and the form knows only text."""
+    set_connection(
+        {
+            "routes": write({"pipelines": "/data-pipelines"}),
+            "run_states": write({" Completed ": "succeeded"}),
+            "run_fields": write({"state": ["runStatus"]}),
+        }
+    )
+
+    read = config()
+
+    assert "/data-pipelines" == read.routes["pipelines"]
+    assert DEFAULT_ROUTES["pipeline"] == read.routes["pipeline"]
+    assert Progress.SUCCEEDED is read.run_states["completed"]
+    assert Progress.FAILED is read.run_states["failed"]
+    assert "runStatus" == read.run_fields["state"][0]
+    assert set(RUN_FIELDS["state"]) < set(read.run_fields["state"])
+
+
+def test_corrections_reach_the_wire(set_connection: Set, start_simulator: Callable[..., Simulator]) -> None:
+    """A route, a state word and a field name that were corrected are those that are used."""
+    simulator = start_simulator(layout="v1")
+    simulator.add_pipeline("orders")
+    run = simulator.add_run("orders", "completed")
+    here = simulator.airflow_connection()
+    corrected = {"run_states": {"completed": "succeeded"}, "run_fields": {"successful_records": ["records_extracted"]}}
+    set_connection({**here["extra"], **corrected}, **{k: here[k] for k in ("login", "password", "host")})
+
+    read = MParticleHook().get_pipeline_run("orders", run["pipeline_run_id"])
+
+    assert Progress.SUCCEEDED is read.progress
+    assert 1 == simulator.count("GET", f"/data-pipelines/orders/runs/{run['pipeline_run_id']}")
+
+
+def test_the_secret_is_in_no_repr(set_connection: Set) -> None:
+    """A configuration ends up in logs and in the locals of error reports."""
+    set_connection()
+    hook = MParticleHook()
+
+    shown = repr(hook.get_conn().config), repr(hook.get_conn()), repr(vars(hook)), repr(vars(hook.get_conn()))
+
+    assert "'id'" in shown[0]
+    assert [] == [text for text in shown if SECRET in text]

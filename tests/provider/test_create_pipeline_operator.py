@@ -1,0 +1,369 @@
+"""Making sure that a pipeline is there, over HTTP."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+
+from airflow_provider_mparticle.client.errors import (
+    AuthenticationError,
+    ConfigError,
+    InvalidRequestError,
+    MParticleError,
+    NoAnswerError,
+    PermissionDeniedError,
+    ServerError,
+)
+from airflow_provider_mparticle.operators import MParticleCreatePipelineOperator
+from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.simulator.faults import Fault
+
+INCREMENTAL = {
+    "type": "incremental",
+    "iterator_field": "updated_at",
+    "iterator_data_type": "timestamp",
+    "from": "2026-01-01T00:00:00Z",
+}
+HOURLY = {"type": "interval", "frequency": "hourly", "start": "2026-01-01T00:00:00Z"}
+PATH = "/inputs/data-pipelines"
+
+
+def create(**changes: Any) -> dict[str, Any]:
+    """Execute the operator with arguments that are fine, but for the *changes*."""
+    return dict(operator(**changes).execute({}))
+
+
+def operator(**changes: Any) -> MParticleCreatePipelineOperator:
+    """The operator with arguments that are fine, but for the *changes*."""
+    fine = {
+        "pipeline_id": "refunds",
+        "name": "Refunds",
+        "connection_id": "warehouse",
+        "data_model_id": "orders-model",
+        "sync_mode": INCREMENTAL,
+        "schedule": HOURLY,
+    }
+    return MParticleCreatePipelineOperator(task_id="create", **{**fine, **changes})
+
+
+def sent(simulator: Simulator, method: str) -> list[Any]:
+    """The bodies of the requests of that method that concern pipelines."""
+    return [seen["body"] for seen in simulator.requests if seen["method"] == method and PATH in seen["path"]]
+
+
+def pipeline(simulator: Simulator, pipeline_id: str = "refunds") -> dict[str, Any]:
+    """The pipeline as the simulator holds it, secrets included."""
+    from airflow_provider_mparticle.simulator.resources import Kind
+
+    return simulator._workspace.resources.stored(Kind.PIPELINE, pipeline_id)
+
+
+# Creating
+
+
+def test_a_pipeline_that_is_not_there_is_created(simulator: Simulator) -> None:
+    """The result names every field, since all of them are this task's doing."""
+    result = create()
+
+    assert "refunds" == result["pipeline"]["id"]
+    assert INCREMENTAL == result["pipeline"]["sync_mode"]
+    assert list(sent(simulator, "POST")[0]) == result["changed"]
+    assert {"id", "name", "connection_id", "data_model_id", "sync_mode", "schedule"} < set(result["changed"])
+    assert "Refunds" == pipeline(simulator)["name"]
+
+
+def test_every_argument_reaches_mparticle(simulator: Simulator) -> None:
+    """Under mParticle's own names."""
+    simulator.add_pipeline("other", field_transformation_id="mapping")
+    given = {
+        "field_transformation_id": "mapping",
+        "partner_feed_id": 12,
+        "partner_feed_key": "feed-key-0042",
+        "environment": "production",
+        "state": "paused",
+        "data_plan_id": "plan",
+        "data_plan_version": "3",
+    }
+
+    create(**given)
+
+    held = pipeline(simulator)
+    assert {**given, "data_plan_version": 3} == {name: held[name] for name in given}
+
+
+def test_the_result_is_json(simulator: Simulator) -> None:
+    """It becomes an XCom."""
+    result = create()
+
+    assert json.loads(json.dumps(result)) == result
+
+
+@pytest.mark.parametrize("if_exists", ["reuse", "update", "fail"])
+def test_a_second_try_finds_the_pipeline_of_the_first(simulator: Simulator, if_exists: str) -> None:
+    """A worker may die between the answer and the end of its task."""
+    create(if_exists=if_exists)
+
+    if if_exists == "fail":
+        with pytest.raises(AirflowFailException):
+            create(if_exists=if_exists)
+    else:
+        assert [] == create(if_exists=if_exists)["changed"]
+
+    assert 1 == len(sent(simulator, "POST"))
+    assert [] == sent(simulator, "PUT")
+
+
+def test_a_status_that_answers_404_for_a_minute_is_no_trouble(start_simulator: Callable[..., Simulator]) -> None:
+    """A pipeline that was just created has no status yet."""
+    simulator = start_simulator(status_404_s=60)
+    simulator.add_pipeline("orders")
+
+    create()
+    result = create(name="All refunds", if_exists="update")
+
+    assert ["name"] == result["changed"]
+
+
+# One that is there
+
+
+def test_an_existing_pipeline_is_refused_by_default(simulator: Simulator) -> None:
+    """Two DAGs that claim the same slug would otherwise overwrite each other."""
+    with pytest.raises(AirflowFailException, match="'orders' exists already, and if_exists='fail'") as refused:
+        create(pipeline_id="orders")
+
+    assert isinstance(refused.value.__cause__, InvalidRequestError)
+    assert ([], []) == (sent(simulator, "POST"), sent(simulator, "PUT"))
+
+
+def test_an_existing_pipeline_is_reused_as_it_is(simulator: Simulator) -> None:
+    """Also where it differs, even in the type of its sync mode."""
+    before = dict(pipeline(simulator, "orders"))
+
+    result = create(pipeline_id="orders", if_exists="reuse")
+
+    assert {"type": "full"} == result["pipeline"]["sync_mode"]
+    assert [] == result["changed"]
+    assert before == pipeline(simulator, "orders")
+
+
+def test_an_update_changes_what_differs_with_one_put(simulator: Simulator) -> None:
+    """The result names what changed, the rest stays as it is."""
+    create(partner_feed_id=11, data_plan_id="plan", data_plan_version=3)
+    before = dict(pipeline(simulator))
+
+    result = create(name="All refunds", schedule={**HOURLY, "frequency": "daily"}, if_exists="update")
+
+    after = pipeline(simulator)
+    assert ["name", "schedule"] == result["changed"]
+    assert {"name", "schedule", "last_modified_on"} >= {name for name in after if after[name] != before[name]}
+    assert ("All refunds", "daily") == (after["name"], after["schedule"]["frequency"])
+    assert ("All refunds", "daily") == (result["pipeline"]["name"], result["pipeline"]["schedule"]["frequency"])
+    assert 1 == len(sent(simulator, "PUT"))
+
+
+def test_an_update_of_a_pipeline_that_is_as_described_writes_nothing(simulator: Simulator) -> None:
+    """A DAG that runs hourly must not write hourly, though mParticle masks the key."""
+    create(partner_feed_key="feed-key-0042")
+
+    result = create(partner_feed_key="feed-key-0042", if_exists="update")
+
+    assert [] == result["changed"]
+    assert [] == sent(simulator, "PUT")
+
+
+@pytest.mark.parametrize(
+    ("again", "kept"),
+    [({}, "feed-key-0042"), ({"partner_feed_key": "feed-key-0043"}, "feed-key-0043")],
+    ids=["not given", "given"],
+)
+def test_a_masked_key_is_never_written_back(simulator: Simulator, again: dict[str, Any], kept: str) -> None:
+    """The simulator refuses asterisks as mParticle may not: the pipeline would lose its feed."""
+    create(partner_feed_key="feed-key-0042")
+
+    create(name="All refunds", **again, if_exists="update")
+
+    assert kept == pipeline(simulator)["partner_feed_key"]
+    assert "****" not in json.dumps(sent(simulator, "PUT"))
+
+
+def test_an_upper_bound_can_be_taken_away(simulator: Simulator) -> None:
+    """A blank until means unbounded."""
+    create(sync_mode={**INCREMENTAL, "until": "2026-02-01T00:00:00Z"})
+
+    result = create(if_exists="update")
+
+    assert ["sync_mode"] == result["changed"]
+    assert INCREMENTAL == pipeline(simulator)["sync_mode"]
+
+
+def test_the_type_of_the_sync_mode_is_never_changed(simulator: Simulator) -> None:
+    """The answer would be a 422; ours says whose rule it is, before anything is written."""
+    with pytest.raises(AirflowFailException, match=r"mParticle does not allow to change sync_mode\.type"):
+        create(pipeline_id="orders", if_exists="update")
+
+    assert [] == sent(simulator, "PUT")
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"pipeline_id": "my refunds"}, "id may hold"),
+        ({"pipeline_id": ""}, "id is missing"),
+        ({"name": ""}, "name is missing"),
+        ({"connection_id": "a/b"}, "connection_id may hold"),
+        ({"sync_mode": {"type": "incremental"}}, "sync_mode.iterator_field"),
+        ({"sync_mode": {**INCREMENTAL, "until": "2025-01-01"}}, "sync_mode.from must lie before until"),
+        ({"schedule": {"type": "interval"}}, "schedule.frequency"),
+        ({"schedule": {"type": "sometimes"}}, "schedule.type"),
+        ({"environment": "test"}, "environment"),
+        ({"state": "off"}, "state"),
+        ({"data_plan_version": "x"}, "data_plan_version"),
+        ({"if_exists": "replace"}, "if_exists must be one of fail, reuse, update, not 'replace'"),
+    ],
+)
+def test_nothing_is_sent_while_an_argument_is_bad(simulator: Simulator, changes: dict[str, Any], named: str) -> None:
+    """No retry cures a typing mistake, so the task fails at once and says where it is."""
+    with pytest.raises(AirflowFailException) as failed:
+        create(**changes)
+
+    assert named in str(failed.value)
+    assert isinstance(failed.value.__cause__, ConfigError)
+    assert [] == simulator.requests
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault(method="POST", path=PATH, status=422), InvalidRequestError),
+        (Fault(path=PATH, status=403), PermissionDeniedError),
+        (Fault(path="/oauth/token", status=401), AuthenticationError),
+    ],
+)
+def test_what_no_retry_cures_fails_the_task_at_once(
+    simulator: Simulator, fault: Fault, kind: type[MParticleError]
+) -> None:
+    """The cause stays reachable for those who write retry policies."""
+    simulator.inject(fault)
+
+    with pytest.raises(AirflowFailException) as failed:
+        create()
+
+    assert kind is type(failed.value.__cause__)
+
+
+@pytest.mark.parametrize("fault", [{"lose": "after"}, {"status": 502, "after": True}, {"status": 504, "after": True}])
+def test_a_create_whose_answer_was_lost_ends_well(
+    simulator: Simulator, fault: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The pipeline is there: asking for it tells, and a second POST is not needed."""
+    caplog.set_level(logging.INFO)
+    simulator.inject(Fault(method="POST", path=PATH, **fault))
+
+    result = create()
+
+    assert "refunds" == result["pipeline"]["id"]
+    assert "sync_mode" in result["changed"]
+    assert 1 == len(sent(simulator, "POST"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [({"lose": "before"}, NoAnswerError), ({"status": 500}, ServerError)], ids=["lost", "500"]
+)
+def test_a_create_that_did_not_arrive_leaves_the_rest_to_a_retry(
+    simulator: Simulator, fault: dict[str, Any], kind: type[MParticleError]
+) -> None:
+    """Airflow's retries are the user's decision; the next try creates the pipeline."""
+    simulator.inject(Fault(method="POST", path=PATH, **fault))
+
+    with pytest.raises(kind):
+        create()
+    result = create()
+
+    assert "sync_mode" in result["changed"]
+    assert "Refunds" == pipeline(simulator)["name"]
+
+
+def test_an_outage_of_some_seconds_is_survived(simulator: Simulator) -> None:
+    """Reads may be repeated, and are."""
+    simulator.fail_next(503, PATH, times=2)
+
+    result = create()
+
+    assert "refunds" == result["pipeline"]["id"]
+
+
+# The feed's key; test_secrets.py looks at all that Airflow keeps of a run
+
+
+@pytest.mark.parametrize("if_exists", ["reuse", "update"])
+def test_the_feeds_key_is_in_no_result(simulator: Simulator, if_exists: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Results are XComs, which every user of Airflow may read."""
+    caplog.set_level(logging.DEBUG)
+    key = "f33d-0f-all-0rders"
+
+    created = create(partner_feed_key=key)
+    found = create(partner_feed_key=f"{key}-2", if_exists=if_exists)
+
+    assert "partner_feed_key" not in created["pipeline"]
+    assert [] == [shown for shown in (repr(created), repr(found), caplog.text) if key in shown]
+
+
+def test_the_feeds_key_is_in_no_error(simulator: Simulator) -> None:
+    """Whatever is wrong, with us or with mParticle, which may repeat what it was sent."""
+    key = "f33d-0f-all-0rders"
+    simulator.inject(Fault(method="POST", path=PATH, status=422, body={"errors": [{"message": f"Bad key: {key}"}]}))
+
+    with pytest.raises(AirflowFailException) as refused:
+        create(partner_feed_key=key)
+    with pytest.raises(AirflowFailException) as wrong:
+        create(partner_feed_key=key, state="off")
+
+    assert "Bad key: ***" in str(refused.value)
+    assert [] == [error for error in (refused.value, wrong.value) if key in f"{error!r} {error.__cause__!r}"]
+
+
+# In a DAG
+
+
+def test_templates_are_rendered_before_anything_is_checked(
+    run_dag: Callable[[Any], Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids and instants usually come out of the DAG run, and dicts are rendered too."""
+    monkeypatch.setenv("AIRFLOW_VAR_WAREHOUSE", "warehouse")
+    with DAG("create_templated", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+        operator(
+            pipeline_id="refunds-{{ dag.dag_id }}",
+            connection_id="{{ var.value.warehouse }}",
+            sync_mode={**INCREMENTAL, "from": "{{ '2026-01-01' }}T00:00:00Z"},
+            data_plan_version="{{ 3 }}",
+            field_transformation_id="{{ '' }}",
+        )
+
+    run = run_dag(dag)
+
+    held = pipeline(simulator, "refunds-create_templated")
+    assert "success" == run.state
+    assert ("warehouse", INCREMENTAL, 3) == (held["connection_id"], held["sync_mode"], held["data_plan_version"])
+    assert held["field_transformation_id"] is None
+
+
+def test_a_refusal_fails_the_task_without_a_retry(run_dag: Callable[[Any], Any], simulator: Simulator) -> None:
+    """The same arguments would be refused again."""
+    with DAG("create_refused", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+        operator(pipeline_id="orders", retries=3)
+
+    run = run_dag(dag)
+
+    [task] = run.get_task_instances()
+    assert "failed" == task.state
+    assert 1 == task.try_number

@@ -1,0 +1,695 @@
+"""The hook's methods, each over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_mparticle import sharing
+from airflow_provider_mparticle.client import endpoints
+from airflow_provider_mparticle.client.errors import (
+    AuthenticationError,
+    ConfigError,
+    InvalidRequestError,
+    MParticleError,
+    NoAnswerError,
+    NotFoundError,
+    PermissionDeniedError,
+    PipelineBusyError,
+)
+from airflow_provider_mparticle.client.models import PipelineRun
+from airflow_provider_mparticle.client.run_states import Progress
+from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.operators import MParticleCreatePipelineOperator, MParticleTriggerPipelineOperator
+from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
+from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.simulator.faults import Fault
+
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
+PIPELINE = {
+    "id": "refunds",
+    "name": "Refunds",
+    "connection_id": "warehouse",
+    "data_model_id": "orders-model",
+    "sync_mode": {"type": "full"},
+    "schedule": {"type": "on_demand"},
+}
+
+
+@pytest.fixture
+def hook(simulator: Simulator) -> MParticleHook:
+    """A hook whose connection leads to the simulator."""
+    return MParticleHook()
+
+
+def days(runs: list[PipelineRun]) -> list[int]:
+    """How many days after the first one the logical dates of these runs are."""
+    return [(run.logical_date - FIRST).days for run in runs if run.logical_date]
+
+
+# Pipelines
+
+
+def test_list_pipelines(hook: MParticleHook, simulator: Simulator) -> None:
+    """All of them, as values."""
+    simulator.add_pipeline("refunds")
+
+    listed = hook.list_pipelines()
+
+    assert ["orders", "refunds"] == [pipeline.id for pipeline in listed]
+
+
+def test_get_pipeline(hook: MParticleHook) -> None:
+    """One of them, under mParticle's names."""
+    pipeline = hook.get_pipeline("orders")
+
+    assert ("orders", "orders-model", {"type": "full"}) == (pipeline.id, pipeline.data_model_id, pipeline.sync_mode)
+
+
+def test_a_pipeline_that_is_not_there_is_not_found(hook: MParticleHook) -> None:
+    """The error names the pipeline and says what else a 404 may mean."""
+    with pytest.raises(NotFoundError) as missing:
+        hook.get_pipeline("odrers")
+
+    assert "odrers" == missing.value.pipeline_id
+    assert "'odrers'" in str(missing.value)
+
+
+def test_create_pipeline(hook: MParticleHook) -> None:
+    """What is created can be read back."""
+    created = hook.create_pipeline(PIPELINE)
+
+    assert hook.get_pipeline("refunds") == created
+    assert "Refunds" == created.name
+
+
+def test_a_pipeline_without_id_is_refused_before_anything_is_sent(hook: MParticleHook, simulator: Simulator) -> None:
+    """The caller chooses the id."""
+    with pytest.raises(ConfigError):
+        hook.create_pipeline({**PIPELINE, "id": ""})
+
+    assert [] == simulator.requests
+
+
+def test_a_create_is_sent_once(hook: MParticleHook, simulator: Simulator) -> None:
+    """Sent twice, it would be refused the second time although it succeeded the first."""
+    simulator.inject(Fault(method="POST", path="/data-pipelines", lose="after"))
+
+    with pytest.raises(NoAnswerError) as lost:
+        hook.create_pipeline(PIPELINE)
+
+    assert lost.value.may_have_acted
+    assert 1 == simulator.count("POST", "/data-pipelines")
+
+
+def test_update_pipeline(hook: MParticleHook) -> None:
+    """The field that is sent changes, the rest stays."""
+    updated = hook.update_pipeline("orders", {"name": "All orders"})
+
+    assert "All orders" == updated.name
+    assert hook.get_pipeline("orders") == updated
+
+
+def test_what_mparticle_refuses_is_said_in_its_words(hook: MParticleHook) -> None:
+    """The reason is mParticle's to give."""
+    with pytest.raises(InvalidRequestError) as refused:
+        hook.update_pipeline("orders", {"connection_id": "nowhere"})
+
+    assert 422 == refused.value.status
+    assert ("connection_id: there is no connection 'nowhere'.",) == refused.value.reasons
+
+
+def test_delete_pipeline(hook: MParticleHook) -> None:
+    """What is deleted is gone."""
+    hook.delete_pipeline("orders")
+
+    assert [] == hook.list_pipelines()
+
+
+# Runs
+
+
+def test_trigger_pipeline(hook: MParticleHook, simulator: Simulator) -> None:
+    """The id is the one that mParticle gave."""
+    run_id = hook.trigger_pipeline("orders")
+
+    assert [run_id] == [run["pipeline_run_id"] for run in simulator.runs("orders")]
+
+
+@pytest.mark.parametrize("trigger_answer", ["no_id", "empty"])
+def test_a_trigger_may_be_answered_without_a_run_id(
+    start_simulator: Callable[..., Simulator], trigger_answer: str
+) -> None:
+    """The answer is not documented."""
+    simulator = start_simulator(trigger_answer=trigger_answer)
+    simulator.add_pipeline("orders")
+
+    run_id = MParticleHook().trigger_pipeline("orders")
+
+    assert run_id is None
+    assert 1 == simulator.starts("orders")
+
+
+@pytest.mark.parametrize("fault", [Fault(lose="after"), Fault(status=502, after=True)], ids=["lost", "502"])
+def test_a_trigger_that_may_have_arrived_is_not_repeated(
+    hook: MParticleHook, simulator: Simulator, fault: Fault
+) -> None:
+    """There is no idempotency key, so the second one could start a second run."""
+    simulator.inject(Fault(method="POST", path="/trigger", lose=fault.lose, status=fault.status, after=fault.after))
+
+    with pytest.raises(MParticleError) as failed:
+        hook.trigger_pipeline("orders")
+
+    assert failed.value.may_have_acted
+    assert 1 == simulator.count("POST", "/trigger")
+
+
+def test_a_busy_pipeline_has_an_error_of_its_own(hook: MParticleHook, simulator: Simulator) -> None:
+    """Somebody else's run in progress is a fact to react to, not a bad request."""
+    simulator.add_run("orders", "running")
+
+    with pytest.raises(PipelineBusyError) as busy:
+        hook.trigger_pipeline("orders")
+
+    assert "orders" == busy.value.pipeline_id
+
+
+def test_get_pipeline_status(hook: MParticleHook, simulator: Simulator) -> None:
+    """The status carries the latest run."""
+    simulator.add_run("orders", "success", logical_date=FIRST)
+    latest = simulator.add_run("orders", "failed", logical_date=FIRST + timedelta(days=1), errors=["No warehouse."])
+
+    status = hook.get_pipeline_status("orders")
+
+    assert "healthy" == status.status
+    assert status.latest_pipeline_run
+    assert latest["pipeline_run_id"] == status.latest_pipeline_run.pipeline_run_id
+    assert Progress.FAILED is status.latest_pipeline_run.progress
+    assert ("No warehouse.",) == status.latest_pipeline_run.errors
+
+
+def test_the_status_of_a_pipeline_without_runs_has_no_latest_run(hook: MParticleHook) -> None:
+    """Nothing has run yet, which is no error."""
+    status = hook.get_pipeline_status("orders")
+
+    assert status.latest_pipeline_run is None
+
+
+def test_get_pipeline_run(hook: MParticleHook, simulator: Simulator) -> None:
+    """A run's id may be a number or the text that a template made of it."""
+    run_id = simulator.add_run("orders", "success", successful_records=7)["pipeline_run_id"]
+
+    by_number, by_text = hook.get_pipeline_run("orders", run_id), hook.get_pipeline_run("orders", str(run_id))
+
+    assert by_number == by_text
+    assert (run_id, 7) == (by_number.pipeline_run_id, by_number.successful_records)
+
+
+def test_list_pipeline_runs_reads_every_page(hook: MParticleHook, simulator: Simulator) -> None:
+    """A year of an hourly pipeline is 88 pages; the oldest run comes first, however mParticle sorts them."""
+    for day in range(250):
+        simulator.add_run("orders", "success", logical_date=FIRST + timedelta(days=day))
+
+    runs = hook.list_pipeline_runs("orders")
+
+    assert [*range(250)] == days(runs)
+    assert 3 == simulator.count("GET", "/status/runs")
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"),
+    [
+        ({"since": FIRST + timedelta(days=3)}, [3, 4]),
+        ({"until": FIRST + timedelta(days=1)}, [0, 1]),
+        ({"since": FIRST + timedelta(days=1), "until": FIRST + timedelta(days=3)}, [1, 2, 3]),
+        ({"since": FIRST + timedelta(days=9)}, []),
+    ],
+)
+def test_list_pipeline_runs_within_a_window(
+    hook: MParticleHook, simulator: Simulator, window: dict[str, datetime], expected: list[int]
+) -> None:
+    """Both ends belong to the window."""
+    for day in range(5):
+        simulator.add_run("orders", "success", logical_date=FIRST + timedelta(days=day))
+
+    runs = hook.list_pipeline_runs("orders", **window)
+
+    assert expected == days(runs)
+
+
+def test_a_page_that_comes_again_ends_the_list(start_simulator: Callable[..., Simulator]) -> None:
+    """An mParticle that ignores currentPage would otherwise be asked for ever."""
+    simulator = start_simulator()
+    simulator.add_pipeline("orders")
+    page = [{"pipeline_run_id": run_id, "status": "success"} for run_id in range(100)]
+    simulator.inject(Fault(path="/status/runs", body=page, times=None))
+
+    runs = MParticleHook().list_pipeline_runs("orders")
+
+    assert 100 == len(runs)
+    assert 2 == simulator.count("GET", "/status/runs")
+
+
+# Any other call
+
+
+def test_platform_request_is_unwrapped_and_carries_the_account(hook: MParticleHook, simulator: Simulator) -> None:
+    """Every call of the Platform API needs accountId, and its answers come in an envelope."""
+    apps = hook.platform_request("GET", "/apps")
+
+    assert ["Shop", "Shop web"] == [app["name"] for app in apps]
+    assert {"accountId": "5678"} == simulator.requests[-1]["query"]
+
+
+def test_platform_request_accepts_a_bare_array(hook: MParticleHook) -> None:
+    """The audiences of a workspace come without the envelope."""
+    audiences = hook.platform_request("get", "/workspace/1234/audiences")
+
+    assert [701, 702] == [audience["id"] for audience in audiences]
+
+
+def test_platform_request_writes(hook: MParticleHook, simulator: Simulator) -> None:
+    """POST and PUT carry a body, and DELETE may be answered with nothing."""
+    [created] = hook.platform_request("POST", "/apps", json={"name": "New shop"})
+    [updated] = hook.platform_request("PUT", f"/apps/{created['id']}", json={"name": "Newer shop"})
+    deleted = hook.platform_request("DELETE", f"/apps/{created['id']}")
+
+    assert "Newer shop" == updated["name"]
+    assert deleted is None
+    assert {"name": "Newer shop"} == simulator.requests[-2]["body"]
+
+
+def test_platform_request_without_an_account_is_refused(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer would be a 401, which sends people to look at their password."""
+    fields = simulator.airflow_connection()
+    del fields["extra"]["account_id"]
+    monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", json.dumps(fields))
+
+    with pytest.raises(ConfigError, match="account_id of Airflow connection 'mparticle_default' is missing"):
+        MParticleHook().platform_request("GET", "/apps")
+
+    assert [] == simulator.requests
+
+
+def test_workspace_request(hook: MParticleHook, simulator: Simulator) -> None:
+    """Bare JSON below the workspace, and no accountId."""
+    attributes = hook.workspace_request("GET", "/calculatedattributes")
+
+    assert [{"id": 801, "name": "Lifetime value", "status": "active"}] == attributes
+    assert "/platform/v2/workspaces/1234/calculatedattributes" == simulator.requests[-1]["path"]
+    assert {} == simulator.requests[-1]["query"]
+
+
+def test_workspace_request_carries_parameters_and_a_body(hook: MParticleHook, simulator: Simulator) -> None:
+    """Whatever mParticle adds to its API can be called on the day it is there."""
+    found = hook.workspace_request("GET", "/connections", params={"serviceProvider": "Redshift"})
+    renamed = hook.workspace_request("PUT", "/inputs/data-pipelines/orders", json={"name": "All orders"})
+
+    assert [] == found
+    assert "All orders" == renamed["name"]
+    assert {"serviceProvider": "Redshift"} == simulator.requests[-2]["query"]
+
+
+def test_platform_request_carries_further_parameters(start_simulator: Callable[..., Simulator]) -> None:
+    """They stand beside accountId, spelled as JSON spells them, and what is None is left out."""
+    simulator = start_simulator(layout="v1")
+
+    MParticleHook().platform_request("GET", "/audiences", {"pageSize": 5, "archived": False, "name": None})
+
+    assert {"accountId": "5678", "pageSize": "5", "archived": "false"} == simulator.requests[-1]["query"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("PATCH", "/apps"), ("GET", "apps")])
+def test_a_request_that_cannot_work_is_not_sent(
+    hook: MParticleHook, simulator: Simulator, method: str, path: str
+) -> None:
+    """There are four methods, and a path without its slash would become part of another one."""
+    with pytest.raises(ConfigError):
+        hook.platform_request(method, path)
+
+    assert [] == simulator.requests
+
+
+# The test button
+
+
+def test_the_test_logs_in_and_reads(hook: MParticleHook, simulator: Simulator) -> None:
+    """A login alone says nothing about the workspace."""
+    ok, message = hook.test_connection()
+
+    assert ok
+    assert message == "Logged in and read workspace 1234: 1 warehouse connections."
+    assert [("POST", 200), ("GET", 200)] == [(seen["method"], seen["status"]) for seen in simulator.requests]
+
+
+def test_the_test_says_that_the_login_failed(hook: MParticleHook, simulator: Simulator) -> None:
+    """Login and reading have different causes and cures."""
+    simulator.rotate_credentials()
+
+    ok, message = hook.test_connection()
+
+    assert not ok
+    assert message.startswith("The login failed.")
+    assert "401" in message
+    assert 1 == len(simulator.requests)
+
+
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_the_test_says_that_reading_failed(hook: MParticleHook, simulator: Simulator, status: int) -> None:
+    """The form waits for the answer, so nothing is repeated."""
+    simulator.fail_next(status, "/connections")
+
+    ok, message = hook.test_connection()
+
+    assert not ok
+    assert message.startswith("The login worked, but reading workspace 1234 failed.")
+    assert str(status) in message
+    assert 1 == simulator.count("GET", "/connections")
+
+
+def test_the_test_survives_a_host_that_does_not_answer(hook: MParticleHook, simulator: Simulator) -> None:
+    """Airflow's API server runs it, and an exception there is a stack trace in the user's face."""
+    simulator.stop()
+
+    ok, message = hook.test_connection()
+
+    assert not ok
+    assert message.startswith("The login failed. No answer from POST")
+
+
+@pytest.mark.parametrize("body", ["<html>Sign in to the proxy</html>", "[]", "null", "7", '{"data": 1}'])
+def test_the_test_survives_an_answer_from_something_else(hook: MParticleHook, simulator: Simulator, body: str) -> None:
+    """A proxy or a wrong host answers 200 with anything at all."""
+    simulator.inject(Fault(path="/oauth/token", body=body))
+
+    ok, message = hook.test_connection()
+
+    assert not ok
+    assert message.startswith("The login failed.")
+
+
+@pytest.mark.parametrize("body", ["<html>", "7", "true"])
+def test_the_test_survives_a_workspace_that_is_none(hook: MParticleHook, simulator: Simulator, body: str) -> None:
+    """The same, behind a login that works."""
+    simulator.inject(Fault(path="/connections", body=body))
+
+    ok, message = hook.test_connection()
+
+    assert not ok
+    assert message.startswith("The login worked, but reading")
+
+
+def test_the_test_names_a_missing_field(hook: MParticleHook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The form is where it can be corrected."""
+    monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", json.dumps({"conn_type": "mparticle", "login": "id"}))
+
+    ok, message = hook.test_connection()
+
+    assert not ok
+    assert "has no password (the client secret)" in message
+
+
+# Where the credentials come from
+
+
+def test_nothing_is_touched_before_the_first_call(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DAG files are parsed every half minute, also where the connection does not exist."""
+    monkeypatch.delenv("AIRFLOW_CONN_MPARTICLE_DEFAULT")
+
+    made: list[Any] = [
+        MParticleHook("nobody"),
+        MParticleTriggerPipelineOperator(task_id="a", pipeline_id="orders", mparticle_conn_id="nobody"),
+        MParticlePipelineRunSensor(task_id="b", pipeline_id="orders", mparticle_conn_id="nobody"),
+        MParticleCreatePipelineOperator(
+            task_id="c",
+            pipeline_id="orders",
+            name="Orders",
+            connection_id="warehouse",
+            data_model_id="orders-model",
+            sync_mode={"type": "full"},
+            schedule={"type": "on_demand"},
+            mparticle_conn_id="nobody",
+        ),
+    ]
+
+    assert ["nobody"] * 4 == [one.mparticle_conn_id for one in made]
+    assert [] == simulator.requests
+
+
+def test_a_missing_airflow_connection_is_named(airflow_db: None, simulator: Simulator) -> None:
+    """Airflow's own error knows the id, but not what needs it."""
+    with pytest.raises(ConfigError, match="There is no Airflow connection 'nobody'"):
+        MParticleHook("nobody").list_pipelines()
+
+    assert [] == simulator.requests
+
+
+def test_a_missing_airflow_connection_is_named_in_the_triggerer_too(airflow_db: None, simulator: Simulator) -> None:
+    """The asynchronous look-up is another one."""
+
+    async def look() -> None:
+        async with MParticleHook("nobody").async_client() as client:
+            await client.send(endpoints.list_pipelines())
+
+    with pytest.raises(ConfigError, match="There is no Airflow connection 'nobody'"):
+        asyncio.run(look())
+
+    assert [] == simulator.requests
+
+
+def test_two_hooks_of_one_connection_share_a_token(simulator: Simulator) -> None:
+    """A login takes up to three seconds, and a task may well make several hooks."""
+    MParticleHook().list_pipelines()
+
+    MParticleHook().list_pipelines()
+
+    assert 1 == simulator.tokens_minted
+
+
+def test_a_hook_reads_its_connection_once(hook: MParticleHook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look-up may cost a request to a secrets backend."""
+    hook.list_pipelines()
+    monkeypatch.delenv("AIRFLOW_CONN_MPARTICLE_DEFAULT")
+
+    pipelines = hook.list_pipelines()
+
+    assert ["orders"] == [pipeline.id for pipeline in pipelines]
+
+
+# The asynchronous client
+
+
+@pytest.fixture
+def look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of the Airflow connections that were really looked up."""
+    seen: list[str] = []
+    really_look_up = sharing.get_async_connection
+
+    async def look_up(conn_id: str) -> Any:
+        seen.append(conn_id)
+        return await really_look_up(conn_id)
+
+    monkeypatch.setattr(sharing, "get_async_connection", look_up)
+    return seen
+
+
+def test_fifty_users_share_one_login_and_one_look_up(simulator: Simulator, look_ups: list[str]) -> None:
+    """A thousand deferred tasks in one triggerer must not mint a thousand tokens."""
+
+    async def use() -> str:
+        async with MParticleHook().async_client() as client:
+            pipeline = await client.send(endpoints.get_pipeline("orders"))
+            await asyncio.sleep(0.1)
+            await client.send(endpoints.get_pipeline_status("orders"))
+            return pipeline.id
+
+    async def use_all() -> list[str]:
+        return await asyncio.gather(*(use() for _ in range(50)))
+
+    used = asyncio.run(use_all())
+
+    assert ["orders"] * 50 == used
+    assert ["mparticle_default"] == look_ups
+    assert 1 == simulator.tokens_minted
+    assert 100 == simulator.count("GET", "/data-pipelines/orders")
+    assert simulator.connections_opened <= 51
+
+
+def test_users_that_come_one_after_the_other_share_one_tcp_connection(simulator: Simulator) -> None:
+    """Polls are spread over time, and each TLS handshake costs both sides."""
+
+    async def use_one_by_one() -> None:
+        async with MParticleHook().async_client():
+            for _ in range(20):
+                async with MParticleHook().async_client() as client:
+                    await client.send(endpoints.get_pipeline("orders"))
+
+    asyncio.run(use_one_by_one())
+
+    assert 20 == simulator.count("GET", "/data-pipelines/orders")
+    assert 1 == simulator.connections_opened
+
+
+def test_the_last_user_closes_the_client(simulator: Simulator, look_ups: list[str]) -> None:
+    """A triggerer that waits for nothing holds no connection, and whoever comes later reads the connection anew."""
+
+    async def use_twice() -> tuple[bool, bool]:
+        hook = MParticleHook()
+        async with hook.async_client() as first, hook.async_client() as second:
+            await first.send(endpoints.get_pipeline("orders"))
+            shared = first is second
+        async with hook.async_client() as third:
+            await third.send(endpoints.get_pipeline("orders"))
+        with pytest.raises(RuntimeError, match="closed"):
+            await first.send(endpoints.get_pipeline("orders"))
+        return shared, third is first
+
+    shared, reused = asyncio.run(use_twice())
+
+    assert shared
+    assert not reused
+    assert ["mparticle_default"] * 2 == look_ups
+    assert 1 == simulator.tokens_minted
+
+
+def test_the_client_is_closed_when_its_last_user_fails(simulator: Simulator) -> None:
+    """A cancelled trigger must not leave a pool of connections behind."""
+
+    async def fail() -> Any:
+        async with MParticleHook().async_client() as client:
+            await client.send(endpoints.get_pipeline("orders"))
+            raise KeyError("the trigger's own mistake")
+
+    async def fail_and_look() -> int:
+        with pytest.raises(KeyError):
+            await fail()
+        return sum(map(len, sharing._clients.values()))
+
+    left = asyncio.run(fail_and_look())
+
+    assert 0 == left
+
+
+def test_users_in_different_event_loops_share_no_client(simulator: Simulator) -> None:
+    """A connection belongs to the loop that opened it."""
+
+    async def use() -> Any:
+        async with MParticleHook().async_client() as client:
+            await client.send(endpoints.get_pipeline("orders"))
+            return client
+
+    first, second = asyncio.run(use()), asyncio.run(use())
+
+    assert first is not second
+    assert 1 == simulator.tokens_minted
+
+
+def test_users_of_different_connections_share_no_client(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may lead to different workspaces."""
+    elsewhere = simulator.airflow_connection()
+    elsewhere["extra"]["workspace_id"] = 99
+    monkeypatch.setenv("AIRFLOW_CONN_ELSEWHERE", json.dumps(elsewhere))
+
+    async def use_both() -> None:
+        here, there = MParticleHook().async_client(), MParticleHook("elsewhere").async_client()
+        async with here as known, there as unknown:
+            await known.send(endpoints.get_pipeline("orders"))
+            await unknown.send(endpoints.get_pipeline("orders"))
+
+    with pytest.raises(NotFoundError):
+        asyncio.run(use_both())
+
+    assert ["1234", "99"] == [seen["path"].split("/")[4] for seen in simulator.requests if seen["method"] == "GET"]
+
+
+def test_a_look_up_that_failed_is_tried_again(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An Airflow that does not answer for a minute must not doom every task that waits."""
+    really_look_up = sharing.get_async_connection
+    failures = [ConnectionError("Airflow's API server is away")]
+
+    async def look_up(conn_id: str) -> Any:
+        if failures:
+            raise failures.pop()
+        return await really_look_up(conn_id)
+
+    async def use() -> tuple[NoAnswerError, str]:
+        async with MParticleHook().async_client() as client:
+            with pytest.raises(NoAnswerError, match="'mparticle_default'") as failed:
+                await client.send(endpoints.get_pipeline("orders"))
+            return failed.value, (await client.send(endpoints.get_pipeline("orders"))).id
+
+    monkeypatch.setattr(sharing, "get_async_connection", look_up)
+
+    error, found = asyncio.run(use())
+
+    assert error.is_passing
+    assert not error.may_have_acted
+    assert "orders" == found
+
+
+def test_a_connection_that_was_missing_is_looked_up_again(
+    airflow_db: None, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody creates it, and the next try of the task finds it."""
+    fields = simulator.airflow_connection_json()
+    monkeypatch.delenv("AIRFLOW_CONN_MPARTICLE_DEFAULT")
+
+    async def use() -> str:
+        async with MParticleHook().async_client() as client:
+            with pytest.raises(ConfigError):
+                await client.send(endpoints.get_pipeline("orders"))
+            monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", fields)
+            return (await client.send(endpoints.get_pipeline("orders"))).id
+
+    found = asyncio.run(use())
+
+    assert "orders" == found
+
+
+def test_a_corrected_connection_is_read_after_a_refused_login(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, look_ups: list[str]
+) -> None:
+    """Whoever corrects the password expects the retry to use it, though other triggers still hold the old client."""
+
+    async def use() -> str:
+        async with MParticleHook().async_client() as client:
+            simulator.rotate_credentials(client_secret="new-secret")
+            with pytest.raises(AuthenticationError):
+                await client.send(endpoints.get_pipeline("orders"))
+            monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", simulator.airflow_connection_json())
+            async with MParticleHook().async_client() as corrected:
+                return (await corrected.send(endpoints.get_pipeline("orders"))).id
+
+    found = asyncio.run(use())
+
+    assert "orders" == found
+    assert ["mparticle_default"] * 2 == look_ups
+
+
+def test_both_clients_share_the_token(simulator: Simulator) -> None:
+    """In a process that uses both, one login is enough."""
+
+    async def use() -> None:
+        async with MParticleHook().async_client() as client:
+            await client.send(endpoints.get_pipeline("orders"))
+
+    MParticleHook().list_pipelines()
+
+    asyncio.run(use())
+
+    assert 1 == simulator.tokens_minted
+
+
+def test_an_api_user_without_the_role_is_told_so(hook: MParticleHook, simulator: Simulator) -> None:
+    """Neither the password nor the network is to blame."""
+    simulator.fail_next(403, "/data-pipelines")
+
+    with pytest.raises(PermissionDeniedError, match="role"):
+        hook.list_pipelines()
+
+    assert 1 == simulator.count("GET", "/data-pipelines")

@@ -1,0 +1,276 @@
+"""What Airflow learns of this package before it imports it, seen through Airflow's own eyes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import airflow
+import pytest
+
+from airflow_provider_mparticle.connection_form import CONN_TYPE, EXTRA_FIELDS, HIDDEN_FIELDS, PLACEHOLDERS, RELABELING
+from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.provider_info import get_provider_info
+from airflow_provider_mparticle.simulator import Simulator
+
+AIRFLOW = Path(sys.executable).with_name("airflow")
+KNOWS_CONN_FIELDS = "conn-fields" in Path(airflow.__file__).with_name("provider.yaml.schema.json").read_text()
+
+
+def connection_type() -> dict[str, Any]:
+    """The one connection type that provider info declares."""
+    [declared] = get_provider_info()["connection-types"]
+    return dict(declared)
+
+
+def run_airflow(*commands: str, **environment: str) -> list[subprocess.CompletedProcess[str]]:
+    """Run some ``airflow`` commands at the same time: each spends seconds on starting."""
+    running = [
+        subprocess.Popen(
+            [AIRFLOW, *command.split()],
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for command in commands
+    ]
+    said = [process.communicate(timeout=120) for process in running]
+    return [
+        subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        for process, (out, err) in zip(running, said, strict=True)
+    ]
+
+
+def rows(listing: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    """The rows of a listing as JSON; warnings of Airflow 2 may stand before and behind it."""
+    [table] = [line for line in listing.stdout.splitlines() if line.startswith("[{")]
+    return list(json.loads(table))
+
+
+@pytest.fixture
+def providers_manager(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Airflow's own registry of providers, not yet filled; elsewhere there is only one in a process."""
+    from airflow.providers_manager import ProvidersManager
+
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr(ProvidersManager, "_initialized", False)
+    fresh = object.__new__(ProvidersManager)
+    fresh.__init__()
+    return fresh
+
+
+def widgets(providers_manager: Any) -> dict[str, Any]:
+    """The extra fields of our connection form, by name, as Airflow would show them."""
+    prefix = f"extra__{CONN_TYPE}__"
+    found = providers_manager.connection_form_widgets.items()
+    return {name.removeprefix(prefix): widget for name, widget in found if name.startswith(prefix)}
+
+
+@pytest.mark.parametrize("schema", ["provider_info.schema.json", "provider.yaml.schema.json"])
+def test_it_fits_airflows_schema(schema: str) -> None:
+    """Airflow skips a provider that does not fit the first schema; the second one also knows the form."""
+    import jsonschema
+
+    known = json.loads(Path(airflow.__file__).with_name(schema).read_text())
+    # The rest concerns releases of Apache's own providers.
+    known["required"] = ["package-name", "name", "description", "versions"]
+    info = get_provider_info()
+
+    errors = [error.message for error in jsonschema.Draft7Validator(known).iter_errors(info)]
+
+    assert [] == errors
+
+
+def test_the_package_name_is_the_distributions() -> None:
+    """If they differ, no Airflow command works any more."""
+    [entry_point] = [
+        found
+        for found in entry_points(group="apache_airflow_provider")
+        if found.module.startswith("airflow_provider_m")
+    ]
+
+    info = entry_point.load()()
+
+    assert entry_point.dist
+    assert entry_point.dist.name == info["package-name"]
+    assert [entry_point.dist.version] == info["versions"]
+
+
+def test_every_class_and_module_that_it_names_can_be_imported() -> None:
+    """A typing mistake would show only when a user opens a form or a list."""
+    info = get_provider_info()
+    modules = [
+        module
+        for kind in ("hooks", "operators", "sensors", "triggers")
+        for group in info[kind]
+        for module in group["python-modules"]
+    ]
+    hook_module, _, hook_class = connection_type()["hook-class-name"].rpartition(".")
+
+    imported = [importlib.import_module(module).__name__ for module in modules]
+
+    assert modules == imported
+    assert 4 <= len(modules)
+    assert MParticleHook is getattr(importlib.import_module(hook_module), hook_class)
+
+
+def test_every_module_belongs_to_an_integration_that_is_declared() -> None:
+    """Airflow's documentation tools look the integration up by its name."""
+    info = get_provider_info()
+    declared = {integration["integration-name"] for integration in info["integrations"]}
+
+    used = {group["integration-name"] for kind in ("hooks", "operators", "sensors", "triggers") for group in info[kind]}
+
+    assert declared == used
+
+
+def test_asking_for_it_loads_nothing_heavy() -> None:
+    """Every Airflow process asks, the scheduler and each task included."""
+    script = (
+        "import sys, json\n"
+        "from airflow_provider_mparticle.provider_info import get_provider_info\n"
+        "get_provider_info()\n"
+        "print(json.dumps([name.split('.')[0] for name in sys.modules]))"
+    )
+
+    loaded = json.loads(subprocess.check_output([sys.executable, "-c", script], text=True))
+
+    assert set() == {"airflow", "requests", "aiohttp", "tenacity", "wtforms", "jinja2"} & set(loaded)
+
+
+def test_both_forms_have_the_same_fields() -> None:
+    """Airflow 3.2 and later read provider info, earlier versions ask the hook; a user sees one form."""
+    pytest.importorskip("wtforms", reason="only an Airflow that asks the hook for its form brings wtforms")
+    from_provider_info = connection_type()["conn-fields"]
+    from_hook = MParticleHook.get_connection_form_widgets()
+
+    labels = {name: field.kwargs["label"] for name, field in from_hook.items()}
+    descriptions = {name: field.kwargs["description"] for name, field in from_hook.items()}
+
+    assert list(EXTRA_FIELDS) == list(labels)
+    assert {name: field["label"] for name, field in from_provider_info.items()} == labels
+    assert {name: field["description"] for name, field in from_provider_info.items()} == descriptions
+
+
+def test_both_forms_name_the_standard_fields_alike() -> None:
+    """As above, for the fields that every connection has."""
+    from_provider_info = connection_type()["ui-field-behaviour"]
+
+    from_hook = MParticleHook.get_ui_field_behaviour()
+
+    assert {name.replace("-", "_"): value for name, value in from_provider_info.items()} == from_hook
+    assert {"login", "password", "host"} == set(from_hook["relabeling"])
+
+
+def test_the_form_offers_every_field_that_is_read(simulator: Simulator) -> None:
+    """A field that the form hides can be set by hand only, and one that nobody reads is a lie."""
+    from inspect import getsource
+
+    from airflow_provider_mparticle import connection
+
+    source = getsource(connection.api_config)
+
+    unread = [name for name in EXTRA_FIELDS if f'"{name}"' not in source]
+
+    assert [] == unread
+    assert set(simulator.airflow_connection()["extra"]) <= set(EXTRA_FIELDS)
+
+
+def test_airflow_shows_the_standard_fields_under_our_names(providers_manager: Any) -> None:
+    """What Airflow calls login and password, mParticle calls client id and client secret."""
+    shown = providers_manager.field_behaviours[CONN_TYPE]
+
+    assert RELABELING == shown["relabeling"]
+    assert PLACEHOLDERS == shown["placeholders"]
+    assert HIDDEN_FIELDS == shown["hidden_fields"]
+
+
+@pytest.mark.skipif(not KNOWS_CONN_FIELDS, reason="this Airflow asks the hook for its form: conn-fields came with 3.2")
+def test_airflow_shows_our_fields_with_descriptions_out_of_provider_info(
+    providers_manager: Any, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Airflow 3.2 and later warn of a form that comes from the hook, unless provider info has one."""
+    hook = providers_manager.hooks[CONN_TYPE]
+
+    fields = {name: widget.field for name, widget in widgets(providers_manager).items()}
+
+    assert "mParticle" == hook.hook_name
+    assert {name: label for name, (label, _, _) in EXTRA_FIELDS.items()} == {
+        name: field["schema"]["title"] for name, field in fields.items()
+    }
+    assert {name: meaning for name, (_, _, meaning) in EXTRA_FIELDS.items()} == {
+        name: field["description"] for name, field in fields.items()
+    }
+    assert [] == [record.message for record in caplog.records if record.levelno >= logging.WARNING and ours(record)]
+    assert [] == [str(warning.message) for warning in recwarn if "mparticle" in str(warning.message).lower()]
+
+
+@pytest.mark.skipif(KNOWS_CONN_FIELDS, reason="this Airflow takes its form from provider info, see the test above")
+def test_airflow_shows_our_fields_out_of_the_hook(
+    providers_manager: Any, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Airflow 2.11 to 3.1 know no conn-fields."""
+    fields = {name: widget.field for name, widget in widgets(providers_manager).items()}
+
+    assert {name: label for name, (label, _, _) in EXTRA_FIELDS.items()} == {
+        name: field.kwargs["label"] for name, field in fields.items()
+    }
+    assert [] == [record.message for record in caplog.records if record.levelno >= logging.WARNING and ours(record)]
+    assert [] == [str(warning.message) for warning in recwarn if "mparticle" in str(warning.message).lower()]
+
+
+def ours(record: logging.LogRecord) -> bool:
+    """Whether a log record is about this package."""
+    return "mparticle" in record.getMessage().lower()
+
+
+def test_airflows_commands_list_us() -> None:
+    """Here a user looks whether the installation worked."""
+    listed, hooks = run_airflow("providers list -o json", "providers hooks -o json")
+
+    [provider] = [row for row in rows(listed) if row["package_name"] == "airflow-provider-mparticle"]
+    [hook] = [row for row in rows(hooks) if row["connection_type"] == CONN_TYPE]
+
+    assert get_provider_info()["versions"] == [provider["version"]]
+    assert "mParticle" in provider["description"]
+    assert "airflow_provider_mparticle.hooks.MParticleHook" == hook["class"]
+    assert "mparticle_conn_id" == hook["conn_id_attribute_name"]
+    assert "mParticle" == hook["hook_name"]
+    assert ["", ""] == [about_us(listed), about_us(hooks)]
+
+
+def about_us(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command complains of in this package."""
+    return "\n".join(line for line in done.stderr.splitlines() if "mparticle" in line.lower())
+
+
+def test_airflows_command_tests_a_connection(start_simulator: Callable[..., Simulator]) -> None:
+    """The command of Airflow's own manual tells good credentials from bad ones."""
+    simulator = start_simulator()
+    good = simulator.airflow_connection()
+
+    right, wrong = run_airflow(
+        "connections test mparticle_default",
+        "connections test mparticle_wrong",
+        AIRFLOW_CONN_MPARTICLE_WRONG=json.dumps({**good, "password": "wr0ng-s3cret"}),
+    )
+
+    assert "Connection success!" in right.stdout
+    assert 1 == simulator.count("GET", "/workspaces/1234/connections")
+    assert "Connection failed!" in wrong.stdout
+    assert "The login failed. mParticle refused the login of Airflow connection 'mparticle_wrong'" in unwrapped(wrong)
+    assert "wr0ng-s3cret" not in wrong.stdout + wrong.stderr
+
+
+def unwrapped(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command printed, whatever the width of its console."""
+    return " ".join(done.stdout.split())

@@ -1,0 +1,344 @@
+"""What a pipeline has to look like, in what two descriptions of one differ, and what a PUT has to carry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.models import Pipeline
+from airflow_provider_mparticle.client.kinds import PIPELINE
+from airflow_provider_mparticle.ensuring import checked
+from airflow_provider_mparticle.resources import changed_fields, differences, refusal, update_body
+
+INCREMENTAL = {
+    "type": "incremental",
+    "iterator_field": "updated_at",
+    "iterator_data_type": "timestamp",
+    "from": "2026-01-01T00:00:00Z",
+}
+HOURLY = {"type": "interval", "frequency": "hourly", "start": "2026-01-01T00:00:00Z"}
+KEY = "feed-key-0042"
+
+
+def wanted(**changes: Any) -> dict[str, Any]:
+    """The checked fields of a pipeline that is fine, but for the *changes*."""
+    fine = {
+        "id": "orders",
+        "name": "Orders",
+        "connection_id": "warehouse",
+        "data_model_id": "orders-model",
+        "sync_mode": INCREMENTAL,
+        "schedule": HOURLY,
+        "environment": "development",
+        "state": "active",
+    }
+    return checked(PIPELINE, {**fine, **changes})
+
+
+def had(**changes: Any) -> Pipeline:
+    """The same pipeline as mParticle answers it, but for the *changes*."""
+    return Pipeline.read({**wanted(), "status": "healthy", "created_by": "ada@example.com", **changes})
+
+
+# Checks
+
+
+def test_fields_that_are_not_given_are_not_sent() -> None:
+    """An empty template means that there is no such field; null would take it away."""
+    fields = wanted(data_plan_id=None, field_transformation_id="", partner_feed_id=None)
+
+    assert wanted() == fields
+    assert {"data_plan_id", "field_transformation_id", "partner_feed_id"}.isdisjoint(fields)
+
+
+def test_blanks_inside_the_dicts_are_not_sent_either() -> None:
+    """A blank until means unbounded, which is the same as none."""
+    fields = wanted(sync_mode={**INCREMENTAL, "until": "", "time_zone": None})
+
+    assert INCREMENTAL == fields["sync_mode"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"id": None}, "id is missing"),
+        ({"name": ""}, "name is missing"),
+        ({"connection_id": None}, "connection_id is missing"),
+        ({"data_model_id": ""}, "data_model_id is missing"),
+        ({"sync_mode": None}, "sync_mode is missing"),
+        ({"schedule": None}, "schedule is missing"),
+        ({"id": "my orders"}, "id may hold letters"),
+        ({"id": "orders/status"}, "id may hold letters"),
+        ({"id": "orders\n"}, "id may hold letters"),
+        ({"id": "bestellungen-für"}, "id may hold letters"),
+        ({"connection_id": "ware.house"}, "connection_id may hold letters"),
+        ({"data_model_id": "a b"}, "data_model_id may hold letters"),
+        ({"field_transformation_id": "a?b"}, "field_transformation_id may hold letters"),
+        ({"sync_mode": "full"}, "sync_mode must be a dict"),
+        ({"schedule": "hourly"}, "schedule must be a dict"),
+        ({"sync_mode": {}}, "sync_mode.type must be one of full, incremental, not None"),
+        ({"sync_mode": {"type": "Full"}}, "sync_mode.type must be one of full, incremental, not 'Full'"),
+        ({"sync_mode": {"type": ["full"]}}, "sync_mode.type must be one of full, incremental"),
+        ({"sync_mode": {"type": "incremental", "iterator_data_type": "date"}}, "sync_mode.iterator_field is missing"),
+        ({"sync_mode": {**INCREMENTAL, "iterator_field": ""}}, "sync_mode.iterator_field is missing"),
+        ({"sync_mode": {"type": "incremental", "iterator_field": "at"}}, "sync_mode.iterator_data_type is missing"),
+        ({"sync_mode": {**INCREMENTAL, "from": "yesterday"}}, "sync_mode.from must be an ISO 8601 instant"),
+        ({"sync_mode": {**INCREMENTAL, "until": "31.01.2026"}}, "sync_mode.until must be an ISO 8601 instant"),
+        ({"sync_mode": {**INCREMENTAL, "until": "2025-12-31T00:00:00Z"}}, "sync_mode.from must lie before until"),
+        ({"sync_mode": {**INCREMENTAL, "until": "2026-01-01"}}, "sync_mode.from must lie before until"),
+        ({"sync_mode": {**INCREMENTAL, "until": "2026-01-01T00:30:00+01:00"}}, "sync_mode.from must lie before until"),
+        ({"schedule": {}}, "schedule.type must be one of interval, on_demand, once, not None"),
+        ({"schedule": {"type": "cron"}}, "schedule.type must be one of interval, on_demand, once, not 'cron'"),
+        ({"schedule": {"type": "interval"}}, "schedule.frequency must be one of hourly, daily, weekly, monthly"),
+        ({"schedule": {**HOURLY, "frequency": "yearly"}}, "schedule.frequency must be one of hourly, daily"),
+        ({"schedule": {**HOURLY, "start": "soon"}}, "schedule.start must be an ISO 8601 instant"),
+        ({"schedule": {**HOURLY, "end": "2025-01-01"}}, "schedule.start must lie before end"),
+        ({"environment": "staging"}, "environment must be one of development, production, not 'staging'"),
+        ({"state": "inactive"}, "state must be one of active, paused, not 'inactive'"),
+        ({"data_plan_version": "latest"}, "data_plan_version must be a whole number, not 'latest'"),
+        ({"data_plan_version": 1.5}, "data_plan_version must be a whole number, not 1.5"),
+        ({"data_plan_version": [3]}, "data_plan_version must be a whole number"),
+    ],
+)
+def test_a_bad_field_is_named_with_its_pipeline(changes: dict[str, Any], named: str) -> None:
+    """A DAG may make forty pipelines in a loop."""
+    given = changes.get("id", "orders")
+
+    with pytest.raises(ConfigError) as wrong:
+        wanted(**changes)
+
+    assert f"Pipeline {given!r}: {named}" in str(wrong.value)
+    assert "Nothing was sent" in str(wrong.value)
+    assert given == wrong.value.pipeline_id
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": "Orders_2026-v2"},
+        {"sync_mode": {"type": "full"}},
+        {"sync_mode": {**INCREMENTAL, "until": "2026-01-01T00:00:01"}},
+        {"sync_mode": {**INCREMENTAL, "iterator_data_type": "a_type_of_next_year"}},
+        {"schedule": {"type": "on_demand"}},
+        {"schedule": {"type": "once", "start": "2026-01-01T00:00:00.123Z"}},
+        {"schedule": {**HOURLY, "delay": "1d"}},
+        {"environment": "production"},
+        {"environment": None},
+        {"state": "paused"},
+    ],
+)
+def test_what_mparticle_may_accept_is_not_refused(changes: dict[str, Any]) -> None:
+    """Only what is certain to fail fails here; mParticle knows the rest, and learns new words."""
+    fields = wanted(**changes)
+
+    assert "orders" == fields["id"].lower()[:6]
+
+
+@pytest.mark.parametrize("version", [3, "3", " 3 "])
+def test_a_data_plan_version_is_a_number(version: int | str) -> None:
+    """A template renders it to text, mParticle wants a number."""
+    fields = wanted(data_plan_version=version)
+
+    assert 3 == fields["data_plan_version"]
+    assert isinstance(fields["data_plan_version"], int)
+
+
+# Differences
+
+
+def test_a_pipeline_does_not_differ_from_itself() -> None:
+    """Otherwise every run of a DAG would write."""
+    changed = changed_fields(differences(had(), wanted()))
+
+    assert [] == changed
+
+
+@pytest.mark.parametrize(
+    ("has", "wants"),
+    [
+        ({"name": "Order"}, {}),
+        ({"connection_id": "old-warehouse"}, {}),
+        ({"data_model_id": "old-model"}, {}),
+        ({"environment": "production"}, {}),
+        ({"state": "paused"}, {}),
+        ({"sync_mode": {**INCREMENTAL, "iterator_field": "created_at"}}, {}),
+        ({"sync_mode": {**INCREMENTAL, "from": "2026-01-02T00:00:00Z"}}, {}),
+        ({"schedule": {**HOURLY, "frequency": "daily"}}, {}),
+        ({"schedule": {"type": "on_demand"}}, {}),
+        ({}, {"field_transformation_id": "mapping"}),
+        ({}, {"partner_feed_id": 11}),
+        ({}, {"partner_feed_key": KEY}),
+        ({}, {"data_plan_id": "plan"}),
+        ({}, {"data_plan_version": 3}),
+    ],
+)
+def test_a_field_that_differs_is_named(has: dict[str, Any], wants: dict[str, Any]) -> None:
+    """The user reads in the log what the task has changed."""
+    changed = changed_fields(differences(had(**has), wanted(**wants)))
+
+    assert [*has, *wants] == changed
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        "2026-01-01T00:00:00Z",
+        "2026-01-01T00:00:00",
+        "2026-01-01",
+        "2026-01-01T00:00:00.000Z",
+        "2026-01-01T01:00:00+01:00",
+    ],
+)
+def test_instants_compare_by_what_they_mean(same: str) -> None:
+    """Some come back without a zone, or with one to three digits of a second."""
+    changed = changed_fields(differences(had(sync_mode={**INCREMENTAL, "from": same}), wanted()))
+
+    assert [] == changed
+
+
+def test_what_mparticle_adds_is_no_difference() -> None:
+    """It fills in defaults that nobody asked for, also where nothing was said of a field."""
+    has = had(
+        sync_mode={**INCREMENTAL, "time_zone": "UTC", "until": None},
+        schedule={**HOURLY, "delay": "0d", "end": ""},
+        data_plan_id="the account's default",
+        partner_feed_id=11,
+    )
+
+    changed = changed_fields(differences(has, wanted()))
+
+    assert [] == changed
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sync_mode", {**INCREMENTAL, "until": "2026-02-01T00:00:00Z"}),
+        ("schedule", {**HOURLY, "end": "2026-02-01T00:00:00Z"}),
+    ],
+)
+def test_an_upper_bound_that_was_taken_away_is_a_difference(name: str, value: dict[str, Any]) -> None:
+    """Blank means unbounded, so this is how a bound is taken away."""
+    changed = changed_fields(differences(had(**{name: value}), wanted()))
+
+    assert [name] == changed
+
+
+def test_numbers_and_their_texts_are_the_same() -> None:
+    """Templates render to text, mParticle answers with numbers."""
+    changed = changed_fields(
+        differences(had(partner_feed_id=11, data_plan_version=3), wanted(partner_feed_id="11", data_plan_version=3))
+    )
+
+    assert [] == changed
+
+
+@pytest.mark.parametrize(
+    ("masked", "changed"),
+    [
+        ("****", []),
+        ("feed-****", []),
+        ("****0042", []),
+        ("feed-****42", []),
+        ("feet-****", ["partner_feed_key"]),
+        ("****0043", ["partner_feed_key"]),
+        ("feed-key-****key-0042", ["partner_feed_key"]),
+        (KEY, []),
+        ("another", ["partner_feed_key"]),
+    ],
+)
+def test_a_masked_key_is_compared_as_far_as_it_shows(masked: str, changed: list[str]) -> None:
+    """Whoever rotates the key wants it written, and nobody wants a write in every run."""
+    found = changed_fields(differences(had(partner_feed_key=masked), wanted(partner_feed_key=KEY)))
+
+    assert changed == found
+
+
+@pytest.mark.parametrize(("has", "wants"), [(INCREMENTAL, {"type": "full"}), ({"type": "full"}, INCREMENTAL)])
+def test_the_type_of_the_sync_mode_cannot_change(has: dict[str, Any], wants: dict[str, Any]) -> None:
+    """The rule is mParticle's, and the message says so, and what to do instead."""
+    said = refusal(PIPELINE, had(sync_mode=has), wanted(sync_mode=wants))
+
+    assert said
+    assert "mParticle does not allow to change sync_mode.type" in said
+    assert f"'orders' syncs in mode {has['type']!r}" in said
+
+
+@pytest.mark.parametrize("has", [None, {}, {"time_zone": "UTC"}])
+def test_a_sync_mode_that_mparticle_does_not_tell_is_a_difference(has: dict[str, Any] | None) -> None:
+    """Whether its type changes is then mParticle's to say."""
+    changed = changed_fields(differences(had(sync_mode=has), wanted()))
+
+    assert ["sync_mode"] == changed
+
+
+def test_no_difference_shows_a_key() -> None:
+    """The names of the fields go to the log and to XCom."""
+    found = [*map(str, differences(had(partner_feed_key="other"), wanted(partner_feed_key=KEY)))]
+
+    assert 1 == len(found)
+    assert KEY not in repr((found, had(partner_feed_key=KEY)))
+
+
+# Bodies
+
+
+def test_a_body_carries_what_is_wanted_and_keeps_the_rest() -> None:
+    """Whether PUT replaces or merges is not documented, so everything is sent."""
+    has = had(name="Old", field_transformation_id="mapping", data_plan_id="plan", data_plan_version=3)
+
+    body = update_body(PIPELINE, has, wanted())
+
+    assert {
+        **{name: value for name, value in wanted().items() if name != "id"},
+        "field_transformation_id": "mapping",
+        "data_plan_id": "plan",
+        "data_plan_version": 3,
+    } == body
+
+
+def test_a_body_keeps_what_mparticle_added_inside_the_dicts() -> None:
+    """A PUT that replaces would otherwise take a delay or a time zone away."""
+    has = had(sync_mode={**INCREMENTAL, "time_zone": "UTC"}, schedule={**HOURLY, "delay": "1d"})
+
+    body = update_body(PIPELINE, has, wanted(sync_mode={**INCREMENTAL, "from": "2026-01-02T00:00:00Z"}))
+
+    assert {**INCREMENTAL, "time_zone": "UTC", "from": "2026-01-02T00:00:00Z"} == body["sync_mode"]
+    assert {**HOURLY, "delay": "1d"} == body["schedule"]
+
+
+def test_a_body_drops_an_upper_bound_that_is_no_longer_wanted() -> None:
+    """Keeping what mParticle has would bring it back."""
+    has = had(
+        sync_mode={**INCREMENTAL, "until": "2026-02-01T00:00:00Z"}, schedule={**HOURLY, "end": "2026-02-01T00:00:00Z"}
+    )
+
+    body = update_body(PIPELINE, has, wanted())
+
+    assert INCREMENTAL == body["sync_mode"]
+    assert HOURLY == body["schedule"]
+
+
+@pytest.mark.parametrize("masked", ["****", "feed-****", "****0042"])
+def test_a_masked_value_is_never_written_back(masked: str) -> None:
+    """It would replace the feed's key by asterisks."""
+    body = update_body(PIPELINE, had(partner_feed_key=masked, partner_feed_id=11), wanted(name="New"))
+
+    assert "partner_feed_key" not in body
+    assert 11 == body["partner_feed_id"]
+
+
+def test_a_key_that_is_given_is_written() -> None:
+    """What mParticle has is masked, what the user gives is not."""
+    body = update_body(PIPELINE, had(partner_feed_key="****"), wanted(partner_feed_key=KEY))
+
+    assert KEY == body["partner_feed_key"]
+
+
+def test_what_only_mparticle_sets_is_not_sent() -> None:
+    """Status, errors and audit fields are its own; the id is in the path."""
+    body = update_body(PIPELINE, had(errors=[{"message": "x"}], last_modified_on="2026-01-01"), wanted())
+
+    assert {"id", "status", "errors", "created_by", "last_modified_on"}.isdisjoint(body)

@@ -1,0 +1,442 @@
+"""The sensor in its three modes: in the worker, in the triggerer, and with a look now and then (reschedule)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import (
+    DAG,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
+
+from airflow_provider_mparticle.client.errors import (
+    AuthenticationError,
+    ConfigError,
+    MParticleError,
+    PermissionDeniedError,
+    RunFailedError,
+    RunTimeoutError,
+)
+from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
+from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.simulator.faults import Fault
+from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
+
+MODES: dict[str, dict[str, Any]] = {
+    "worker": {"deferrable": False},
+    "triggerer": {"deferrable": True},
+    "reschedule": {"deferrable": False, "mode": "reschedule"},
+}
+Sense = Callable[..., Any]
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Each of the three modes, as arguments of the sensor."""
+    return MODES[request.param]
+
+
+@pytest.fixture(params=["worker", "triggerer"])
+def quick_mode(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The modes that need no DAG."""
+    return MODES[request.param]
+
+
+@pytest.fixture
+def sense(in_dag: Sense) -> Sense:
+    """
+    Let a sensor wait for a run of ``orders``; return its result or raise its error.
+
+    Only Airflow itself can reschedule; the other modes need no DAG and are faster without.
+    """
+
+    def run(**options: Any) -> Any:
+        return in_dag(**options) if options.get("mode") == "reschedule" else directly(**options)
+
+    return run
+
+
+def directly(**options: Any) -> Any:
+    """Execute a sensor, and if it defers, run its trigger and resume it, as Airflow does."""
+    try:
+        return sensor(**options).resume_execution("execute", {}, {})
+    except TaskDeferred as deferred:
+        event = asyncio.run(first_event(deferred.trigger.serialize()[1]))
+        return sensor(**options).resume_execution(deferred.method_name, {"event": event}, {})
+
+
+async def first_event(stored: dict[str, Any]) -> Any:
+    """The event of the trigger that Airflow builds of what it stored."""
+    async with aclosing(MParticlePipelineRunTrigger(**json.loads(json.dumps(stored))).run()) as events:
+        return json.loads(json.dumps((await anext(events)).payload))
+
+
+@pytest.fixture
+def in_dag(run_dag: Callable[[Any], Any]) -> Sense:
+    """Let a sensor wait in a DAG of its own; return its result or raise its error."""
+
+    def run(**options: Any) -> Any:
+        ended: dict[str, Any] = {}
+        with DAG(f"sense_{time.monotonic_ns()}", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+            sensor(
+                **options,
+                on_success_callback=lambda context: ended.update(result=context["ti"].xcom_pull(task_ids="sense")),
+                on_failure_callback=lambda context: ended.update(error=context["exception"]),
+            )
+        [task] = run_dag(dag).get_task_instances()
+        if task.state == "skipped":
+            raise AirflowSkipException
+        if error := ended.get("error"):
+            raise error
+        return ended["result"]
+
+    return run
+
+
+def sensor(**options: Any) -> MParticlePipelineRunSensor:
+    """A sensor for ``orders`` that looks often."""
+    return MParticlePipelineRunSensor(
+        task_id="sense", **{"pipeline_id": "orders", "poll_interval": 0.2, "timeout": 20, **options}
+    )
+
+
+# How it ends, in every mode
+
+
+def test_a_run_that_succeeds_ends_it_well(sense: Sense, simulator: Simulator, mode: dict[str, Any]) -> None:
+    """The result is that of the trigger operator, whoever waits and wherever."""
+    run = simulator.add_run("orders", "running", ends_in_s=0.7, successful_records=42, failed_records=3)
+
+    result = sense(pipeline_run_id=run["pipeline_run_id"], **mode)
+
+    assert {
+        "pipeline_id": "orders",
+        "pipeline_run_id": run["pipeline_run_id"],
+        "state": "success",
+        "successful_records": 42,
+        "failed_records": 3,
+    }.items() <= result.items()
+    assert {"started_on", "ended_on", "range_start", "range_end"} <= set(result)
+
+
+def test_a_run_that_fails_is_said_with_reasons_and_counts(
+    sense: Sense, simulator: Simulator, mode: dict[str, Any]
+) -> None:
+    """At 2 a.m. the log of the task has to say what mParticle said."""
+    run = simulator.add_run(
+        "orders",
+        "running",
+        ends_in_s=0.3,
+        ends_as="failed",
+        errors=["No such table: orders"],
+        successful_records=5,
+        failed_records=2,
+    )
+
+    with pytest.raises(RunFailedError, match="No such table: orders") as failed:
+        sense(pipeline_run_id=run["pipeline_run_id"], **mode)
+
+    assert ("No such table: orders",) == failed.value.reasons
+    assert (5, 2) == (failed.value.successful_records, failed.value.failed_records)
+    assert "5 records succeeded, 2 records failed" in str(failed.value)
+
+
+def test_an_unknown_state_means_still_under_way(sense: Sense, simulator: Simulator, mode: dict[str, Any]) -> None:
+    """A word that mParticle adds next year must not fail a task."""
+    run = simulator.add_run("orders", "warming_up", ends_in_s=0.5, ends_as="SUCCESS")
+
+    result = sense(pipeline_run_id=run["pipeline_run_id"], **mode)
+
+    assert "SUCCESS" == result["state"]
+
+
+def test_the_deadline_is_a_sensors_timeout_with_the_last_state(
+    sense: Sense, simulator: Simulator, mode: dict[str, Any]
+) -> None:
+    """Airflow does not retry a sensor that timed out, so it has to be Airflow's own error."""
+    run = simulator.add_run("orders", "queued")
+
+    with pytest.raises(AirflowSensorTimeout, match="its last known state is queued") as late:
+        sense(pipeline_run_id=run["pipeline_run_id"], timeout=0.8, **mode)
+
+    assert isinstance(late.value.__cause__, RunTimeoutError)
+    assert "queued" == late.value.__cause__.state
+
+
+def test_without_a_run_id_it_stays_with_the_latest_run_of_its_first_look(
+    sense: Sense, simulator: Simulator, mode: dict[str, Any]
+) -> None:
+    """A run that begins while it waits is somebody else's."""
+    simulator.add_run("orders", "success")
+    mine = simulator.add_run("orders", "running")
+
+    with another_run(simulator, after="/status"), pytest.raises(AirflowSensorTimeout) as late:
+        sense(poll_interval=0.3, timeout=1.5, **mode)
+
+    assert 3 == len(simulator.runs("orders"))
+    assert isinstance(late.value.__cause__, RunTimeoutError)
+    assert mine["pipeline_run_id"] == late.value.__cause__.pipeline_run_id
+
+
+@contextmanager
+def another_run(simulator: Simulator, after: str) -> Iterator[None]:
+    """Let another run fail as soon as a path with this text was asked for."""
+
+    def add() -> None:
+        while not simulator.count("GET", after):
+            time.sleep(0.05)
+        time.sleep(0.3)
+        simulator.add_run("orders", "failed", logical_date=datetime.now(UTC))
+
+    adding = Thread(target=add, daemon=True)
+    adding.start()
+    yield
+    adding.join(timeout=10)
+
+
+def test_without_a_run_it_waits_for_the_first_one(sense: Sense, simulator: Simulator) -> None:
+    """A pipeline that was just created has none."""
+    with another_run(simulator, after="/status"), pytest.raises(RunFailedError) as failed:
+        sense(deferrable=True)
+
+    [run] = simulator.runs("orders")
+    assert run["pipeline_run_id"] == failed.value.pipeline_run_id
+
+
+@pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
+@pytest.mark.parametrize("trouble", ["the run failed", "the deadline came", "the login is refused"])
+def test_trouble_skips_the_task_if_so_wished(
+    sense: Sense, simulator: Simulator, mode: dict[str, Any], flag: str, trouble: str
+) -> None:
+    """A sensor that is not essential must not stop a DAG, deferred or not."""
+    state = "failed" if trouble == "the run failed" else "running"
+    run = simulator.add_run("orders", state)
+    if trouble == "the login is refused":
+        simulator.rotate_credentials()
+    timeout = 0.4 if trouble == "the deadline came" else 20
+
+    with pytest.raises(AirflowSkipException):
+        sense(pipeline_run_id=run["pipeline_run_id"], timeout=timeout, **{flag: True}, **mode)
+
+    assert 1 <= len(simulator.requests)
+
+
+@pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
+def test_a_run_that_succeeds_is_not_skipped(simulator: Simulator, quick_mode: dict[str, Any], flag: str) -> None:
+    """The wish concerns trouble only."""
+    run = simulator.add_run("orders", "success")
+
+    result = directly(pipeline_run_id=run["pipeline_run_id"], **{flag: True}, **quick_mode)
+
+    assert "success" == result["state"]
+
+
+@pytest.mark.parametrize("as_given", [int, str])
+def test_a_run_id_may_be_a_number_or_its_text(
+    simulator: Simulator, quick_mode: dict[str, Any], as_given: Callable[[Any], Any]
+) -> None:
+    """A template makes text of it; the result carries it as mParticle gave it."""
+    run = simulator.add_run("orders", "success")
+    simulator.add_run("orders", "failed")
+
+    result = directly(pipeline_run_id=as_given(run["pipeline_run_id"]), **quick_mode)
+
+    assert run["pipeline_run_id"] == result["pipeline_run_id"]
+
+
+@pytest.mark.parametrize("layout", ["v2", "v1"])
+@pytest.mark.parametrize("run_routes", [True, False])
+def test_it_waits_by_whichever_route_there_is(
+    start_simulator: Callable[..., Simulator], quick_mode: dict[str, Any], layout: str, run_routes: bool
+) -> None:
+    """Where one run cannot be asked for, the list or the status tells."""
+    simulator = start_simulator(layout=layout, run_routes=run_routes)
+    simulator.add_pipeline("orders")
+    run = simulator.add_run("orders", "success")
+
+    result = directly(pipeline_run_id=run["pipeline_run_id"], **quick_mode)
+
+    assert ("success", run["pipeline_run_id"]) == (result["state"], result["pipeline_run_id"])
+
+
+def test_an_unreachable_api_does_not_end_the_wait(sense: Sense, simulator: Simulator, mode: dict[str, Any]) -> None:
+    """The run goes on whether or not anybody can ask for it."""
+    run = simulator.add_run("orders", "success")
+    simulator.inject(Fault(path="/runs/", status=503))
+    simulator.inject(Fault(path="/runs/", lose="before"))
+
+    result = sense(pipeline_run_id=run["pipeline_run_id"], **mode)
+
+    assert "success" == result["state"]
+    assert 3 == simulator.count("GET", "/runs/")
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault(path="/oauth/token", status=401), AuthenticationError),
+        (Fault(path="/runs/", status=403), PermissionDeniedError),
+    ],
+)
+def test_what_no_retry_cures_fails_at_once(
+    sense: Sense, simulator: Simulator, mode: dict[str, Any], fault: Fault, kind: type[MParticleError]
+) -> None:
+    """Waiting with credentials that are refused ends in a lock-out."""
+    run = simulator.add_run("orders", "running")
+    simulator.inject(fault)
+
+    with pytest.raises(AirflowFailException) as failed:
+        sense(pipeline_run_id=run["pipeline_run_id"], **mode)
+
+    assert kind is type(failed.value.__cause__)
+
+
+def test_a_run_of_another_pipeline_is_not_waited_for_beyond_the_deadline(
+    simulator: Simulator, quick_mode: dict[str, Any]
+) -> None:
+    """For a minute a run may be too new to be shown; the deadline counts all the same, and the cause is said."""
+    simulator.add_run("orders", "success")
+
+    with pytest.raises(AirflowSensorTimeout, match="Run 1 of pipeline 'orders' is not to be found"):
+        directly(pipeline_run_id=1, timeout=0.5, **quick_mode)
+
+    assert 1 <= simulator.count("GET", "/runs/1")
+
+
+# Limits
+
+
+def test_execution_timeout_bounds_the_deferred_wait(in_dag: Sense, simulator: Simulator) -> None:
+    """Airflow itself does not count the time that a task is deferred."""
+    run = simulator.add_run("orders", "running")
+    limit = timedelta(seconds=1)
+
+    with pytest.raises(AirflowSensorTimeout, match="its last known state is running"):
+        in_dag(pipeline_run_id=run["pipeline_run_id"], timeout=60, execution_timeout=limit, deferrable=True)
+
+    looks = [seen["at"] for seen in simulator.requests if seen["method"] == "GET"]
+    assert 0.8 <= looks[-1] - looks[0] < 5
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_timeout_may_be_a_timedelta(simulator: Simulator, deferrable: bool) -> None:
+    """Airflow's sensors take both."""
+    run = simulator.add_run("orders", "running")
+
+    with pytest.raises(AirflowSensorTimeout):
+        directly(pipeline_run_id=run["pipeline_run_id"], timeout=timedelta(seconds=0.3), deferrable=deferrable)
+
+    assert 1 <= simulator.count("GET", "/runs/")
+
+
+def test_a_run_that_ended_late_still_counts(simulator: Simulator) -> None:
+    """The deadline passed while nobody looked; a success is a success."""
+    run = simulator.add_run("orders", "success")
+
+    result = directly(pipeline_run_id=run["pipeline_run_id"], timeout=0, deferrable=True)
+
+    assert "success" == result["state"]
+
+
+def test_what_it_hands_to_the_triggerer(simulator: Simulator) -> None:
+    """The run of the first look, the deadline, and a backstop of Airflow's own that comes later."""
+    run = simulator.add_run("orders", "running")
+
+    before = time.time()
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor(poll_interval=7, timeout=100, deferrable=True).resume_execution("execute", {}, {})
+
+    _, stored = deferred.value.trigger.serialize()
+    assert {
+        "mparticle_conn_id": "mparticle_default",
+        "pipeline_id": "orders",
+        "pipeline_run_id": run["pipeline_run_id"],
+        "poll_interval": 7,
+    }.items() <= stored.items()
+    assert before + 100 <= stored["deadline"] <= time.time() + 100
+    assert 150 < deferred.value.timeout.total_seconds() < 170
+
+
+def test_a_run_that_has_ended_needs_no_triggerer(simulator: Simulator) -> None:
+    """A task that defers and is resumed at once can be failed by Airflow's scheduler."""
+    run = simulator.add_run("orders", "success")
+
+    result = sensor(pipeline_run_id=run["pipeline_run_id"], deferrable=True).resume_execution("execute", {}, {})
+
+    assert "success" == result["state"]
+
+
+@pytest.mark.parametrize("event", [None, {}, {"status": "odd"}, {"status": "success"}, "success"])
+def test_an_event_that_is_not_ours_is_no_success(event: Any) -> None:
+    """Falling through to success would let a DAG go on without its data."""
+    with pytest.raises(MParticleError, match="does not say how the run ended"):
+        sensor(deferrable=True).resume_execution("execute_complete", {"event": event}, {})
+
+
+# Arguments
+
+
+@pytest.mark.parametrize("rendered", ["None", "", " None "])
+def test_a_run_id_that_was_rendered_to_nothing_is_refused(
+    simulator: Simulator, quick_mode: dict[str, Any], rendered: str
+) -> None:
+    """The task it comes from gave none; waiting for the latest run instead could be somebody else's."""
+    simulator.add_run("orders", "success")
+
+    with pytest.raises(AirflowFailException, match="pipeline_run_id was rendered to") as refused:
+        directly(pipeline_run_id=rendered, **quick_mode)
+
+    assert isinstance(refused.value.__cause__, ConfigError)
+    assert [] == simulator.requests
+
+
+def test_a_poll_interval_must_be_positive(simulator: Simulator) -> None:
+    """Otherwise it would ask as fast as it can."""
+    with pytest.raises(AirflowFailException, match="poll_interval must be a positive number of seconds, not 0"):
+        directly(poll_interval=0)
+
+    assert [] == simulator.requests
+
+
+def test_the_poll_interval_is_also_airflows(simulator: Simulator) -> None:
+    """In reschedule mode Airflow makes the pauses; poke_interval stays for those who know it."""
+    ours, theirs = sensor(poll_interval=7), sensor(poll_interval=7, poke_interval=9)
+
+    assert (7, 9) == (ours.poke_interval, theirs.poke_interval)
+
+
+def test_progress_is_said_when_it_changes(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    """A wait of hours must not fill the log with the same line."""
+    caplog.set_level(logging.INFO, "airflow_provider_mparticle")
+    simulator.script_next_run("orders", [("queued", 0.7), ("running", 0.7), ("success", None)])
+    run_id = simulator._workspace.trigger("orders").run_id
+
+    directly(pipeline_run_id=run_id)
+
+    said = [record.getMessage() for record in caplog.records if " is " in record.getMessage()]
+    assert [f"Run {run_id} of pipeline 'orders' is {state}." for state in ("queued", "running", "success")] == said
+    assert 4 < simulator.count("GET", "/runs/")
+
+
+# In a DAG
+
+
+def test_it_waits_in_a_dag(in_dag: Sense, simulator: Simulator, mode: dict[str, Any]) -> None:
+    """Airflow renders the templates, stores the trigger, runs it and resumes the task."""
+    run = simulator.add_run("orders", "running", ends_in_s=0.5)
+
+    result = in_dag(pipeline_run_id="{{ params.run_id }}", params={"run_id": run["pipeline_run_id"]}, **mode)
+
+    assert ("success", run["pipeline_run_id"]) == (result["state"], result["pipeline_run_id"])
