@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 AIRFLOW ?= 3.3.2
 
-.PHONY: help demo test unit chaos lint clean
+.PHONY: help demo test unit test-airflow-2 run-airflow-2 chaos lint clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,12 @@ test: $(VENV)/ready ## Run every test, a whole Airflow included
 
 unit: $(VENV)/ready ## Run the tests that need about a minute
 	@$(BIN)/python -m pytest -m "not slow"
+
+test-airflow-2: ## Run the provider's tests on the oldest supported Airflow
+	@$(MAKE) --no-print-directory VENV=.venv-airflow-2 AIRFLOW=2.11.2 run-airflow-2
+
+run-airflow-2: $(VENV)/ready
+	@$(BIN)/python -m pytest tests/provider tests/faults
 
 chaos: $(VENV)/ready ## Kill workers and the triggerer of a real Airflow, take mParticle away, count the runs (needs PostgreSQL)
 	@$(BIN)/python -m dev.chaos

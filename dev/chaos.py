@@ -14,6 +14,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from dev.postgres import postgres
 from dev.standalone import StandaloneAirflow, standalone_airflow
 
 DAG_ID = "chaos"
-DAG = '''
+DAG = """
 from datetime import datetime, timedelta
 
 from airflow.providers.common.compat.sdk import DAG
@@ -41,7 +43,17 @@ with DAG("chaos", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
             retries=20,
             retry_delay=timedelta(seconds=1),
         )
-'''
+"""
+Database = Callable[[Path], AbstractContextManager[str]]
+
+
+@contextmanager
+def sqlite(folder: Path) -> Iterator[str]:
+    """Yield SQLAlchemy's address of a database file in *folder*."""
+    folder.mkdir()
+    yield f"sqlite:///{folder}/airflow.db"
+
+
 # A task's own process carries the id of its task instance in its name; its parent is the executor's worker.
 TASK_PROCESS = re.compile(r"^airflow worker -- ([0-9a-f-]{36})")
 
@@ -52,7 +64,7 @@ ENDS_WITHIN_S = 900.0
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of what."""
+    """How much of what, and which metadata database Airflow has."""
 
     tasks: int
     kills: int
@@ -60,10 +72,15 @@ class Plan:
     away_s: float
     run_s: float
     seed: int
+    parallelism: int
+    database: Database
 
 
-FULL = Plan(tasks=20, kills=30, triggerer_kills=2, away_s=60.0, run_s=25.0, seed=20261122)
-SHORT = Plan(tasks=6, kills=8, triggerer_kills=1, away_s=8.0, run_s=12.0, seed=20261122)
+# SQLite bears a handful of tasks at once, then it is locked.
+FULL = Plan(
+    tasks=36, kills=40, triggerer_kills=3, away_s=60.0, run_s=30.0, seed=20261122, parallelism=8, database=postgres
+)
+SHORT = Plan(tasks=6, kills=8, triggerer_kills=1, away_s=8.0, run_s=12.0, seed=20261122, parallelism=4, database=sqlite)
 
 
 @dataclass
@@ -107,14 +124,14 @@ def chaos(plan: Plan, folder: Path) -> Figures:
     dags = folder / "dags"
     dags.mkdir(parents=True)
     (dags / "chaos.py").write_text(DAG.format(tasks=plan.tasks))
-    with Simulator(run_s=plan.run_s) as simulator, postgres(folder / "postgres") as database:
+    with Simulator(run_s=plan.run_s) as simulator, plan.database(folder / "database") as database:
         for number in range(plan.tasks):
             simulator.add_pipeline(f"pipeline-{number}")
         simulator.inject(Fault(path="/trigger", latency_s=TRIGGER_LATENCY_S, times=None))
         environment = {
             "AIRFLOW_CONN_MPARTICLE_DEFAULT": simulator.airflow_connection_json(),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
-            "AIRFLOW__CORE__PARALLELISM": "8",
+            "AIRFLOW__CORE__PARALLELISM": str(plan.parallelism),
             # A lost worker is noticed within seconds instead of minutes.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
@@ -162,7 +179,7 @@ class _Chaos:
         # A deferrable task's process lives for a second or two only, so it comes first.
         deferrable = [(p, ti_id) for p, ti_id in victims if self._mode(run_id, ti_id) == "deferrable"]
         process, ti_id = self._random.choice(deferrable or victims)
-        time.sleep(self._random.uniform(0.0, 2.0))
+        time.sleep(self._random.uniform(0.0, 1.5))
         try:
             if self._random.random() < 0.25:
                 process.parent().send_signal(signal.SIGKILL)
@@ -228,7 +245,7 @@ def main() -> int:
     plan = SHORT if parser.parse_args().short else FULL
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     folder.chmod(0o755)  # PostgreSQL's own user has to get in
-    print(f"{plan}\nLogs: {folder}", flush=True)
+    print(f"{plan.tasks} tasks, up to {plan.kills} kills, seed {plan.seed}; logs in {folder}", flush=True)
     figures = chaos(plan, folder)
     print(figures.table())
     if not figures.is_good:

@@ -1,0 +1,20 @@
+"""Faults on a real Airflow, in the short version; ``make chaos`` is the long one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dev.chaos import SHORT, chaos
+
+pytestmark = pytest.mark.slow
+
+
+def test_every_pipeline_gets_one_run_while_workers_and_triggerer_are_killed(tmp_path: Path) -> None:
+    """Workers die by SIGKILL, the triggerer too, and mParticle is away for a while."""
+    figures = chaos(SHORT, tmp_path)
+
+    print(figures.table())
+    assert figures.killed["task"] + figures.killed["worker"] >= SHORT.kills / 4
+    assert figures.is_good, figures

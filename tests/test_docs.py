@@ -1,0 +1,110 @@
+"""What the documentation shows is what the code does."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_mparticle import connection_form
+from airflow_provider_mparticle.client import config, errors, models
+from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES, route_table
+from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
+from airflow_provider_mparticle.simulator import Simulator
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"(?:<!-- example: (\S+) (\S+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
+
+
+def blocks(language: str) -> list[Any]:
+    """All fenced blocks of a language, each named by its page and number."""
+    found = []
+    for page in PAGES:
+        for number, (example, region, kind, code) in enumerate(FENCE.findall(page.read_text())):
+            if kind == language:
+                name = f"{page.relative_to(ROOT)}:{number}"
+                found.append(pytest.param(example, region, code, id=name))
+    return found
+
+
+@pytest.mark.parametrize(("example", "region", "code"), blocks("python"))
+def test_python_in_the_docs_runs(
+    example: str, region: str, code: str, simulator: Simulator, tmp_path: Path, airflow_db: None
+) -> None:
+    """A block either is a region of a tested example DAG, or runs as it stands."""
+    if example:
+        assert re.sub(r"\s", "", code) in re.sub(r"\s", "", (ROOT / "example_dags" / example).read_text())
+        assert f"# [START {region}]" in (ROOT / "example_dags" / example).read_text()
+        return
+    script = tmp_path / "block.py"
+    script.write_text(code)
+
+    runpy.run_path(str(script))
+
+
+@pytest.mark.parametrize(("example", "region", "code"), blocks("json"))
+def test_json_in_the_docs_is_json(example: str, region: str, code: str) -> None:
+    """What is shown to be pasted can be pasted; routes that are shown are accepted."""
+    shown = json.loads(code)
+
+    assert set(DEFAULT_ROUTES) == set(route_table(shown.get("routes", {})))
+
+
+def test_the_readme_s_dag_starts_one_run(run_dag: Callable[[Any], Any], simulator: Simulator, tmp_path: Path) -> None:
+    """The first code that a new user sees works, with one line added to hold the DAG."""
+    code = next(code for _, _, kind, code in FENCE.findall((ROOT / "README.md").read_text()) if kind == "python")
+    script = tmp_path / "readme_dag.py"
+    script.write_text(code.replace("catchup=False):", "catchup=False) as dag:"))
+
+    run = run_dag(runpy.run_path(str(script))["dag"])
+
+    assert "success" == run.state
+    assert 1 == simulator.starts("orders")
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    """A relative link names a file of the repository."""
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in PAGES
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+        if not (page.parent / target).exists()
+    ]
+
+    assert [] == broken
+
+
+def test_the_connection_page_names_every_field_route_and_default() -> None:
+    """The page and the tables of the code agree."""
+    page = (ROOT / "docs/how-to/connection.md").read_text()
+
+    missing = [name for name in connection_form.EXTRA_FIELDS if f"`{name}`" not in page]
+    missing += [f"{name} {path}" for name, path in DEFAULT_ROUTES.items() if f"| `{name}` | `{path}` |" not in page]
+    missing += [name for name in RUN_FIELDS if f"`{name}`" not in page]
+    missing += [default for default in (config.DEFAULT_TOKEN_URL, config.DEFAULT_BASE_URL) if default not in page]
+
+    assert [] == missing
+
+
+def test_the_operators_page_names_errors_that_exist() -> None:
+    """A user copies these names into retry rules."""
+    page = (ROOT / "docs/how-to/operators.md").read_text()
+
+    named = set(re.findall(r"`((?!Airflow)\w+Error)`", page))
+
+    assert named
+    assert named <= {name for name in vars(errors) if name.endswith("Error")}
+
+
+def test_the_shown_result_has_the_keys_of_a_result() -> None:
+    """The keys of what a task returns are a promise."""
+    page = (ROOT / "docs/how-to/operators.md").read_text()
+    shown = next(json.loads(code) for _, _, kind, code in FENCE.findall(page) if kind == "json")
+
+    assert list(models.PipelineRun("orders").as_dict()) == list(shown)
