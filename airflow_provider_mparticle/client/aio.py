@@ -14,7 +14,7 @@ import tenacity
 from airflow_provider_mparticle.client import tokens
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.endpoints import Call
-from airflow_provider_mparticle.client.errors import MParticleError, NoAnswerError
+from airflow_provider_mparticle.client.errors import AuthenticationError, MParticleError, NoAnswerError
 from airflow_provider_mparticle.client.exchange import HttpRequest, HttpResponse, TokenNeeded, exchange, login
 from airflow_provider_mparticle.client.retrying import policy
 
@@ -73,9 +73,13 @@ class AsyncClient:
         async with self._minting:
             if token := tokens.kept(credentials, needed.refused):
                 return token
+            if refusal := tokens.refusal(credentials):
+                raise refusal
             try:
                 minted = await self._drive(login(self.config))
             except MParticleError as error:
+                if isinstance(error, AuthenticationError):
+                    tokens.keep_refusal(credentials, error)
                 error.may_have_acted = False  # whatever happened to the login, the call itself was not sent
                 raise
             await self._on_token(minted.value)
@@ -88,9 +92,9 @@ class AsyncClient:
                 request.url,
                 params=request.params,
                 headers=request.headers,
-                json=request.json,
+                data=request.body,
                 # aiohttp would declare a body that is not there as application/octet-stream.
-                skip_auto_headers=() if request.json is not None else ("Content-Type",),
+                skip_auto_headers=("Content-Type",),
                 allow_redirects=False,
                 proxy=_proxy_for(request.url),
             ) as response:

@@ -42,6 +42,10 @@ BUSY = re.compile(r"already in progress", re.IGNORECASE)
 BUSY_STATUSES = (400, 409, 422)
 
 
+_JSON_BACK = {"Accept": "application/json"}
+_JSON_BOTH_WAYS = {**_JSON_BACK, "Content-Type": "application/json"}
+
+
 @dataclass(frozen=True)
 class HttpRequest:
     """One request as bytes on the wire will say it; what is secret stays out of its repr."""
@@ -51,7 +55,7 @@ class HttpRequest:
     params: Mapping[str, Any]
     timeout_s: float
     headers: Mapping[str, str] = field(repr=False)
-    json: Json = field(default=None, repr=False)
+    body: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -117,13 +121,15 @@ def login(config: ApiConfig) -> Generator[HttpRequest, HttpResponse, Token]:
         credentials.token_url,
         params={},
         timeout_s=config.timeout_s,
-        headers={"Accept": "application/json"},
-        json={
-            "client_id": credentials.client_id,
-            "client_secret": credentials.client_secret,
-            "audience": credentials.audience,
-            "grant_type": "client_credentials",
-        },
+        headers=_JSON_BOTH_WAYS,
+        body=json.dumps(
+            {
+                "client_id": credentials.client_id,
+                "client_secret": credentials.client_secret,
+                "audience": credentials.audience,
+                "grant_type": "client_credentials",
+            }
+        ).encode(),
     )
     secrets = (credentials.client_secret,)
     if response.status in (400, 401, 403):
@@ -161,9 +167,16 @@ def _unsigned(call: Call[Any], config: ApiConfig) -> HttpRequest:
         url_of(call, config),
         params={name: _spelled(value) for name, value in params.items() if value is not None},
         timeout_s=config.timeout_s,
-        headers={"Accept": "application/json"},
-        json=call.json,
+        headers=_JSON_BACK if call.json is None else _JSON_BOTH_WAYS,
+        body=None if call.json is None else _encoded(call),
     )
+
+
+def _encoded(call: Call[Any]) -> bytes:
+    try:
+        return json.dumps(call.json, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"Cannot {call.title}: its body is no JSON, {error}. Nothing was sent.") from error
 
 
 def _signed(request: HttpRequest, token: str) -> HttpRequest:

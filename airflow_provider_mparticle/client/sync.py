@@ -15,7 +15,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyErr
 from airflow_provider_mparticle.client import tokens
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.endpoints import Call
-from airflow_provider_mparticle.client.errors import MParticleError, NoAnswerError
+from airflow_provider_mparticle.client.errors import AuthenticationError, MParticleError, NoAnswerError
 from airflow_provider_mparticle.client.exchange import HttpRequest, HttpResponse, TokenNeeded, exchange, login
 from airflow_provider_mparticle.client.retrying import policy
 
@@ -91,9 +91,13 @@ class Client:
         with _minting:
             if token := tokens.kept(credentials, needed.refused):
                 return token
+            if refusal := tokens.refusal(credentials):
+                raise refusal
             try:
                 minted = self._drive(login(self.config))
             except MParticleError as error:
+                if isinstance(error, AuthenticationError):
+                    tokens.keep_refusal(credentials, error)
                 error.may_have_acted = False  # whatever happened to the login, the call itself was not sent
                 raise
             self._on_token(minted.value)
@@ -106,7 +110,7 @@ class Client:
                 request.url,
                 params=request.params,
                 headers=request.headers,
-                json=request.json,
+                data=request.body,
                 timeout=request.timeout_s,
                 allow_redirects=False,
             )

@@ -12,12 +12,16 @@ import time
 from dataclasses import dataclass, field
 
 from airflow_provider_mparticle.client.config import Credentials
+from airflow_provider_mparticle.client.errors import AuthenticationError
 from airflow_provider_mparticle.client.exchange import Token
 
 # Renew this long before the end, so that no call starts with a token that dies on its way ...
 TOKEN_LEEWAY_S = 120.0
 # ... but never give up more than a tenth of a token's life, or a short-lived one would be minted for every call.
 LEEWAY_SHARE = 0.1
+
+# A thousand waiting tasks whose credentials were taken away ask once, not a thousand times: that could lock them out.
+REFUSAL_KEPT_S = 10.0
 
 
 @dataclass
@@ -27,6 +31,7 @@ class _Kept:
 
 
 _tokens: dict[Credentials, _Kept] = {}
+_refusals: dict[Credentials, tuple[AuthenticationError, float]] = {}
 
 
 def kept(credentials: Credentials, refused: str | None = None) -> str | None:
@@ -44,9 +49,23 @@ def keep(credentials: Credentials, token: Token) -> str:
     return token.value
 
 
+def refusal(credentials: Credentials) -> AuthenticationError | None:
+    """Return the error of a login that was refused a moment ago, for those who would ask the same again."""
+    error, forget_at = _refusals.get(credentials, (None, 0.0))
+    if error is None or time.monotonic() >= forget_at:
+        return None
+    return AuthenticationError(str(error), **error.facts())
+
+
+def keep_refusal(credentials: Credentials, error: AuthenticationError) -> None:
+    """Keep the error of a login that was refused just now."""
+    _refusals[credentials] = error, time.monotonic() + REFUSAL_KEPT_S
+
+
 def forget() -> None:
-    """Forget every token."""
+    """Forget every token and every refusal."""
     _tokens.clear()
+    _refusals.clear()
 
 
 # A forked task process starts without its parent's tokens, as without its locks.

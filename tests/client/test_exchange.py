@@ -135,6 +135,13 @@ def test_an_id_that_names_another_path_is_refused_before_anything_is_sent() -> N
         next(exchange(endpoints.delete_resource(PIPELINE, ""), CONFIG))
 
 
+@pytest.mark.parametrize("body", [{"at": object()}, {"n": float("nan")}])
+def test_a_body_that_is_no_json_is_refused_before_anything_is_sent(body: Any) -> None:
+    """The libraries below would raise errors of their own, or send it."""
+    with pytest.raises(errors.ConfigError, match="is no JSON"):
+        next(exchange(endpoints.request("POST", "/apps", Scope.WORKSPACE, json=body), CONFIG))
+
+
 def test_query_parameters_are_spelled_once_for_both_drivers() -> None:
     """One library would refuse a boolean that the other writes in Python's spelling."""
     params = {"all": True, "none": None, "ids": [1, 2], "name": "a b", "size": 7}
@@ -167,7 +174,7 @@ def test_the_login_sends_the_credentials_as_json() -> None:
         "client_secret": "cl1ent-s3cret",
         "audience": "https://api.mparticle.com",
         "grant_type": "client_credentials",
-    } == request.json
+    } == json.loads(request.body)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])

@@ -16,6 +16,7 @@ import pytest
 from airflow_provider_mparticle.client import endpoints, tokens
 from airflow_provider_mparticle.client.aio import AsyncClient
 from airflow_provider_mparticle.client.config import ApiConfig, Credentials
+from airflow_provider_mparticle.client.errors import AuthenticationError
 from airflow_provider_mparticle.client.exchange import Token
 from airflow_provider_mparticle.client.kinds import PIPELINE
 from airflow_provider_mparticle.client.sync import Client
@@ -170,6 +171,24 @@ def test_a_failed_login_lets_the_next_one_try(simulator: Simulator, config: ApiC
 
     assert ["orders"] * THREADS == read
     assert 1 == simulator.tokens_minted
+
+
+def test_a_refused_login_is_not_asked_again_at_once(simulator: Simulator, config: ApiConfig) -> None:
+    """A thousand waiting tasks whose credentials were taken away would otherwise lock them out."""
+    wrong = dataclasses.replace(config, credentials=Credentials("an-id", "wrong", config.credentials.token_url))
+
+    async def all_ask() -> list[Any]:
+        client = AsyncClient(wrong)
+        try:
+            return await asyncio.gather(*(client.send(GET) for _ in range(COROUTINES)), return_exceptions=True)
+        finally:
+            await client.close()
+
+    errors = asyncio.run(all_ask())
+
+    assert {AuthenticationError} == {*map(type, errors)}
+    assert 1 == len({*map(str, errors)})
+    assert 1 == simulator.count("POST", LOGIN)
 
 
 def test_logging_in_mints_only_if_there_is_no_token(simulator: Simulator, config: ApiConfig) -> None:
