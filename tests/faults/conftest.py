@@ -1,0 +1,73 @@
+"""Tasks that run against the simulator over real HTTP, blocking and deferrable, at a pace fit for tests."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import mask_secret
+from task_run import TaskRun, sleep_of_the_task
+
+import airflow_provider_mparticle.client.aio  # noqa: F401 - now, rather than while a test measures time
+from airflow_provider_mparticle import starting, waiting
+from airflow_provider_mparticle.client import retrying
+from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.operators import trigger
+from airflow_provider_mparticle.simulator import Simulator
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look, repeat and give up after tenths of seconds: what is tested is the order of things, not their length."""
+    monkeypatch.setattr(starting, "LOOK_PAUSES_S", (0.01, 0.02, 0.03, 0.03))
+    monkeypatch.setattr(waiting, "MISSING_GRACE_S", 0.3)
+    monkeypatch.setattr(retrying, "_jitter_s", lambda _: 0.01)
+
+
+@pytest.fixture(autouse=True)
+def _mortal_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a worker die while it sleeps; nothing but the operators sleeps otherwise than before."""
+    monkeypatch.setattr(trigger, "time", SimpleNamespace(time=time.time, sleep=sleep_of_the_task))
+
+
+@pytest.fixture(autouse=True)
+def _no_old_secrets() -> None:
+    """Forget what earlier tests had masked: Airflow compiles all secrets of a process anew for each further one."""
+    masker = importlib.import_module(mask_secret.__module__)._secrets_masker()
+    masker.patterns, masker.replacer = set(), None
+
+
+@pytest.fixture(params=[False, True], ids=["blocking", "deferrable"])
+def deferrable(request: pytest.FixtureRequest) -> bool:
+    """Both modes of waiting."""
+    return request.param
+
+
+@pytest.fixture
+def new_task(deferrable: bool) -> Callable[..., TaskRun]:
+    """Make a task that triggers the pipeline ``orders``, in the mode of the test."""
+
+    def make(**options: Any) -> TaskRun:
+        usual = {"pipeline_id": "orders", "poll_interval": 0.03, "timeout": 20.0, "deferrable": deferrable}
+        return TaskRun(**{**usual, **options})
+
+    return make
+
+
+@pytest.fixture
+def task(new_task: Callable[..., TaskRun]) -> TaskRun:
+    """A task that triggers the pipeline ``orders``, in the mode of the test."""
+    return new_task()
+
+
+@pytest.fixture
+def simulator(start_simulator: Callable[..., Simulator]) -> Simulator:
+    """A simulator with a pipeline ``orders`` whose runs take a tenth of a second."""
+    simulator = start_simulator(run_s=0.1)
+    simulator.add_pipeline("orders")
+    MParticleHook().get_conn()  # what Airflow imports for it takes longer than a run does here
+    return simulator

@@ -1,0 +1,226 @@
+"""
+Airflow's part in the life of one task, in process: tries, deferral, XComs, the task state store, and deaths.
+
+What Airflow carries from one process to another goes through JSON here, so nothing else can get across.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import inspect
+import json
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import SimpleNamespace
+from typing import Any
+
+from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.triggers.base import BaseTrigger
+
+from airflow_provider_mparticle.operators.trigger import INTENT_KEY, MParticleTriggerPipelineOperator
+from airflow_provider_mparticle.simulator import Simulator
+
+# Parts of the simulator's paths. Only looks at one run go to the first: waiting uses it, starting does not.
+POLL = "/status/runs/"
+TRIGGER = "/trigger"
+
+
+def our_run(simulator: Simulator) -> dict[str, Any]:
+    """What a task has to say of the run that was triggered last, if that one ended well."""
+    ours = [run for run in simulator.runs("orders") if run["type"] == "manual"]
+    return {"pipeline_run_id": ours[-1]["pipeline_run_id"], "state": "success", "successful_records": 1000}
+
+
+def facts(result: dict[str, Any]) -> dict[str, Any]:
+    """What a task said of its run, as far as :func:`our_run` tells it."""
+    return {name: result[name] for name in ("pipeline_run_id", "state", "successful_records")}
+
+
+class WorkerLost(BaseException):
+    """The worker process is gone, and with it everything that Airflow does not keep: SIGKILL, seen from inside."""
+
+
+class Instant(StrEnum):
+    """Instants in the life of a task at which a test may act."""
+
+    NOTED = "the intent is stored, the start not yet sent"
+    ACCEPTED = "the start is accepted, the run's id not yet stored"
+    KNOWN = "the run's id is stored, its XCom not yet pushed"
+    WAITING = "the task waits for the run, in the worker or in the triggerer"
+    RESUMED = "the wait in the triggerer is over, the worker not yet resumed"
+
+
+class Store:
+    """Airflow 3.3's task state store: keeps JSON across the tries of one task."""
+
+    def __init__(self, reach: Callable[[Instant], None]) -> None:
+        self.kept: dict[str, str] = {}
+        self.failing: set[str] = set()  # names of the methods that raise, once each
+        self._reach = reach
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self._fail_if_asked("get")
+        return json.loads(self.kept[key]) if key in self.kept else default
+
+    def set(self, key: str, value: Any) -> None:
+        self._fail_if_asked("set")
+        if value["pipeline_run_id"] is not None:
+            self._reach(Instant.ACCEPTED)
+        self.kept[key] = json.dumps(value)
+        if value["pipeline_run_id"] is None:
+            self._reach(Instant.NOTED)
+
+    def delete(self, key: str) -> None:
+        self._fail_if_asked("delete")
+        self.kept.pop(key, None)
+
+    def _fail_if_asked(self, method: str) -> None:
+        if method in self.failing:
+            self.failing.remove(method)
+            raise ConnectionError("Airflow's API server does not answer.")
+
+
+class TaskRun:
+    """
+    One task instance of one DAG run.
+
+    :param store: Whether this Airflow has a task state store (3.3 and later).
+    :param triggerers_lost: How many triggerers die, one after the other, while the task is deferred.
+    :param options: Arguments of the operator.
+    """
+
+    def __init__(self, *, store: bool = True, triggerers_lost: int = 0, **options: Any) -> None:
+        self.store = Store(self.reach) if store else None
+        self.triggerers_lost = triggerers_lost
+        self.options = options
+        self.dag_run_began = datetime.now(UTC)
+        self.retries = 3
+        self.max_tries = self.retries
+        self.try_number = 0
+        self.clear_number = 0
+        self.xcoms: dict[str, Any] = {}
+        self.operator: Any = None
+        self.deferrals: list[TaskDeferred] = []
+        self._actions: dict[Instant, Callable[[], object]] = {}
+
+    # What a test does
+
+    def at(self, instant: Instant, action: Callable[[], object]) -> TaskRun:
+        """Do *action* when the task first reaches *instant*."""
+        self._actions[instant] = action
+        return self
+
+    def dies_at(self, instant: Instant) -> TaskRun:
+        """Lose the worker when the task first reaches *instant*."""
+        return self.at(instant, _lose_the_worker)
+
+    def run(self) -> Any:
+        """Make the next try, the first one or a retry, and return what it returns or raise what it raises."""
+        self.try_number += 1
+        self.xcoms.clear()
+        token = _current.set(self)
+        try:
+            return self._resume_until_done()
+        finally:
+            _current.reset(token)
+
+    def run_and_die(self) -> None:
+        """Make a try in which the worker is lost."""
+        try:
+            self.run()
+        except WorkerLost:
+            return
+        raise AssertionError("The worker outlived its death.")
+
+    def clear(self) -> Any:
+        """Let a user clear the task, which raises ``max_tries`` and ``clear_number``, and make the next try."""
+        self.max_tries = self.try_number + self.retries
+        self.clear_number += 1
+        return self.run()
+
+    def resume(self, method: str, event: Any) -> Any:
+        """Resume the deferred task with this event."""
+        return self._call(method, event=event)
+
+    @property
+    def kept(self) -> Any:
+        """What the store keeps of the run."""
+        assert self.store
+        return self.store.get(INTENT_KEY)
+
+    # What Airflow does
+
+    def context(self) -> Any:
+        ti = SimpleNamespace(max_tries=self.max_tries, try_number=self.try_number, xcom_push=self._push)
+        dag_run = SimpleNamespace(start_date=self.dag_run_began, clear_number=self.clear_number)
+        context = {"ti": ti, "dag_run": dag_run}
+        return context if self.store is None else {**context, "task_state_store": self.store}
+
+    def reach(self, instant: Instant) -> None:
+        if action := self._actions.pop(instant, None):
+            action()
+
+    def sleep(self, seconds: float) -> None:
+        if self.xcoms:
+            self.reach(Instant.WAITING)
+        time.sleep(seconds)
+
+    def _resume_until_done(self) -> Any:
+        method, kwargs = "execute", {}
+        while True:
+            try:
+                return json.loads(json.dumps(self._call(method, **kwargs)))
+            except TaskDeferred as deferred:
+                self.deferrals.append(deferred)
+                event = self._in_the_triggerer(deferred.trigger)
+                method, kwargs = deferred.method_name, json.loads(json.dumps({**(deferred.kwargs or {})}))
+                kwargs["event"] = event
+                self.reach(Instant.RESUMED)
+
+    def _call(self, method: str, **kwargs: Any) -> Any:
+        self.operator = MParticleTriggerPipelineOperator(task_id="sync", **self.options)
+        # Unwrapped, since Airflow guards ``execute`` against callers other than its own task runner.
+        return inspect.unwrap(getattr(type(self.operator), method))(self.operator, self.context(), **kwargs)
+
+    def _in_the_triggerer(self, trigger: BaseTrigger) -> Any:
+        stored = json.dumps(trigger.serialize())
+        self.reach(Instant.WAITING)
+        while self.triggerers_lost:
+            self.triggerers_lost -= 1
+            with contextlib.suppress(TimeoutError):
+                asyncio.run(asyncio.wait_for(first_event(rebuilt(stored)), 0.15))
+        return json.loads(json.dumps(asyncio.run(first_event(rebuilt(stored)))))
+
+    def _push(self, key: str, value: Any) -> None:
+        self.reach(Instant.KNOWN)
+        self.xcoms[key] = json.loads(json.dumps(value))
+
+
+def rebuilt(stored: str) -> BaseTrigger:
+    """Build a trigger from what Airflow stored of it."""
+    classpath, kwargs = json.loads(stored)
+    module, _, name = classpath.rpartition(".")
+    return getattr(importlib.import_module(module), name)(**kwargs)
+
+
+async def first_event(trigger: BaseTrigger) -> Any:
+    """Run a trigger up to its first event, which is all that Airflow takes."""
+    async with contextlib.aclosing(trigger.run()) as events:
+        return (await anext(events)).payload
+
+
+_current: ContextVar[TaskRun] = ContextVar("_current")
+
+
+def sleep_of_the_task(seconds: float) -> None:
+    """Stand in for ``time.sleep`` in the operators, so that a worker can die while it waits."""
+    _current.get().sleep(seconds)
+
+
+def _lose_the_worker() -> None:
+    raise WorkerLost

@@ -1,0 +1,193 @@
+"""Somebody else's run is in progress, or two tasks start at once: the task does as ``if_running`` says."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowSkipException
+from task_run import TRIGGER, Instant, WorkerLost, facts, our_run
+
+from airflow_provider_mparticle.client.errors import PipelineBusyError, RunFailedError
+from airflow_provider_mparticle.simulator import Fault
+
+# Long enough to be met in progress, whatever the machine is doing.
+LONG_RUN = [("running", 0.25), ("success", None)]
+
+
+def outcome_of(make_try):
+    """What came of a try: the run's id, or the kind of exception."""
+    try:
+        return make_try()["pipeline_run_id"]
+    except (PipelineBusyError, AirflowSkipException) as error:
+        return type(error)
+
+
+@pytest.fixture(params=["manual", "scheduled"])
+def other_run(request, simulator):
+    """Somebody else's run in progress, which ends well soon."""
+    return simulator.add_run("orders", "running", type=request.param, ends_in_s=0.25)["pipeline_run_id"]
+
+
+@pytest.mark.parametrize(
+    ("if_running", "outcome", "starts"),
+    [("fail", PipelineBusyError, 0), ("wait", 13326, 1), ("attach", 13325, 0), ("skip", AirflowSkipException, 0)],
+)
+def test_a_run_in_progress_is_dealt_with_as_asked(new_task, simulator, other_run, if_running, outcome, starts):
+    """A busy pipeline is data, not an error."""
+    task = new_task(if_running=if_running)
+
+    came_of_it = outcome_of(task.run)
+
+    assert (outcome, starts) == (came_of_it, simulator.starts("orders"))
+    assert starts == simulator.count("POST", TRIGGER)
+
+
+def test_the_run_in_the_way_is_named(task, simulator, other_run):
+    """Whoever reads the error wants to look at that run, and to know how to live with it."""
+    with pytest.raises(PipelineBusyError, match=f"run {other_run} in progress.*if_running='wait'") as failed:
+        task.run()
+
+    assert ("orders", other_run) == (failed.value.pipeline_id, failed.value.pipeline_run_id)
+
+
+@pytest.mark.parametrize(
+    ("if_running", "outcomes", "starts"),
+    [
+        ("fail", {13325, PipelineBusyError}, 1),
+        ("wait", {13325, 13326}, 2),
+        ("attach", {13325}, 1),
+        ("skip", {13325, AirflowSkipException}, 1),
+    ],
+)
+def test_two_dag_runs_at_once_do_as_asked(new_task, simulator, if_running, outcomes, starts):
+    """Both have seen an idle pipeline when they send their starts, so one of them meets a busy one."""
+    simulator.script_next_run("orders", LONG_RUN)
+    both_have_looked = threading.Barrier(2, timeout=10)
+    tasks = [new_task(if_running=if_running).at(Instant.NOTED, both_have_looked.wait) for _ in range(2)]
+
+    with ThreadPoolExecutor() as pool:
+        came_of_it = set(pool.map(outcome_of, [task.run for task in tasks]))
+
+    assert outcomes == came_of_it
+    assert starts == simulator.starts("orders")
+
+
+@pytest.mark.parametrize("ends_as", ["success", "failed"])
+def test_ours_starts_however_the_other_run_ends(new_task, simulator, ends_as):
+    """With ``if_running="wait"`` the other run is only in the way; its failure is somebody else's."""
+    other = simulator.add_run("orders", "running", ends_in_s=0.2, ends_as=ends_as)
+
+    result = new_task(if_running="wait").run()
+
+    assert our_run(simulator) == facts(result)
+    assert other["pipeline_run_id"] != result["pipeline_run_id"]
+    assert 1 == simulator.starts("orders")
+
+
+def test_an_attached_run_that_fails_fails_the_task(new_task, simulator):
+    """Its outcome is ours."""
+    other = simulator.add_run("orders", "running", ends_in_s=0.2, ends_as="failed", errors=["Theirs broke."])
+
+    with pytest.raises(RunFailedError, match="Theirs broke") as failed:
+        new_task(if_running="attach").run()
+
+    assert (other["pipeline_run_id"], 0) == (failed.value.pipeline_run_id, simulator.starts("orders"))
+
+
+def test_a_start_refused_as_busy_after_a_lost_answer_is_ours(task, simulator):
+    """The first request came late: the second is refused because of the run that the first one started."""
+    simulator.script_next_run("orders", LONG_RUN)
+    simulator.inject(Fault(path=TRIGGER, lose="after"))
+    simulator.inject(Fault(method="GET", path="/status/runs", skip=1, times=4, body=[]))  # not shown at first
+
+    result = task.run()
+
+    assert our_run(simulator) == facts(result)
+    assert (1, 2) == (simulator.starts("orders"), simulator.count("POST", TRIGGER))
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["met before the start", "met by the start"])
+def test_a_run_waited_for_is_not_taken_for_ours_by_a_retry(new_task, simulator, sent):
+    """A worker that dies while it waits for somebody else's run has started nothing yet."""
+    task = new_task(if_running="wait")
+    others_run = {"state": "running", "ends_in_s": 0.3}
+    if sent:
+        task.at(Instant.NOTED, lambda: simulator.add_run("orders", **others_run))
+    else:
+        simulator.add_run("orders", **others_run)
+    task.dies_at(Instant.WAITING).run_and_die()
+
+    result = task.run()
+
+    assert our_run(simulator) == facts(result)
+    assert (13326, 1) == (result["pipeline_run_id"], simulator.starts("orders"))
+
+
+def test_a_skipped_task_that_runs_again_does_not_take_the_other_run_for_its_own(new_task, simulator):
+    """Airflow may not have heard of the skip, and the run it was skipped for has ended since."""
+    task = new_task(if_running="skip")
+    task.at(Instant.NOTED, lambda: simulator.add_run("orders", "running", ends_in_s=0.1))
+    with pytest.raises(AirflowSkipException):
+        task.run()
+    time.sleep(0.15)
+
+    result = task.run()
+
+    assert our_run(simulator) == facts(result)
+    assert (13326, 1) == (result["pipeline_run_id"], simulator.starts("orders"))
+
+
+def test_a_task_cleared_after_success_starts_a_second_run(task, simulator):
+    """A user who clears a task wants it done again."""
+    first = task.run()
+
+    second = task.clear()
+
+    assert our_run(simulator) == facts(second)
+    assert first["pipeline_run_id"] != second["pipeline_run_id"]
+    assert 2 == simulator.starts("orders")
+
+
+def test_a_retry_after_a_clear_reattaches_to_the_second_run(task, simulator):
+    """The clear opens a new chapter, and its retries belong to it."""
+    task.run()
+    simulator.script_next_run("orders", LONG_RUN)
+    task.dies_at(Instant.KNOWN)
+    with pytest.raises(WorkerLost):
+        task.clear()
+
+    result = task.run()
+
+    assert our_run(simulator) == facts(result)
+    assert 2 == simulator.starts("orders")
+
+
+@pytest.mark.parametrize(
+    ("if_running", "outcome", "starts"),
+    [("fail", PipelineBusyError, 1), ("wait", 13326, 2), ("attach", 13325, 1), ("skip", AirflowSkipException, 1)],
+)
+@pytest.mark.parametrize("instant", [Instant.ACCEPTED, Instant.WAITING], ids=["id not stored", "id stored"])
+def test_a_task_cleared_while_its_run_goes_on_does_as_asked(new_task, simulator, instant, if_running, outcome, starts):
+    """The user wants a fresh run, so the old one is in the way like anybody else's."""
+    simulator.script_next_run("orders", LONG_RUN)
+    task = new_task(if_running=if_running).dies_at(instant)
+    task.run_and_die()
+
+    came_of_it = outcome_of(task.clear)
+
+    assert (outcome, starts) == (came_of_it, simulator.starts("orders"))
+
+
+def test_a_clear_of_a_running_task_is_a_retry(task, simulator):
+    """Airflow 3.3 restarts it with the same ``max_tries``; its run goes on, so the task stays with it."""
+    simulator.script_next_run("orders", LONG_RUN)
+    task.dies_at(Instant.WAITING).run_and_die()
+    task.clear_number += 1
+
+    result = task.run()
+
+    assert our_run(simulator) == facts(result)
+    assert 1 == simulator.starts("orders")

@@ -1,0 +1,165 @@
+"""A wait ends at its deadline, counted once, and nobody claims that the run ended with it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from datetime import timedelta
+
+import pytest
+from task_run import TRIGGER, Instant, rebuilt
+
+from airflow_provider_mparticle.client.errors import RunTimeoutError
+from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
+
+ENDLESS = [("running", None)]
+
+
+@pytest.fixture
+def said(caplog, capfd):
+    """What was logged, wherever this Airflow logs to."""
+    return lambda: caplog.text + "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        pytest.param({"timeout": 0.4}, id="timeout"),
+        pytest.param({"timeout": 60, "execution_timeout": timedelta(seconds=0.4)}, id="execution_timeout"),
+        pytest.param({"timeout": 0.4, "execution_timeout": timedelta(seconds=60)}, id="the smaller of both"),
+    ],
+)
+def test_a_wait_ends_at_its_deadline_and_says_what_becomes_of_the_run(new_task, simulator, limits):
+    """A run cannot be cancelled, so the error must not sound as if it had been."""
+    simulator.script_next_run("orders", ENDLESS)
+    began = time.monotonic()
+
+    with pytest.raises(RunTimeoutError, match=r"goes on in mParticle.*MParticlePipelineRunSensor.*attach") as failed:
+        new_task(**limits).run()
+
+    assert 0.4 <= time.monotonic() - began < 3.0
+    assert ("orders", 13325, "running") == (failed.value.pipeline_id, failed.value.pipeline_run_id, failed.value.state)
+    assert 1 == simulator.starts("orders")
+
+
+def test_an_outage_up_to_the_deadline_is_named_in_the_error(new_task, simulator):
+    """Whether mParticle was slow or away is the first thing that one wants to know."""
+    simulator.script_next_run("orders", ENDLESS)
+    task = new_task(timeout=0.4).at(Instant.KNOWN, lambda: simulator.fail_next(503, times=None))
+
+    with pytest.raises(RunTimeoutError, match=r"The last look failed.*503") as failed:
+        task.run()
+
+    assert (503, 13325) == (failed.value.status, failed.value.pipeline_run_id)
+
+
+def test_a_retry_does_not_get_a_deadline_of_its_own(new_task, simulator):
+    """The deadline says how late the data may be, not how late after the last crash."""
+    simulator.script_next_run("orders", ENDLESS)
+    task = new_task(timeout=1.0)
+    began = time.monotonic()
+    task.dies_at(Instant.WAITING).run_and_die()
+    time.sleep(max(0.0, began + 0.8 - time.monotonic()))
+    retried = time.monotonic()
+
+    with pytest.raises(RunTimeoutError):
+        task.run()
+
+    assert 0.9 > time.monotonic() - retried
+    assert 1 == simulator.starts("orders")
+
+
+def test_a_retry_after_the_deadline_looks_once_more_at_the_run(new_task, simulator):
+    """The run may have ended meanwhile, and then the task is done."""
+    simulator.script_next_run("orders", [("running", 0.4), ("success", None)])
+    task = new_task(timeout=0.2)
+    with pytest.raises(RunTimeoutError):
+        task.run()
+    time.sleep(0.5)
+
+    result = task.run()
+
+    assert (13325, "success") == (result["pipeline_run_id"], result["state"])
+    assert 1 == simulator.starts("orders")
+
+
+def test_a_wait_for_somebody_elses_run_has_the_same_deadline(new_task, simulator):
+    """Otherwise ``if_running="wait"`` would have no end."""
+    simulator.add_run("orders", "running")
+
+    with pytest.raises(RunTimeoutError, match=r"Run 13325 .*goes on in mParticle"):
+        new_task(if_running="wait", timeout=0.3).run()
+
+    assert 0 == simulator.count("POST", TRIGGER)
+
+
+def test_a_wait_for_both_runs_has_one_deadline(new_task, simulator):
+    """Waiting for somebody else's run uses up the time for ours."""
+    simulator.add_run("orders", "running", ends_in_s=0.4)
+    simulator.script_next_run("orders", ENDLESS)
+    began = time.monotonic()
+
+    with pytest.raises(RunTimeoutError, match="Run 13326 "):
+        new_task(if_running="wait", timeout=1.0).run()
+
+    assert 1.0 <= time.monotonic() - began < 1.35
+
+
+@pytest.mark.parametrize("deferrable", [True], ids=["deferrable"], indirect=True)
+def test_airflows_own_limit_stands_behind_the_deadline(new_task, simulator):
+    """Airflow ends a deferred task without a word about its run, so the trigger has to be first."""
+    task = new_task(timeout=0.4)
+    simulator.script_next_run("orders", ENDLESS)
+
+    with pytest.raises(RunTimeoutError):
+        task.run()
+
+    assert timedelta(seconds=60) < task.deferrals[0].timeout < timedelta(seconds=61)
+
+
+@pytest.mark.parametrize("deferrable", [False], ids=["blocking"], indirect=True)
+def test_a_killed_task_says_that_its_run_goes_on_and_talks_to_nobody(task, simulator, said):
+    """``on_kill`` runs inside whatever was interrupted, where anything that talks may block for ever."""
+    task.dies_at(Instant.WAITING).run_and_die()
+    simulator.stop()
+    task.store = None
+
+    task.operator.on_kill()
+
+    assert "Run 13325 of pipeline 'orders' goes on in mParticle" in said()
+
+
+@pytest.mark.parametrize("deferrable", [False], ids=["blocking"], indirect=True)
+def test_a_task_killed_before_its_start_says_nothing_of_a_run(task, simulator, said):
+    """There is none that anybody knows of."""
+    task.dies_at(Instant.NOTED).run_and_die()
+
+    task.operator.on_kill()
+
+    assert "goes on in mParticle" not in said()
+
+
+@pytest.mark.parametrize("deferrable", [True], ids=["deferrable"], indirect=True)
+def test_a_killed_trigger_says_that_its_run_goes_on_and_talks_to_nobody(task, simulator, said):
+    """Airflow 3.3 calls it when a deferred task is cleared or marked; the run cannot be cancelled."""
+    trigger = MParticlePipelineRunTrigger("no_such_connection", "orders", 13325, 60, 0.0)
+
+    asyncio.run(trigger.on_kill())
+
+    assert re.search("run 13325 of pipeline 'orders'.*goes on in mParticle", said())
+    assert [] == simulator.requests
+
+
+@pytest.mark.parametrize("deferrable", [True], ids=["deferrable"], indirect=True)
+def test_what_airflow_stores_of_a_trigger_holds_no_secret(task, simulator):
+    """Trigger arguments lie in the metadata database in plain text."""
+    simulator.script_next_run("orders", [("running", 0.3), ("success", None)])
+    task.run()
+
+    stored = json.dumps(task.deferrals[0].trigger.serialize())
+
+    assert simulator.client_secret not in stored
+    assert simulator.client_id not in stored
+    assert "mparticle_default" == rebuilt(stored).mparticle_conn_id
