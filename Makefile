@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 AIRFLOW ?= 3.3.2
+GROUP := dev
 
 .PHONY: help demo test unit test-airflow-2 run-airflow-2 chaos lint clean
 
@@ -13,7 +14,7 @@ $(VENV)/ready: pyproject.toml Makefile
 	@echo "Setting up $(VENV) with Airflow $(AIRFLOW) ..."
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/uv || ($(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet --disable-pip-version-check uv)
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable . --group dev "apache-airflow==$(AIRFLOW)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable . --group $(GROUP) "apache-airflow==$(AIRFLOW)"
 	@touch $@
 
 demo: $(VENV)/ready ## Run the main job on a real Airflow against the simulator
@@ -26,7 +27,7 @@ unit: $(VENV)/ready ## Run the tests that need about a minute
 	@$(BIN)/python -m pytest -m "not slow"
 
 test-airflow-2: ## Run the provider's tests on the oldest supported Airflow
-	@$(MAKE) --no-print-directory VENV=.venv-airflow-2 AIRFLOW=2.11.2 run-airflow-2
+	@$(MAKE) --no-print-directory VENV=.venv-airflow-2 AIRFLOW=2.11.2 GROUP=test run-airflow-2
 
 run-airflow-2: $(VENV)/ready
 	@$(BIN)/python -m pytest tests/provider tests/faults

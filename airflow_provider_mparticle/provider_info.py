@@ -51,6 +51,7 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [_modules("operators")],
         "sensors": [_modules("sensors")],
         "triggers": [_modules("triggers")],
+        "cli": ["airflow_provider_mparticle.cli.get_cli_commands"],  # read by Airflow 3.3
     }
 
 

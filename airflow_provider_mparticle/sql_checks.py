@@ -7,6 +7,7 @@ Source: Warehouse Sync overview, "Data models" (columns), v1 reference (the quer
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from airflow_provider_mparticle.problems import Problem
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 # Warehouse Sync overview, July 2025.
 COLUMNS_AT_MOST = 100
 
+# sqlglot's own, then those of the warehouses: BigQuery and Databricks quote names with backticks.
+DIALECTS = (None, "snowflake", "redshift", "bigquery", "databricks")
+
 _WRAPPED = "mParticle wraps the query in an outer SELECT, so its v1 documentation rules that out"
 
 
@@ -26,21 +30,35 @@ def sql_problems(sql: str, place: str, dialect: str | None = None) -> list[Probl
 
     :param sql: The query.
     :param place: Where it stands, for the problems.
-    :param dialect: sqlglot's name of the warehouse's dialect, for example ``"snowflake"``. Default: any.
+    :param dialect: sqlglot's name of the warehouse's dialect, for example ``"snowflake"``. Default: that of any
+        warehouse will do.
     """
     try:
-        import sqlglot
         from sqlglot.errors import SqlglotError
     except ImportError:
         return []
     try:
-        statements = [statement for statement in sqlglot.parse(sql, dialect=dialect) if statement is not None]
+        statements = _parsed(sql, (dialect,) if dialect else DIALECTS)
     except SqlglotError as error:
         return [Problem(place, f"cannot be read as SQL: {_first_line(error)}", is_warning=True)]
     found = _form(sql, statements, place)
     for statement in statements:
         found += _columns(statement, place) + _tables(statement, place)
     return found
+
+
+def _parsed(sql: str, dialects: tuple[str | None, ...]) -> list[Expr]:
+    """Read the SQL in the first of the dialects that can; raise what the first one says if none can."""
+    import sqlglot
+    from sqlglot.errors import SqlglotError
+
+    try:
+        return [statement for statement in sqlglot.parse(sql, dialect=dialects[0]) if statement is not None]
+    except SqlglotError:
+        for dialect in dialects[1:]:
+            with contextlib.suppress(SqlglotError):
+                return [statement for statement in sqlglot.parse(sql, dialect=dialect) if statement is not None]
+        raise
 
 
 def _form(sql: str, statements: list[Expr], place: str) -> list[Problem]:

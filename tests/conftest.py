@@ -22,12 +22,16 @@ os.environ.update(
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{AIRFLOW_HOME}/airflow.db",
 )
 
+from contract.request_check import check_requests  # noqa: E402 - as below
+
 from airflow_provider_mparticle.client import tokens  # noqa: E402 - after the environment is set
 from airflow_provider_mparticle.simulator import Simulator  # noqa: E402 - as above
 
 
 @pytest.fixture
-def start_simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Simulator]]:
+def start_simulator(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Simulator]]:
     """Start a simulator with the options of the test's choice; ``mparticle_default`` leads to the last one."""
     running: list[Simulator] = []
 
@@ -42,6 +46,7 @@ def start_simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., S
     yield start
     for simulator in running:
         simulator.stop()
+    check_requests(request.node, running)
 
 
 @pytest.fixture

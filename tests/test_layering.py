@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client.endpoints": {"client.config", "client.errors", "client.kinds", "client.models"},
     "client.exchange": {"client.config", "client.endpoints", "client.errors", "client.models", "client.routes"},
     "client.retrying": {"client.endpoints", "client.errors", "tenacity"},
-    "client.tokens": {"client.config", "client.exchange"},
+    "client.tokens": {"client.config", "client.errors", "client.exchange"},
     "client.sync": {
         *("client.config", "client.endpoints", "client.errors", "client.exchange", "client.retrying", "client.tokens"),
         *("requests", "tenacity", "urllib3"),
@@ -43,10 +43,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("aiohttp", "tenacity"),
     },
     "problems": set(),
-    "pipeline_settings": {"problems"},
+    "pipeline_settings": set(),
     "sql_checks": {"problems", "sqlglot"},
-    "pipelines": {"client.errors", "client.models"},
-    "resources": {"client.kinds", "client.models", "pipeline_settings", "problems", "sql_checks"},
+    "resources": {"client.kinds", "client.models", "problems", "sql_checks"},
+    "document_text": {"yaml"},
+    "document": {"client.errors", "client.kinds", "document_text", "problems", "resources"},
+    "planning": {"client.kinds", "client.models", "document", "resources"},
     "probing": {
         *("client.config", "client.endpoints", "client.errors", "client.kinds", "client.models", "client.routes"),
         "client.sync",
@@ -65,7 +67,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("connection", "connection_form", "sharing", "airflow", "wtforms"),
     },
     "ensuring": {"client.endpoints", "client.errors", "client.kinds", "client.models", "hooks", "resources"},
+    "applying": {"client.endpoints", "client.errors", "client.kinds", "ensuring", "hooks", "planning"},
     "triggers": {"client.models", "hooks", "waiting", "airflow"},
+    "operators.apply": {"applying", "document", "failures", "hooks", "planning", "airflow"},
     "operators.platform": {"failures", "hooks", "airflow"},
     "operators.resources": {
         *("client.endpoints", "client.errors", "client.kinds", "client.models"),
@@ -74,14 +78,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "operators.trigger": {
         *("client.errors", "client.models", "failures", "hooks", "starting", "triggers", "waiting", "airflow"),
     },
-    "operators": {"operators.platform", "operators.resources", "operators.trigger"},
+    "operators": {"operators.apply", "operators.platform", "operators.resources", "operators.trigger"},
     "sensors": {"client.errors", "client.models", "failures", "hooks", "triggers", "waiting", "airflow"},
     "doctor": {
         *("client.config", "client.endpoints", "client.errors", "client.kinds", "client.models", "client.routes"),
         *("client.sync", "hooks", "probing"),
     },
-    "commands": {".", "client.errors", "client.models", "doctor", "hooks", "rich", "yaml"},
-    "cli": {"client.errors", "commands", "airflow"},
+    "exit_codes": set(),
+    "commands": {
+        *("applying", "client.errors", "client.models", "doctor", "document", "exit_codes", "hooks", "planning"),
+        *("rich", "yaml"),
+    },
+    "cli": {".", "client.errors", "commands", "exit_codes", "airflow"},
     "__main__": {"cli"},
 }
 THE_LINE = "connection"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_provider_mparticle.operators.apply import MParticleApplyOperator
 from airflow_provider_mparticle.operators.platform import MParticlePlatformOperator
 from airflow_provider_mparticle.operators.resources import (
     MParticleCreateConnectionOperator,
@@ -16,6 +17,7 @@ from airflow_provider_mparticle.operators.resources import (
 from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelineOperator
 
 __all__ = [
+    "MParticleApplyOperator",
     "MParticleCreateConnectionOperator",
     "MParticleCreateDataModelOperator",
     "MParticleCreateFieldTransformationOperator",

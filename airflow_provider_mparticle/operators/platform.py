@@ -65,5 +65,5 @@ class MParticlePlatformOperator(BaseOperator):
 
     def _own_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Take the DAG's params out again, which Airflow merges into every operator's argument of that name."""
-        dag_params = self.dag.params if self.has_dag() else {}
+        dag_params = self.dag.params if self.has_dag() else {}  # type: ignore[no-untyped-call]  # Airflow's
         return {name: params[name] for name in params if name not in dag_params or dag_params[name] != params[name]}

@@ -14,7 +14,7 @@ from airflow_provider_mparticle.client.errors import PipelineBusyError, RunFaile
 from airflow_provider_mparticle.simulator import Fault
 
 # Long enough to be met in progress, whatever the machine is doing.
-LONG_RUN = [("running", 0.25), ("success", None)]
+LONG_RUN = [("running", 0.5), ("success", None)]
 
 
 def outcome_of(make_try):
@@ -25,19 +25,20 @@ def outcome_of(make_try):
         return type(error)
 
 
-@pytest.fixture(params=["manual", "scheduled"])
-def other_run(request, simulator):
-    """Somebody else's run in progress, which ends well soon."""
-    return simulator.add_run("orders", "running", type=request.param, ends_in_s=0.25)["pipeline_run_id"]
-
-
+@pytest.mark.parametrize("kind", ["manual", "scheduled"])
 @pytest.mark.parametrize(
-    ("if_running", "outcome", "starts"),
-    [("fail", PipelineBusyError, 0), ("wait", 13326, 1), ("attach", 13325, 0), ("skip", AirflowSkipException, 0)],
+    ("if_running", "ends_in_s", "outcome", "starts"),
+    [
+        pytest.param("fail", None, PipelineBusyError, 0, id="fail"),
+        pytest.param("wait", 0.3, 13326, 1, id="wait"),
+        pytest.param("attach", 0.5, 13325, 0, id="attach"),
+        pytest.param("skip", None, AirflowSkipException, 0, id="skip"),
+    ],
 )
-def test_a_run_in_progress_is_dealt_with_as_asked(new_task, simulator, other_run, if_running, outcome, starts):
+def test_a_run_in_progress_is_dealt_with_as_asked(new_task, simulator, if_running, ends_in_s, outcome, starts, kind):
     """A busy pipeline is data, not an error."""
     task = new_task(if_running=if_running)
+    simulator.add_run("orders", "running", type=kind, ends_in_s=ends_in_s)
 
     came_of_it = outcome_of(task.run)
 
@@ -45,12 +46,14 @@ def test_a_run_in_progress_is_dealt_with_as_asked(new_task, simulator, other_run
     assert starts == simulator.count("POST", TRIGGER)
 
 
-def test_the_run_in_the_way_is_named(task, simulator, other_run):
+def test_the_run_in_the_way_is_named(task, simulator):
     """Whoever reads the error wants to look at that run, and to know how to live with it."""
-    with pytest.raises(PipelineBusyError, match=f"run {other_run} in progress.*if_running='wait'") as failed:
+    simulator.add_run("orders", "running")
+
+    with pytest.raises(PipelineBusyError, match=r"run 13325 in progress.*if_running='wait'") as failed:
         task.run()
 
-    assert ("orders", other_run) == (failed.value.pipeline_id, failed.value.pipeline_run_id)
+    assert ("orders", 13325) == (failed.value.pipeline_id, failed.value.pipeline_run_id)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,7 @@ def test_the_run_in_the_way_is_named(task, simulator, other_run):
         ("attach", {13325}, 1),
         ("skip", {13325, AirflowSkipException}, 1),
     ],
+    ids=["fail", "wait", "attach", "skip"],
 )
 def test_two_dag_runs_at_once_do_as_asked(new_task, simulator, if_running, outcomes, starts):
     """Both have seen an idle pipeline when they send their starts, so one of them meets a busy one."""
@@ -89,7 +93,7 @@ def test_ours_starts_however_the_other_run_ends(new_task, simulator, ends_as):
 
 def test_an_attached_run_that_fails_fails_the_task(new_task, simulator):
     """Its outcome is ours."""
-    other = simulator.add_run("orders", "running", ends_in_s=0.2, ends_as="failed", errors=["Theirs broke."])
+    other = simulator.add_run("orders", "running", ends_in_s=0.5, ends_as="failed", errors=["Theirs broke."])
 
     with pytest.raises(RunFailedError, match="Theirs broke") as failed:
         new_task(if_running="attach").run()
@@ -113,7 +117,7 @@ def test_a_start_refused_as_busy_after_a_lost_answer_is_ours(task, simulator):
 def test_a_run_waited_for_is_not_taken_for_ours_by_a_retry(new_task, simulator, sent):
     """A worker that dies while it waits for somebody else's run has started nothing yet."""
     task = new_task(if_running="wait")
-    others_run = {"state": "running", "ends_in_s": 0.3}
+    others_run = {"state": "running", "ends_in_s": 0.4}
     if sent:
         task.at(Instant.NOTED, lambda: simulator.add_run("orders", **others_run))
     else:
@@ -129,10 +133,10 @@ def test_a_run_waited_for_is_not_taken_for_ours_by_a_retry(new_task, simulator, 
 def test_a_skipped_task_that_runs_again_does_not_take_the_other_run_for_its_own(new_task, simulator):
     """Airflow may not have heard of the skip, and the run it was skipped for has ended since."""
     task = new_task(if_running="skip")
-    task.at(Instant.NOTED, lambda: simulator.add_run("orders", "running", ends_in_s=0.1))
+    task.at(Instant.NOTED, lambda: simulator.add_run("orders", "running", ends_in_s=0.4))
     with pytest.raises(AirflowSkipException):
         task.run()
-    time.sleep(0.15)
+    time.sleep(0.4)
 
     result = task.run()
 
@@ -168,6 +172,7 @@ def test_a_retry_after_a_clear_reattaches_to_the_second_run(task, simulator):
 @pytest.mark.parametrize(
     ("if_running", "outcome", "starts"),
     [("fail", PipelineBusyError, 1), ("wait", 13326, 2), ("attach", 13325, 1), ("skip", AirflowSkipException, 1)],
+    ids=["fail", "wait", "attach", "skip"],
 )
 @pytest.mark.parametrize("instant", [Instant.ACCEPTED, Instant.WAITING], ids=["id not stored", "id stored"])
 def test_a_task_cleared_while_its_run_goes_on_does_as_asked(new_task, simulator, instant, if_running, outcome, starts):

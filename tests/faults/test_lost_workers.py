@@ -22,9 +22,9 @@ from airflow_provider_mparticle.simulator import Fault
 @pytest.mark.parametrize("ends", [False, True], ids=["run goes on", "run ended meanwhile"])
 def test_a_retry_reattaches_to_the_run_of_a_lost_worker(task, simulator, instant, ends):
     """What every peer gets wrong: the run is there, and a second one would cost money and duplicate data."""
-    simulator.script_next_run("orders", [("running", 0.15), ("success", None)])
+    simulator.script_next_run("orders", [("running", 0.3), ("success", None)])
     task.dies_at(instant).run_and_die()
-    time.sleep(0.15 if ends else 0.0)
+    time.sleep(0.3 if ends else 0.0)
 
     result = task.run()
 
@@ -45,7 +45,7 @@ def test_a_worker_lost_before_the_start_leaves_the_start_to_the_retry(task, simu
 
 def test_a_worker_lost_several_times_still_makes_one_run(task, simulator):
     """Deaths come in series, for instance when a node is drained."""
-    simulator.script_next_run("orders", [("running", 0.5), ("success", None)])
+    simulator.script_next_run("orders", [("running", 0.8), ("success", None)])
     for instant in (Instant.NOTED, Instant.ACCEPTED, Instant.KNOWN, Instant.WAITING):
         task.dies_at(instant).run_and_die()
 
@@ -95,6 +95,7 @@ def test_a_lost_triggerer_is_replaced_by_another(new_task, simulator):
 @pytest.mark.parametrize("deferrable", [True], ids=["deferrable"], indirect=True)
 def test_a_worker_lost_on_resuming_is_replaced_by_a_retry(task, simulator):
     """The event dies with the worker, and the next try asks mParticle."""
+    simulator.script_next_run("orders", [("running", 0.3), ("success", None)])
     task.dies_at(Instant.RESUMED).run_and_die()
 
     result = task.run()

@@ -10,7 +10,7 @@ from task_run import TRIGGER, Instant, facts, our_run
 from airflow_provider_mparticle.client.errors import PipelineBusyError
 from airflow_provider_mparticle.simulator import Fault
 
-LONG_RUN = [("running", 0.25), ("success", None)]
+LONG_RUN = [("running", 0.5), ("success", None)]
 
 
 @pytest.fixture

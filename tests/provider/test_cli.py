@@ -30,8 +30,8 @@ WAREHOUSE_PASSWORD = "w4rehouse-pass"
 DOCUMENT: dict[str, Any] = {
     "connections": [
         {
-            "id": "warehouse",
-            "name": "Warehouse",
+            "id": "lake",
+            "name": "Lake",
             "service_provider": "Snowflake",
             "config": {
                 "account_identifier": "gd1234",
@@ -123,7 +123,7 @@ def test_a_diagnosis_as_json_says_whether_all_is_good(simulator: Simulator, caps
 
 def test_pipelines_shows_the_last_run(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
     """The first look in the morning."""
-    simulator.add_run("orders", "success", ended_on="2026-01-02T03:04:05Z", successful_records=42)
+    simulator.add_run("orders", "success", ended_on="2026-01-02T03:04:05.500Z", successful_records=42)
     simulator.add_pipeline("idle", schedule={"type": "interval", "frequency": "hourly"})
 
     assert 0 == main(["pipelines"])
@@ -192,7 +192,7 @@ def test_plan_changes_nothing(simulator: Simulator, document: Path, capsys: pyte
     assert 0 == main(["plan", str(document)])
 
     out = capsys.readouterr().out
-    assert "warehouse" in out
+    assert "lake" in out
     assert "customers" in out
     assert {"GET"} == {entry["method"] for entry in simulator.requests if entry["path"] != "/oauth/token"}
 
@@ -211,13 +211,14 @@ def test_plan_as_json_is_json(simulator: Simulator, document: Path, capsys: pyte
 
 def test_prune_reaches_the_plan(simulator: Simulator, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What the document does not name is deleted only if somebody says so."""
-    main(["plan", str(document)])
-    kept = capsys.readouterr().out
+    simulator.add_pipeline("idle", data_model_id="idle-model")
 
-    main(["plan", str(document), "--prune"])
+    kept = as_json(capsys, "plan", str(document))
+    main(["plan", str(document), "--prune", "--output", "json"])
+    pruned = json.loads(capsys.readouterr().out)
 
-    assert "delete" not in kept
-    assert "delete" in capsys.readouterr().out
+    assert 0 == kept["counts"]["delete"]
+    assert 0 < pruned["counts"]["delete"]
 
 
 def test_apply_needs_a_terminal_or_yes(
@@ -287,7 +288,7 @@ def test_export_prints_a_document_that_reads_back(
     text = capsys.readouterr().out
 
     assert yaml.safe_load(text) == as_json(capsys, "export")
-    assert "\n        FROM sales.public.customers a" in text
+    assert "    sql_query: |-\n      SELECT a.id\n      FROM sales.public.customers a\n" in text
     assert "customers" in {one["id"] for one in yaml.safe_load(text)["data_models"]}
     assert WAREHOUSE_PASSWORD not in text
 
@@ -428,12 +429,14 @@ def run_process(*argv: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, env=os.environ, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_as_a_module_it_prints_json_and_nothing_else(simulator: Simulator) -> None:
-    """Airflow logs to stdout while it loads, which would spoil it."""
-    done = run_process(sys.executable, "-m", "airflow_provider_mparticle", "doctor", "--output", "json")
+@pytest.mark.parametrize("command", ["doctor", "apply"])
+def test_as_a_module_it_prints_json_and_nothing_else(simulator: Simulator, document: Path, command: str) -> None:
+    """Airflow logs to stdout, while it loads and of each step that is applied, which would spoil it."""
+    given = [document, "--yes"] if command == "apply" else []
+    done = run_process(sys.executable, "-m", "airflow_provider_mparticle", command, *given, "--output", "json")
 
     assert 0 == done.returncode, done.stderr
-    assert json.loads(done.stdout)["is_good"] is True
+    assert {"doctor": "findings", "apply": "steps"}[command] in json.loads(done.stdout)
 
 
 @knows_provider_commands

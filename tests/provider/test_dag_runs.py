@@ -6,14 +6,79 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import pytest
 from airflow.providers.common.compat.sdk import DAG
 
-from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
+from airflow_provider_mparticle.operators import MParticleCreatePipelineOperator, MParticleTriggerPipelineOperator
+from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.simulator.faults import Fault
+
+
+@pytest.fixture(params=["v2", "v1", "v2 without run routes"])
+def mparticle(request: pytest.FixtureRequest, start_simulator: Callable[..., Simulator]) -> Simulator:
+    """An mParticle with everything that the main job's pipeline refers to, in each layout."""
+    layout, _, restriction = request.param.partition(" ")
+    simulator = start_simulator(layout=layout, run_routes=not restriction)
+    simulator.add_pipeline("orders")
+    return simulator
+
+
+def main_job(dag_id: str, *, deferrable: bool) -> DAG:
+    """Create a pipeline, trigger it in one task, sense it in another."""
+    with DAG(dag_id, schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+        create = MParticleCreatePipelineOperator(
+            task_id="create",
+            pipeline_id="refunds",
+            name="Refunds",
+            connection_id="warehouse",
+            data_model_id="orders-model",
+            sync_mode={"type": "full"},
+            schedule={"type": "on_demand"},
+            if_exists="reuse",
+        )
+        trigger = MParticleTriggerPipelineOperator(
+            task_id="trigger", pipeline_id="refunds", wait_for_completion=False, deferrable=deferrable
+        )
+        sense = MParticlePipelineRunSensor(
+            task_id="sense",
+            pipeline_id="refunds",
+            pipeline_run_id="{{ ti.xcom_pull('trigger')['pipeline_run_id'] }}",
+            deferrable=deferrable,
+            poll_interval=0.5,
+        )
+        create >> trigger >> sense
+    return dag
+
+
+def states(dag_run: Any) -> dict[str, str]:
+    """How each task ended."""
+    return {task.task_id: str(task.state) for task in dag_run.get_task_instances()}
+
+
+@pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "in the worker"])
+def test_the_main_job(run_dag: Callable[[Any], Any], mparticle: Simulator, deferrable: bool) -> None:
+    """It works whatever the routes and field names turn out to be, as long as the connection tells them."""
+    run = run_dag(main_job("main_job", deferrable=deferrable))
+
+    assert {"create": "success", "trigger": "success", "sense": "success"} == states(run)
+    assert 1 == mparticle.starts("refunds")
+    assert ["success"] == [one["status"] for one in mparticle.runs("refunds")]
+
+
+def test_the_main_job_can_be_run_again(run_dag: Callable[[Any], Any], simulator: Simulator) -> None:
+    """The pipeline is reused, and each DAG run starts a run of its own."""
+    first = run_dag(main_job("main_job_again", deferrable=True))
+    second = run_dag(main_job("main_job_again", deferrable=True))
+
+    assert ["success", "success"] == [first.state, second.state]
+    assert 2 == simulator.starts("refunds")
+    assert 1 == simulator.count("POST", "/inputs/data-pipelines") - simulator.count("POST", "/trigger")
+    assert 1 == simulator.tokens_minted
 
 
 def test_a_deferred_trigger_succeeds(run_dag: Callable[[Any], Any], simulator: Simulator) -> None:
-    """The main job, without a worker slot."""
+    """The main job in one task, without a worker slot."""
     with DAG("deferred_trigger", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
         MParticleTriggerPipelineOperator(task_id="sync", pipeline_id="orders", deferrable=True, poll_interval=0.2)
 
@@ -21,3 +86,59 @@ def test_a_deferred_trigger_succeeds(run_dag: Callable[[Any], Any], simulator: S
 
     assert "success" == run.state
     assert 1 == simulator.starts("orders")
+
+
+@pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "in the worker"])
+def test_a_failed_run_fails_the_dag(run_dag: Callable[[Any], Any], simulator: Simulator, deferrable: bool) -> None:
+    """What comes after must not go on without its data."""
+    simulator.add_pipeline("refunds")
+    simulator.script_next_run("refunds", errors=["The warehouse is closed."])
+
+    run = run_dag(main_job("main_job_fails", deferrable=deferrable))
+
+    assert {"create": "success", "trigger": "success", "sense": "failed"} == states(run)
+    assert "failed" == run.state
+
+
+def test_a_lost_answer_starts_no_second_run(run_dag: Callable[[Any], Any], simulator: Simulator) -> None:
+    """Neither the pipeline nor its run is there twice, though nobody heard that they were made."""
+    simulator.inject(Fault(method="POST", path="/inputs/data-pipelines", lose="after"))
+    simulator.inject(Fault(method="POST", path="/trigger", lose="after"))
+
+    run = run_dag(main_job("main_job_lost", deferrable=True))
+
+    assert "success" == run.state
+    assert 1 == simulator.starts("refunds")
+
+
+@pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "in the worker"])
+def test_the_trigger_waits_for_somebody_elses_run(
+    run_dag: Callable[[Any], Any], simulator: Simulator, deferrable: bool
+) -> None:
+    """With if_running='wait' it starts its own run after that, under ``dag.test()`` too, which drops some kwargs."""
+    with DAG("wait_for_other", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+        MParticleTriggerPipelineOperator(
+            task_id="sync", pipeline_id="orders", deferrable=deferrable, if_running="wait", poll_interval=0.2
+        )
+    run_dag(dag)  # the first DAG run of a process takes its time
+    theirs = simulator.add_run("orders", "running", ends_in_s=2)
+
+    run = run_dag(dag)
+
+    assert "success" == run.state
+    assert 2 == simulator.starts("orders")
+    assert theirs["pipeline_run_id"] < simulator.runs("orders")[-1]["pipeline_run_id"]
+    assert 2 < simulator.count("GET", f"/runs/{theirs['pipeline_run_id']}")
+
+
+def test_the_status_of_a_new_pipeline_may_be_missing(
+    run_dag: Callable[[Any], Any], start_simulator: Callable[..., Simulator]
+) -> None:
+    """For about a minute after its creation it answers 404, and the run has begun all the same."""
+    simulator = start_simulator(status_404_s=3600)
+    simulator.add_pipeline("orders")
+
+    run = run_dag(main_job("main_job_new", deferrable=True))
+
+    assert "success" == run.state
+    assert 1 == simulator.starts("refunds")

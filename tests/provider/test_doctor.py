@@ -280,6 +280,17 @@ def test_a_pipeline_too_young_for_a_status_is_passed_over(
     assert [] == diagnosis().faults
 
 
+def test_a_route_that_answered_once_is_found(start_simulator: Callable[..., Simulator], connect: Connect) -> None:
+    """Whatever a later pipeline has to say."""
+    simulator = start_simulator()
+    simulator.add_pipeline("idle")
+    simulator.add_pipeline("young")
+    connect(simulator)
+    simulator.fail_next(404, path="/young/", times=None)
+
+    assert [] == diagnosis().faults
+
+
 def test_an_unknown_state_word_is_a_fault_until_somebody_explains_it(
     start_simulator: Callable[..., Simulator], connect: Connect
 ) -> None:

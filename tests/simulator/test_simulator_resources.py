@@ -235,6 +235,7 @@ def test_a_resource_in_use_cannot_be_deleted(caller):
         ({"data": "{", "headers": {"Content-Type": "application/json"}}, 400),
         ({"data": "[1]", "headers": {"Content-Type": "application/json"}}, 400),
         ({"data": {"id": "x"}}, 400),
+        ({"data": '{"name": NaN}', "headers": {"Content-Type": "application/json"}}, 400),  # Python's JSON only
     ],
 )
 def test_a_body_that_is_no_json_object_is_refused(caller, options, status):

@@ -1,0 +1,104 @@
+"""Nothing that we use of Airflow is deprecated in the installed version, as far as it says so when it is used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import airflow_provider_mparticle
+from airflow_provider_mparticle.simulator import Simulator
+
+PACKAGE = Path(airflow_provider_mparticle.__file__).parent
+
+# Counts as ours: a warning that names one of our modules or classes, or that points at a line of ours.
+RECORD = """
+import warnings
+
+ours = []
+
+def record(message, category, filename, lineno, file=None, line=None):
+    said = f"{category.__name__}: {message} ({filename}:{lineno})"
+    if "mparticle" in said.lower():
+        ours.append(said)
+
+warnings.showwarning = record
+warnings.simplefilter("always")
+"""
+
+USE = """
+import asyncio, importlib, json, pkgutil, time
+import airflow_provider_mparticle as package
+
+names = [module.name for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".")]
+for name in names:
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+
+from airflow.providers_manager import ProvidersManager
+
+manager = ProvidersManager()
+manager.hooks["mparticle"]
+manager.connection_form_widgets
+manager.field_behaviours
+manager.extra_links_class_names
+
+from airflow.providers.common.compat.sdk import DAG
+from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.operators import MParticleCreatePipelineOperator, MParticleTriggerPipelineOperator
+from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
+from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
+
+with DAG("d", schedule=None):
+    MParticleTriggerPipelineOperator(task_id="a", pipeline_id="orders", deferrable=True)
+    sensor = MParticlePipelineRunSensor(task_id="b", pipeline_id="orders", mode="reschedule", deferrable=False)
+    MParticleCreatePipelineOperator(
+        task_id="c", pipeline_id="orders", name="Orders", connection_id="warehouse", data_model_id="orders-model",
+        sync_mode={"type": "full"}, schedule={"type": "on_demand"}, if_exists="reuse",
+    ).execute({})
+
+run_id = MParticleHook().trigger_pipeline("orders")
+MParticleHook().test_connection()
+
+async def wait():
+    async for event in MParticlePipelineRunTrigger("mparticle_default", "orders", run_id, 0.1, time.time() + 20).run():
+        return event.payload["status"]
+
+print(json.dumps({"modules": len(names), "waited": asyncio.run(wait()), "ours": ours}))
+"""
+
+PROVOKE = """
+import airflow_provider_mparticle.hooks as hooks
+exec(compile("import warnings; warnings.warn('old', DeprecationWarning)", hooks.__file__, "exec"))
+warnings.warn("Hook 'airflow_provider_mparticle.hooks.MParticleHook' does it the old way", DeprecationWarning)
+warnings.warn("somebody else's", DeprecationWarning)
+print(ours)
+"""
+
+
+def said_by(script: str) -> str:
+    """The last line that a script prints in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", RECORD + script], capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+def test_nothing_deprecated_is_used(simulator: Simulator) -> None:
+    """A warning of today is an error of the next Airflow, and it comes at every parse of a DAG."""
+    import json
+
+    said = json.loads(said_by(USE))
+
+    assert [] == said["ours"]
+    assert "success" == said["waited"]
+    assert len([*PACKAGE.rglob("*.py")]) - 1 <= said["modules"]
+    assert 1 == simulator.starts("orders")
+
+
+def test_a_warning_about_us_would_be_found() -> None:
+    """Whether it points at one of our lines or names one of our classes."""
+    said = said_by(PROVOKE)
+
+    assert 2 == said.count("DeprecationWarning: ")
+    assert "DeprecationWarning: old" in said
+    assert "does it the old way" in said

@@ -1,0 +1,336 @@
+"""Documents: how they are read, everything that is wrong with one at once, and the published schema."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from airflow_provider_mparticle import resources
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.kinds import KINDS, Kind
+from airflow_provider_mparticle.client.models import SECRET_NAME
+from airflow_provider_mparticle.document import (
+    SECTIONS,
+    SUFFIXES,
+    check_document,
+    document_problems,
+    load_document,
+    parse_document,
+)
+
+SAMPLE = Path(__file__).parents[1] / "samples" / "workspace.yaml"
+SCHEMA = json.loads(files("airflow_provider_mparticle").joinpath("document.schema.json").read_text())
+PUBLISHED = Path(__file__).parents[2] / "docs" / "reference" / "document.schema.json"
+
+
+def sample() -> dict[str, Any]:
+    """A realistic document, fresh for each caller to change."""
+    return copy.deepcopy(load_document(SAMPLE).content)
+
+
+def errors(content: Any) -> list[str]:
+    """What is wrong with a document, warnings aside."""
+    return [str(problem) for problem in document_problems(load_document(content)) if not problem.is_warning]
+
+
+# Reading
+
+
+def test_the_sample_is_sound() -> None:
+    """Not even a warning, and as large as the issue asks for."""
+    document = load_document(SAMPLE)
+
+    assert [] == document_problems(document)
+    assert [2, 3, 2, 3] == [len(document.descriptions(kind)) for kind in KINDS]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_says_the_same_in_yaml_and_json(suffix: str, tmp_path: Path) -> None:
+    """JSON is what programs write."""
+    path = tmp_path / f"workspace{suffix}"
+    path.write_text(SAMPLE.read_text() if suffix != ".json" else json.dumps(sample()))
+
+    assert sample() == load_document(path).content == load_document(str(path)).content
+
+
+def test_instants_stay_text_however_they_are_written() -> None:
+    """YAML turns them into objects that no request can carry."""
+    text = parse_document("a: 2026-01-01T00:00:00Z\nb: 2026-01-01\nc: '2026-01-01'").content
+    given = load_document({"a": datetime(2026, 1, 1, tzinfo=UTC), "b": [date(2026, 1, 1)]}).content
+
+    assert {"a": "2026-01-01T00:00:00Z", "b": "2026-01-01", "c": "2026-01-01"} == text
+    assert {"a": "2026-01-01T00:00:00+00:00", "b": ["2026-01-01"]} == given
+
+
+def test_a_document_does_not_change_with_the_dict_it_was_read_from() -> None:
+    """A DAG file may build several documents out of one dict."""
+    given = sample()
+    document = load_document(given)
+
+    given["pipelines"][0]["name"] = "Another"
+
+    assert sample() == document.content
+
+
+def test_anchors_and_merges_are_understood() -> None:
+    """They keep long documents short, and are no keys that occur twice."""
+    text = "a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\nc: *a\nd: {a: 1}"
+
+    assert {"x": 1, "y": 3} == parse_document(text).content["b"]
+
+
+def test_yaml_in_braces_is_yaml() -> None:
+    """A document may be written in flow style."""
+    assert {"pipelines": []} == parse_document("{pipelines: []}").content
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("pipelines: [", "line 1, column 13"),
+        ("pipelines:\n  - id: a\n    id: b\n", "line 3: 'id' occurs twice"),
+        ("pipelines: []\nmodels:\n\t- id: a", "line 3, column 1"),
+        ('{"pipelines": [],\n"pipelines": []}', "'pipelines' occurs twice"),
+        ('{"pipelines": [,]}', "line 1, column 16"),
+        ("a: \x07", "it is no YAML"),
+        ("a: 1\n---\nb: 2", "line 2"),
+    ],
+)
+def test_wrong_syntax_is_said_with_its_line(text: str, said: str) -> None:
+    """A person has to find it."""
+    with pytest.raises(ConfigError, match="the document cannot be read") as refused:
+        parse_document(text)
+
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "secret", ["*hunter2", "!hunter2 x", "'hunter2", "&hunter2 a: b", "{hunter2", "@hunter2", "%hunter2"]
+)
+def test_wrong_syntax_shows_no_secret(secret: str) -> None:
+    """A password without quotation marks is the usual reason, and the parser would quote it."""
+    with pytest.raises(ConfigError) as refused:
+        parse_document(f"connections:\n  - config:\n      password: {secret}\n")
+
+    assert "hunter2" not in f"{refused.value!r}{refused.value.__cause__!r}"
+    assert refused.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("missing.yaml", "Cannot read"), ("workspace.toml", "is a .yaml, .yml or .json file"), (".", "is a .yaml")],
+)
+def test_a_file_that_cannot_be_read_is_named(name: str, said: str, tmp_path: Path) -> None:
+    """The path in the message is the one that was given."""
+    with pytest.raises(ConfigError, match=said) as refused:
+        load_document(tmp_path / name)
+
+    assert str(tmp_path) in str(refused.value)
+
+
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    """As editors of long ago wrote it."""
+    path = tmp_path / "workspace.yaml"
+    path.write_bytes(b"name: Gesch\xe4ft")
+
+    with pytest.raises(ConfigError, match="Cannot read the document"):
+        load_document(path)
+
+
+# What is wrong
+
+
+def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    """The sample with one thing changed."""
+    content = sample()
+    change(content)
+    return content
+
+
+def _put(section: str, number: int, **fields: Any) -> Callable[[dict[str, Any]], object]:
+    return lambda content: content[section][number].update(fields)
+
+
+WRONG = [
+    (lambda c: c.update(pipeline=[]), "pipeline is no section of a document"),
+    (lambda c: c.update(pipelines=None), "pipelines must be a list; write [] for none"),
+    (lambda c: c.update(pipelines={}), "pipelines must be a list"),
+    (lambda c: c["pipelines"].append("orders"), "pipelines[3] must be a dict, not a str"),
+    (lambda c: c["pipelines"].append(None), "pipelines[3] must be a dict, not a NoneType"),
+    (_put("pipelines", 1, id="customers-daily"), "pipelines[1].id is 'customers-daily', as that of pipelines[0] is"),
+    (_put("pipelines", 1, id=7), "pipelines[1].id must be text, not 7 (pipeline 7)"),
+    (_put("pipelines", 1, id=None), "pipelines[1].id is missing"),
+    (_put("pipelines", 1, cron="1h"), "pipelines[1].cron is no field of a pipeline"),
+    (_put("pipelines", 1, connection_id="a b"), "pipelines[1].connection_id may hold letters"),
+    (_put("pipelines", 1, sync_mode={"type": "half"}), "pipelines[1].sync_mode.type must be one of full, incremental"),
+    (_put("pipelines", 1, sync_mode={"type": "incremental"}), "pipelines[1].sync_mode.iterator_field is missing"),
+    (_put("pipelines", 1, sync_mode="full"), "pipelines[1].sync_mode must be a dict, not a str"),
+    (_put("pipelines", 1, schedule={"type": "interval"}), "pipelines[1].schedule.frequency must be one of hourly"),
+    (_put("pipelines", 1, environment="test"), "pipelines[1].environment must be one of"),
+    (_put("pipelines", 1, state="on"), "pipelines[1].state must be one of"),
+    (_put("pipelines", 1, data_plan_version="x"), "pipelines[1].data_plan_version must be a whole number"),
+    (_put("connections", 0, config=None), "connections[0].config is missing"),
+    (_put("connections", 0, config=["x"]), "connections[0].config must be a dict, not a list"),
+    (_put("data_models", 2, type="table"), "data_models[2].type must be one of sql"),
+    (_put("data_models", 2, config={}), "data_models[2].config.sql_query is missing"),
+    (_put("data_models", 2, config={"sql_query": " "}), "data_models[2].config.sql_query is missing"),
+    (_put("field_transformations", 0, mappings={}), "field_transformations[0].mappings must be a list"),
+    (_put("field_transformations", 0, mappings=[1]), "field_transformations[0].mappings[0] must be a dict"),
+    (
+        _put("field_transformations", 0, mappings=[{"mapping_type": "static", "destination": "a"}]),
+        "field_transformations[0].mappings[0].value is missing",
+    ),
+    (
+        _put("field_transformations", 0, mappings=[{"mapping_type": ["column"]}]),
+        "field_transformations[0].mappings[0].mapping_type must be one of column, static, ignore",
+    ),
+    (_put("field_transformations", 0, destination_type="user"), "field_transformations[0].destination_type must be"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), WRONG, ids=[said for _, said in WRONG])
+def test_what_is_wrong_is_said_with_its_place(change: Callable[[dict[str, Any]], object], said: str) -> None:
+    """A place leads to the line, the id to the thing; the published schema finds the same."""
+    content = changed(change)
+
+    found = errors(content)
+
+    assert 1 == sum(problem.startswith(said) for problem in found), found
+    if "as that of" not in said:  # JSON Schema cannot compare two items
+        assert not Draft202012Validator(SCHEMA).is_valid(content)
+
+
+def test_the_id_is_said_where_it_is_known() -> None:
+    """A number in a list of 40 pipelines tells a person little."""
+    content = changed(_put("pipelines", 1, sync_mode={**sample()["pipelines"][1]["sync_mode"], "from": "yesterday"}))
+
+    assert [
+        "pipelines[1].sync_mode.from must be an ISO 8601 instant, not 'yesterday' (pipeline 'orders-hourly')"
+    ] == errors(content)
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    """Nobody wants to learn of ten mistakes in ten deploys."""
+    content = sample()
+    content["schemas"] = []
+    for section in SECTIONS:
+        content[section][0].pop("name")
+        content[section].append(content[section][1])
+
+    with pytest.raises(ConfigError) as refused:
+        check_document(load_document(content))
+
+    assert 1 + 2 * len(SECTIONS) == len(errors(content))
+    assert all(problem in str(refused.value) for problem in errors(content))
+    assert str(refused.value).endswith("Nothing was sent to mParticle.")
+
+
+@pytest.mark.parametrize("content", [None, [], "orders", 3])
+def test_a_document_that_is_no_dict_is_said_to_be_none(content: Any) -> None:
+    """An empty file reads as None."""
+    (problem,) = document_problems(parse_document(json.dumps(content)))
+
+    assert "the document must be a dict with the sections connections, data_models" in str(problem)
+
+
+def test_what_may_work_all_the_same_is_a_warning() -> None:
+    """It is returned, and refuses nothing."""
+    content = changed(_put("pipelines", 1, schedule={"type": "on_demand", "delay": "soon"}))
+
+    (warning,) = check_document(load_document(content))
+
+    assert "pipelines[1].schedule.delay should look like '1d', not 'soon'" in str(warning)
+
+
+def test_problems_show_no_secret() -> None:
+    """Also where a dict with a secret stands in the wrong place."""
+    content = sample()
+    content["connections"][0]["config"] = json.dumps({"password": "hunter2"})
+    content["connections"][1]["password"] = "hunter2"
+    content["pipelines"][0]["partner_feed_key"] = "hunter2****"
+
+    found = errors(content)
+
+    assert 3 == len(found)
+    assert "hunter2" not in str(found)
+
+
+@pytest.mark.parametrize("strange", [None, "", 0, 1.5, True, "x", [], [[]], {}, {"type": []}, [{"mapping_type": {}}]])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_no_value_is_too_strange_to_be_checked(kind: Kind[Any], strange: Any) -> None:
+    """A check that raises hides every other problem."""
+    for name in ("id", *kind.writable):
+        content = changed(_put(kind.plural, 0, **{name: strange}))
+
+        assert all(problem.split("[")[0] in SECTIONS for problem in errors(content))
+
+
+# The schema
+
+
+def test_the_schema_is_published_as_it_is_in_the_package() -> None:
+    """The page and the package are one file."""
+    assert PUBLISHED.resolve() == Path(str(files("airflow_provider_mparticle").joinpath("document.schema.json")))
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_the_sample_fits_the_schema() -> None:
+    """What the rules accept, an editor does not underline."""
+    assert [] == [error.message for error in Draft202012Validator(SCHEMA).iter_errors(sample())]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_the_schema_has_the_fields_that_can_be_written(kind: Kind[Any]) -> None:
+    """No more, no fewer, and the same ones are required."""
+    described = SCHEMA["$defs"][kind.name]
+
+    assert {"id", *kind.writable} == set(described["properties"])
+    assert set(resources.REQUIRED[kind.name]) == set(described["required"])
+    assert described["additionalProperties"] is False
+    assert f"#/$defs/{kind.name}" == SCHEMA["properties"][kind.plural]["items"]["$ref"]
+    assert dict(resources.DEFAULTS.get(kind.name, {})) == {
+        name: field["default"] for name, field in described["properties"].items() if "default" in field
+    }
+
+
+def test_the_schema_has_the_words_of_the_rules() -> None:
+    """Two lists of the same words would drift apart."""
+    definitions = SCHEMA["$defs"]
+    pipeline = definitions["pipeline"]["properties"]
+    mode, schedule = (definitions[name]["properties"] for name in ("sync_mode", "schedule"))
+    needed = {rule["if"]["properties"]["mapping_type"]["const"]: rule["then"]["required"] for rule in _mapping_rules()}
+
+    assert f"^{resources.SLUG.pattern}$" == definitions["slug"]["pattern"]
+    assert [*resources.SYNC_MODES] == mode["type"]["enum"]
+    assert [*resources.ITERATOR_DATA_TYPES] == mode["iterator_data_type"]["examples"]
+    assert [*resources.SCHEDULE_TYPES] == schedule["type"]["enum"]
+    assert [*resources.FREQUENCIES] == schedule["frequency"]["enum"]
+    assert [*resources.ENVIRONMENTS] == pipeline["environment"]["enum"]
+    assert [*resources.PIPELINE_STATES] == pipeline["state"]["enum"]
+    assert [*resources.MAPPINGS] == definitions["mapping"]["properties"]["mapping_type"]["enum"]
+    assert {name: [*keys] for name, keys in resources.MAPPINGS.items()} == needed
+
+
+def test_the_schema_marks_the_secrets() -> None:
+    """They are written and never read back."""
+    marked, named = set(), set()
+    for kind in KINDS:
+        properties = SCHEMA["$defs"][kind.name]["properties"]
+        for name, field in {**properties, **properties.get("config", {}).get("properties", {})}.items():
+            marked |= {name} if field.get("writeOnly") else set()
+            named |= {name} if SECRET_NAME.search(name) else set()
+
+    assert {"password", "service_account_key", "partner_feed_key"} == marked == named
+
+
+def _mapping_rules() -> list[dict[str, Any]]:
+    rules: list[dict[str, Any]] = SCHEMA["$defs"]["mapping"]["allOf"]
+    return rules

@@ -1,0 +1,403 @@
+"""Plans: what has to be done, in which order, and what is refused before anything is sent. No HTTP."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.kinds import CONNECTION, DATA_MODEL, KINDS, PIPELINE
+from airflow_provider_mparticle.client.models import DataModel
+from airflow_provider_mparticle.document import load_document
+from airflow_provider_mparticle.planning import LOG_IN_WITH, Action, Plan, Workspace, plan
+from airflow_provider_mparticle.resources import Difference, differences
+
+SAMPLE = Path(__file__).parents[1] / "samples" / "workspace.yaml"
+SECRETS = ("bigquery-service-account-key", "snowflake-password", "customers-feed-key", "orders-feed-key")
+
+
+def sample() -> dict[str, Any]:
+    """A realistic document, fresh for each caller to change."""
+    return copy.deepcopy(load_document(SAMPLE).content)
+
+
+def workspace_of(content: dict[str, Any]) -> Workspace:
+    """A workspace as mParticle shows it after that document was applied: passwords left out, feed keys masked."""
+    shown = copy.deepcopy(content)
+    for connection in shown.get("connections", ()):
+        for name in ("password", "service_account_key"):
+            connection["config"].pop(name, None)
+    for pipeline in shown.get("pipelines", ()):
+        pipeline["partner_feed_key"] = "****"
+    return Workspace(
+        {kind.name: {one["id"]: kind.model.read(one) for one in shown.get(kind.plural, ())} for kind in KINDS}
+    )
+
+
+def planned(content: dict[str, Any], workspace: Workspace | None = None, *, prune: bool = False) -> Plan:
+    """Plan a document against a workspace; by default against one where the sample was applied."""
+    there = workspace_of(sample()) if workspace is None else workspace
+    return plan(load_document(content), there, prune=prune)
+
+
+def changes(of: Plan) -> list[str]:
+    """The steps that do something, as a person reads them."""
+    return [str(step) for step in of.steps if step.is_change]
+
+
+def minimal(**sections: Any) -> dict[str, Any]:
+    """A document that runs a pipeline on what is there already."""
+    pipeline = {
+        "id": "new",
+        "name": "New",
+        "connection_id": "sales-snowflake",
+        "data_model_id": "orders",
+        "sync_mode": {"type": "full"},
+        "schedule": {"type": "on_demand"},
+    }
+    return {"pipelines": [{**pipeline, **sections}]}
+
+
+# Steps
+
+
+def test_an_empty_workspace_gets_everything_in_the_order_of_dependency() -> None:
+    """A pipeline can only refer to what is there."""
+    found = planned(sample(), Workspace())
+
+    assert [Action.CREATE] * 10 == [step.action for step in found.steps]
+    kinds = [step.kind.name for step in found.steps]
+    assert kinds == sorted(kinds, key=[kind.name for kind in KINDS].index)
+    assert () == found.refusals
+    assert not found.is_empty
+
+
+def test_what_is_as_described_is_unchanged() -> None:
+    """Secrets that mParticle does not show are no difference."""
+    found = planned(sample())
+
+    assert {Action.UNCHANGED} == {step.action for step in found.steps}
+    assert found.is_empty
+
+
+def test_an_update_names_each_difference() -> None:
+    """A person sees what would change, to what."""
+    content = sample()
+    content["pipelines"][1]["schedule"]["frequency"] = "daily"
+    content["pipelines"][1]["name"] = "Orders, daily"
+    content["connections"][1]["config"]["warehouse"] = "LARGE"
+
+    found = planned(content)
+
+    assert ["~ connection sales-snowflake", "~ pipeline orders-hourly"] == changes(found)
+    assert [
+        Difference("name", "Orders, hourly", "Orders, daily"),
+        Difference("schedule.frequency", "hourly", "daily"),
+    ] == [*found.steps[-2].differences]
+
+
+@pytest.mark.parametrize("bound", ["until", "end"])
+def test_a_bound_that_is_taken_away_is_a_difference(bound: str) -> None:
+    """Blank means unbounded, so leaving it out says something."""
+    before, after = sample(), sample()
+    name = {"until": "sync_mode", "end": "schedule"}[bound]
+    before["pipelines"][1][name][bound] = "2028-01-01T00:00:00Z"
+    after["pipelines"][1][name].pop(bound, None)
+
+    (step,) = (step for step in planned(after, workspace_of(before)).steps if step.is_change)
+
+    assert (Difference(f"{name}.{bound}", "2028-01-01T00:00:00Z", None),) == step.differences
+
+
+def test_what_the_document_does_not_name_is_let_be() -> None:
+    """A document may own a part of a workspace."""
+    assert ["+ pipeline new"] == changes(planned(minimal()))
+
+
+def test_prune_deletes_what_the_sections_do_not_name_in_the_reverse_order() -> None:
+    """What nothing builds on goes first, after everything else is done."""
+    content = sample()
+    content["pipelines"] = [{**content["pipelines"][2], "name": "Changed"}]
+    content["data_models"] = content["data_models"][2:]
+    content["connections"] = content["connections"][:1]
+
+    found = planned(content, prune=True)
+
+    assert [
+        "~ pipeline page-views-backfill",
+        "- pipeline customers-daily",
+        "- pipeline orders-hourly",
+        "- data model customers",
+        "- data model orders",
+        "- connection sales-snowflake",
+    ] == changes(found)
+    assert () == found.refusals
+
+
+def test_prune_does_not_touch_a_section_that_is_not_there() -> None:
+    """A document without connections says nothing about connections."""
+    found = planned({"pipelines": []}, prune=True)
+
+    assert {"pipeline"} == {step.kind.name for step in found.steps}
+    assert 3 == found.counts()["delete"]
+    assert planned({}, prune=True).is_empty
+
+
+def test_without_prune_nothing_is_deleted() -> None:
+    """Deleting has to be asked for."""
+    assert planned({"pipelines": [], "connections": []}).is_empty
+
+
+# Refusals
+
+
+def test_everything_that_mparticle_cannot_do_is_refused_at_once() -> None:
+    """In the plan, not in the middle of carrying it out."""
+    content = sample()
+    content["pipelines"][0]["sync_mode"] = {"type": "full"}
+    content["pipelines"][1]["connection_id"] = "nowhere"
+    content["pipelines"][1]["data_model_id"] = "nothing"
+    content["pipelines"][2]["sync_mode"] = {
+        "type": "incremental",
+        "iterator_field": "seen_at",
+        "iterator_data_type": "timestamp",
+    }
+    del content["connections"][1]["config"]["password"]
+    content["connections"][1]["name"] = "Renamed"
+
+    found = planned(content)
+
+    assert 5 == len(found.refusals)
+    text = "\n".join(found.refusals)
+    assert "Pipeline 'customers-daily' syncs in mode 'incremental' and cannot become 'full'" in text
+    assert "Pipeline 'page-views-backfill' syncs in mode 'full' and cannot become 'incremental'" in text
+    assert "Pipeline 'orders-hourly' refers to the connection 'nowhere', which neither the document nor" in text
+    assert "Pipeline 'orders-hourly' refers to the data model 'nothing'" in text
+    assert "Connection 'sales-snowflake' would be written without a secret" in text
+    assert not found.is_empty
+
+
+@pytest.mark.parametrize("name", ["connection_id", "data_model_id", "field_transformation_id"])
+def test_a_reference_to_nothing_is_refused(name: str) -> None:
+    """MParticle would refuse it half-way."""
+    (refused,) = planned(minimal(**{name: "gone"})).refusals
+
+    assert f"Pipeline 'new' refers to the {name[:-3].replace('_', ' ')} 'gone'" in refused
+
+
+def test_a_reference_may_lead_into_the_workspace() -> None:
+    """Another document, or a person, owns what it refers to."""
+    assert () == planned(minimal()).refusals
+
+
+def test_a_reference_that_is_there_already_is_not_doubted() -> None:
+    """The credentials may not see everything that mParticle has."""
+    content = sample()
+    seen = Workspace({"pipeline": workspace_of(content).of(PIPELINE)})
+
+    assert planned({"pipelines": content["pipelines"]}, seen).is_empty
+
+
+def test_a_pipeline_that_stays_keeps_what_it_refers_to() -> None:
+    """Whether the document names the pipeline or not."""
+    content = sample()
+    unnamed = planned({"connections": content["connections"][:1]}, prune=True)
+    named = planned({"data_models": [], "pipelines": content["pipelines"]}, prune=True)
+
+    assert 2 == len(unnamed.refusals)
+    assert "Connection 'sales-snowflake' cannot be deleted: pipeline 'customers-daily' refers to it" in str(
+        unnamed.refusals
+    )
+    assert 3 == len(named.refusals)
+
+
+def test_what_a_pipeline_is_moved_away_from_may_go() -> None:
+    """The update comes before the deletion."""
+    content = sample()
+    content["pipelines"][0]["data_model_id"] = "orders"
+    del content["data_models"][0]
+
+    found = planned(content, prune=True)
+
+    assert ["~ pipeline customers-daily", "- data model customers"] == changes(found)
+    assert () == found.refusals
+
+
+def test_a_pipeline_may_refer_to_what_the_same_document_deletes_no_more_than_to_nothing() -> None:
+    """Naming a model in a pipeline does not keep it, and neither does mParticle having it."""
+    content = minimal()
+
+    found = planned({**content, "data_models": sample()["data_models"][:1]}, prune=True)
+
+    assert "Data model 'orders' cannot be deleted: pipeline 'new' refers to it" in str(found.refusals)
+
+
+@pytest.mark.parametrize("provider", LOG_IN_WITH)
+def test_a_connection_is_not_written_without_its_secret(provider: str) -> None:
+    """An export that is edited and applied would otherwise take the password away."""
+    connection = {"id": "c", "name": "C", "service_provider": provider, "config": {"database": "A"}}
+    there = workspace_of({"connections": [connection]})
+    with_secret = {**connection, "name": "D", "config": {LOG_IN_WITH[provider]: "hunter2"}}
+
+    assert planned({"connections": [connection]}, there).is_empty
+    (refused,) = planned({"connections": [{**connection, "name": "D"}]}, there).refusals
+    assert f"config.{LOG_IN_WITH[provider]}" in refused
+    assert () == planned({"connections": [with_secret]}, there).refusals
+
+
+def test_another_provider_may_have_no_secret() -> None:
+    """What is not known passes through."""
+    connection = {"id": "c", "name": "C", "service_provider": "Databricks", "config": {"host": "a"}}
+
+    assert (
+        ()
+        == planned({"connections": [{**connection, "name": "D"}]}, workspace_of({"connections": [connection]})).refusals
+    )
+
+
+def test_a_template_is_not_written_as_a_secret() -> None:
+    """The command line does not render; where nothing is written, it does not matter."""
+    content = sample()
+    content["connections"][1]["config"]["password"] = "{{ conn.snowflake.password }}"
+
+    assert planned(content).is_empty
+    (refused,) = planned(content, Workspace()).refusals
+    assert "Connection 'sales-snowflake': config.password is a template that was not rendered" in refused
+
+
+def test_a_document_that_is_wrong_is_not_planned() -> None:
+    """All of its problems in one message."""
+    with pytest.raises(ConfigError, match=r"connections must be a list.*pipelines must be a list"):
+        planned({"connections": None, "pipelines": None})
+
+
+# What is shown
+
+
+def test_a_plan_is_readable() -> None:
+    """The signs of a diff, the differences indented, and a summary."""
+    content = sample()
+    content["data_models"][0]["config"]["sql_query"] += "\nAND c.id > 0"
+    content["pipelines"][1]["schedule"]["frequency"] = "daily"
+    content["pipelines"] = [*content["pipelines"][1:], minimal()["pipelines"][0]]
+
+    assert [
+        "= connection events-bigquery",
+        "= connection sales-snowflake",
+        "~ data model customers",
+        "    config.sql_query:",
+        "          SELECT c.id, c.email, c.updated_at",
+        "          FROM sales.public.customers c",
+        "          WHERE c.email IS NOT NULL",
+        "        + AND c.id > 0",
+        "= data model orders",
+        "= data model page-views",
+        "= field transformation orders-to-events",
+        "= field transformation people",
+        "~ pipeline orders-hourly",
+        "    schedule.frequency: 'hourly' -> 'daily'",
+        "= pipeline page-views-backfill",
+        "+ pipeline new",
+        "- pipeline customers-daily",
+        "1 to create, 2 to update, 7 unchanged, 1 to delete",
+    ] == planned(content, prune=True).lines()
+
+
+def test_refusals_are_shown_with_the_plan() -> None:
+    """They belong to what would be done."""
+    *_, refused, summary = planned(minimal(data_model_id="gone")).lines()
+
+    assert refused.startswith("! Pipeline 'new' refers to the data model 'gone'")
+    assert "1 to create, 0 to update, 0 unchanged, 0 to delete, 1 refused: nothing can be applied" == summary
+
+
+def test_a_plan_as_json() -> None:
+    """What scripts and XComs get."""
+    content = minimal()
+    content["connections"] = [{**sample()["connections"][1], "name": "Renamed"}]
+
+    assert {
+        "steps": [
+            {
+                "action": "update",
+                "kind": "connection",
+                "id": "sales-snowflake",
+                "differences": [{"field": "name", "have": "Sales", "wanted": "Renamed"}],
+            },
+            {"action": "create", "kind": "pipeline", "id": "new"},
+        ],
+        "refusals": [],
+        "counts": {"create": 1, "update": 1, "unchanged": 0, "delete": 0},
+    } == json.loads(json.dumps(planned(content).as_dict()))
+
+
+def test_a_plan_shows_no_secret() -> None:
+    """Not even one that mParticle shows in part, or that differs."""
+    there = workspace_of(sample())
+    content = sample()
+    for number, pipeline in enumerate(content["pipelines"][:2]):
+        object.__setattr__(there.of(PIPELINE)[pipeline["id"]], "partner_feed_key", f"another-{number}****")
+    for connection in content["connections"]:
+        object.__setattr__(there.of(CONNECTION)[connection["id"]], "name", "Another")
+        there.of(CONNECTION)[connection["id"]].config["password"] = "shown-password"  # type: ignore[index]
+
+    found = planned(content, there)
+    shown = "\n".join([*found.lines(), json.dumps(found.as_dict()), repr(found), *map(repr, found.steps)])
+
+    assert 4 == found.counts()["update"]
+    assert "    partner_feed_key: (secret)" in found.lines()
+    assert [] == [secret for secret in (*SECRETS, "another-", "shown-password") if secret in shown]
+
+
+def test_a_workspace_as_a_document_has_what_can_be_written() -> None:
+    """Without audit fields, states of health, blanks and masks, in the order of ids."""
+    answer = {
+        "id": "b",
+        "name": "B",
+        "type": "sql",
+        "state": "active",
+        "status": "healthy",
+        "errors": [],
+        "created_on": "2026-01-01",
+        "config": {"sql_query": "SELECT /** all */ 1", "note": None, "hidden": "****"},
+    }
+    found = {one: DataModel.read({**answer, "id": one}) for one in ("b", "a")}
+
+    assert {
+        "data_models": [
+            {"id": one, "name": "B", "state": "active", "type": "sql", "config": {"sql_query": "SELECT /** all */ 1"}}
+            for one in ("a", "b")
+        ]
+    } == Workspace({DATA_MODEL.name: found}).as_document()
+
+
+# Differences, as far as documents brought them to light
+
+
+@pytest.mark.parametrize(
+    ("have", "wanted", "differs"),
+    [
+        ("SELECT /** a */ 1", "SELECT /** b */ 1", True),
+        ("SELECT /** a */ 1", "SELECT /** a */ 1", False),
+    ],
+)
+def test_a_comment_is_no_mask(have: str, wanted: str, differs: bool) -> None:
+    """Asterisks in SQL hide nothing."""
+    model = DataModel("m", config={"sql_query": have})
+
+    assert differs == bool(differences(model, {"config": {"sql_query": wanted}}))
+
+
+def test_what_mparticle_shows_as_null_in_a_list_is_no_difference() -> None:
+    """It may fill up a mapping with the keys that it does not have."""
+    content = {"field_transformations": sample()["field_transformations"]}
+    there = copy.deepcopy(content)
+    for one in there["field_transformations"]:
+        for mapping in one["mappings"]:
+            mapping.update({name: None for name in ("source", "destination", "value") if name not in mapping})
+
+    assert planned(content, workspace_of(there)).is_empty

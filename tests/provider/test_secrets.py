@@ -1,0 +1,471 @@
+"""
+No secret shows up anywhere: not in a log at DEBUG, not in an error, not in anything that Airflow keeps.
+
+Sought are the client secret, every token that the login handed out, and the feed's key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import pickle
+import secrets
+import sqlite3
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, TaskDeferred
+
+from airflow_provider_mparticle.client import endpoints
+from airflow_provider_mparticle.client.errors import MParticleError
+from airflow_provider_mparticle.client.kinds import PIPELINE
+from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.operators import MParticleCreatePipelineOperator, MParticleTriggerPipelineOperator
+from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
+from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.simulator.faults import Fault
+from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
+from airflow_provider_mparticle.waiting import Outcome
+
+FEED_PIPELINE = {
+    "pipeline_id": "refunds",
+    "name": "Refunds",
+    "connection_id": "warehouse",
+    "data_model_id": "orders-model",
+    "sync_mode": {"type": "full"},
+    "schedule": {"type": "on_demand"},
+    "partner_feed_id": 11,
+}
+
+
+class Search:
+    """
+    Looks for the secrets of one simulator.
+
+    The simulator forgets tokens that it has expired, so whoever expires them does it here.
+    """
+
+    def __init__(self, simulator: Simulator, feed_key: str) -> None:
+        self.simulator = simulator
+        self._known = {"client secret": simulator.client_secret, "feed key": feed_key}
+
+    @property
+    def sought(self) -> dict[str, str]:
+        """Every secret so far, by what it is."""
+        for token in list(self.simulator._tokens._ends):
+            if token not in self._known.values():
+                self._known[f"token {len(self._known) - 1}"] = token
+        return self._known
+
+    def expire_tokens(self) -> None:
+        """Expire every token, and go on looking for it."""
+        assert self.sought
+        self.simulator.expire_tokens()
+
+    def rotate_credentials(self) -> None:
+        """Replace the credentials, and go on looking for the old ones."""
+        assert self.sought
+        self.simulator.rotate_credentials(client_secret=secrets.token_urlsafe())
+
+    def found_in(self, **places: Any) -> list[str]:
+        """What was found, and where."""
+        texts = {place: shown if isinstance(shown, str) else repr(shown) for place, shown in places.items()}
+        return [
+            f"{what} in {place}" for what, one in self.sought.items() for place, text in texts.items() if one in text
+        ]
+
+
+@pytest.fixture
+def search(start_simulator: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch) -> Search:
+    """A simulator with secrets that stand in no source file, and who looks for them; all loggers are at DEBUG."""
+    simulator = start_simulator(client_secret=secrets.token_urlsafe(), run_s=1.5)
+    simulator.add_pipeline("orders")
+    key = secrets.token_urlsafe()
+    # Airflow takes a variable for a secret only if its name says so.
+    monkeypatch.setenv("AIRFLOW_VAR_ORDERS_FEED", key)
+    return Search(simulator, key)
+
+
+@pytest.fixture
+def everything_said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """All that was logged, at any level by anybody, and all that was printed."""
+    caplog.set_level(logging.DEBUG)
+    for name in ("urllib3", "requests", "aiohttp", "asyncio", "tenacity", "airflow", "airflow_provider_mparticle"):
+        caplog.set_level(logging.DEBUG, name)
+
+    def said() -> str:
+        arguments = "\n".join(repr((record.msg, record.args, record.exc_info)) for record in caplog.records)
+        return "\n".join([caplog.text, arguments, *capfd.readouterr()])
+
+    return said
+
+
+def everything_stored() -> str:
+    """Every row of every table of Airflow's database, and every log file."""
+    home = Path(os.environ["AIRFLOW_HOME"])
+    with sqlite3.connect(home / "airflow.db") as database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        rows = [row for name in tables for row in database.execute(f'SELECT * FROM "{name}"')]
+    cells = [cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell) for row in rows for cell in row]
+    files = [file.read_text(errors="replace") for file in (home / "logs").rglob("*") if file.is_file()]
+    return "\n".join([*cells, *files])
+
+
+def everything_of(error: BaseException | None) -> str:
+    """An error with all its causes: text, repr, attributes, traceback, and what an executor would pickle."""
+    told = []
+    while error:
+        told += [str(error), repr(error), *traceback.format_exception(error)]
+        if isinstance(error, MParticleError):
+            told += [repr(vars(error)), repr(pickle.dumps(error)), repr(Outcome({}, error).as_event())]
+        error = error.__cause__ or error.__context__
+    return "\n".join(told)
+
+
+@contextmanager
+def meanwhile(simulator: Simulator, act: Callable[[], None]) -> Iterator[None]:
+    """Do something as soon as somebody waits for a run."""
+
+    def wait_and_act() -> None:
+        while not simulator.count("GET", "/runs/"):
+            time.sleep(0.02)
+        act()
+
+    acting = Thread(target=wait_and_act, daemon=True)
+    acting.start()
+    yield
+    acting.join(timeout=20)
+
+
+def main_job(dag_id: str, errors: list[BaseException], *, deferrable: bool = True, secret: str = "") -> DAG:
+    """Create a pipeline with a feed key, trigger it, sense it; *secret* gives one away on purpose."""
+    args = {"on_failure_callback": lambda context: errors.append(context["exception"])}
+    with DAG(dag_id, schedule=None, start_date=datetime(2026, 1, 1), default_args=args) as dag:
+        create = MParticleCreatePipelineOperator(
+            task_id="create",
+            **{**FEED_PIPELINE, "name": secret or "Refunds"},
+            partner_feed_key="{{ var.value.orders_feed }}",
+            if_exists="update",
+        )
+        trigger = MParticleTriggerPipelineOperator(
+            task_id="trigger", pipeline_id="refunds", wait_for_completion=False, deferrable=deferrable
+        )
+        sense = MParticlePipelineRunSensor(
+            task_id="sense",
+            pipeline_id="refunds",
+            pipeline_run_id="{{ ti.xcom_pull('trigger')['pipeline_run_id'] }}",
+            deferrable=deferrable,
+            poll_interval=0.3,
+        )
+        create >> trigger >> sense
+    return dag
+
+
+# Whole DAGs
+
+
+@pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "in the worker"])
+def test_a_run_with_expired_tokens(
+    run_dag: Callable[[Any], Any], search: Search, everything_said: Callable[[], str], deferrable: bool
+) -> None:
+    """Tokens die before their time, before a task and in the middle of a wait; each is renewed in silence."""
+    errors: list[BaseException] = []
+    MParticleHook().list_pipelines()
+    search.expire_tokens()
+
+    with meanwhile(search.simulator, search.expire_tokens):
+        run = run_dag(main_job(f"expired_{deferrable}", errors, deferrable=deferrable))
+
+    assert "success" == run.state
+    assert {"client secret", "feed key", "token 1", "token 2", "token 3"} == set(search.sought)
+    assert [] == search.found_in(said=everything_said(), stored=everything_stored())
+
+
+@pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "in the worker"])
+def test_a_run_whose_credentials_are_refused_half_way(
+    run_dag: Callable[[Any], Any], search: Search, everything_said: Callable[[], str], deferrable: bool
+) -> None:
+    """Somebody rotates the secret while a task waits: it fails, and its error says what to correct."""
+    errors: list[BaseException] = []
+
+    with meanwhile(search.simulator, search.rotate_credentials):
+        run = run_dag(main_job(f"rotated_{deferrable}", errors, deferrable=deferrable))
+
+    assert "failed" == run.state
+    assert "refused the login of Airflow connection 'mparticle_default'" in str(errors[0])
+    assert {"client secret", "feed key", "token 1"} == set(search.sought)
+    assert [] == search.found_in(said=everything_said(), stored=everything_stored(), errors=everything_of(errors[0]))
+
+
+def test_a_run_whose_credentials_are_refused_from_the_start(
+    run_dag: Callable[[Any], Any], search: Search, everything_said: Callable[[], str]
+) -> None:
+    """The usual typing mistake."""
+    errors: list[BaseException] = []
+    search.rotate_credentials()
+
+    run = run_dag(main_job("refused", errors))
+
+    assert "failed" == run.state
+    assert 1 == len(errors)
+    assert [] == search.found_in(said=everything_said(), stored=everything_stored(), errors=everything_of(errors[0]))
+
+
+def test_a_run_against_a_server_that_repeats_what_it_was_sent(
+    run_dag: Callable[[Any], Any], search: Search, everything_said: Callable[[], str]
+) -> None:
+    """Some proxies put the whole request into their error page."""
+    errors: list[BaseException] = []
+    MParticleHook().list_pipelines()
+    secret, key, token = search.sought.values()
+    for method, status, echo in (("GET", 503, f"{secret} {token}"), ("POST", 422, f"{secret} {token} {key}")):
+        search.simulator.inject(Fault(method, "/inputs/data-pipelines", status=status, body=f"<p>You sent {echo}</p>"))
+
+    run = run_dag(main_job("echoed", errors))
+
+    assert "failed" == run.state
+    assert "saying: You sent *** *** ***" in str(errors[0])
+    assert [] == search.found_in(said=everything_said(), stored=everything_stored(), errors=everything_of(errors[0]))
+
+
+# One call at a time, with either client
+
+
+def by_hook(call: endpoints.Call[Any]) -> Any:
+    """Carry out a call as a task does."""
+    return MParticleHook().send(call, retry=False)
+
+
+def by_trigger(call: endpoints.Call[Any]) -> Any:
+    """Carry out a call as a trigger does."""
+
+    async def send() -> Any:
+        async with MParticleHook().async_client() as client:
+            return await client.send(call, retry=False)
+
+    return asyncio.run(send())
+
+
+def create_call(search: Search) -> endpoints.Call[Any]:
+    """A call that carries all three secrets."""
+    return endpoints.create_resource(PIPELINE, {**_wire(FEED_PIPELINE), "partner_feed_key": search.sought["feed key"]})
+
+
+LOGIN, CREATE = "/oauth/token", "/data-pipelines"
+WAYS_TO_WRITE: dict[str, Callable[[str], str]] = {
+    "json": lambda text: json.dumps({"errors": [{"message": text}]}),
+    "array": lambda text: json.dumps([text]),
+    "html": "<html><body>{}</body></html>".format,
+    "text": str,
+}
+ANSWERS = [
+    *((LOGIN, status, way) for status in (200, 401, 500) for way in ("json", "html")),
+    *((CREATE, status, way) for status in (400, 401, 403, 404, 429, 500, 505) for way in ("json", "html")),
+    *((CREATE, 200, way) for way in ("array", "html", "text")),
+]
+
+
+@pytest.mark.parametrize("send", [by_hook, by_trigger])
+@pytest.mark.parametrize(
+    ("path", "status", "way"), ANSWERS, ids=[f"{way} with {status} to {path[1:]}" for path, status, way in ANSWERS]
+)
+def test_no_error_repeats_a_secret_that_the_server_repeats(
+    search: Search,
+    everything_said: Callable[[], str],
+    send: Callable[[endpoints.Call[Any]], Any],
+    path: str,
+    status: int,
+    way: str,
+) -> None:
+    """Errors go to logs, to callbacks and to the triggerer's events."""
+    if path == CREATE:
+        send(endpoints.list_resources(PIPELINE))
+    sent = {what: secret for what, secret in search.sought.items() if path == CREATE or what == "client secret"}
+    body = WAYS_TO_WRITE[way](f"You sent: Bearer {sent}")
+    search.simulator.inject(Fault(path=path, status=status, times=None, body=body))
+
+    with pytest.raises(MParticleError) as failed:
+        send(create_call(search))
+
+    assert len(sent) == (1 if path == LOGIN else 3)
+    assert [] == search.found_in(said=everything_said(), error=everything_of(failed.value))
+
+
+@pytest.mark.parametrize("send", [by_hook, by_trigger])
+@pytest.mark.parametrize("path", ["/oauth/token", "/data-pipelines"])
+def test_no_error_without_an_answer_shows_a_secret(
+    search: Search, everything_said: Callable[[], str], send: Callable[[endpoints.Call[Any]], Any], path: str
+) -> None:
+    """The libraries below keep the request in their errors."""
+    search.simulator.inject(Fault(path=path, lose="before"))
+
+    with pytest.raises(MParticleError) as failed:
+        send(create_call(search))
+
+    assert [] == search.found_in(said=everything_said(), error=everything_of(failed.value))
+
+
+# What is kept and shown
+
+
+def test_what_is_handed_to_the_triggerer(search: Search) -> None:
+    """Airflow stores it in plain text and shows it in its UI."""
+    context: Any = {"ti": _TaskInstance(), "dag_run": _DagRun()}
+    tasks = [
+        MParticleTriggerPipelineOperator(task_id="trigger", pipeline_id="orders", deferrable=True),
+        MParticlePipelineRunSensor(task_id="sense", pipeline_id="orders", deferrable=True),
+    ]
+
+    stored = []
+    for task in tasks:
+        with pytest.raises(TaskDeferred) as deferred:
+            task.resume_execution("execute", {}, context)
+        stored.append(json.dumps([*deferred.value.trigger.serialize(), deferred.value.kwargs]))
+
+    assert "token 1" in search.sought
+    assert [] == search.found_in(stored=stored)
+
+
+class _TaskInstance:
+    """As much of a task instance as the trigger operator asks for."""
+
+    max_tries = 0
+    try_number = 1
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        """Drop it."""
+
+
+class _DagRun:
+    """As much of a DAG run as the trigger operator asks for."""
+
+    start_date = datetime(2026, 1, 1)
+    clear_number = 0
+
+
+def test_what_a_debugger_shows(search: Search) -> None:
+    """Error reports carry the reprs of local variables: hook, client, configuration, request, trigger."""
+    hook = MParticleHook()
+    hook.create_pipeline({**_wire(FEED_PIPELINE), "partner_feed_key": search.sought["feed key"]})
+    client = hook.get_conn()
+    pipeline = hook.get_pipeline("refunds")
+    trigger = MParticlePipelineRunTrigger("mparticle_default", "orders", 1, 1, time.time() - 1)
+    with suppress(MParticleError):
+        by_trigger(endpoints.list_resources(PIPELINE))
+
+    shown = {
+        "hook": (hook, vars(hook)),
+        "client": (client, vars(client), client.config, vars(client.config)),
+        "credentials": client.config.credentials,
+        "call": create_call(search),
+        "pipeline": (pipeline, pipeline.as_dict()),
+        "trigger": (trigger, vars(trigger)),
+        "steps": _steps_of_an_exchange(client.config, search),
+        "tokens": _kept_tokens(),
+    }
+
+    assert "token 1" in search.sought
+    assert [] == search.found_in(**shown)
+
+
+def _wire(fields: dict[str, Any]) -> dict[str, Any]:
+    """The operator's arguments under mParticle's names."""
+    return {"id" if name == "pipeline_id" else name: value for name, value in fields.items()}
+
+
+def _steps_of_an_exchange(config: Any, search: Search) -> list[str]:
+    """The reprs of all that an exchange yields: the need for a token, the login, the signed request."""
+    from airflow_provider_mparticle.client.exchange import TokenNeeded, exchange, login
+
+    token = search.sought["token 1"]
+    steps = exchange(endpoints.list_resources(PIPELINE), config)
+    return [repr(next(login(config))), repr(next(steps)), repr(steps.send(token)), repr(TokenNeeded(refused=token))]
+
+
+def _kept_tokens() -> str:
+    from airflow_provider_mparticle.client import tokens
+
+    return repr(tokens._tokens)
+
+
+# The search itself
+
+
+@pytest.mark.parametrize("secret", ["client secret", "feed key", "token 1"])
+@pytest.mark.parametrize(
+    "give_away",
+    [
+        lambda secret: logging.getLogger("urllib3.connectionpool").debug("Authorization: Bearer %s", secret),
+        lambda secret: logging.getLogger("aiohttp.client").debug({"headers": {"Authorization": secret}}),
+        lambda secret: logging.getLogger("airflow_provider_mparticle.client").info("Logged in: %r", [secret]),
+        lambda secret: print("secret:", secret),
+        lambda secret: os.system(f"echo {secret} >&2"),  # noqa: S605
+    ],
+    ids=["log argument", "log message", "log repr", "stdout", "stderr of a child"],
+)
+def test_the_search_finds_what_is_said_on_purpose(
+    search: Search, everything_said: Callable[[], str], secret: str, give_away: Callable[[str], object]
+) -> None:
+    """A search that finds nothing proves nothing unless it can find something."""
+    MParticleHook().list_pipelines()
+
+    give_away(search.sought[secret])
+
+    assert [f"{secret} in said"] == search.found_in(said=everything_said())
+
+
+def test_the_search_finds_what_is_stored_on_purpose(
+    run_dag: Callable[[Any], Any], search: Search, everything_said: Callable[[], str]
+) -> None:
+    """As above, for XComs, rendered fields and whatever else Airflow keeps of a run."""
+    given_away = f"Refunds {secrets.token_urlsafe()}"
+    search.sought["given away"] = given_away.split()[1]
+
+    run = run_dag(main_job("given_away", [], secret=given_away))
+
+    assert "success" == run.state
+    assert ["given away in stored"] == search.found_in(stored=everything_stored())
+    assert "given away" in _places_of(search.sought["given away"])
+
+
+def _places_of(secret: str) -> str:
+    return "given away" if secret in everything_stored() else ""
+
+
+def test_the_search_finds_what_an_error_carries(search: Search) -> None:
+    """Also in a cause, and in what only an executor's pickle shows."""
+    secret = search.sought["client secret"]
+    errors = [
+        MParticleError(f"Bad secret {secret}"),
+        MParticleError("Refused", reasons=(f"Bad secret {secret}",)),
+        _chained(ValueError("The task failed"), ConnectionError(secret)),
+    ]
+
+    found = [search.found_in(error=everything_of(error)) for error in errors]
+
+    assert [["client secret in error"]] * 3 == found
+
+
+def _chained(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+def test_the_search_knows_every_token(search: Search) -> None:
+    """Also those that were expired or refused."""
+    MParticleHook().list_pipelines()
+    search.expire_tokens()
+    MParticleHook().list_pipelines()
+    search.rotate_credentials()
+
+    assert 2 == search.simulator.tokens_minted
+    assert {"client secret", "feed key", "token 1", "token 2"} == set(search.sought)
