@@ -92,7 +92,8 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
         since = first_look.timestamp()
         watch = Watch(finder, since + self.timeout, missing_since=since)
         with self._failing():
-            outcome, _ = drive(watch.look(time.time), self._send, time.sleep)
+            outcome, asked_pause_s = drive(watch.look(time.time), self._send, time.sleep)
+            self.poke_interval = max(self.poke_interval, asked_pause_s)  # of this look; the next has a new object
             return PokeReturnValue(outcome is not None, outcome.result() if outcome else None)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:

@@ -322,6 +322,12 @@ class Watch:
             log.info("mParticle answers again after %d looks in vain.", self._troubles)
         if run and run.state != self._last.state:
             log.info("Run %s of pipeline %r is %s.", run.pipeline_run_id, run.pipeline_id, run.state)
+            if not run.is_state_known:
+                log.warning(
+                    "The state %r is not known here and taken for under way; the extra run_states of the Airflow "
+                    "connection can say what it means.",
+                    run.state,
+                )
 
     def _say_trouble(self, error: MParticleError) -> None:
         self._troubles += 1
@@ -390,9 +396,10 @@ def _failed(run: PipelineRun) -> RunFailedError:
 def _timed_out(run: PipelineRun, error: MParticleError | None = None) -> RunTimeoutError:
     last = f"its last known state is {run.state}" if run.state else "its state was never seen"
     trouble = f" The last look failed: {error}" if error else ""
-    which = "No run" if run.pipeline_run_id is None else f"Run {run.pipeline_run_id}"
+    is_known = run.pipeline_run_id is not None
+    which, ended = (f"Run {run.pipeline_run_id}", "had not ended") if is_known else ("No run", "had ended")
     return RunTimeoutError(
-        f"{which} of pipeline {run.pipeline_id!r} ended before the deadline; {last}.{trouble} "
+        f"{which} of pipeline {run.pipeline_id!r} {ended} at the deadline; {last}.{trouble} "
         "It goes on in mParticle, which documents no way to cancel it. To wait on for it, use "
         "MParticlePipelineRunSensor with this pipeline_run_id, or trigger with if_running='attach'.",
         status=error.status if error else None,

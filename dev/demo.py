@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import time
 from collections import Counter
@@ -33,6 +34,7 @@ class Timeline:
 
 def main() -> int:
     """Run the demo; 0 means that everything is as it should be."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that Airflow's processes are ended, too
     shutil.rmtree(HOME, ignore_errors=True)
     dags = HOME / "dags"
     dags.mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -67,9 +68,9 @@ class StandaloneAirflow:
         for process in self._processes.values():
             process.terminate()
         for process in self._processes.values():
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):  # what is left of it, and its children
                 os.killpg(process.pid, signal.SIGKILL)
         self._processes.clear()
 

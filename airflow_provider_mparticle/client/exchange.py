@@ -96,10 +96,11 @@ def exchange(call: Call[T], config: ApiConfig) -> Generator[TokenNeeded | HttpRe
     unsigned = _unsigned(call, config)  # first, since what is wrong with the call itself is no reason to log in
     token: str = yield TokenNeeded()
     response: HttpResponse = yield _signed(unsigned, token)
+    secrets = (config.credentials.client_secret, token, *_secrets_in(call.json))
     if response.status == 401:  # the token died before its time: log in again, once
         token = yield TokenNeeded(refused=token)
         response = yield _signed(unsigned, token)
-    secrets = (config.credentials.client_secret, token, *_secrets_in(call.json))
+        secrets = (*secrets, token)
     answer = _read(response, call.title, call.ids, secrets)
     if call.scope is Scope.ACCOUNT:
         answer = _unwrapped(answer, response, call, secrets)
@@ -285,7 +286,7 @@ def _unreadable(
 ) -> UnreadableAnswerError:
     return UnreadableAnswerError(
         f"mParticle answered {response.status} to: {title}, with a body that is not what it documents"
-        f"{_said(response, secrets)}",
+        f"{_said(response, secrets)}.",
         status=response.status,
         reasons=_words(response, secrets),
         may_have_acted=True,

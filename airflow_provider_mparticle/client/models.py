@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
-from airflow_provider_mparticle.client.run_states import RUN_STATES, Progress, progress_of
+from airflow_provider_mparticle.client.run_states import RUN_STATES, Progress, is_known, progress_of
 
 # What JSON decodes to.
 Json = Any
@@ -121,6 +121,7 @@ class PipelineRun:
     type: str | None = None
     state: str | None = None
     progress: Progress = Progress.UNDER_WAY
+    is_state_known: bool = True
     started_on: datetime | None = None
     ended_on: datetime | None = None
     range_start: datetime | None = None
@@ -146,6 +147,7 @@ class PipelineRun:
             type=found["type"],
             state=found["state"],
             progress=progress_of(found["state"], states),
+            is_state_known=found["state"] is None or is_known(found["state"], states),
             started_on=instant(found["started_on"]),
             ended_on=instant(found["ended_on"]),
             range_start=instant(found["range_start"]),

@@ -32,4 +32,13 @@ RUN_STATES: Mapping[str, Progress] = {
 
 def progress_of(state: object, states: Mapping[str, Progress]) -> Progress:
     """Look a state word up, without regard to case; an unknown word, or no word at all, means under way."""
-    return states.get(str(state or "").strip().lower(), Progress.UNDER_WAY)
+    return states.get(_word(state), Progress.UNDER_WAY)
+
+
+def is_known(state: object, states: Mapping[str, Progress]) -> bool:
+    """Tell whether a state word is in the table."""
+    return _word(state) in states
+
+
+def _word(state: object) -> str:
+    return str(state or "").strip().lower()

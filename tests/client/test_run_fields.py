@@ -14,8 +14,8 @@ def test_the_id_of_a_run_is_never_read_from_id() -> None:
 
 
 def test_there_are_names_for_every_field_of_a_run() -> None:
-    """A field without names could never be filled; ``progress`` is derived from the state."""
-    fields = {field.name for field in dataclasses.fields(PipelineRun)} - {"progress"}
+    """A field without names could never be filled; ``progress`` and ``is_state_known`` follow from the state."""
+    fields = {field.name for field in dataclasses.fields(PipelineRun)} - {"progress", "is_state_known"}
 
     assert fields == set(RUN_FIELDS)
 

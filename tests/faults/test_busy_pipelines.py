@@ -130,6 +130,17 @@ def test_a_run_waited_for_is_not_taken_for_ours_by_a_retry(new_task, simulator, 
     assert (13326, 1) == (result["pipeline_run_id"], simulator.starts("orders"))
 
 
+def test_a_task_resumed_after_the_other_run_starts_ours_without_what_was_deferred(new_task, simulator):
+    """Airflow's dag.test() drops the arguments of a deferral, all but the event."""
+    task = new_task(if_running="wait", wait_for_completion=False)
+    others = {"pipeline_id": "orders", "pipeline_run_id": 1, "state": "success"}
+
+    result = task.resume("execute_after_other_run", {"status": "success", "run": others})
+
+    assert our_run(simulator)["pipeline_run_id"] == result["pipeline_run_id"]
+    assert 1 == simulator.starts("orders")
+
+
 def test_a_skipped_task_that_runs_again_does_not_take_the_other_run_for_its_own(new_task, simulator):
     """Airflow may not have heard of the skip, and the run it was skipped for has ended since."""
     task = new_task(if_running="skip")
@@ -174,11 +185,10 @@ def test_a_retry_after_a_clear_reattaches_to_the_second_run(task, simulator):
     [("fail", PipelineBusyError, 1), ("wait", 13326, 2), ("attach", 13325, 1), ("skip", AirflowSkipException, 1)],
     ids=["fail", "wait", "attach", "skip"],
 )
-@pytest.mark.parametrize("instant", [Instant.ACCEPTED, Instant.WAITING], ids=["id not stored", "id stored"])
-def test_a_task_cleared_while_its_run_goes_on_does_as_asked(new_task, simulator, instant, if_running, outcome, starts):
+def test_a_task_cleared_while_its_run_goes_on_does_as_asked(new_task, simulator, if_running, outcome, starts):
     """The user wants a fresh run, so the old one is in the way like anybody else's."""
     simulator.script_next_run("orders", LONG_RUN)
-    task = new_task(if_running=if_running).dies_at(instant)
+    task = new_task(if_running=if_running).dies_at(Instant.KNOWN)
     task.run_and_die()
 
     came_of_it = outcome_of(task.clear)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -440,3 +441,15 @@ def test_it_waits_in_a_dag(in_dag: Sense, simulator: Simulator, mode: dict[str, 
     result = in_dag(pipeline_run_id="{{ params.run_id }}", params={"run_id": run["pipeline_run_id"]}, **mode)
 
     assert ("success", run["pipeline_run_id"]) == (result["state"], result["pipeline_run_id"])
+
+
+def test_a_rescheduled_look_obeys_retry_after(simulator: Simulator) -> None:
+    """Airflow makes the pauses in this mode, so it has to be told of a longer one."""
+    simulator.add_run("orders", state="running")
+    simulator.fail_next(429, path="/status", headers={"Retry-After": "40"})
+    waiting = sensor(mode="reschedule", deferrable=False)
+
+    found = waiting.poke({"ti": SimpleNamespace(get_first_reschedule_date=lambda _: None)})
+
+    assert not found
+    assert 40 == waiting.poke_interval

@@ -403,6 +403,25 @@ def test_a_state_is_said_only_when_it_changes(caplog):
     assert ["queued", "running", "success"] == [record.args[-1] for record in caplog.records]
 
 
+def test_an_unknown_state_is_said_once_with_the_cure(caplog):
+    """Somebody who waits for ever has to learn that a word of mParticle's is not known here."""
+    warming = replace(RUNNING, state="pre_warming", is_state_known=False)
+    with caplog.at_level(logging.WARNING):
+        waited(warming, warming, RUNNING, DONE)
+
+    [said] = caplog.messages
+    assert "'pre_warming'" in said
+    assert "run_states" in said
+
+
+@pytest.mark.parametrize(("run_id", "said"), [(7, "Run 7 of pipeline 'orders' had not ended"), (None, "No run of")])
+def test_a_timeout_says_what_has_not_happened(run_id, said):
+    """The message is what somebody reads at 2 a.m."""
+    outcome = judge(PipelineRun("orders", run_id, state="queued"), now=2.0, deadline=1.0)
+
+    assert said in str(outcome.error)
+
+
 # The two drivers
 
 
