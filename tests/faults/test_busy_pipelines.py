@@ -14,7 +14,7 @@ from airflow_provider_mparticle.client.errors import PipelineBusyError, RunFaile
 from airflow_provider_mparticle.simulator import Fault
 
 # Long enough to be met in progress, whatever the machine is doing.
-LONG_RUN = [("running", 0.5), ("success", None)]
+LONG_RUN = [("running", 0.4), ("success", None)]
 
 
 def outcome_of(make_try):
@@ -25,7 +25,6 @@ def outcome_of(make_try):
         return type(error)
 
 
-@pytest.mark.parametrize("kind", ["manual", "scheduled"])
 @pytest.mark.parametrize(
     ("if_running", "ends_in_s", "outcome", "starts"),
     [
@@ -35,10 +34,10 @@ def outcome_of(make_try):
         pytest.param("skip", None, AirflowSkipException, 0, id="skip"),
     ],
 )
-def test_a_run_in_progress_is_dealt_with_as_asked(new_task, simulator, if_running, ends_in_s, outcome, starts, kind):
+def test_a_run_in_progress_is_dealt_with_as_asked(new_task, simulator, if_running, ends_in_s, outcome, starts):
     """A busy pipeline is data, not an error."""
     task = new_task(if_running=if_running)
-    simulator.add_run("orders", "running", type=kind, ends_in_s=ends_in_s)
+    simulator.add_run("orders", "running", ends_in_s=ends_in_s)
 
     came_of_it = outcome_of(task.run)
 
@@ -117,7 +116,7 @@ def test_a_start_refused_as_busy_after_a_lost_answer_is_ours(task, simulator):
 def test_a_run_waited_for_is_not_taken_for_ours_by_a_retry(new_task, simulator, sent):
     """A worker that dies while it waits for somebody else's run has started nothing yet."""
     task = new_task(if_running="wait")
-    others_run = {"state": "running", "ends_in_s": 0.4}
+    others_run = {"state": "running", "ends_in_s": 0.3}
     if sent:
         task.at(Instant.NOTED, lambda: simulator.add_run("orders", **others_run))
     else:

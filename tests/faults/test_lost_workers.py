@@ -22,9 +22,9 @@ from airflow_provider_mparticle.simulator import Fault
 @pytest.mark.parametrize("ends", [False, True], ids=["run goes on", "run ended meanwhile"])
 def test_a_retry_reattaches_to_the_run_of_a_lost_worker(task, simulator, instant, ends):
     """What every peer gets wrong: the run is there, and a second one would cost money and duplicate data."""
-    simulator.script_next_run("orders", [("running", 0.3), ("success", None)])
+    simulator.script_next_run("orders", [("running", 0.2), ("success", None)])
     task.dies_at(instant).run_and_die()
-    time.sleep(0.3 if ends else 0.0)
+    time.sleep(0.2 if ends else 0.0)
 
     result = task.run()
 

@@ -15,7 +15,6 @@ from airflow_provider_mparticle.simulator import Fault
     [
         pytest.param(Fault(path=POLL, status=503), id="answered 503 once"),
         pytest.param(Fault(path=POLL, status=503, times=12), id="answered 503 twelve times"),
-        pytest.param(Fault(path=POLL, status=504, times=2), id="answered 504 twice"),
         pytest.param(Fault(path=POLL, status=429), id="answered 429 without Retry-After"),
         pytest.param(Fault(path=POLL, status=401), id="answered 401 once"),
         pytest.param(Fault(path=POLL, status=404), id="answered 404 once"),

@@ -24,7 +24,6 @@ from airflow_provider_mparticle.simulator import Fault
     "fault",
     [
         pytest.param(Fault(path=TRIGGER, status=503), id="answered 503 once"),
-        pytest.param(Fault(path=TRIGGER, status=503, times=2), id="answered 503 twice"),
         pytest.param(Fault(path=TRIGGER, lose="after"), id="accepted, answer lost"),
         pytest.param(Fault(path=TRIGGER, status=502, after=True), id="accepted, answered 502"),
         pytest.param(Fault(path=TRIGGER, body="<html>OK</html>"), id="accepted, answered HTML with 200"),

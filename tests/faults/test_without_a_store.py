@@ -24,8 +24,6 @@ def task(new_task):
     [
         pytest.param(Fault(path=TRIGGER, status=503), id="answered 503 once"),
         pytest.param(Fault(path=TRIGGER, lose="after"), id="accepted, answer lost"),
-        pytest.param(Fault(path=TRIGGER, status=502, after=True), id="accepted, answered 502"),
-        pytest.param(Fault(path=TRIGGER, lose="before"), id="dropped before mParticle saw it"),
     ],
 )
 def test_an_ambiguous_start_is_resolved_within_the_try(task, simulator, fault):
