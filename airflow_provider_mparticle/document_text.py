@@ -21,7 +21,7 @@ class _Constructor(yaml.constructor.SafeConstructor):  # type: ignore[misc, unus
     """Leaves instants as the text that they are: JSON has none."""
 
 
-_Constructor.add_constructor(_TIMESTAMP, yaml.constructor.SafeConstructor.construct_yaml_str)
+_Constructor.add_constructor(_TIMESTAMP, _Constructor.construct_yaml_str)
 
 
 def read_text(text: str) -> Any:

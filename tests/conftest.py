@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import tempfile
@@ -22,10 +23,18 @@ os.environ.update(
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{AIRFLOW_HOME}/airflow.db",
 )
 
+from airflow.providers.common.compat.sdk import mask_secret  # noqa: E402 - as below
 from contract.request_check import check_requests  # noqa: E402 - as below
 
 from airflow_provider_mparticle.client import tokens  # noqa: E402 - after the environment is set
 from airflow_provider_mparticle.simulator import Simulator  # noqa: E402 - as above
+
+
+@pytest.fixture(autouse=True)
+def _no_old_secrets() -> None:
+    """Forget what earlier tests had masked: Airflow compiles all secrets of a process anew for each further one."""
+    masker = importlib.import_module(mask_secret.__module__)._secrets_masker()
+    masker.patterns, masker.replacer = set(), None
 
 
 @pytest.fixture

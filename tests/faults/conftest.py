@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import mask_secret
 from task_run import TaskRun, sleep_of_the_task
 
 import airflow_provider_mparticle.client.aio  # noqa: F401 - now, rather than while a test measures time
@@ -32,13 +30,6 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def _mortal_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a worker die while it sleeps; nothing but the operators sleeps otherwise than before."""
     monkeypatch.setattr(trigger, "time", SimpleNamespace(time=time.time, sleep=sleep_of_the_task))
-
-
-@pytest.fixture(autouse=True)
-def _no_old_secrets() -> None:
-    """Forget what earlier tests had masked: Airflow compiles all secrets of a process anew for each further one."""
-    masker = importlib.import_module(mask_secret.__module__)._secrets_masker()
-    masker.patterns, masker.replacer = set(), None
 
 
 @pytest.fixture(params=[False, True], ids=["blocking", "deferrable"])

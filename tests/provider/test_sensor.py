@@ -322,13 +322,13 @@ def test_a_run_of_another_pipeline_is_not_waited_for_beyond_the_deadline(
 def test_execution_timeout_bounds_the_deferred_wait(in_dag: Sense, simulator: Simulator) -> None:
     """Airflow itself does not count the time that a task is deferred."""
     run = simulator.add_run("orders", "running")
-    limit = timedelta(seconds=1)
+    limit = timedelta(seconds=4)
 
     with pytest.raises(AirflowSensorTimeout, match="its last known state is running"):
         in_dag(pipeline_run_id=run["pipeline_run_id"], timeout=60, execution_timeout=limit, deferrable=True)
 
     looks = [seen["at"] for seen in simulator.requests if seen["method"] == "GET"]
-    assert 0.5 <= looks[-1] - looks[0] < 5
+    assert 2 <= looks[-1] - looks[0] < 30
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
@@ -421,7 +421,7 @@ def test_the_poll_interval_is_also_airflows(simulator: Simulator) -> None:
 def test_progress_is_said_when_it_changes(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     """A wait of hours must not fill the log with the same line."""
     caplog.set_level(logging.INFO, "airflow_provider_mparticle")
-    simulator.script_next_run("orders", [("queued", 0.7), ("running", 0.7), ("success", None)])
+    simulator.script_next_run("orders", [("queued", 2.0), ("running", 1.5), ("success", None)])
     run_id = simulator._workspace.trigger("orders").run_id
 
     directly(pipeline_run_id=run_id)
