@@ -12,16 +12,16 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import yaml  # type: ignore[import-untyped, unused-ignore] # comes with Airflow, without types
+import yaml
 
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 
-class _Constructor(yaml.constructor.SafeConstructor):  # type: ignore[misc, unused-ignore] # as above
+class _Constructor(yaml.constructor.SafeConstructor):
     """Leaves instants as the text that they are: JSON has none."""
 
 
-_Constructor.add_constructor(_TIMESTAMP, _Constructor.construct_yaml_str)
+_Constructor.add_constructor(_TIMESTAMP, _Constructor.construct_yaml_str)  # type: ignore[type-var]  # its stubs are too narrow
 
 
 def read_text(text: str) -> Any:
