@@ -46,6 +46,7 @@ def main_job(dag_id: str, *, deferrable: bool) -> DAG:
             pipeline_run_id="{{ ti.xcom_pull('trigger')['pipeline_run_id'] }}",
             deferrable=deferrable,
             poll_interval=0.5,
+            timeout=60,
         )
         create >> trigger >> sense
     return dag
@@ -80,7 +81,9 @@ def test_the_main_job_can_be_run_again(run_dag: Callable[[Any], Any], simulator:
 def test_a_deferred_trigger_succeeds(run_dag: Callable[[Any], Any], simulator: Simulator) -> None:
     """The main job in one task, without a worker slot."""
     with DAG("deferred_trigger", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
-        MParticleTriggerPipelineOperator(task_id="sync", pipeline_id="orders", deferrable=True, poll_interval=0.2)
+        MParticleTriggerPipelineOperator(
+            task_id="sync", pipeline_id="orders", deferrable=True, poll_interval=0.2, timeout=60
+        )
 
     run = run_dag(dag)
 
@@ -118,7 +121,12 @@ def test_the_trigger_waits_for_somebody_elses_run(
     """With if_running='wait' it starts its own run after that, under ``dag.test()`` too, which drops some kwargs."""
     with DAG("wait_for_other", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
         MParticleTriggerPipelineOperator(
-            task_id="sync", pipeline_id="orders", deferrable=deferrable, if_running="wait", poll_interval=0.2
+            task_id="sync",
+            pipeline_id="orders",
+            deferrable=deferrable,
+            if_running="wait",
+            poll_interval=0.2,
+            timeout=60,
         )
     run_dag(dag)  # the first DAG run of a process takes its time
     theirs = simulator.add_run("orders", "running", ends_in_s=2)

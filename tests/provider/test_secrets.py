@@ -165,6 +165,7 @@ def main_job(dag_id: str, errors: list[BaseException], *, deferrable: bool = Tru
             pipeline_run_id="{{ ti.xcom_pull('trigger')['pipeline_run_id'] }}",
             deferrable=deferrable,
             poll_interval=0.3,
+            timeout=60,
         )
         create >> trigger >> sense
     return dag
