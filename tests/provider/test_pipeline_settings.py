@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_mparticle.client.kinds import PIPELINE
 from airflow_provider_mparticle.operators import MParticleCreatePipelineOperator
-from airflow_provider_mparticle.pipeline_settings import Every, FullSync, IncrementalSync, OnDemand, Once
+from airflow_provider_mparticle.pipeline_settings import Every, FullSync, IncrementalSync, Once, OnDemand
 from airflow_provider_mparticle.resources import problems
 from airflow_provider_mparticle.simulator import Simulator
 
