@@ -135,11 +135,12 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
             raise ConfigError(f"poll_interval must be a positive number of seconds, not {self.poll_interval!r}.")
 
     def _first_look(self, context: Context) -> datetime:
+        """Return when this wait began, which Airflow remembers for a rescheduled task."""
         if not self.reschedule:
             return datetime.now(UTC)
         ti = context["ti"]
-        # Airflow 2 keeps the first start in start_date, Airflow 3 tells it on request.
-        first_start = getattr(ti, "get_first_reschedule_date", lambda _: ti.start_date)
+        # Airflow 3 tells it on request; in Airflow 2 only the module of its own sensors knows.
+        first_start = getattr(ti, "get_first_reschedule_date", None) or partial(_first_start_in_airflow_2, ti)
         first: datetime | None = first_start(context)
         return first or datetime.now(UTC)
 
@@ -155,3 +156,15 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
             if isinstance(error, RunTimeoutError):
                 raise AirflowSensorTimeout(str(error)) from error
             raise
+
+
+def _first_start_in_airflow_2(ti: Any, _: Context) -> Any:
+    from airflow.sensors import base  # type: ignore[attr-defined]  # Airflow 2 only
+
+    return base._orig_start_date(
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        map_index=ti.map_index,
+        try_number=ti.max_tries - (ti.task.retries or 0) + 1,
+    )
