@@ -72,7 +72,7 @@ def is_safe(url: str) -> bool:
     """Tell whether credentials may travel to *url*: over TLS, or without leaving this machine."""
     try:
         parts = urlsplit(url)
-        if parts.username or parts.password or not parts.hostname:
+        if parts.username or parts.password or not parts.hostname or parts.port == 0:  # reading a bad port raises
             return False
     except ValueError:
         return False

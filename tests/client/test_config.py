@@ -40,6 +40,8 @@ def test_tls_or_this_machine_is_safe(url: str) -> None:
         "api.mparticle.com",
         "https://",
         "https://[::1",
+        "https://api.mparticle.com:abc",
+        "https://api.mparticle.com:0",
         "https://someone:word@api.mparticle.com",
         "http://127.0.0.1@example.com",
         "",
