@@ -69,11 +69,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ensuring": {"client.endpoints", "client.errors", "client.kinds", "client.models", "hooks", "resources"},
     "applying": {"client.endpoints", "client.errors", "client.kinds", "ensuring", "hooks", "planning"},
     "triggers": {"client.models", "hooks", "waiting", "airflow"},
-    "operators.apply": {"applying", "document", "failures", "hooks", "planning", "airflow"},
+    "operators.masking": {"planning", "airflow"},
+    "operators.apply": {"applying", "document", "failures", "hooks", "operators.masking", "planning", "airflow"},
     "operators.platform": {"failures", "hooks", "airflow"},
     "operators.resources": {
         *("client.endpoints", "client.errors", "client.kinds", "client.models"),
-        *("ensuring", "failures", "hooks", "resources", "airflow"),
+        *("ensuring", "failures", "hooks", "operators.masking", "resources", "airflow"),
     },
     "operators.trigger": {
         *("client.errors", "client.models", "failures", "hooks", "starting", "triggers", "waiting", "airflow"),

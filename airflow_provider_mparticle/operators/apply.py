@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator, mask_secret
+from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_mparticle.applying import apply_plan, read_workspace, require_applicable
 from airflow_provider_mparticle.document import SUFFIXES, Document, check_document, load_document, parse_document
 from airflow_provider_mparticle.failures import failing_by_cause
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.planning import plan, secrets_in
+from airflow_provider_mparticle.operators.masking import mask_secrets
+from airflow_provider_mparticle.planning import plan
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -58,10 +59,10 @@ class MParticleApplyOperator(BaseOperator):
     def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
         """Render, then mask every secret, before Airflow stores the rendered fields."""
         super().render_template_fields(context, jinja_env)
-        _mask(self.spec)
+        mask_secrets(self.spec)
         if isinstance(self.spec, str) and not self.spec.endswith(SUFFIXES):
             with failing_by_cause():
-                _mask(parse_document(self.spec).content)
+                mask_secrets(parse_document(self.spec).content)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check, plan, and apply."""
@@ -87,7 +88,7 @@ class MParticleApplyOperator(BaseOperator):
         else:
             read = load_document(self._found(Path(self.spec)))
             document = Document(self.render_template(read.content, context), read.origin)
-        _mask(document.content)
+        mask_secrets(document.content)
         return document
 
     def _found(self, path: Path) -> Path:
@@ -95,8 +96,3 @@ class MParticleApplyOperator(BaseOperator):
         loader = self.get_template_env().loader
         folders = [Path(folder) for folder in getattr(loader, "searchpath", ())]
         return next((folder / path for folder in folders if (folder / path).exists()), path)
-
-
-def _mask(value: Any) -> None:
-    for _, secret in secrets_in(value):
-        mask_secret(str(secret))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator, mask_secret
+from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import ConfigError, NotFoundError
@@ -18,10 +18,10 @@ from airflow_provider_mparticle.client.kinds import (
     PIPELINE,
     Kind,
 )
-from airflow_provider_mparticle.client.models import SECRET_NAME
 from airflow_provider_mparticle.ensuring import checked, completed, ensure, update
 from airflow_provider_mparticle.failures import failing_by_cause
 from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.operators.masking import mask_secrets
 from airflow_provider_mparticle.resources import IF_EXISTS, IfExists
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ class _ResourceOperator(BaseOperator):
     def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
         """Render, then mask every secret, before Airflow stores the rendered fields."""
         super().render_template_fields(context, jinja_env)
-        for name in self.template_fields:
-            _mask_secrets(name, getattr(self, name))
+        mask_secrets({name: getattr(self, name) for name in self.template_fields})
 
 
 class _CreateOperator(_ResourceOperator):
@@ -475,11 +474,3 @@ def _change_pipeline(
         pipeline, changed = update(hook, PIPELINE, have, wanted)
     operator.log.info("Pipeline %r: %s.", pipeline.id, f"set {', '.join(changed)}" if changed else "no change")
     return {"pipeline": pipeline.as_dict(), "changed": changed}
-
-
-def _mask_secrets(name: str, value: Any) -> None:
-    if isinstance(value, Mapping):
-        for key, part in value.items():
-            _mask_secrets(str(key), part)
-    elif SECRET_NAME.search(name) and isinstance(value, str) and value:
-        mask_secret(value)

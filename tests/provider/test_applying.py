@@ -28,7 +28,7 @@ from airflow_provider_mparticle.client.kinds import KINDS
 from airflow_provider_mparticle.client.models import without_secrets
 from airflow_provider_mparticle.document import document_problems, load_document, parse_document
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.operators import MParticleApplyOperator, apply
+from airflow_provider_mparticle.operators import MParticleApplyOperator, masking
 from airflow_provider_mparticle.planning import Plan, plan
 from airflow_provider_mparticle.simulator import Fault, Simulator
 
@@ -63,7 +63,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def masked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the operator has Airflow mask."""
     found: list[str] = []
-    monkeypatch.setattr(apply, "mask_secret", found.append)
+    monkeypatch.setattr(masking, "mask_secret", found.append)
     return found
 
 
