@@ -54,6 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "client.sync",
     },
     "waiting": {"client.endpoints", "client.errors", "client.models", "client.run_states"},
+    "windows": {"client.errors", "client.models"},
     "starting": {"client.endpoints", "client.errors", "client.models", "client.run_states", "waiting"},
     # --------------------------------------------------------------------------- THE_LINE: no Airflow above this row
     "connection": {
