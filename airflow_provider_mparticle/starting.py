@@ -3,7 +3,7 @@ Starting exactly one run: whether to start, to adopt a run, to wait for one, or 
 
 mParticle's trigger call has no idempotency key. So what is known beforehand is noted, the note is kept where a later
 try of the task finds it, and a start whose answer was lost is resolved by looking which run the note does not know.
-`decide` is the decision, a pure function; `start` is the generator that gathers what it needs, step by step.
+`Start` is the generator that gathers, step by step, what `decision.decide` needs to know, and carries it out.
 docs/explanation/exactly-once.md tells it in prose.
 """
 
@@ -13,9 +13,9 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
+from airflow_provider_mparticle.claiming import Claim
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import (
     MParticleError,
@@ -25,12 +25,12 @@ from airflow_provider_mparticle.client.errors import (
 )
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
 from airflow_provider_mparticle.client.run_states import Progress
-from airflow_provider_mparticle.waiting import Finder, Pause, Steps
+from airflow_provider_mparticle.coverage import find_covering
+from airflow_provider_mparticle.decision import IfRunning, Move, Sent, Situation, decide
+from airflow_provider_mparticle.finding import Finder
+from airflow_provider_mparticle.steps import Pause, Steps
 
 log = logging.getLogger(__name__)
-
-IfRunning = Literal["fail", "wait", "attach", "skip"]
-IF_RUNNING: tuple[IfRunning, ...] = ("fail", "wait", "attach", "skip")
 
 # Looks at the runs after a start whose answer was lost, and the pauses before each: a few over a few seconds.
 LOOK_PAUSES_S = (0.2, 0.5, 1.0, 2.0)
@@ -51,6 +51,7 @@ class Intent:
     :param pipeline_run_id: Our run, once it is known.
     :param waiting_since: When the task began to wait for that run, in seconds since the epoch.
     :param is_finished: Whether the task has done its work; only Airflow has yet to hear of it.
+    :param window: Which slice of history the run is for, as an ISO 8601 interval; None for a run that is for none.
     """
 
     pipeline_id: str
@@ -61,6 +62,7 @@ class Intent:
     pipeline_run_id: RunId | None = None
     waiting_since: float | None = None
     is_finished: bool = False
+    window: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return this as JSON for Airflow's task state store."""
@@ -71,91 +73,19 @@ class Intent:
         """Read back what an earlier try stored."""
         return cls(**{**stored, "known_run_ids": tuple(stored["known_run_ids"])})
 
-    def counts_for(self, pipeline_id: str, max_tries: int, clear_number: int) -> bool:
+    def counts_for(self, pipeline_id: str, window: str | None, max_tries: int, clear_number: int) -> bool:
         """
         Tell whether a retry of the same task asks, and not one that a user has cleared to get a fresh run.
 
         A finished task runs again because it was cleared, or because its worker died before Airflow heard of the
         end. A clear that also lowers the task's retries may keep ``max_tries``, but it raises ``clear_number``.
+        A slice whose task failed may have a run that goes on all the same, so its note outlives a clear.
         """
-        is_same = self.pipeline_id == pipeline_id and self.max_tries == max_tries
-        return is_same and not (self.is_finished and self.clear_number != clear_number)
-
-
-class Sent(StrEnum):
-    """What is known of our own trigger request."""
-
-    NO = "no"  # not sent, or certainly refused
-    UNCERTAIN = "uncertain"  # sent, the answer is lost; or a try before this one may have sent it
-    ACCEPTED = "accepted"  # mParticle took it, but did not say which run it started
-    BUSY = "busy"  # refused because of a run in progress, after an uncertain one
-
-
-class Move(StrEnum):
-    """What to do next."""
-
-    START = "start"
-    ADOPT = "adopt"
-    WAIT = "wait"
-    FAIL = "fail"
-    SKIP = "skip"
-    LOOK_AGAIN = "look again"
-    GIVE_UP = "give up"
-
-
-@dataclass(frozen=True)
-class Situation:
-    """
-    All that a decision depends on.
-
-    :param if_running: What the user wants when somebody else's run is in progress.
-    :param sent: What is known of our own trigger request.
-    :param ours: Our run, if its id is known from an earlier try.
-    :param unknown: Manual runs that our note does not know, oldest first; None when nobody could look.
-    :param in_progress: A run in progress that is not ours.
-    :param is_retry: Whether an earlier try of the task may have got further than this one.
-    :param may_look: Whether it makes sense to look again.
-    :param may_start: Whether the trigger request may be sent (again).
-    """
-
-    if_running: IfRunning
-    sent: Sent = Sent.NO
-    ours: PipelineRun | None = None
-    unknown: tuple[PipelineRun, ...] | None = ()
-    in_progress: PipelineRun | None = None
-    is_retry: bool = False
-    may_look: bool = True
-    may_start: bool = True
-
-
-def decide(situation: Situation) -> tuple[Move, PipelineRun | None]:
-    """Say what to do next, and with which run."""
-    s = situation
-    if s.ours:
-        return _again(s.ours)
-    if s.sent is Sent.NO:
-        return _unless_running(s)
-    if s.unknown:
-        return _again(s.unknown[0]) if s.is_retry else (Move.ADOPT, s.unknown[0])
-    if s.may_look:
-        return Move.LOOK_AGAIN, None
-    if s.sent is Sent.BUSY and s.in_progress:
-        return _unless_running(s)
-    if s.sent is Sent.UNCERTAIN and s.unknown is not None and s.may_start:
-        return _unless_running(s)
-    return Move.GIVE_UP, None
-
-
-def _again(run: PipelineRun) -> tuple[Move, PipelineRun | None]:
-    """A retry reattaches to its run, and starts afresh only if that one failed."""
-    return (Move.START, None) if run.progress is Progress.FAILED else (Move.ADOPT, run)
-
-
-def _unless_running(s: Situation) -> tuple[Move, PipelineRun | None]:
-    if s.in_progress is None:
-        return Move.START, None
-    moves = {"fail": Move.FAIL, "wait": Move.WAIT, "attach": Move.ADOPT, "skip": Move.SKIP}
-    return moves[s.if_running], s.in_progress
+        if (self.pipeline_id, self.window) != (pipeline_id, window):
+            return False
+        if self.is_finished and self.clear_number != clear_number:
+            return False
+        return self.max_tries == max_tries or (window is not None and not self.is_finished)
 
 
 @dataclass(frozen=True)
@@ -170,12 +100,14 @@ class Started:
     """
     What came of it: *run_id* is the run to wait for.
 
-    :param move: ADOPT, or START for a run of our own; WAIT and SKIP name somebody else's run in progress.
+    :param move: ADOPT, or START for a run of our own; WAIT and SKIP name somebody else's run in progress; COVERED names
+        a run that has done already what ours is for.
     """
 
     move: Move
     pipeline_run_id: RunId
     intent: Intent
+    run: PipelineRun | None = None
 
 
 @dataclass
@@ -185,6 +117,8 @@ class Start:
 
     :param kept: What an earlier try noted, if Airflow keeps such notes and the note counts for this try.
     :param retry_since: Where Airflow keeps no notes: for a retry, when the DAG run began, else None.
+    :param claim: For a slice of history: what the pipeline's data model has to hold. Default: whatever it holds.
+    :param covers: Start nothing if a run that succeeded covers this instant. Default: start in any case.
     """
 
     pipeline_id: str
@@ -194,6 +128,8 @@ class Start:
     now: float
     kept: Intent | None = None
     retry_since: datetime | None = None
+    claim: Claim | None = None
+    covers: datetime | None = None
     _runs: list[PipelineRun] | None = field(default=None, init=False)
     _in_doubt: bool = field(default=False, init=False)  # whether a request of ours may have started a run
 
@@ -203,12 +139,15 @@ class Start:
 
         :raises PipelineBusyError: Somebody else's run is in progress and ``if_running`` is ``"fail"``.
         :raises StartAmbiguousError: It cannot be told whether mParticle started a run.
+        :raises DataModelHeldError: Another slice still needs the data model. Nothing was changed.
         :raises MParticleError: mParticle refused the start, or nobody reached it.
         """
         move, run = yield from self._first_move()
         intent = self.kept if self.kept and move is Move.ADOPT else self._intent()
         if move is not Move.START:
             return (yield from self._finish(move, run, intent))
+        if self.claim:
+            yield from self.claim.take()
         yield Note(intent)
         try:
             return (yield from self._send(intent))
@@ -228,14 +167,31 @@ class Start:
                 log.info("An earlier try of this task started run %s; reattaching.", self.kept.pipeline_run_id)
                 return move, run
             log.info("The run of an earlier try failed, so this try starts a new one.")
-        elif self.kept:
+        elif self.kept and (yield from self._may_be_found(self.kept)):
             log.info("An earlier try of this task may have started a run; looking for it.")
             return (yield from self._resolve(self.kept, Sent.UNCERTAIN, is_retry=True))
+        if self.covers and (covering := (yield from find_covering(self.pipeline_id, self.covers))):
+            return Move.COVERED, covering
+        if self.claim:
+            yield from self.claim.ask()
         yield from self._look(must=True)
-        if self.retry_since and (ours := self._manual_run_in_progress(self.retry_since)):
-            log.info("Run %s began during this DAG run and is in progress; reattaching.", ours.pipeline_run_id)
+        if self.retry_since and (ours := self._run_of_an_earlier_try(self.retry_since)):
+            log.info("Run %s began during this DAG run; reattaching.", ours.pipeline_run_id)
             return Move.ADOPT, ours
         return decide(Situation(self.if_running, in_progress=self._in_progress()))
+
+    def _may_be_found(self, kept: Intent) -> Steps[bool]:
+        """Tell whether the run that an earlier try may have started can be told from those of other slices."""
+        if self.claim is None or (yield from self.claim.is_held()):
+            return True
+        if kept.max_tries == self.max_tries:
+            raise self._ambiguous(None)
+        log.warning(
+            "An earlier try of this task may have started a run of pipeline %r; other slices have been synced since, "
+            "so it cannot be told. The task was cleared, so it starts a new one.",
+            self.pipeline_id,
+        )
+        return False
 
     def _known_run(self, run_id: RunId) -> Steps[PipelineRun]:
         """Return our run; while nobody knows it, the wait is what says so."""
@@ -253,6 +209,8 @@ class Start:
 
     def _send(self, intent: Intent) -> Steps[Started]:
         for attempt in range(1, STARTS + 1):
+            if self.claim:
+                yield from self.claim.check()
             sent, run_id, error = yield from self._post()
             if run_id is not None:
                 return (yield from self._keep(Move.START, run_id, intent))
@@ -329,16 +287,15 @@ class Start:
     def _in_progress(self) -> PipelineRun | None:
         return next((run for run in self._runs or () if run.progress is Progress.UNDER_WAY), None)
 
-    def _manual_run_in_progress(self, since: datetime) -> PipelineRun | None:
+    def _run_of_an_earlier_try(self, since: datetime) -> PipelineRun | None:
+        """Return a manual run in progress; one of a slice has left its mark in the SQL, so it may have ended too."""
         began = since.replace(microsecond=0)  # mParticle's instants may come without fractions
-        return next(
-            (
-                run
-                for run in self._runs or ()
-                if run.progress is Progress.UNDER_WAY and _is_manual(run) and run.began and run.began >= began
-            ),
-            None,
-        )
+        manual = [run for run in self._runs or () if _is_manual(run) and run.began and run.began >= began]
+        if self.claim:
+            ours = [run for run in manual if run.progress is not Progress.FAILED and self.claim.reads(run)]
+        else:
+            ours = [run for run in manual if run.progress is Progress.UNDER_WAY]
+        return ours[0] if ours else None
 
     def _unknown(self, intent: Intent) -> tuple[PipelineRun, ...]:
         unknown = [
@@ -350,12 +307,15 @@ class Start:
 
     def _intent(self) -> Intent:
         known = tuple(str(run.pipeline_run_id) for run in self._runs or ())
-        return Intent(self.pipeline_id, self.now, known, self.max_tries, self.clear_number)
+        window = self.claim.window.isoformat() if self.claim else None
+        return Intent(self.pipeline_id, self.now, known, self.max_tries, self.clear_number, window=window)
 
     def _finish(
         self, move: Move, run: PipelineRun | None, intent: Intent, error: MParticleError | None = None
     ) -> Steps[Started]:
         run_id = run.pipeline_run_id if run else None
+        if move is Move.COVERED:
+            return Started(move, "" if run_id is None else run_id, intent, run)
         if move is Move.SKIP:
             return (yield from self._leave(move, "" if run_id is None else run_id, intent))
         if move is Move.FAIL or (run_id is None and isinstance(error, PipelineBusyError)):
@@ -372,7 +332,9 @@ class Start:
         return Started(move, run_id, intent)
 
     def _keep(self, move: Move, run_id: RunId, intent: Intent) -> Steps[Started]:
-        kept = replace(intent, pipeline_run_id=run_id, waiting_since=intent.waiting_since or self.now)
+        is_retry = intent.max_tries == self.max_tries  # a clear begins to wait anew
+        since = intent.waiting_since if is_retry and intent.waiting_since else self.now
+        kept = replace(intent, pipeline_run_id=run_id, waiting_since=since, max_tries=self.max_tries)
         yield Note(kept)
         return Started(move, run_id, kept)
 

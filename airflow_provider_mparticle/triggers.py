@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_mparticle.client.models import RunId
+from airflow_provider_mparticle.coverage import CoverageFinder
+from airflow_provider_mparticle.finding import Finder
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.waiting import Finder, adrive, as_epoch, wait
+from airflow_provider_mparticle.steps import adrive
+from airflow_provider_mparticle.waiting import as_epoch, wait
 
 
 class MParticlePipelineRunTrigger(BaseTrigger):
@@ -29,6 +32,7 @@ class MParticlePipelineRunTrigger(BaseTrigger):
     :param poll_interval: Longest pause between two looks, in seconds. The first looks come sooner.
     :param deadline: When the wait ends in any case: an instant, or seconds since the epoch.
     :param asked_pause_s: Seconds that mParticle asked the worker to wait for, which has just looked. Default: 0.
+    :param covers: Wait for a run that covers this instant, instead of one run: an instant, or seconds since the epoch.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         poll_interval: float,
         deadline: datetime | float,
         asked_pause_s: float = 0.0,
+        covers: datetime | float | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it unannotated
         self.mparticle_conn_id = mparticle_conn_id
@@ -47,6 +52,7 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.deadline = as_epoch(deadline)
         self.asked_pause_s = asked_pause_s
+        self.covers = None if covers is None else as_epoch(covers)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what Airflow stores to build this trigger again."""
@@ -59,14 +65,14 @@ class MParticlePipelineRunTrigger(BaseTrigger):
                 "poll_interval": self.poll_interval,
                 "deadline": self.deadline,
                 "asked_pause_s": self.asked_pause_s,
+                "covers": self.covers,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then yield the one event. The worker has just looked, so a pause comes first."""
-        finder = Finder(self.pipeline_id, self.pipeline_run_id)
         steps = wait(
-            finder,
+            self._finder(),
             poll_interval_s=self.poll_interval,
             deadline=self.deadline,
             clock=time.time,
@@ -75,6 +81,11 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         async with MParticleHook(self.mparticle_conn_id).async_client() as client:
             outcome = await adrive(steps, partial(client.send, retry=False), asyncio.sleep)
         yield TriggerEvent(outcome.as_event())  # type: ignore[no-untyped-call]  # as above
+
+    def _finder(self) -> Finder | CoverageFinder:
+        if self.covers is None:
+            return Finder(self.pipeline_id, self.pipeline_run_id)
+        return CoverageFinder(self.pipeline_id, datetime.fromtimestamp(self.covers, UTC))
 
     async def on_kill(self) -> None:
         """Say what becomes of the run: mParticle documents no way to cancel one."""

@@ -46,6 +46,16 @@ class Slice:
     def __str__(self) -> str:
         return f"[{self.start.isoformat()}, {self.end.isoformat()})"
 
+    def isoformat(self) -> str:
+        """Return it as an ISO 8601 interval: ``"start/end"``."""
+        return f"{self.start.isoformat()}/{self.end.isoformat()}"
+
+    @classmethod
+    def fromisoformat(cls, interval: str) -> Slice:
+        """Read an ISO 8601 interval."""
+        start, _, end = interval.partition("/")
+        return cls(read_instant(start, "start"), read_instant(end, "end"))
+
     def as_dict(self) -> dict[str, str]:
         """Return the bounds as JSON, named as the arguments of ``MParticleSyncSliceOperator``."""
         return {"window_start": self.start.isoformat(), "window_end": self.end.isoformat()}

@@ -7,6 +7,9 @@ The errors, by cause.
     ├── ConfigError               bad input or a bad Airflow connection; nothing was sent
     ├── NoAnswerError             no answer arrived; ``may_have_acted`` tells whether the request left
     ├── UnreadableAnswerError     an answer arrived that is not what the documentation promises
+    ├── DataModelError            about the data model that the slices of one pipeline share
+    │   ├── DataModelHeldError        another slice still needs it
+    │   └── DataModelChangedError     it no longer holds the SQL of this slice
     ├── RefusedError              mParticle answered, and the answer is no
     │   ├── AuthenticationError       401, or a refused login
     │   ├── PermissionDeniedError     403
@@ -19,6 +22,7 @@ The errors, by cause.
     └── RunError                  about one pipeline run
         ├── RunFailedError            mParticle says that it failed
         ├── RunLostError              mParticle no longer knows it
+        ├── DataGateError             it ended well, but its counts are not what the task accepts
         ├── RunTimeoutError           it was still under way at the deadline
         └── StartAmbiguousError       nobody can tell whether it was started
 
@@ -104,6 +108,18 @@ class UnreadableAnswerError(MParticleError):
     is_passing = True
 
 
+class DataModelError(MParticleError):
+    """About the data model that the slices of one pipeline share."""
+
+
+class DataModelHeldError(DataModelError):
+    """The data model holds the SQL of another slice, whose task is not done with it."""
+
+
+class DataModelChangedError(DataModelError):
+    """The data model no longer holds the SQL of this slice, so a run may have read other rows."""
+
+
 class RefusedError(MParticleError):
     """mParticle answered, and the answer is no."""
 
@@ -156,6 +172,10 @@ class RunLostError(RunError):
     """mParticle no longer knows the run, so its outcome cannot be told."""
 
 
+class DataGateError(RunError):
+    """The run ended well, but the records that it counted are not what the task accepts."""
+
+
 class RunTimeoutError(RunError):
     """The run was still under way at the deadline. It goes on in mParticle."""
 
@@ -179,6 +199,8 @@ _BY_NAME = {
         ConfigError,
         NoAnswerError,
         UnreadableAnswerError,
+        DataModelHeldError,
+        DataModelChangedError,
         AuthenticationError,
         PermissionDeniedError,
         NotFoundError,
@@ -189,6 +211,7 @@ _BY_NAME = {
         WarehouseUnreachableError,
         RunFailedError,
         RunLostError,
+        DataGateError,
         RunTimeoutError,
         StartAmbiguousError,
     )

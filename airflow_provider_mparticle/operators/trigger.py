@@ -13,10 +13,17 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperat
 
 from airflow_provider_mparticle.client.errors import ConfigError, RunFailedError, RunLostError
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
-from airflow_provider_mparticle.failures import failing_by_cause
+from airflow_provider_mparticle.dag_runs import clears, window_end
+from airflow_provider_mparticle.decision import IF_RUNNING, IfRunning, Move
+from airflow_provider_mparticle.failures import failing_by_cause, pass_gates
+from airflow_provider_mparticle.finding import Finder
+from airflow_provider_mparticle.gates import Gates, OnEmpty
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.starting import IF_RUNNING, IfRunning, Intent, Move, Note, Start, Started
-from airflow_provider_mparticle.waiting import Finder, Outcome, Watch, backstop, deadline_of, drive, wait
+from airflow_provider_mparticle.outcome import Outcome
+from airflow_provider_mparticle.starting import Intent, Note, Start, Started
+from airflow_provider_mparticle.steps import drive
+from airflow_provider_mparticle.waiting import Watch, backstop, deadline_of, wait
+from airflow_provider_mparticle.windows import read_instant
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -43,11 +50,18 @@ class MParticleTriggerPipelineOperator(BaseOperator):
         ``execution_timeout`` counts, deferred or not. Default: 6 hours.
     :param if_running: What to do when somebody else's run is in progress: ``"fail"`` (default) names it; ``"wait"``
         waits for its end, then starts ours; ``"attach"`` waits for it as if it were ours; ``"skip"`` skips the task.
+    :param skip_if_covered: Start nothing, and succeed, if a run that succeeded has read everything up to an instant:
+        ``True`` for the end of the DAG run's data interval (else its logical date), or an instant, which is UTC
+        without a time zone. So a catch-up of many DAG runs makes one sync. Default: False. (templated)
+    :param min_records: Fewest records that the run must have ingested. Default: any number.
+    :param max_failed_ratio: Largest share of rejected records, from 0 to 1. Default: any.
+    :param on_empty: What to make of a run that read nothing: ``"success"`` (default), ``"skip"`` or ``"fail"``.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: ``pipeline_id``, ``pipeline_run_id``, ``state``, ``started_on``, ``ended_on``, ``range_start``,
         ``range_end``, ``successful_records``, ``failed_records``; null where unknown or not waited for. The run's id is
         also pushed as the XCom ``pipeline_run_id`` before the wait begins.
-    :raises AirflowFailException: Login, permission, arguments, a missing pipeline, or the warehouse's credentials.
+    :raises AirflowFailException: Login, permission, arguments, a missing pipeline, the warehouse's credentials, or
+        counts that do not pass *min_records*, *max_failed_ratio* or *on_empty*.
     :raises RunFailedError: mParticle reports that the run failed.
     :raises RunTimeoutError: The run was still under way at the deadline; it goes on in mParticle.
     :raises PipelineBusyError: Somebody else's run is in progress, with ``if_running="fail"``.
@@ -56,7 +70,9 @@ class MParticleTriggerPipelineOperator(BaseOperator):
     Source: Warehouse Sync API reference, "Trigger an on-demand pipeline".
     """
 
-    template_fields: Sequence[str] = ("pipeline_id", "mparticle_conn_id")
+    template_fields: Sequence[str] = ("pipeline_id", "skip_if_covered", "mparticle_conn_id")
+
+    if_running_choices: Sequence[IfRunning] = IF_RUNNING
 
     def __init__(
         self,
@@ -67,6 +83,10 @@ class MParticleTriggerPipelineOperator(BaseOperator):
         poll_interval: float = 60,
         timeout: float = 6 * 60 * 60,
         if_running: IfRunning = "fail",
+        skip_if_covered: bool | datetime | str = False,
+        min_records: int | None = None,
+        max_failed_ratio: float | None = None,
+        on_empty: OnEmpty = "success",
         mparticle_conn_id: str = MParticleHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -77,6 +97,10 @@ class MParticleTriggerPipelineOperator(BaseOperator):
         self.poll_interval = poll_interval
         self.timeout = timeout
         self.if_running = if_running
+        self.skip_if_covered = skip_if_covered
+        self.min_records = min_records
+        self.max_failed_ratio = max_failed_ratio
+        self.on_empty = on_empty
         self.mparticle_conn_id = mparticle_conn_id
         self._pipeline_run_id: RunId | None = None
 
@@ -87,10 +111,18 @@ class MParticleTriggerPipelineOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Start a run or find the one that is ours, then wait for it."""
         with failing_by_cause():
-            _one_of("if_running", self.if_running, IF_RUNNING)
-            _positive("poll_interval", self.poll_interval)
-            _positive("timeout", self.timeout)
+            self._check()
             return self._start_and_wait(context, waiting_since=time.time())
+
+    def _check(self) -> None:
+        _one_of("if_running", self.if_running, self.if_running_choices)
+        _positive("poll_interval", self.poll_interval)
+        _positive("timeout", self.timeout)
+        if not self._gates.are_open and not self.wait_for_completion:
+            raise ConfigError(
+                "min_records, max_failed_ratio and on_empty look at a run that has ended, so they need "
+                "wait_for_completion=True. Nothing was sent to mParticle."
+            )
 
     def execute_after_other_run(
         self, context: Context, event: Any = None, waiting_since: float | None = None
@@ -119,6 +151,9 @@ class MParticleTriggerPipelineOperator(BaseOperator):
     def _start_and_wait(self, context: Context, waiting_since: float) -> dict[str, Any]:
         while (started := self._start(context)).move is Move.WAIT:
             self._wait_for_other_run(started.pipeline_run_id, waiting_since)
+        if started.move is Move.COVERED and started.run:
+            self.log.info("Run %s has read all that is asked for, so nothing is started.", started.pipeline_run_id)
+            return started.run.as_dict()
         if started.move is Move.SKIP:
             raise AirflowSkipException(
                 f"Pipeline {self.pipeline_id!r} has run {started.pipeline_run_id} in progress, and if_running='skip'."
@@ -133,20 +168,22 @@ class MParticleTriggerPipelineOperator(BaseOperator):
         return self._conclude(context, self._wait(started.pipeline_run_id, deadline, "execute_complete"))
 
     def _start(self, context: Context) -> Started:
-        start = Start(
-            self.pipeline_id,
-            self.if_running,
-            max_tries=context["ti"].max_tries,
-            clear_number=_clears(context),
-            now=time.time(),
-            kept=self._kept(context),
-            retry_since=self._retry_since(context),
-        )
-
         def carry_out(step: Any) -> Any:
             return self._keep(context, step) if isinstance(step, Note) else self._hook.send(step)
 
-        return drive(start.steps(), carry_out, time.sleep)
+        return drive(self._new_start(context).steps(), carry_out, time.sleep)
+
+    def _new_start(self, context: Context) -> Start:
+        return Start(
+            self.pipeline_id,
+            self.if_running,
+            max_tries=context["ti"].max_tries,
+            clear_number=clears(context),
+            now=time.time(),
+            kept=self._kept(context),
+            retry_since=self._retry_since(context),
+            covers=self._covers(context),
+        )
 
     def _wait_for_other_run(self, pipeline_run_id: RunId, waiting_since: float) -> None:
         self.log.info("Pipeline %r has run %s in progress; waiting for its end.", self.pipeline_id, pipeline_run_id)
@@ -176,7 +213,19 @@ class MParticleTriggerPipelineOperator(BaseOperator):
         run = outcome.result()
         self.log.info("Run %s of pipeline %r ended well: %s", run["pipeline_run_id"], self.pipeline_id, run)
         self._keep_finished(context)
+        pass_gates(self._gates, run)
         return run
+
+    @property
+    def _gates(self) -> Gates:
+        return Gates(self.min_records, self.max_failed_ratio, self.on_empty)
+
+    def _covers(self, context: Context) -> datetime | None:
+        if self.skip_if_covered in (False, "False", None):  # a template renders to text
+            return None
+        if self.skip_if_covered in (True, "True"):
+            return window_end(context)
+        return read_instant(self.skip_if_covered, "skip_if_covered")
 
     def _deadline(self, since: float) -> float:
         return deadline_of(since, self.timeout, self.execution_timeout)
@@ -184,11 +233,21 @@ class MParticleTriggerPipelineOperator(BaseOperator):
     # What earlier tries noted, where Airflow has a task state store (3.3 and later)
 
     def _kept(self, context: Context) -> Intent | None:
+        """Return what an earlier try has noted, if that counts for this one."""
+        noted = self._noted(context)
+        counts = noted and noted.counts_for(
+            self.pipeline_id, self._identity(context), context["ti"].max_tries, clears(context)
+        )
+        return noted if counts else None
+
+    def _noted(self, context: Context) -> Intent | None:
         store = context.get("task_state_store")
         stored: Any = store.get(INTENT_KEY) if store is not None else None
-        intent = Intent.from_json(stored) if stored else None
-        counts = intent and intent.counts_for(self.pipeline_id, context["ti"].max_tries, _clears(context))
-        return intent if counts else None
+        return Intent.from_json(stored) if stored else None
+
+    def _identity(self, context: Context) -> str | None:
+        """Return what tells one run from another of the same pipeline, for a task that asks for one of many."""
+        return None
 
     def _keep(self, context: Context, note: Note) -> None:
         if (store := context.get("task_state_store")) is None:
@@ -201,7 +260,7 @@ class MParticleTriggerPipelineOperator(BaseOperator):
     def _keep_finished(self, context: Context) -> None:
         """Keep the note, marked: the worker may die before Airflow hears of the end, and the task run again."""
         if intent := self._kept(context):
-            self._keep(context, Note(replace(intent, clear_number=_clears(context), is_finished=True)))
+            self._keep(context, Note(replace(intent, clear_number=clears(context), is_finished=True)))
 
     def _retry_since(self, context: Context) -> datetime | None:
         """Return, where there is no store, the instant since which a manual run may be an earlier try's."""
@@ -209,11 +268,6 @@ class MParticleTriggerPipelineOperator(BaseOperator):
             return None
         began: datetime | None = context["dag_run"].start_date
         return began
-
-
-def _clears(context: Context) -> int:
-    """Return how often something in the DAG run has been cleared."""
-    return getattr(context.get("dag_run"), "clear_number", 0) or 0
 
 
 def _still_in_time(outcome: Outcome) -> None:

@@ -11,7 +11,7 @@ import pytest
 from task_run import TaskRun, sleep_of_the_task
 
 import airflow_provider_mparticle.client.aio  # noqa: F401 - now, rather than while a test measures time
-from airflow_provider_mparticle import starting, waiting
+from airflow_provider_mparticle import outcome, starting
 from airflow_provider_mparticle.client import retrying
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.operators import trigger
@@ -22,7 +22,7 @@ from airflow_provider_mparticle.simulator import Simulator
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look, repeat and give up after tenths of seconds: what is tested is the order of things, not their length."""
     monkeypatch.setattr(starting, "LOOK_PAUSES_S", (0.01, 0.02, 0.03, 0.03))
-    monkeypatch.setattr(waiting, "MISSING_GRACE_S", 0.3)
+    monkeypatch.setattr(outcome, "MISSING_GRACE_S", 0.3)
     monkeypatch.setattr(retrying, "_jitter_s", lambda _: 0.01)
 
 

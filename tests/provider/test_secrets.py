@@ -30,11 +30,11 @@ from airflow_provider_mparticle.client.errors import MParticleError
 from airflow_provider_mparticle.client.kinds import PIPELINE
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.operators import MParticleCreatePipelineOperator, MParticleTriggerPipelineOperator
+from airflow_provider_mparticle.outcome import Outcome
 from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
 from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
-from airflow_provider_mparticle.waiting import Outcome
 
 FEED_PIPELINE = {
     "pipeline_id": "refunds",

@@ -19,8 +19,9 @@ from airflow_provider_mparticle.client.errors import (
 )
 from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
 from airflow_provider_mparticle.client.run_states import Progress
-from airflow_provider_mparticle.starting import Intent, Move, Note, Sent, Situation, Start, decide
-from airflow_provider_mparticle.waiting import drive
+from airflow_provider_mparticle.decision import Move, Sent, Situation, decide
+from airflow_provider_mparticle.starting import Intent, Note, Start
+from airflow_provider_mparticle.steps import drive
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OURS = PipelineRun("orders", 7, type="manual", state="running", logical_date=NOW)
@@ -183,7 +184,7 @@ def test_a_note_counts_for_a_retry_and_not_after_a_clear(finished, pipeline_id, 
     """A retry has to find its run, and a user who clears a task wants a fresh one."""
     intent = Intent("orders", 1.5, max_tries=3, clear_number=0, is_finished=finished)
 
-    assert counts == intent.counts_for(pipeline_id, max_tries, clear_number)
+    assert counts == intent.counts_for(pipeline_id, None, max_tries, clear_number)
 
 
 # The steps, driven by hand

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_mparticle.client.errors import AuthenticationError, RunFailedError, RunTimeoutError
+from airflow_provider_mparticle.outcome import Outcome
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
 from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
-from airflow_provider_mparticle.waiting import Outcome
 
 
 def trigger(run_id: int | str | None, *, seconds: float = 30, **changes: Any) -> MParticlePipelineRunTrigger:

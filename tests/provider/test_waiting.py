@@ -29,7 +29,10 @@ from airflow_provider_mparticle.client.errors import (
 )
 from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
 from airflow_provider_mparticle.client.run_states import Progress
-from airflow_provider_mparticle.waiting import Finder, Outcome, Pause, adrive, drive, judge, judge_trouble, pauses, wait
+from airflow_provider_mparticle.finding import Finder
+from airflow_provider_mparticle.outcome import MISSING_GRACE_S, Outcome, judge, judge_trouble
+from airflow_provider_mparticle.steps import Pause, adrive, drive
+from airflow_provider_mparticle.waiting import pauses, wait
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RUNNING = PipelineRun("orders", 7, state="running", logical_date=NOON)
@@ -351,7 +354,7 @@ def test_a_missing_run_is_lost_after_the_grace():
     outcome, clock, _ = waited(MISSING)
 
     assert RunLostError is kind_of(outcome)
-    assert waiting.MISSING_GRACE_S < clock.now <= waiting.MISSING_GRACE_S + 11
+    assert MISSING_GRACE_S < clock.now <= MISSING_GRACE_S + 11
 
 
 def test_a_run_that_shows_up_again_is_not_lost():
@@ -360,7 +363,7 @@ def test_a_run_that_shows_up_again_is_not_lost():
     outcome, clock, _ = waited(*missing, RUNNING, *missing, DONE)
 
     assert "success" == kind_of(outcome)
-    assert waiting.MISSING_GRACE_S < clock.now
+    assert MISSING_GRACE_S < clock.now
 
 
 def test_an_outage_does_not_count_as_missing():

@@ -1,0 +1,106 @@
+"""What a run has to have counted for a task to be content with it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from airflow_provider_mparticle.client.errors import ConfigError, DataGateError
+
+OnEmpty = Literal["success", "skip", "fail"]
+ON_EMPTY: tuple[OnEmpty, ...] = ("success", "skip", "fail")
+
+
+@dataclass(frozen=True)
+class Gates:
+    """
+    What a run that ended well has to have counted.
+
+    :param min_records: Fewest records ingested. Default: any number.
+    :param max_failed_ratio: Largest share of rejected records, from 0 to 1. Default: any.
+    :param on_empty: What to make of a run that read nothing: neither ingested nor rejected a record.
+    :raises ConfigError: One of them is out of its range.
+    """
+
+    min_records: int | None = None
+    max_failed_ratio: float | None = None
+    on_empty: OnEmpty = "success"
+
+    def __post_init__(self) -> None:
+        if self.min_records is not None and self.min_records < 0:
+            raise _refused("min_records", "a number of records from 0", self.min_records)
+        if self.max_failed_ratio is not None and not 0 <= self.max_failed_ratio <= 1:
+            raise _refused("max_failed_ratio", "a share from 0 to 1", self.max_failed_ratio)
+        if self.on_empty not in ON_EMPTY:
+            raise _refused("on_empty", f"one of {', '.join(ON_EMPTY)}", self.on_empty)
+
+    @property
+    def are_open(self) -> bool:
+        """Whether every run passes."""
+        return self == Gates()
+
+    def skips(self, run: Mapping[str, Any]) -> bool:
+        """Tell whether a task is to be skipped for its run, since that read nothing."""
+        return self.on_empty == "skip" and _is_empty(run)
+
+    def check(self, run: Mapping[str, Any]) -> None:
+        """
+        Let a run pass.
+
+        :param run: What a task returns for its run.
+        :raises DataGateError: It does not pass, or mParticle has not said what would tell it.
+        """
+        succeeded, failed = run["successful_records"], run["failed_records"]
+        if self.on_empty != "success" and succeeded is None:
+            raise _unknown(run, f"on_empty={self.on_empty!r}")
+        if self.on_empty == "fail" and _is_empty(run):
+            raise _shut(run, "it read nothing, and on_empty='fail'")
+        if self.min_records is not None:
+            if succeeded is None:
+                raise _unknown(run, f"min_records={self.min_records}")
+            if succeeded < self.min_records:
+                raise _shut(run, f"it ingested {succeeded} records, fewer than min_records={self.min_records}")
+        if self.max_failed_ratio is not None:
+            self._check_ratio(run, succeeded, failed)
+
+    def _check_ratio(self, run: Mapping[str, Any], succeeded: int | None, failed: int | None) -> None:
+        if succeeded is None or failed is None:
+            raise _unknown(run, f"max_failed_ratio={self.max_failed_ratio}")
+        total = succeeded + failed
+        if total and failed / total > (self.max_failed_ratio or 0):
+            raise _shut(
+                run,
+                f"mParticle rejected {failed} of {total} records ({failed / total:.2%}), "
+                f"more than max_failed_ratio={self.max_failed_ratio}",
+            )
+
+
+def _is_empty(run: Mapping[str, Any]) -> bool:
+    return run["successful_records"] == 0 and not run["failed_records"]
+
+
+def _shut(run: Mapping[str, Any], why: str) -> DataGateError:
+    return DataGateError(
+        f"Run {run['pipeline_run_id']} of pipeline {run['pipeline_id']!r} ended well, but {why}. What it ingested "
+        "stays ingested. Look at the source and at the field transformation; clearing this task starts a new run.",
+        **_about(run),
+    )
+
+
+def _unknown(run: Mapping[str, Any], gate: str) -> DataGateError:
+    return DataGateError(
+        f"Run {run['pipeline_run_id']} of pipeline {run['pipeline_id']!r} ended well, but mParticle does not say how "
+        f"many records it counted, so {gate} cannot be checked. If the counts come under other names here, the extra "
+        "run_fields of the Airflow connection names them; otherwise leave the gate out.",
+        **_about(run),
+    )
+
+
+def _about(run: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("pipeline_id", "pipeline_run_id", "state", "successful_records", "failed_records")
+    return {name: run[name] for name in names}
+
+
+def _refused(name: str, wanted: str, value: object) -> ConfigError:
+    return ConfigError(f"{name} must be {wanted}, not {value!r}. Nothing was sent to mParticle.")

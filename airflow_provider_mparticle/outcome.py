@@ -1,0 +1,182 @@
+"""What a run's state means to somebody who waits for it: whether the wait is over, and how it ended. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_mparticle.client.errors import (
+    MParticleError,
+    NotFoundError,
+    RunFailedError,
+    RunLostError,
+    RunTimeoutError,
+    error_named,
+)
+from airflow_provider_mparticle.client.models import PipelineRun
+from airflow_provider_mparticle.client.run_states import Progress
+
+# For about a minute after a pipeline is created its status answers 404 (v1 reference). A run that stays missing
+# for longer than this is lost.
+MISSING_GRACE_S = 90.0
+
+# Makes the error for a wait whose deadline has come, from the run as last seen and what the last look met.
+Overdue = Callable[[PipelineRun, MParticleError | None], RunTimeoutError]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    How a wait ended: *error* is None for a run that succeeded.
+
+    As an event it travels from the triggerer to the task. It holds no secret, since events are stored and logged.
+    """
+
+    run: Mapping[str, Any]
+    error: MParticleError | None = None
+
+    def result(self) -> dict[str, Any]:
+        """
+        Return the run as a task returns it.
+
+        :raises MParticleError: The wait ended otherwise than with a run that succeeded.
+        """
+        if self.error:
+            raise self.error
+        return dict(self.run)
+
+    def as_event(self) -> dict[str, Any]:
+        """Return this as JSON."""
+        if self.error is None:
+            return {"status": "success", "run": dict(self.run)}
+        facts = {**self.error.facts(), "reasons": list(self.error.reasons)}
+        return {
+            "status": "error",
+            "run": dict(self.run),
+            "error": {"kind": type(self.error).__name__, "message": str(self.error), "facts": facts},
+        }
+
+    @classmethod
+    def from_event(cls, event: Any) -> Outcome:
+        """
+        Read an event back.
+
+        :raises MParticleError: The event is none of ours, so nothing is known about the run.
+        """
+        try:
+            if event["status"] == "success":
+                return cls(run=_success(event["run"]))
+            if event["status"] == "error":
+                error = event["error"]
+                facts = {**error["facts"], "reasons": tuple(error["facts"]["reasons"])}
+                return cls(run=event["run"], error=error_named(error["kind"])(error["message"], **facts))
+        except (KeyError, TypeError, AttributeError) as cause:
+            raise _not_ours(event) from cause
+        raise _not_ours(event)
+
+
+def _success(run: Mapping[str, Any]) -> Mapping[str, Any]:
+    missing = {"pipeline_id", "pipeline_run_id", "state"} - run.keys()
+    if missing:
+        raise KeyError(*missing)
+    return run
+
+
+def _not_ours(event: Any) -> MParticleError:
+    return MParticleError(
+        f"The trigger sent an event that does not say how the run ended: {event!r}. The run itself is not touched; "
+        "look at it in mParticle, then retry the task: it reattaches to its run and starts no other."
+    )
+
+
+def judge(run: PipelineRun, now: float, deadline: float, overdue: Overdue | None = None) -> Outcome | None:
+    """
+    Say whether *run* ends the wait, and how; None means to wait on. The state word decides, never the end instant.
+
+    :param now: The time, in seconds since the epoch.
+    :param deadline: When the wait ends in any case, in seconds since the epoch.
+    :param overdue: Makes the error for a wait that has reached its deadline. Default: `run_overdue`.
+    """
+    if run.progress is Progress.SUCCEEDED:
+        return Outcome(run.as_dict())
+    if run.progress is Progress.FAILED:
+        return Outcome(run.as_dict(), _failed(run))
+    if now >= deadline:
+        return Outcome(run.as_dict(), (overdue or run_overdue)(run, None))
+    return None
+
+
+def judge_trouble(
+    error: MParticleError,
+    last: PipelineRun,
+    missing_for_s: float,
+    now: float,
+    deadline: float,
+    overdue: Overdue | None = None,
+) -> Outcome | None:
+    """
+    Say whether *error*, met on looking at the run, ends the wait; None means to wait on.
+
+    :param last: What was last known of the run.
+    :param missing_for_s: For how long mParticle has answered that there is no such run.
+    :param overdue: Makes the error for a wait that has reached its deadline. Default: `run_overdue`.
+    """
+    if isinstance(error, NotFoundError):
+        if missing_for_s > MISSING_GRACE_S:
+            return Outcome(last.as_dict(), error if last.pipeline_run_id is None else _lost(last, error))
+    elif not error.is_passing:
+        return Outcome(last.as_dict(), error)
+    return Outcome(last.as_dict(), (overdue or run_overdue)(last, error)) if now >= deadline else None
+
+
+def _failed(run: PipelineRun) -> RunFailedError:
+    said = f", saying: {'; '.join(run.errors)}" if run.errors else ", without a reason"
+    return RunFailedError(
+        f"Run {run.pipeline_run_id} of pipeline {run.pipeline_id!r} ended as {run.state}{said} "
+        f"({_counts(run)}). Correct the cause in mParticle or the warehouse, then clear or retry the task: "
+        "it starts a new run.",
+        reasons=run.errors,
+        **_about(run),
+    )
+
+
+def run_overdue(run: PipelineRun, error: MParticleError | None) -> RunTimeoutError:
+    """Return the error for a run that is under way at the deadline; *error* is what the last look met."""
+    last = f"its last known state is {run.state}" if run.state else "its state was never seen"
+    trouble = f" The last look failed: {error}" if error else ""
+    is_known = run.pipeline_run_id is not None
+    which, ended = (f"Run {run.pipeline_run_id}", "had not ended") if is_known else ("No run", "had ended")
+    return RunTimeoutError(
+        f"{which} of pipeline {run.pipeline_id!r} {ended} at the deadline; {last}.{trouble} "
+        "It goes on in mParticle, which documents no way to cancel it. To wait on for it, use "
+        "MParticlePipelineRunSensor with this pipeline_run_id, or trigger with if_running='attach'.",
+        status=error.status if error else None,
+        **_about(run),
+    )
+
+
+def _lost(run: PipelineRun, error: NotFoundError) -> RunLostError:
+    return RunLostError(
+        f"mParticle has not known run {run.pipeline_run_id} of pipeline {run.pipeline_id!r} for more than "
+        f"{MISSING_GRACE_S:.0f} s, so its outcome cannot be told. {error} "
+        "Look at the pipeline in mParticle; clear the task to start a new run.",
+        status=error.status,
+        reasons=error.reasons,
+        **_about(run),
+    )
+
+
+def _about(run: PipelineRun) -> dict[str, Any]:
+    return {
+        "pipeline_id": run.pipeline_id,
+        "pipeline_run_id": run.pipeline_run_id,
+        "state": run.state,
+        "successful_records": run.successful_records,
+        "failed_records": run.failed_records,
+    }
+
+
+def _counts(run: PipelineRun) -> str:
+    known = {"succeeded": run.successful_records, "failed": run.failed_records}
+    return ", ".join(f"{'unknown' if n is None else n} records {how}" for how, n in known.items())
