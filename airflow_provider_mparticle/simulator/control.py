@@ -1,7 +1,8 @@
 """
 The simulator's own routes under ``/_simulator``, for a person with curl.
 
-They need no token, are neither recorded nor counted, and no fault touches them.
+They need no token, are neither recorded nor counted, and no fault touches them. In JSON the rows of a source have no
+datetimes: an instant is the text that a query is to compare.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ def build_router(simulator: Simulator) -> Router:
             *_fault_routes(simulator),
             *_login_routes(simulator),
             *_pipeline_routes(simulator),
+            *_warehouse_routes(simulator),
         ]
     )
 
@@ -98,6 +100,27 @@ def _pipeline_routes(simulator: Simulator) -> list[Route]:
         Route("POST", one + "/runs", add_run),
         Route("POST", one + "/script", script),
     ]
+
+
+def _warehouse_routes(simulator: Simulator) -> list[Route]:
+    def add_source(request: Request) -> Answer:
+        _called(simulator.add_source, **_fields(request))
+        return json_answer(_counted(simulator.ingested()))
+
+    def ingested(request: Request) -> Answer:
+        return json_answer(_counted(simulator.ingested(request.query.get("pipeline_id"))))
+
+    return [Route("POST", BASE + "/sources", add_source), Route("GET", BASE + "/ingested", ingested)]
+
+
+def _counted(times: dict[Any, int]) -> JsonObject:
+    """Which rows were ingested how often, at a glance."""
+    return {
+        "rows": len(times),
+        "never": [key for key, count in times.items() if count == 0],
+        "once": sum(count == 1 for count in times.values()),
+        "more": {str(key): count for key, count in times.items() if count > 1},
+    }
 
 
 def _fields(request: Request) -> JsonObject:

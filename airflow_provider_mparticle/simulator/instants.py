@@ -39,12 +39,13 @@ def unix(value: object, name: str, *, status: int = 400) -> float | None:
     if value is None or value == "":
         return None
     try:
-        return cut(_moment(value).timestamp())
+        return cut(moment(value).timestamp())
     except (ValueError, OverflowError) as error:
         raise Refusal(status, f"{name} must be an ISO 8601 instant, not {value!r}.") from error
 
 
-def _moment(value: object) -> datetime:
+def moment(value: object) -> datetime:
+    """The instant in UTC, as exact as it was given; ValueError or OverflowError if there is none."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return datetime.fromtimestamp(value, UTC)
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))

@@ -8,7 +8,8 @@ Assumed, the documentation does not say:
 - a manual run's logical date is the instant of its trigger;
 - a full run has no ``range_start``; an incremental one starts where the last success ended, else at
   ``sync_mode.from``;
-- counters are null until the run has ended;
+- counters are null until the run has ended; a run that read the warehouse counts the rows it read;
+- a run whose query was refused ends in failed at the time at which it would have ended anyway;
 - the v2 layout fills ``ended_on``; the v1 layout never fills ``end_date``, as in mParticle's own examples.
 """
 
@@ -24,10 +25,13 @@ from airflow_provider_mparticle.simulator.messages import JsonObject, Refusal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from airflow_provider_mparticle.simulator.reading import Reading
+
 # A word and how many seconds it lasts; None: for ever.
 Step = tuple[str, "float | None"]
 
 END_WORDS = ("success", "failed")
+WAITING_WORDS = ("triggered", "queued")
 DEFAULT_RECORDS = 1000
 
 
@@ -45,9 +49,9 @@ class Script:
     """After this long no route shows the run any more, and it keeps nobody from starting another."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Run:
-    """One run. Instants are Unix times cut to milliseconds."""
+    """One run. Instants are Unix times cut to milliseconds. Nothing of it changes but its reading."""
 
     run_id: int
     pipeline_id: str
@@ -57,9 +61,28 @@ class Run:
     range_start: float | None
     range_end: float | None
     script: Script = field(default=Script((("success", None),)))
+    is_first: bool = False
+    """No run of the pipeline had succeeded before this one."""
+    reading: Reading | None = None
+    """What it read; None until then, and for ever if its SQL names no source table."""
+
+    @property
+    def reads_on(self) -> float:
+        """When the run reads the warehouse: as its first word begins that is neither triggered nor queued."""
+        begin = self.started
+        for word, seconds in self.script.steps:
+            if word.lower() not in WAITING_WORDS:
+                return begin
+            begin += math.inf if seconds is None else seconds
+        return math.inf
 
     def state(self, now: float) -> str:
-        """The word for the run's state at an instant; the last word stays."""
+        """The word for the run's state at an instant; the last word stays, unless the query was refused."""
+        word = self._word(now)
+        refused = self.reading is not None and self.reading.problem is not None
+        return "failed" if refused and word.lower() == "success" else word
+
+    def _word(self, now: float) -> str:
         end = self.started
         for word, seconds in self.script.steps:
             end += math.inf if seconds is None else seconds
@@ -94,7 +117,8 @@ class Run:
         """How many records succeeded and failed; unknown until the run has ended."""
         if not self.ended(now):
             return None, None
-        usual = DEFAULT_RECORDS if self.succeeded(now) else 0
+        found = self.reading.rows if self.reading else DEFAULT_RECORDS
+        usual = found if self.succeeded(now) else 0
         good, bad = self.script.successful_records, self.script.failed_records
         return usual if good is None else good, bad or 0
 
@@ -102,8 +126,11 @@ class Run:
         """Why the run failed, or what it said on its way out."""
         if not self.ended(now):
             return []
-        if self.script.errors or self.succeeded(now):
-            return [dict(error) for error in self.script.errors]
+        said = [dict(error) for error in self.script.errors]
+        if self.reading and self.reading.problem:
+            said.append({"message": self.reading.problem})
+        if said or self.succeeded(now):
+            return said
         return [{"message": "The warehouse query failed."}]
 
 

@@ -17,10 +17,12 @@ from airflow_provider_mparticle.simulator.routes import Router, route_overrides,
 from airflow_provider_mparticle.simulator.server import LoopbackServer
 from airflow_provider_mparticle.simulator.service import TOKEN_PATH, Service
 from airflow_provider_mparticle.simulator.tokens import Tokens
+from airflow_provider_mparticle.simulator.warehouse import Warehouse
 from airflow_provider_mparticle.simulator.workspace import Habits, Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from airflow_provider_mparticle.simulator.messages import Answer, JsonObject, Request
 
@@ -42,6 +44,10 @@ class Simulator:
     :param account_id: The only account there is.
     :param client_id: Accepted by the login.
     :param client_secret: Accepted by the login.
+    :param warehouse_path: A sqlite file for the source tables, which another process can read meanwhile, and which
+        is made if it is missing. None: they are in memory.
+    :param from_is_inclusive: Whether an incremental pipeline's first run reads rows exactly at ``sync_mode.from``.
+        Assumed; the documentation says "everything after".
     """
 
     def __init__(
@@ -57,11 +63,13 @@ class Simulator:
         account_id: int = 5678,
         client_id: str = "simulator-client",
         client_secret: str = "simulator-secret",  # noqa: S107 - opens nothing but the simulator
+        warehouse_path: str | Path | None = None,
+        from_is_inclusive: bool = True,
     ) -> None:
-        habits = Habits(run_s, layout, run_routes, trigger_answer, status_404_s)
+        habits = Habits(run_s, layout, run_routes, trigger_answer, status_404_s, from_is_inclusive)
         self.workspace_id = workspace_id
         self.account_id = account_id
-        self._workspace = Workspace(workspace_id, habits, time.time)
+        self._workspace = Workspace(workspace_id, habits, time.time, Warehouse(warehouse_path))
         self._tokens = Tokens(client_id, client_secret, token_lifetime_s, time.time)
         self._service = Service(self._tokens, self._build_router())
         self._control = control.build_router(self)
@@ -207,7 +215,8 @@ class Simulator:
         :param states: Words and seconds, ``[("triggered", 0.1), ("SUCCESS", None)]``; the last word stays,
             whatever its seconds. Default: as usual, ending in failed if there are *errors*.
         :param errors: Sentences shown once the run has ended.
-        :param successful_records: Default: 1000 for a success, 0 for a failure.
+        :param successful_records: Default: for a success the rows it read, 1000 if its SQL names no source table;
+            0 for a failure. It changes what is shown, not what :meth:`ingested` counts.
         :param failed_records: Default: 0.
         :param answer_404: The one-run route does not know the run; list and status do.
         :param vanish_after_s: So many seconds after its trigger no route knows the run any more.
@@ -232,6 +241,35 @@ class Simulator:
         """Every run of the pipeline as of now, v2 names, in the order of its making; hidden ones too."""
         with self._lock:
             return self._workspace.runs(pipeline_id)
+
+    # Its warehouse
+
+    def add_source(self, table: str, rows: Iterable[Mapping[str, Any]], key: str = "id") -> None:
+        """
+        Add rows to a source table of the warehouse, for the runs that read from now on.
+
+        Runs whose SQL names a source table really read it; other SQL is not carried out.
+
+        :param table: The name by which SQL knows it, ``"shop.public.orders"``. ``"main.orders"`` is sqlite's own
+            table ``orders``, for a process that opens the file.
+        :param rows: Columns and values. The first row of the first call gives the table its columns. Datetimes
+            become texts in UTC, ``2025-03-01 12:00:00+00:00``.
+        :param key: The column that identifies a row, among the rows of all sources. The first call decides.
+        :raises Refusal: sqlite refuses the table, a row or a value; then nothing was added.
+        """
+        with self._lock:
+            self._workspace.add_source(table, rows, key)
+
+    def ingested(self, pipeline_id: str | None = None) -> dict[Any, int]:
+        """
+        Count how often each row of the sources was ingested by runs that have ended well as of now.
+
+        :param pipeline_id: Runs of this pipeline only. Default: of all.
+        :return: The number of times by the row's key; 0 for a row that no run ingested.
+        :raises Refusal: There is no such pipeline, and there never was a run of it.
+        """
+        with self._lock:
+            return self._workspace.ingested(pipeline_id)
 
     # What goes wrong
 
@@ -325,4 +363,5 @@ class Simulator:
 
     def _work(self, request: Request) -> Answer:
         with self._lock:
+            self._workspace.settle()
             return self._service.answer(request)

@@ -10,20 +10,27 @@ Assumed, the documentation does not say:
 - a deleted pipeline takes its runs with it; a new one of the same id starts without;
 - the runs list is ordered by logical date, newest first, and a page after the last one is empty;
 - ``startDate`` and ``endDate`` are both inclusive;
-- the status of a pipeline is that of the resource (``healthy``), whatever its runs do.
+- the status of a pipeline is that of the resource (``healthy``), whatever its runs do;
+- a run that was put in reads too: at once, if the instant at which it would have read is in the past;
+- a run that no route shows any more goes on, and what it ingested stays ingested.
 
-Not imitated: schedules start no runs, nothing is extracted or ingested, and the number of active pipelines is
-not limited.
+With no timers, a reading that is due is done when somebody next asks or changes anything, before that is worked on.
+So what another process wrote into the warehouse's file meanwhile is read too.
+
+Not imitated: schedules start no runs, nothing leaves the warehouse (rows are counted, not sent), and the number of
+active pipelines is not limited.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_mparticle.simulator.instants import cut, unix
 from airflow_provider_mparticle.simulator.messages import JsonObject, Refusal
+from airflow_provider_mparticle.simulator.reading import read, window
+from airflow_provider_mparticle.simulator.ready_made import ready_made
 from airflow_provider_mparticle.simulator.resources import Kind, Resources
 from airflow_provider_mparticle.simulator.runs import (
     Run,
@@ -34,9 +41,10 @@ from airflow_provider_mparticle.simulator.runs import (
     run_v2,
     usual_steps,
 )
+from airflow_provider_mparticle.simulator.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 # The first id in mParticle's examples (v1 reference, "Trigger an on-demand pipeline").
 FIRST_RUN_ID = 13325
@@ -55,19 +63,25 @@ class Habits:
     run_routes: bool = True
     trigger_answer: Literal["id", "empty", "no_id"] = "id"
     status_404_s: float = 0.0
+    from_is_inclusive: bool = True
 
 
 class Workspace:
     """One workspace. Not thread-safe: the caller holds the lock."""
 
-    def __init__(self, workspace_id: int, habits: Habits, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, workspace_id: int, habits: Habits, clock: Callable[[], float], warehouse: Warehouse | None = None
+    ) -> None:
         self.workspace_id = workspace_id
         self.habits = habits
         self.resources = Resources(clock)
         self._clock = clock
+        self._warehouse = warehouse or Warehouse()
         self._next_run_id = FIRST_RUN_ID
         self._created: dict[str, float] = {}
         self._runs: dict[str, list[Run]] = {}
+        self._made: list[Run] = []  # all of them, those of deleted pipelines too
+        self._unread: list[Run] = []
         self._scripts: dict[str, deque[Script]] = {}
         self._starts: dict[str, int] = {}
 
@@ -86,6 +100,7 @@ class Workspace:
             raise Refusal(422, f"Pipeline {pipeline_id} has a run in progress.")
         self.resources.delete(Kind.PIPELINE, pipeline_id)
         self._runs.pop(pipeline_id, None)
+        self._unread = [run for run in self._unread if run.pipeline_id != pipeline_id]
 
     def add_pipeline(self, pipeline_id: str, **fields: Any) -> JsonObject:
         """Create a full, on-demand pipeline and whatever it refers to, ready to be triggered."""
@@ -103,7 +118,7 @@ class Workspace:
         return self.create_pipeline(body)
 
     def _add_missing_references(self, pipeline: JsonObject) -> None:
-        for kind, resource in _ready_made(pipeline):
+        for kind, resource in ready_made(pipeline):
             if resource["id"] and not self.resources.has(kind, resource["id"]):
                 self.resources.create(kind, resource)
 
@@ -158,7 +173,7 @@ class Workspace:
 
     def show(self, run: Run) -> JsonObject:
         """A run as of now, in the field names of the layout."""
-        return (run_v1 if self.habits.layout == "v1" else run_v2)(run, self._clock())
+        return (run_v1 if self.habits.layout == "v1" else run_v2)(run, self._now())
 
     # Runs, as the author of a test sees and makes them
 
@@ -168,7 +183,7 @@ class Workspace:
 
     def runs(self, pipeline_id: str) -> list[JsonObject]:
         """Every run in the order of its making, also those that the routes hide."""
-        return [run_v2(run, self._clock()) for run in self._runs.get(pipeline_id, [])]
+        return [run_v2(run, self._now()) for run in self._runs.get(pipeline_id, [])]
 
     def overview(self) -> dict[str, JsonObject]:
         """For each pipeline: its state, its starts, and its latest run's id and state."""
@@ -210,7 +225,43 @@ class Workspace:
         started, steps = self._life(state, ends_in_s, ends_as, times)
         script = Script(steps, read_errors(errors), successful_records, failed_records)
         run = self._append(pipeline_id, script, type, started, times)
-        return run_v2(run, self._clock())
+        return run_v2(run, self._now())
+
+    # The warehouse
+
+    def add_source(self, table: str, rows: Iterable[Mapping[str, Any]], key: str = "id") -> None:
+        """Add rows to a source table, for the runs that read from now on."""
+        self.settle()
+        self._warehouse.add(table, rows, key)
+
+    def ingested(self, pipeline_id: str | None = None) -> dict[Any, int]:
+        """How often each row of the sources was ingested by the runs that have ended well."""
+        now = self._now()
+        runs = [run for run in self._made if pipeline_id in (None, run.pipeline_id)]
+        if pipeline_id is not None and not runs:
+            self.resources.stored(Kind.PIPELINE, pipeline_id)
+        times = Counter(key for run in runs if run.reading and run.succeeded(now) for key in run.reading.keys)
+        return {key: times[key] for key in self._warehouse.all_keys()}
+
+    def settle(self) -> None:
+        """Do the readings that are due: call this before anything changes that they depend on."""
+        self._now()
+
+    def _now(self) -> float:
+        """The present instant, with every reading done that was due by then."""
+        now = self._clock()
+        for run in sorted(self._unread, key=lambda run: run.reads_on):
+            if run.reads_on <= now:
+                self._unread.remove(run)
+                self._read(run)
+        return now
+
+    def _read(self, run: Run) -> None:
+        pipeline = self.resources.stored(Kind.PIPELINE, run.pipeline_id)
+        model = self.resources.stored(Kind.DATA_MODEL, pipeline["data_model_id"])
+        at_start = run.is_first and self.habits.from_is_inclusive
+        part = window(pipeline["sync_mode"], run.range_start, run.range_end, at_start=at_start)
+        run.reading = read(self._warehouse, model["config"]["sql_query"], part)
 
     # Inside
 
@@ -219,7 +270,7 @@ class Workspace:
         return {
             "state": pipeline["state"],
             "starts": self.starts(pipeline["id"]),
-            "latest_run": {run.run_id: run.state(self._clock()) for run in newest},
+            "latest_run": {run.run_id: run.state(self._now()) for run in newest},
         }
 
     def _life(
@@ -247,81 +298,39 @@ class Workspace:
         instants = times or {}
         began = cut(self._clock() if started is None else started)
         logical = instants.get("logical_date") or began
-        begin = instants.get("range_start") if "range_start" in instants else self._range_start(pipeline_id, began)
+        last = self._last_success(pipeline_id, began)
+        begin = instants.get("range_start") if "range_start" in instants else self._range_start(pipeline_id, last)
         end = instants.get("range_end") or logical
-        run = Run(self._next_run_id, pipeline_id, type, began, logical, begin, end, script)
+        run = Run(self._next_run_id, pipeline_id, type, began, logical, begin, end, script, is_first=last is None)
         self._next_run_id += 1
-        self._runs.setdefault(pipeline_id, []).append(run)
+        for runs in (self._runs.setdefault(pipeline_id, []), self._made, self._unread):
+            runs.append(run)
         return run
 
-    def _range_start(self, pipeline_id: str, before: float) -> float | None:
+    def _last_success(self, pipeline_id: str, before: float) -> Run | None:
+        now = self._now()
+        runs = self._newest_first(pipeline_id)
+        return next((run for run in runs if run.succeeded(now) and run.logical < before), None)
+
+    def _range_start(self, pipeline_id: str, last: Run | None) -> float | None:
         """Incremental runs read what is newer than the last success (sync mode of the pipeline reference)."""
         mode = self.resources.stored(Kind.PIPELINE, pipeline_id)["sync_mode"]
         if mode["type"] == "full":
             return None
-        successes = [run for run in self._newest_first(pipeline_id) if run.succeeded(self._clock())]
-        earlier = [run.range_end for run in successes if run.logical < before]
-        return earlier[0] if earlier else unix(mode.get("from"), "sync_mode.from")
+        return last.range_end if last else unix(mode.get("from"), "sync_mode.from")
 
     def _next_script(self, pipeline_id: str) -> Script:
         waiting = self._scripts.get(pipeline_id)
         return waiting.popleft() if waiting else Script(usual_steps(self.habits.run_s))
 
     def _in_progress(self, pipeline_id: str) -> bool:
-        now = self._clock()
+        now = self._now()
         return any(run.in_progress(now) for run in self._runs.get(pipeline_id, []))
 
     def _newest_first(self, pipeline_id: str) -> list[Run]:
-        now = self._clock()
+        now = self._now()
         seen = [run for run in self._runs.get(pipeline_id, []) if run.visible(now)]
         return sorted(seen, key=lambda run: (run.logical, run.run_id), reverse=True)
 
     def _status_of(self, kind: Kind, resource_id: str) -> str:
         return str(self.resources.stored(kind, resource_id)["status"])
-
-
-def _ready_made(pipeline: JsonObject) -> list[tuple[Kind, JsonObject]]:
-    """The resources a ready-made pipeline refers to. The warehouse does not exist."""
-    return [
-        (
-            Kind.CONNECTION,
-            {
-                "id": pipeline["connection_id"],
-                "name": "Simulated warehouse",
-                "service_provider": "Snowflake",
-                "config": {
-                    "account_identifier": "simulated",
-                    "region": "us-east-1",
-                    "warehouse": "COMPUTE_WH",
-                    "database": "SHOP",
-                    "role": "MPARTICLE_ROLE",
-                    "user": "MPARTICLE_USER",
-                    "password": "simulated",
-                },
-            },
-        ),
-        (
-            Kind.DATA_MODEL,
-            {
-                "id": pipeline["data_model_id"],
-                "name": f"Model of {pipeline['id']}",
-                "type": "sql",
-                "config": {"sql_query": "SELECT o.id, o.email, o.updated_at FROM shop.public.orders o"},
-            },
-        ),
-        (
-            Kind.FIELD_TRANSFORMATION,
-            {
-                "id": pipeline.get("field_transformation_id"),
-                "name": f"Mapping of {pipeline['id']}",
-                "destination_type": "event_batch",
-                "mappings": [
-                    {
-                        "mapping_type": "column",
-                        "source": "email",
-                        "destination": "user_identities.email",
-                    }
-                ],
-            },
-        ),
-    ]

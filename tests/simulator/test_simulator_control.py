@@ -75,6 +75,33 @@ def test_pipelines_runs_and_scripts_can_be_added(simulator, caller, control):
     assert ["failed", "odd"] == [one["status"] for one in simulator.runs("people")]
 
 
+def test_rows_can_be_added_and_counted(caller, simulator, control):
+    """What a pipeline ingested can be seen from another process."""
+    rows = '[{"id": 1, "email": "a@x", "updated_at": "x"}, {"id": 2, "email": "b@x", "updated_at": "y"}]'
+    added = control("POST", "/sources", f'{{"table": "shop.public.orders", "rows": {rows}}}').json()
+    simulator.script_next_run("orders", [("success", None)])
+    caller.trigger()
+    caller.put(
+        "/data-models/orders-model", {"config": {"sql_query": "SELECT o.id FROM shop.public.orders o WHERE o.id = 2"}}
+    )
+    simulator.script_next_run("orders", [("success", None)])
+    caller.trigger()
+    simulator.add_source("shop.public.orders", [{"id": 3}])
+
+    assert {"rows": 2, "never": [1, 2], "once": 0, "more": {}} == added
+    assert {"rows": 3, "never": [3], "once": 1, "more": {"2": 2}} == control("GET", "/ingested").json()
+
+
+def test_rows_can_be_counted_for_one_pipeline(simulator, control):
+    """Two pipelines may read the same table, with a key of another name."""
+    simulator.add_source("shop.public.orders", [{"order_id": 7}], key="order_id")
+
+    counted = control("GET", "/ingested?pipeline_id=orders")
+
+    assert {"rows": 1, "never": [7], "once": 0, "more": {}} == counted.json()
+    assert 404 == control("GET", "/ingested?pipeline_id=none").status_code
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
@@ -86,6 +113,12 @@ def test_pipelines_runs_and_scripts_can_be_added(simulator, caller, control):
         ("/pipelines/orders/script", '{"states": [1]}', 400),
         ("/pipelines/orders/script", '{"colour": 1}', 400),
         ("/credentials", '{"colour": 1}', 400),
+        ("/sources", "{}", 400),
+        ("/sources", '{"table": "t", "rows": 5}', 400),
+        ("/sources", '{"table": "t", "rows": ["x"]}', 400),
+        ("/sources", '{"table": 5, "rows": [{"id": 1}]}', 400),
+        ("/sources", '{"table": "t", "rows": [{"id": 1}], "key": 5}', 400),
+        ("/sources", '{"table": "t", "rows": [{"id": [1]}]}', 400),
         ("/nothing", "{}", 404),
     ],
 )

@@ -1,0 +1,173 @@
+"""
+The warehouse: source tables in sqlite, in memory or in a file that another process can open.
+
+Assumed, the documentation does not say:
+- mParticle wraps a data model's SQL as ``SELECT * FROM (<sql>)``, so a ``;`` or a second statement fails;
+- a warehouse's sentence about SQL that it refuses reaches the run's errors as it is.
+
+The simulator's own rules:
+- ``main.orders`` is sqlite's table ``orders``; any other name is one sqlite table of that whole name;
+- a table that is already in the file is used as it is, rows included; the file gets a write-ahead log;
+- an instant is the text ``YYYY-MM-DD HH:MM:SS[.ffffff]+00:00`` in UTC, so that comparing texts of this form compares
+  instants; a datetime without a zone is UTC;
+- the key of a table is that of its first call, and the keys of all rows of all sources are expected to be unique;
+- a row is recognised in a query's result by the column that has the name of a source's key, without regard to case.
+  A query that leaves the key out, or renames it, ingests rows that nobody can count.
+
+Not imitated: the types and the privileges of a warehouse.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import weakref
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_mparticle.simulator.dialect import for_sqlite, names_in, plain, quoted
+from airflow_provider_mparticle.simulator.instants import moment
+from airflow_provider_mparticle.simulator.messages import Refusal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# What Python's sqlite3 raises: sqlite's own refusals, a number too large, a text that is not Unicode.
+_REFUSALS = (sqlite3.Error, OverflowError, ValueError)
+
+
+class QueryError(Exception):
+    """The query cannot be carried out; the text says why."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source table: its whole name as it was added, and the column that identifies a row."""
+
+    name: str
+    key: str
+
+    @property
+    def table(self) -> str:
+        """What sqlite calls the table."""
+        schema, _, own = self.name.partition(".")
+        return quoted(own if schema.lower() == "main" and own and "." not in own else self.name)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a query returned: the names of its columns, its rows, and the keys of the tables it names."""
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+    keys: set[str]
+
+    def place(self, column: str) -> int | None:
+        """Where a column is, without regard to case; None if there is none."""
+        names = [name.lower() for name in self.columns]
+        return names.index(column.lower()) if column.lower() in names else None
+
+
+class Warehouse:
+    """
+    The source tables. Not thread-safe: the caller holds the lock.
+
+    :param path: A file, for another process to read at the same time. None: in memory.
+    """
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        self._path = path or ":memory:"
+        self._sources: dict[str, Source] = {}
+        self._opened: sqlite3.Connection | None = None
+
+    def add(self, table: str, rows: Iterable[Mapping[str, Any]], key: str = "id") -> None:
+        """
+        Add rows to a source table, which the first call creates with the columns of its first row.
+
+        :raises Refusal: sqlite refuses the table, a row or a value; then nothing was added.
+        """
+        found = _checked(table, rows, key)
+        source = Source(plain(table), key)
+        source = self._sources.get(source.table.lower(), source)
+        try:
+            with self._db as db:  # commits, or rolls back
+                db.execute("BEGIN")
+                _create(db, source, found)
+                for row in found:
+                    _insert(db, source, row)
+                _check_key(db, source)
+        except _REFUSALS as error:
+            raise Refusal(400, f"{table}: {error}") from error
+        self._sources[source.table.lower()] = source
+
+    def all_keys(self) -> list[Any]:
+        """The key of every row that is in a source table now."""
+        queries = [f"SELECT {quoted(one.key)} FROM {one.table}" for one in self._sources.values()]  # noqa: S608 - quoted
+        return [key for query in queries for (key,) in self._db.execute(query)]
+
+    def query(self, sql: str) -> Result | None:
+        """
+        Carry out the SQL of a data model; None if it names no source table.
+
+        :raises QueryError: sqlite refuses it.
+        """
+        names = names_in(sql)
+        named = {one.name.lower(): one for one in self._sources.values() if one.name.lower() in names}
+        if not named:
+            return None
+        inner = for_sqlite(sql, {name: one.table for name, one in named.items()})
+        try:
+            cursor = self._db.execute(f"SELECT * FROM ({inner})")  # noqa: S608 - running that SQL is the point
+            columns = [str(column[0]) for column in cursor.description]
+            return Result(columns, cursor.fetchall(), {one.key for one in named.values()})
+        except _REFUSALS as error:
+            raise QueryError(str(error)) from error
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        """The database, opened when it is first needed and closed when the warehouse goes."""
+        if self._opened is None:
+            self._opened = sqlite3.connect(self._path, check_same_thread=False)
+            # With a write-ahead log, somebody who is reading the file keeps nobody from writing it.
+            self._opened.execute("PRAGMA journal_mode = WAL")
+            weakref.finalize(self, self._opened.close)
+        return self._opened
+
+
+def _checked(table: object, rows: Iterable[Mapping[str, Any]], key: object) -> list[Mapping[str, Any]]:
+    """The rows, once it is sure that a person sent what was meant."""
+    found = list(rows)
+    if not isinstance(table, str) or not plain(table):
+        raise Refusal(400, "table must be a name, for example shop.public.orders.")
+    if not isinstance(key, str):
+        raise Refusal(400, "key must be the name of a column.")
+    if not all(isinstance(row, Mapping) for row in found):
+        raise Refusal(400, "rows must be objects of columns and values.")
+    return found
+
+
+def _create(db: sqlite3.Connection, source: Source, rows: list[Mapping[str, Any]]) -> None:
+    if rows:
+        columns = ", ".join(quoted(str(name)) for name in rows[0])
+        db.execute(f"CREATE TABLE IF NOT EXISTS {source.table} ({columns})")
+
+
+def _check_key(db: sqlite3.Connection, source: Source) -> None:
+    """Look for the key: sqlite itself would take a name that it does not know for a text."""
+    cursor = db.execute(f"SELECT * FROM {source.table} LIMIT 0")  # noqa: S608 - quoted
+    if source.key.lower() not in [str(column[0]).lower() for column in cursor.description]:
+        raise ValueError(f"there is no column {source.key!r}; say with key which column identifies a row.")
+
+
+def _insert(db: sqlite3.Connection, source: Source, row: Mapping[str, Any]) -> None:
+    columns = ", ".join(quoted(str(name)) for name in row)
+    places = ", ".join("?" * len(row))
+    values = [_stored(value) for value in row.values()]
+    db.execute(f"INSERT INTO {source.table} ({columns}) VALUES ({places})", values)  # noqa: S608 - quoted
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return moment(value).isoformat(" ")
+    return value.isoformat() if isinstance(value, date) else value
