@@ -120,9 +120,9 @@ class MParticleSyncSliceOperator(MParticleTriggerPipelineOperator):
                 return not is_over(context, **vars(step.holder))
             return self._keep(context, step) if isinstance(step, Note) else self._hook.send(step)
 
-        window = self._window(context)
-        context["ti"].xcom_push(key="slice", value=window.as_dict())
-        return drive(self._new_start(context).steps(), carry_out, time.sleep)
+        started = drive(self._new_start(context).steps(), carry_out, time.sleep)
+        context["ti"].xcom_push(key="slice", value=self._window(context).as_dict())
+        return started
 
     def _new_start(self, context: Context) -> Start:
         start = super()._new_start(context)

@@ -19,7 +19,8 @@ from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any
 
-from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.exceptions import AirflowRescheduleException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
 from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_mparticle.operators.trigger import INTENT_KEY, MParticleTriggerPipelineOperator
@@ -85,16 +86,41 @@ class Store:
             raise ConnectionError("Airflow's API server does not answer.")
 
 
+# What Airflow makes of a task that ends with one of these, while it has retries left.
+_STATES = {
+    AirflowFailException: "failed",
+    AirflowSkipException: "skipped",
+    AirflowRescheduleException: "up_for_reschedule",
+}
+
+
 class TaskRun:
     """
     One task instance of one DAG run.
 
     :param store: Whether this Airflow has a task state store (3.3 and later).
     :param triggerers_lost: How many triggerers die, one after the other, while the task is deferred.
+    :param operator_class: What the task is made of.
+    :param run_id: Id of the DAG run.
+    :param siblings: The same task in other DAG runs, whose states Airflow tells.
     :param options: Arguments of the operator.
     """
 
-    def __init__(self, *, store: bool = True, triggerers_lost: int = 0, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        store: bool = True,
+        triggerers_lost: int = 0,
+        operator_class: type[MParticleTriggerPipelineOperator] = MParticleTriggerPipelineOperator,
+        run_id: str = "manual__1",
+        siblings: list[TaskRun] | None = None,
+        **options: Any,
+    ) -> None:
+        self.operator_class = operator_class
+        self.run_id = run_id
+        self.siblings = siblings
+        self.state: str | None = None
+        self.first_start: datetime | None = None
         self.store = Store(self.reach) if store else None
         self.triggerers_lost = triggerers_lost
         self.options = options
@@ -123,9 +149,17 @@ class TaskRun:
         """Make the next try, the first one or a retry, and return what it returns or raise what it raises."""
         self.try_number += 1
         self.xcoms.clear()
+        self.first_start = self.first_start or datetime.now(UTC)
         token = _current.set(self)
+        self.state = "running"
         try:
-            return self._resume_until_done()
+            result = self._resume_until_done()
+        except BaseException as raised:
+            self.state = _STATES.get(type(raised), "up_for_retry")
+            raise
+        else:
+            self.state = "success"
+            return result
         finally:
             _current.reset(token)
 
@@ -156,7 +190,18 @@ class TaskRun:
     # What Airflow does
 
     def context(self) -> Any:
-        ti = SimpleNamespace(max_tries=self.max_tries, try_number=self.try_number, xcom_push=self._push)
+        ti = SimpleNamespace(
+            dag_id="history",
+            task_id="sync",
+            run_id=self.run_id,
+            map_index=-1,
+            max_tries=self.max_tries,
+            try_number=self.try_number,
+            xcom_push=self._push,
+            get_first_reschedule_date=lambda _: self.first_start,
+        )
+        if self.siblings is not None:
+            ti.get_task_states = self._states
         dag_run = SimpleNamespace(start_date=self.dag_run_began, clear_number=self.clear_number)
         context = {"ti": ti, "dag_run": dag_run}
         return context if self.store is None else {**context, "task_state_store": self.store}
@@ -183,7 +228,7 @@ class TaskRun:
                 self.reach(Instant.RESUMED)
 
     def _call(self, method: str, **kwargs: Any) -> Any:
-        self.operator = MParticleTriggerPipelineOperator(task_id="sync", **self.options)
+        self.operator = self.operator_class(task_id="sync", **self.options)
         # Unwrapped, since Airflow guards ``execute`` against callers other than its own task runner.
         return inspect.unwrap(getattr(type(self.operator), method))(self.operator, self.context(), **kwargs)
 
@@ -195,6 +240,10 @@ class TaskRun:
             with contextlib.suppress(TimeoutError):
                 asyncio.run(asyncio.wait_for(first_event(rebuilt(stored)), 0.15))
         return json.loads(json.dumps(asyncio.run(first_event(rebuilt(stored)))))
+
+    def _states(self, *, dag_id: str, task_ids: list[str], run_ids: list[str], map_index: int) -> dict[str, Any]:
+        assert ("history", ["sync"], -1) == (dag_id, task_ids, map_index)
+        return {task.run_id: {"sync": task.state} for task in self.siblings or () if task.run_id in run_ids}
 
     def _push(self, key: str, value: Any) -> None:
         self.reach(Instant.KNOWN)
