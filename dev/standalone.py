@@ -40,7 +40,7 @@ class StandaloneAirflow:
     def start(self) -> None:
         """Make the database, start every component and wait until all are healthy."""
         self.home.mkdir(parents=True, exist_ok=True)
-        self._run("db", "migrate")
+        self.run_command("db", "migrate")
         for component in COMPONENTS:
             self.start_component(component)
         self._wait_until_healthy()
@@ -80,13 +80,26 @@ class StandaloneAirflow:
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
         """Start a run of a DAG, as soon as the DAG is there, and return the run's id."""
-        self.wait_until(lambda: self._request("GET", f"/api/v2/dags/{dag_id}").ok, HEALTHY_WITHIN_S, f"DAG {dag_id}")
+        self.wait_for_dag(dag_id)
         answer = self._request(
             "POST", f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": dict(conf or {})}
         )
         answer.raise_for_status()
         run_id: str = answer.json()["dag_run_id"]
         return run_id
+
+    def wait_for_dag(self, dag_id: str) -> None:
+        """Wait until the DAG processor has found a DAG."""
+        self.wait_until(lambda: self._request("GET", f"/api/v2/dags/{dag_id}").ok, HEALTHY_WITHIN_S, f"DAG {dag_id}")
+
+    def dag_run_states(self, dag_id: str) -> list[str]:
+        """Return the states of all runs of a DAG."""
+        return [run["state"] for run in self._get(f"/api/v2/dags/{dag_id}/dagRuns", limit=1000)["dag_runs"]]
+
+    def running_tasks(self, dag_id: str) -> list[str]:
+        """Return the ids of the task instances of a DAG that run now."""
+        answer = self._get(f"/api/v2/dags/{dag_id}/dagRuns/~/taskInstances", state="running")
+        return [ti["id"] for ti in answer["task_instances"]]
 
     def dag_run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a DAG run."""
@@ -155,8 +168,15 @@ class StandaloneAirflow:
     def _request(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         return self._session.request(method, f"{self.url}{path}", timeout=30, **kwargs)
 
-    def _run(self, *command: str) -> None:
-        subprocess.run([AIRFLOW, *command], env=self._environment, check=True, capture_output=True)
+    def run_command(self, *command: str) -> None:
+        """
+        Run ``airflow`` with these arguments.
+
+        :raises RuntimeError: It failed; the message is what it printed.
+        """
+        done = subprocess.run([AIRFLOW, *command], env=self._environment, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"airflow {' '.join(command)}: {done.stdout[-2000:]}{done.stderr[-4000:]}")
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from airflow_provider_mparticle.outcome import Outcome
 from airflow_provider_mparticle.slice_sql import restricted
 from airflow_provider_mparticle.starting import Note, Start, Started
 from airflow_provider_mparticle.steps import drive
-from airflow_provider_mparticle.windows import Granularity, Slice, slice_of_dag_run
+from airflow_provider_mparticle.windows import Granularity, Slice, checked_granularity, slice_of_dag_run
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -100,6 +100,11 @@ class MParticleSyncSliceOperator(MParticleTriggerPipelineOperator):
     def partial(cls, **kwargs: Any) -> Any:
         """Set what all mapped tasks have in common; one at a time is the default for them too."""
         return super().partial(**{"max_active_tis_per_dag": 1, **kwargs})
+
+    def _check(self) -> None:
+        super()._check()
+        if self.granularity is not None:
+            checked_granularity(self.granularity)
 
     def _start_and_wait(self, context: Context, waiting_since: float) -> dict[str, Any]:
         try:

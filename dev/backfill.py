@@ -1,0 +1,274 @@
+"""
+Native backfills on a real Airflow: history is synced slice by slice, with failing runs and a killed worker.
+
+Run it with ``python -m dev.backfill``. It ends by itself, stays on this machine and prints a table of figures.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psutil
+
+from airflow_provider_mparticle.simulator import Simulator
+from dev.postgres import postgres
+from dev.standalone import StandaloneAirflow, standalone_airflow
+
+FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+ROWS_PER_DAY = 7
+ENDS_WITHIN_S = 420.0
+
+DAG = """
+from datetime import datetime, timedelta
+
+from airflow.sdk import DAG, CronDataIntervalTimetable, CronPartitionTimetable
+
+from airflow_provider_mparticle.operators import MParticleSyncSliceOperator
+
+with DAG(
+    {dag_id!r},
+    schedule={schedule},
+    start_date=datetime(2026, 1, 1),
+    end_date=datetime(2026, 3, 1),
+    catchup=False,
+    max_active_runs=8,
+):
+    MParticleSyncSliceOperator(
+        task_id="sync",
+        pipeline_id={dag_id!r},
+        data_model_id="{dag_id}-model",
+        sql="SELECT id, updated_at FROM shop.{dag_id}",
+        time_column="updated_at",
+        granularity={granularity!r},
+        deferrable={deferrable},
+        poll_interval=2,
+        retries={retries},
+        retry_delay=timedelta(seconds=3),
+    )
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    One backfill of one DAG, which has a pipeline of its own.
+
+    :param schedule: The DAG's timetable, as Python.
+    :param days: How many days of history there are.
+    :param options: Further options of ``airflow backfill create``.
+    :param failing: Which runs of the pipeline fail, counted from 0.
+    :param kills_at: The task is killed while so many runs have been started; None: never.
+    """
+
+    dag_id: str
+    schedule: str
+    days: int
+    granularity: str | None = None
+    deferrable: bool = False
+    retries: int = 3
+    options: tuple[str, ...] = ()
+    failing: tuple[int, ...] = ()
+    kills_at: int | None = None
+
+    @property
+    def last_day(self) -> datetime:
+        """The last day of history."""
+        return FIRST_DAY + timedelta(days=self.days - 1)
+
+
+PLANS = (
+    Plan(
+        "forwards",
+        '"@daily"',
+        days=30,
+        granularity="day",
+        retries=1,  # so that a slice whose run fails twice is left to --reprocess-behavior failed
+        options=("--max-active-runs", "2"),
+        failing=(4, 5),
+        kills_at=9,
+    ),
+    Plan(
+        "backwards",
+        'CronDataIntervalTimetable("@daily", timezone="UTC")',
+        days=12,
+        deferrable=True,
+        options=("--run-backwards", "--max-active-runs", "4"),
+        failing=(2,),
+        kills_at=4,
+    ),
+    Plan(
+        "partitioned",
+        'CronPartitionTimetable("@daily", timezone="UTC")',
+        days=6,
+        granularity="day",
+        deferrable=True,
+        options=("--max-active-runs", "3"),
+    ),
+)
+
+
+@dataclass
+class Figures:
+    """What came of one backfill."""
+
+    plan: Plan
+    states: Counter[str] = field(default_factory=Counter)
+    kills: int = 0
+    starts: int = 0
+    failed_runs: int = 0
+    times_ingested: Counter[int] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+    @property
+    def is_good(self) -> bool:
+        """Every slice has ended well, with one run, and every row was ingested once."""
+        rows = self.plan.days * ROWS_PER_DAY
+        wanted = (Counter(success=self.plan.days), Counter({1: rows}), self.plan.days + self.failed_runs)
+        return wanted == (self.states, self.times_ingested, self.starts)
+
+    def row(self) -> str:
+        """Return the figures as a row of a table."""
+        facts = (
+            self.plan.dag_id,
+            self.plan.days,
+            self.starts,
+            self.failed_runs,
+            self.kills,
+            sum(self.times_ingested.values()),
+            self.times_ingested[0],
+            self.times_ingested[1],
+            sum(rows for times, rows in self.times_ingested.items() if times > 1),
+            f"{self.seconds:.0f}",
+        )
+        return "| " + " | ".join(map(str, facts)) + " |"
+
+
+HEADER = """\
+| backfill | slices | runs started | of these failed | workers killed | rows | never | once | more often | seconds |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"""
+
+
+def backfill(plans: Sequence[Plan], folder: Path) -> list[Figures]:
+    """Carry out the *plans*, all at once, with an Airflow whose files lie in *folder*."""
+    dags = folder / "dags"
+    dags.mkdir(parents=True)
+    for plan in plans:
+        (dags / f"{plan.dag_id}.py").write_text(
+            DAG.format(
+                dag_id=plan.dag_id,
+                schedule=plan.schedule,
+                granularity=plan.granularity,
+                deferrable=plan.deferrable,
+                retries=plan.retries,
+            )
+        )
+    with Simulator(run_s=1.5) as simulator, postgres(folder / "database") as database:
+        for plan in plans:
+            _prepare(simulator, plan)
+        environment = {
+            "AIRFLOW_CONN_MPARTICLE_DEFAULT": simulator.airflow_connection_json(),
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+            "AIRFLOW__CORE__PARALLELISM": "6",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,  # SQLite would be locked now and then
+        }
+        with standalone_airflow(folder / "airflow", dags, **environment) as airflow:
+            return _Backfills(airflow, simulator, plans).run()
+
+
+def _prepare(simulator: Simulator, plan: Plan) -> None:
+    """Make the plan's pipeline, the rows of its source, and say which of its runs fail."""
+    simulator.add_pipeline(plan.dag_id)
+    step = timedelta(days=1) / ROWS_PER_DAY
+    rows = [
+        {"id": f"{plan.dag_id}-{number}", "updated_at": FIRST_DAY + number * step}
+        for number in range(plan.days * ROWS_PER_DAY)
+    ]
+    simulator.add_source(f"shop.{plan.dag_id}", rows)
+    for number in range(max(plan.failing, default=-1) + 1):
+        simulator.script_next_run(plan.dag_id, errors=["The warehouse is asleep."] if number in plan.failing else ())
+
+
+class _Backfills:
+    def __init__(self, airflow: StandaloneAirflow, simulator: Simulator, plans: Sequence[Plan]) -> None:
+        self._airflow = airflow
+        self._simulator = simulator
+        self._figures = {plan.dag_id: Figures(plan) for plan in plans}
+
+    def run(self) -> list[Figures]:
+        began = time.monotonic()
+        for plan in (figures.plan for figures in self._figures.values()):
+            self._airflow.wait_for_dag(plan.dag_id)
+            self._create(plan, *plan.options)
+        while any(not figures.seconds for figures in self._figures.values()):
+            if time.monotonic() > began + ENDS_WITHIN_S:
+                break
+            for figures in self._figures.values():
+                self._kill_a_worker(figures)
+                if not figures.seconds and self._is_over(figures):
+                    figures.seconds = time.monotonic() - began
+            time.sleep(0.2)
+        for figures in self._figures.values():
+            self._count(figures)
+        return [*self._figures.values()]
+
+    def _create(self, plan: Plan, *options: str) -> None:
+        dates = ("--from-date", FIRST_DAY.date().isoformat(), "--to-date", plan.last_day.date().isoformat())
+        self._airflow.run_command("backfill", "create", "--dag-id", plan.dag_id, *dates, *options)
+
+    def _is_over(self, figures: Figures) -> bool:
+        """Tell whether all slices have ended; those that failed are processed again once all others have ended."""
+        states = self._airflow.dag_run_states(figures.plan.dag_id)
+        if len(states) < figures.plan.days or set(states) - {"success", "failed"}:
+            return False
+        if "failed" in states:
+            self._create(figures.plan, "--reprocess-behavior", "failed", *figures.plan.options)
+            return False
+        return True
+
+    def _kill_a_worker(self, figures: Figures) -> None:
+        """Kill the process of a task that waits for its run, or is about to defer."""
+        plan = figures.plan
+        if plan.kills_at is None or figures.kills or self._simulator.starts(plan.dag_id) < plan.kills_at:
+            return
+        running = self._airflow.running_tasks(plan.dag_id)
+        for process in psutil.process_iter(["cmdline"]):
+            command = " ".join(process.info["cmdline"] or ())
+            if command.startswith("airflow worker -- ") and any(ti_id in command for ti_id in running):
+                process.send_signal(signal.SIGKILL)
+                figures.kills += 1
+                return
+
+    def _count(self, figures: Figures) -> None:
+        dag_id = figures.plan.dag_id
+        figures.states.update(self._airflow.dag_run_states(dag_id))
+        figures.starts = self._simulator.starts(dag_id)
+        figures.failed_runs = sum(1 for run in self._simulator.runs(dag_id) if run["status"] == "failed")
+        ours = {key: times for key, times in self._simulator.ingested().items() if str(key).startswith(dag_id)}
+        figures.times_ingested.update(ours.values())
+
+
+def main() -> int:
+    """Run all plans; 0 means that every row was ingested exactly once."""
+    folder = Path(tempfile.mkdtemp(prefix="backfill-"))
+    folder.chmod(0o755)  # PostgreSQL's own user has to get in
+    print(f"Logs in {folder}", flush=True)
+    found = backfill(PLANS, folder)
+    print("\n".join((HEADER, *(figures.row() for figures in found))))
+    for figures in found:
+        if not figures.is_good:
+            print(f"Not good: {figures}")
+    return 0 if all(figures.is_good for figures in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""Holding a data model for one slice: the mark in the SQL, and when a task may replace it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from airflow_provider_mparticle.claiming import Claim, Holder, IsActive, holder_of, marked, unfit
+from airflow_provider_mparticle.client.errors import DataModelChangedError, DataModelHeldError, InvalidRequestError
+from airflow_provider_mparticle.client.models import DataModel, Pipeline, PipelineRun
+from airflow_provider_mparticle.steps import drive
+from airflow_provider_mparticle.windows import Slice
+
+JANUARY = Slice(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
+US = Holder("history", "sync", "scheduled__2026-01-01T00:00:00+00:00", 3)
+OTHER = replace(US, map_index=4)
+QUERY = "SELECT id FROM shop.public.orders"
+PIPELINE = Pipeline("orders", data_model_id="orders-model", sync_mode={"type": "full"}, schedule={"type": "on_demand"})
+
+
+class MParticle:
+    """What a data model holds and a pipeline is, and what was asked."""
+
+    def __init__(self, sql, pipeline=PIPELINE, active=(), written="2026-03-01T12:00:00.500Z"):
+        self.sql, self.pipeline, self.active, self.written = sql, pipeline, active, written
+        self.sent = []
+
+    def __call__(self, step):
+        if isinstance(step, IsActive):
+            return step.holder in self.active
+        self.sent.append(step.method)
+        if step.method == "PUT":
+            self.sql = step.json["config"]["sql_query"]
+            return None
+        if step.route == "pipeline":
+            return self.pipeline
+        return DataModel(
+            "orders-model", name="Orders", type="sql", config={"sql_query": self.sql}, last_modified_on=self.written
+        )
+
+
+def claim():
+    return Claim("orders", "orders-model", QUERY, US, JANUARY)
+
+
+def carry_out(steps, mparticle):
+    return drive(steps, mparticle, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [US, Holder("a b", "tâche", "manual */ DROP", -1), Holder("d", "t", "~2 %41 'q' \" : & = + ;", 0)],
+    ids=["usual", "not ASCII", "hostile"],
+)
+def test_a_mark_tells_who_wrote_the_sql_whatever_their_ids_are(holder):
+    """A run id is free text: nothing in it may end the comment or mean something to a driver."""
+    sql = marked(QUERY, holder, JANUARY)
+
+    mark = sql.removeprefix(QUERY)
+    assert holder == holder_of(sql)
+    assert mark.count("*/") == mark.count("/*") == 1
+    assert not set("%:'\";+") & set(mark.replace("slice: ", ""))
+
+
+def test_a_semicolon_at_the_end_goes():
+    """mParticle wraps the query, and the mark would come after it."""
+    assert marked(f"{QUERY} ;\n", US, JANUARY).startswith(f"{QUERY}\n/*")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [None, "", QUERY, f"{QUERY} /* a comment */", f"{QUERY}\n/* airflow-provider-mparticle slice: dag_id=x */"],
+)
+def test_sql_of_somebody_else_has_no_holder(sql):
+    """It may be replaced: nobody waits for it."""
+    assert holder_of(sql) is None
+
+
+def test_sql_that_differs_is_written_once_and_then_left():
+    """A retry of the same task finds its own."""
+    mparticle = MParticle("SELECT 1")
+
+    carry_out(claim().take(), mparticle)
+    carry_out(claim().take(), mparticle)
+
+    assert claim().sql == mparticle.sql
+    assert 1 == mparticle.sent.count("PUT")
+
+
+def test_white_space_is_no_difference():
+    """How mParticle keeps it is not documented."""
+    mparticle = MParticle("  " + claim().sql.replace("\n", "\r\n  ") + "\n")
+
+    carry_out(claim().take(), mparticle)
+
+    assert 0 == mparticle.sent.count("PUT")
+
+
+def test_the_sql_of_a_task_that_is_not_over_is_not_replaced():
+    """It will be tried again and needs to find its own SQL."""
+    mparticle = MParticle(marked(QUERY, OTHER, JANUARY), active=(OTHER,))
+
+    with pytest.raises(DataModelHeldError, match=r"map index 4"):
+        carry_out(claim().take(), mparticle)
+
+    assert "PUT" not in mparticle.sent
+
+
+def test_the_sql_of_a_task_that_is_over_is_replaced():
+    """Nobody needs it any more."""
+    mparticle = MParticle(marked(QUERY, OTHER, JANUARY))
+
+    carry_out(claim().take(), mparticle)
+
+    assert US == holder_of(mparticle.sql)
+
+
+def test_airflow_is_not_asked_about_the_task_itself():
+    """It is active, of course."""
+    mparticle = MParticle(claim().sql, active=(US,))
+
+    carry_out(claim().ask(), mparticle)
+
+    assert ["GET", "GET"] == mparticle.sent
+
+
+def test_a_check_before_the_start_finds_other_sql():
+    """Somebody wrote between our writing and our start."""
+    with pytest.raises(DataModelHeldError, match="Nothing was started"):
+        carry_out(claim().check(), MParticle("SELECT 1"))
+
+    carry_out(claim().check(), MParticle(claim().sql))
+
+
+@pytest.mark.parametrize(
+    ("sql", "who"), [("SELECT 1", "outside of Airflow"), (marked(QUERY, OTHER, JANUARY), "map index 4")]
+)
+def test_a_check_after_the_run_names_whoever_wrote_in_between(sql, who):
+    """Which rows the run has read cannot be told any more."""
+    with pytest.raises(DataModelChangedError, match=who) as changed:
+        carry_out(claim().check_run(7), MParticle(sql))
+
+    assert 7 == changed.value.pipeline_run_id
+
+
+@pytest.mark.parametrize(
+    ("began", "reads"), [("2026-03-01T12:00:00", True), ("2026-03-01T12:00:05", True), ("2026-03-01T11:59:59", False)]
+)
+def test_a_run_that_began_after_the_sql_was_written_has_read_this_slice(began, reads):
+    """The SQL still stands, and mParticle dates both by its own clock, maybe without fractions."""
+    ours = claim()
+    carry_out(ours.is_held(), MParticle(ours.sql))
+
+    run = PipelineRun("orders", 7, logical_date=datetime.fromisoformat(began).replace(tzinfo=UTC))
+
+    assert reads == ours.reads(run)
+
+
+def test_nothing_is_known_of_runs_under_other_sql_or_without_a_date():
+    """A guess could take somebody else's run for ours."""
+    ours = claim()
+    run = PipelineRun("orders", 7, logical_date=datetime(2026, 4, 1, tzinfo=UTC))
+
+    for mparticle in (MParticle("SELECT 1"), MParticle(ours.sql, written=None)):
+        carry_out(ours.is_held(), mparticle)
+        assert not ours.reads(run)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"sync_mode": {"type": "incremental"}}, "'incremental'"),
+        ({"schedule": {"type": "interval", "frequency": "daily"}}, "'interval'"),
+        ({"schedule": {"type": "once"}}, "'once'"),
+        ({"data_model_id": "other"}, "'other'"),
+    ],
+)
+def test_a_pipeline_that_is_not_fit_for_slices_is_refused(change, what):
+    """It would sync on its own, read something else, or skip what it takes for old."""
+    mparticle = MParticle("SELECT 1", pipeline=replace(PIPELINE, **change))
+
+    with pytest.raises(InvalidRequestError, match=what):
+        carry_out(claim().take(), mparticle)
+
+    assert ["GET"] == mparticle.sent
+
+
+def test_a_pipeline_whose_settings_are_not_told_is_taken():
+    """mParticle may leave fields out of its answers; refusing would help nobody."""
+    assert unfit(PIPELINE, "orders-model") is None
+    assert unfit(Pipeline("orders"), "orders-model") is None
