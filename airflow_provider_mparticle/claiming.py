@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -136,14 +137,16 @@ class Claim:
                 pipeline_id=self.pipeline_id,
             )
 
-    def check_run(self, run_id: object) -> Steps[None]:
+    def check_run(self, run: Mapping[str, Any]) -> Steps[None]:
         """
         Look whether the data model has held the SQL of this slice up to the end of a run.
 
-        :raises DataModelChangedError: It does not any more, so nobody knows which rows the run has read.
+        :param run: What a task returns for its run.
+        :raises DataModelChangedError: It has not, as far as one can see, so nobody knows which rows the run has read.
         """
-        if not (yield from self.is_held()):
-            raise self._changed(run_id)
+        if (yield from self.is_held()) or self._was_replaced_after(instant(run["ended_on"])):
+            return
+        raise self._changed(run["pipeline_run_id"])
 
     def is_held(self) -> Steps[bool]:
         """Look whether the data model holds the SQL of this slice."""
@@ -167,6 +170,11 @@ class Claim:
     @property
     def _is_held(self) -> bool:
         return self._sql.split() == self.sql.split()  # how mParticle keeps white space is not documented
+
+    def _was_replaced_after(self, ended: datetime | None) -> bool:
+        """Tell whether another slice has taken the data model, and has done so after the run's end."""
+        written = instant(self._seen.last_modified_on) if self._seen else None
+        return bool(holder_of(self._sql) and ended and written and written >= _whole_second(ended))
 
     def _changed(self, run_id: Any) -> DataModelChangedError:
         by = holder_of(self._sql)
@@ -206,4 +214,9 @@ def _unescaped(text: str) -> str:
 
 
 def _began_after(run: PipelineRun, written: datetime) -> bool:
-    return run.began is not None and run.began >= written.replace(microsecond=0)
+    return run.began is not None and run.began >= _whole_second(written)
+
+
+def _whole_second(at: datetime) -> datetime:
+    """Return an instant as mParticle may tell it, without fractions, so that the two compare."""
+    return at.replace(microsecond=0)

@@ -23,6 +23,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 CONF_KEYS = ("window_start", "window_end")
 
+_OR_NEITHER = "or leave both out to take the slice from the DAG run. Nothing was sent to mParticle."
+
 
 @dataclass(frozen=True, order=True)
 class Slice:
@@ -41,7 +43,10 @@ class Slice:
         for name in ("start", "end"):
             object.__setattr__(self, name, read_instant(getattr(self, name), name))
         if self.start >= self.end:
-            raise ConfigError(f"A slice must start before it ends: {self} is empty. Nothing was sent to mParticle.")
+            raise ConfigError(
+                f"A slice must start before it ends, but start is {self.start.isoformat()} and end is "
+                f"{self.end.isoformat()}. Give an earlier start or a later end. Nothing was sent to mParticle."
+            )
 
     def __str__(self) -> str:
         return f"[{self.start.isoformat()}, {self.end.isoformat()})"
@@ -64,7 +69,7 @@ class Slice:
 @dataclass(frozen=True)
 class RunDates:
     """
-    What a DAG run says of its time; None stands where it says nothing.
+    What a DAG run says of its time; None stands where it says nothing. A date without a time zone is UTC.
 
     :param conf: What the DAG run was triggered with.
     :param zone: The DAG's time zone, in which days, weeks and months begin. Default: UTC.
@@ -102,9 +107,10 @@ def slice_at(at: datetime, granularity: Granularity, zone: tzinfo = UTC) -> Slic
     """
     Return the slice that *at* lies in: the hour, day, week or month, or the multiple of a duration since 1970.
 
+    :param at: An instant. One without a time zone is UTC.
     :param zone: Time zone of the calendar. Default: UTC.
     """
-    unit = checked_granularity(granularity)
+    at, unit = read_instant(at, "at"), checked_granularity(granularity)
     if isinstance(unit, timedelta):
         start = EPOCH + (at - EPOCH) // unit * unit
         return Slice(start, start + unit)
@@ -116,9 +122,13 @@ def slice_from(start: datetime, granularity: Granularity, zone: tzinfo = UTC) ->
     """
     Return the slice that begins at *start* and lasts for one hour, day, week, month or duration.
 
-    A month ends at the same hour of the same day of the next month, or of that month's last day if it is shorter.
+    A day, week or month ends at the hour at which it began; one that began with its day ends with a day, even where
+    clocks skip midnight. A month ends on the same day of the next month, or on that month's last day if it is shorter.
+
+    :param start: An instant. One without a time zone is UTC.
+    :param zone: Time zone of the calendar. Default: UTC.
     """
-    unit = checked_granularity(granularity)
+    start, unit = read_instant(start, "start"), checked_granularity(granularity)
     if isinstance(unit, timedelta):
         return Slice(start, start + unit)
     if unit == "hour":
@@ -126,7 +136,8 @@ def slice_from(start: datetime, granularity: Granularity, zone: tzinfo = UTC) ->
     local = start.astimezone(zone)
     days = {"day": 1, "week": 7}
     following = _next_month(local.date()) if unit == "month" else local.date() + timedelta(days=days[unit])
-    return Slice(start, _utc(datetime.combine(following, local.time(), zone)))
+    time_of_day = time() if start == _midnight(local.date(), zone) else local.time()
+    return Slice(start, _utc(datetime.combine(following, time_of_day, zone)))
 
 
 def slice_of_dag_run(
@@ -147,9 +158,8 @@ def slice_of_dag_run(
     start, end = (dates.conf.get(key) for key in CONF_KEYS)
     if (given := _bounds(start, end, "the DAG run's conf")) is not None:
         return given, "the DAG run's conf"
-    start, end = dates.data_interval_start, dates.data_interval_end
-    if start and end and start < end:
-        return Slice(start, end), "the DAG run's data interval"
+    if (interval := _interval(dates)) is not None:
+        return interval, "the DAG run's data interval"
     if granularity is not None and dates.partition_date:
         return slice_from(dates.partition_date, granularity, dates.zone), "the DAG run's partition date"
     if granularity is not None and dates.logical_date:
@@ -178,7 +188,10 @@ def read_instant(value: object, name: str) -> datetime:
     :raises ConfigError: Nobody can read it.
     """
     if (read := instant(value)) is None:
-        raise ConfigError(f"{name} must be an ISO 8601 instant, not {value!r}. Nothing was sent to mParticle.")
+        raise ConfigError(
+            f"{name} must be an ISO 8601 instant, for example '2026-03-01T00:00:00Z', not {value!r}. "
+            "Nothing was sent to mParticle."
+        )
     return read
 
 
@@ -186,15 +199,32 @@ def _bounds(start: object, end: object, place: str) -> Slice | None:
     if start is None and end is None:
         return None
     if start is None or end is None:
-        missing = CONF_KEYS[0] if start is None else CONF_KEYS[1]
-        raise ConfigError(f"{place} name one bound of a slice but not {missing}. Nothing was sent to mParticle.")
-    return Slice(read_instant(start, f"window_start in {place}"), read_instant(end, f"window_end in {place}"))
+        present, missing = CONF_KEYS if end is None else CONF_KEYS[::-1]
+        raise ConfigError(f"{missing} is missing: only {present} is given in {place}. Give both, {_OR_NEITHER}")
+    first, last = read_instant(start, f"window_start in {place}"), read_instant(end, f"window_end in {place}")
+    if first >= last:
+        raise ConfigError(
+            f"window_start must lie before window_end in {place}, but they are {first.isoformat()} and "
+            f"{last.isoformat()}. Give a later window_end, {_OR_NEITHER}"
+        )
+    return Slice(first, last)
+
+
+def _interval(dates: RunDates) -> Slice | None:
+    """Return the data interval, unless there is none or, as is usual since Airflow 3, it is empty."""
+    if not (dates.data_interval_start and dates.data_interval_end):
+        return None
+    start = read_instant(dates.data_interval_start, "data_interval_start")
+    end = read_instant(dates.data_interval_end, "data_interval_end")
+    return Slice(start, end) if start < end else None
 
 
 def _no_slice(granularity: Granularity | None, dates: RunDates) -> ConfigError:
-    has_date = dates.partition_date or dates.logical_date
-    known = f"its date is {has_date.isoformat()}" if has_date else "it has no data interval, partition date or date"
-    wanted = "Pass granularity, for example 'day'" if has_date and granularity is None else "Pass window_start and end"
+    if granularity is None and (at := dates.partition_date or dates.logical_date):
+        known, wanted = f"all it has is a date, {at.isoformat()}", "Pass granularity, for example 'day'"
+    else:
+        known = "it has no data interval, no partition date and no logical date"
+        wanted = "Pass window_start and window_end"
     return ConfigError(
         f"This DAG run does not say which slice of history to sync: {known}. {wanted}, or trigger the DAG with "
         f'conf {{"window_start": "...", "window_end": "..."}}. Nothing was sent to mParticle.'
@@ -205,7 +235,7 @@ def _no_slice(granularity: Granularity | None, dates: RunDates) -> ConfigError:
 
 
 def _next_boundary(after: datetime, unit: CalendarUnit, zone: tzinfo) -> datetime:
-    """Return the first boundary after an instant; where clocks skip a day, two boundaries fall together."""
+    """Return the first boundary after an instant; where a day came again, the boundary after it has passed already."""
     if unit == "hour":
         return _floor(after, unit, zone) + timedelta(hours=1)
     day = after.astimezone(zone).date()
@@ -226,7 +256,11 @@ def _floor(at: datetime, unit: CalendarUnit, zone: tzinfo) -> datetime:
     day = at.astimezone(zone).date()
     if unit == "week":
         day -= timedelta(days=day.weekday())
-    return _midnight(day.replace(day=1) if unit == "month" else day, zone)
+    first = day.replace(day=1) if unit == "month" else day
+    # Where clocks went back across midnight (America/St_Johns until 2011, at 00:01), the old day came again for a
+    # while after the new one had begun; that while belongs to the new one.
+    begun = _midnight(_following(first, unit), zone)
+    return begun if begun <= at else _midnight(first, zone)
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:

@@ -230,6 +230,8 @@ class _Backfills:
         states = self._airflow.dag_run_states(figures.plan.dag_id)
         if len(states) < figures.plan.days or set(states) - {"success", "failed"}:
             return False
+        if not self._airflow.are_backfills_over(figures.plan.dag_id):
+            return False  # Airflow notices the end of a backfill every half a minute
         if "failed" in states:
             self._create(figures.plan, "--reprocess-behavior", "failed", *figures.plan.options)
             return False

@@ -96,6 +96,11 @@ class StandaloneAirflow:
         """Return the states of all runs of a DAG."""
         return [run["state"] for run in self._get(f"/api/v2/dags/{dag_id}/dagRuns", limit=1000)["dag_runs"]]
 
+    def are_backfills_over(self, dag_id: str) -> bool:
+        """Tell whether every backfill of a DAG is completed."""
+        backfills = self._get("/api/v2/backfills", dag_id=dag_id)["backfills"]
+        return all(backfill["completed_at"] for backfill in backfills)
+
     def running_tasks(self, dag_id: str) -> list[str]:
         """Return the ids of the task instances of a DAG that run now."""
         answer = self._get(f"/api/v2/dags/{dag_id}/dagRuns/~/taskInstances", state="running")

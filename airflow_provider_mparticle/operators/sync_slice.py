@@ -138,7 +138,7 @@ class MParticleSyncSliceOperator(MParticleTriggerPipelineOperator):
         run = outcome.result()
         if not self._is_finished(context):
             try:
-                drive(self._claim(context).check_run(run["pipeline_run_id"]), self._hook.send, time.sleep)
+                drive(self._claim(context).check_run(run), self._hook.send, time.sleep)
             except DataModelChangedError:
                 self._keep(context, Note(None))  # a clear has to sync the slice anew, not to find this run again
                 raise

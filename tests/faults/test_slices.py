@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -214,6 +215,20 @@ def test_clearing_a_slice_that_timed_out_finds_its_run(slice_of, simulator):
     task.clear()
 
     assert 1 == simulator.starts("orders")
+
+
+def test_clearing_a_slice_whose_worker_died_for_good_finds_its_run(slice_of, simulator):
+    """The run had ended before another slice took the data model, so all its rows are in."""
+    lost, other = slice_of(0).dies_at(Instant.WAITING), slice_of(1)
+    lost.run_and_die()
+    lost.state = "failed"
+    time.sleep(0.3)
+    other.run()
+
+    lost.clear()
+
+    assert {0: ROWS_PER_DAY, 1: 2 * ROWS_PER_DAY} == ingested(simulator)
+    assert 2 == simulator.starts("orders")
 
 
 def test_clearing_a_slice_that_succeeded_syncs_it_again(slice_of, simulator):

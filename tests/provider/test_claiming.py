@@ -139,10 +139,33 @@ def test_a_check_before_the_start_finds_other_sql():
 )
 def test_a_check_after_the_run_names_whoever_wrote_in_between(sql, who):
     """Which rows the run has read cannot be told any more."""
+    run = {"pipeline_run_id": 7, "ended_on": "2026-03-01T12:00:01+00:00"}
+
     with pytest.raises(DataModelChangedError, match=who) as changed:
-        carry_out(claim().check_run(7), MParticle(sql))
+        carry_out(claim().check_run(run), MParticle(sql))
 
     assert 7 == changed.value.pipeline_run_id
+
+
+@pytest.mark.parametrize(
+    ("sql", "ended_on", "is_sure"),
+    [
+        (marked(QUERY, OTHER, JANUARY), "2026-03-01T12:00:00+00:00", True),
+        (marked(QUERY, OTHER, JANUARY), None, False),
+        ("SELECT 1", "2026-03-01T12:00:00+00:00", False),
+    ],
+    ids=["another slice, after the end", "end not told", "somebody, who may write twice"],
+)
+def test_a_slice_that_took_the_data_model_after_the_run_does_no_harm(sql, ended_on, is_sure):
+    """A task whose worker died for good is cleared later; its run had the data model to itself."""
+    run = {"pipeline_run_id": 7, "ended_on": ended_on}
+    steps = claim().check_run(run)
+
+    if is_sure:
+        carry_out(steps, MParticle(sql))
+    else:
+        with pytest.raises(DataModelChangedError):
+            carry_out(steps, MParticle(sql))
 
 
 @pytest.mark.parametrize(
