@@ -45,7 +45,7 @@ def find_covering(pipeline_id: str, at: datetime) -> Steps[PipelineRun | None]:
     return (yield from _listed(pipeline_id, at))
 
 
-def _listed(pipeline_id: str, at: datetime) -> Steps[PipelineRun | None]:
+def _listed(pipeline_id: str, at: datetime, *, first_page_only: bool = False) -> Steps[PipelineRun | None]:
     page, seen = 1, set[str]()
     while True:
         try:
@@ -57,7 +57,7 @@ def _listed(pipeline_id: str, at: datetime) -> Steps[PipelineRun | None]:
         if covering := next((run for run in runs if covers(run, at)), None):
             return covering
         new = {str(run.pipeline_run_id) for run in runs} - seen
-        if not new or len(runs) < endpoints.RUNS_PER_PAGE:
+        if first_page_only or not new or len(runs) < endpoints.RUNS_PER_PAGE:
             return None
         seen, page = seen | new, page + 1
 
@@ -97,11 +97,11 @@ class CoverageFinder:
         if latest is None or covers(latest, self.at):
             return latest
         known = (str(latest.pipeline_run_id), latest.state)
-        if known == self._latest:  # nothing new to see in the list
-            return None
-        covering = yield from _listed(self.pipeline_id, self.at)
+        is_news = known != self._latest
+        # A run may come after the latest one and yet have an earlier logical date, so one page is read all the same.
+        covering = yield from _listed(self.pipeline_id, self.at, first_page_only=not is_news)
         self._latest = known
-        if covering is None:
+        if covering is None and is_news:
             log.info(
                 "The latest run of pipeline %r, %s, is %s and reaches to %s; waiting for one that covers %s.",
                 self.pipeline_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any, Literal
 
 from airflow_provider_mparticle.client.errors import ConfigError, DataGateError
@@ -28,10 +29,11 @@ class Gates:
     on_empty: OnEmpty = "success"
 
     def __post_init__(self) -> None:
-        if self.min_records is not None and self.min_records < 0:
+        if self.min_records is not None and not (_is_number(self.min_records, int) and self.min_records >= 0):
             raise _refused("min_records", "a number of records from 0", self.min_records)
-        if self.max_failed_ratio is not None and not 0 <= self.max_failed_ratio <= 1:
-            raise _refused("max_failed_ratio", "a share from 0 to 1", self.max_failed_ratio)
+        ratio = self.max_failed_ratio
+        if ratio is not None and not (_is_number(ratio, int | float) and 0 <= ratio <= 1):
+            raise _refused("max_failed_ratio", "a share from 0 to 1", ratio)
         if self.on_empty not in ON_EMPTY:
             raise _refused("on_empty", f"one of {', '.join(ON_EMPTY)}", self.on_empty)
 
@@ -74,6 +76,10 @@ class Gates:
                 f"mParticle rejected {failed} of {total} records ({failed / total:.2%}), "
                 f"more than max_failed_ratio={self.max_failed_ratio}",
             )
+
+
+def _is_number(value: object, kind: type | UnionType) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _is_empty(run: Mapping[str, Any]) -> bool:

@@ -53,15 +53,31 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("client.config", "client.endpoints", "client.errors", "client.kinds", "client.models", "client.routes"),
         "client.sync",
     },
-    "waiting": {"client.endpoints", "client.errors", "client.models", "client.run_states"},
+    "steps": {"client.endpoints", "client.errors"},
+    "outcome": {"client.errors", "client.models", "client.run_states"},
+    "finding": {"client.endpoints", "client.errors", "client.models", "outcome", "steps"},
+    "coverage": {"client.endpoints", "client.errors", "client.models", "client.run_states", "steps"},
+    "waiting": {"client.errors", "client.models", "coverage", "finding", "outcome", "steps"},
+    "gates": {"client.errors"},
     "windows": {"client.errors", "client.models"},
-    "starting": {"client.endpoints", "client.errors", "client.models", "client.run_states", "waiting"},
+    "slice_planning": {"client.errors", "windows"},
+    "slice_sql": {"client.errors", "windows"},
+    "claiming": {
+        *("client.endpoints", "client.errors", "client.kinds", "client.models", "resources", "steps", "windows"),
+    },
+    "decision": {"client.models", "client.run_states"},
+    "starting": {
+        *("client.endpoints", "client.errors", "client.models", "client.run_states"),
+        *("claiming", "coverage", "decision", "finding", "steps"),
+    },
     # --------------------------------------------------------------------------- THE_LINE: no Airflow above this row
     "connection": {
         *("client.config", "client.errors", "client.routes", "client.run_fields", "client.run_states"),
         "airflow",
     },
-    "failures": {"client.errors", "airflow"},
+    "failures": {"client.errors", "gates", "airflow"},
+    "dag_runs": {"client.errors", "windows", "airflow"},
+    "slice_templates": {"client.errors", "airflow", "jinja2"},
     "sharing": {"client.aio", "client.endpoints", "client.errors", "connection", "airflow"},
     "hooks": {
         *("client.endpoints", "client.errors", "client.kinds", "client.models", "client.sync"),
@@ -69,19 +85,33 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "ensuring": {"client.endpoints", "client.errors", "client.kinds", "client.models", "hooks", "resources"},
     "applying": {"client.endpoints", "client.errors", "client.kinds", "ensuring", "hooks", "planning"},
-    "triggers": {"client.models", "hooks", "waiting", "airflow"},
+    "triggers": {"client.models", "coverage", "finding", "hooks", "steps", "waiting", "airflow"},
     "operators.masking": {"planning", "airflow"},
     "operators.apply": {"applying", "document", "failures", "hooks", "operators.masking", "planning", "airflow"},
+    "operators.plan_slices": {
+        *("client.errors", "failures", "slice_planning", "slice_sql", "slice_templates", "windows", "airflow"),
+    },
     "operators.platform": {"failures", "hooks", "airflow"},
     "operators.resources": {
         *("client.endpoints", "client.errors", "client.kinds", "client.models"),
         *("ensuring", "failures", "hooks", "operators.masking", "resources", "airflow"),
     },
     "operators.trigger": {
-        *("client.errors", "client.models", "failures", "hooks", "starting", "triggers", "waiting", "airflow"),
+        *("client.errors", "client.models", "dag_runs", "decision", "failures", "finding", "gates", "hooks"),
+        *("outcome", "starting", "steps", "triggers", "waiting", "windows", "airflow"),
     },
-    "operators": {"operators.apply", "operators.platform", "operators.resources", "operators.trigger"},
-    "sensors": {"client.errors", "client.models", "failures", "hooks", "triggers", "waiting", "airflow"},
+    "operators.sync_slice": {
+        *("claiming", "client.errors", "client.kinds", "dag_runs", "decision", "ensuring", "operators.trigger"),
+        *("outcome", "slice_sql", "slice_templates", "starting", "steps", "windows", "airflow"),
+    },
+    "operators": {
+        *("operators.apply", "operators.plan_slices", "operators.platform", "operators.resources"),
+        *("operators.sync_slice", "operators.trigger"),
+    },
+    "sensors": {
+        *("client.errors", "client.models", "coverage", "dag_runs", "failures", "finding", "gates", "hooks"),
+        *("outcome", "steps", "triggers", "waiting", "windows", "airflow"),
+    },
     "doctor": {
         *("client.config", "client.endpoints", "client.errors", "client.kinds", "client.models", "client.routes"),
         *("client.sync", "hooks", "probing"),

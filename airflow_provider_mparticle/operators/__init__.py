@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_mparticle.operators.apply import MParticleApplyOperator
+from airflow_provider_mparticle.operators.plan_slices import MParticlePlanSlicesOperator
 from airflow_provider_mparticle.operators.platform import MParticlePlatformOperator
 from airflow_provider_mparticle.operators.resources import (
     MParticleCreateConnectionOperator,
@@ -14,6 +15,7 @@ from airflow_provider_mparticle.operators.resources import (
     MParticleResumePipelineOperator,
     MParticleUpdatePipelineOperator,
 )
+from airflow_provider_mparticle.operators.sync_slice import MParticleSyncSliceOperator
 from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelineOperator
 
 __all__ = [
@@ -24,8 +26,10 @@ __all__ = [
     "MParticleCreatePipelineOperator",
     "MParticleDeleteResourceOperator",
     "MParticlePausePipelineOperator",
+    "MParticlePlanSlicesOperator",
     "MParticlePlatformOperator",
     "MParticleResumePipelineOperator",
+    "MParticleSyncSliceOperator",
     "MParticleTriggerPipelineOperator",
     "MParticleUpdatePipelineOperator",
 ]

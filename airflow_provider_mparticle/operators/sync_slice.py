@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.exceptions import AirflowRescheduleException  # one class in Airflow 2 and 3, which compat does not name
@@ -17,16 +18,14 @@ from airflow_provider_mparticle.decision import IfRunning
 from airflow_provider_mparticle.ensuring import checked
 from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelineOperator
 from airflow_provider_mparticle.outcome import Outcome
-from airflow_provider_mparticle.slice_sql import restricted
+from airflow_provider_mparticle.slice_sql import require_both_bounds, restricted
+from airflow_provider_mparticle.slice_templates import rendered
 from airflow_provider_mparticle.starting import Note, Start, Started
 from airflow_provider_mparticle.steps import drive
 from airflow_provider_mparticle.windows import Granularity, Slice, checked_granularity, slice_of_dag_run
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-
-# By how much a slice is moved to see whether the SQL depends on its bounds.
-PROBE = timedelta(days=400, hours=5, minutes=7)
 
 
 class MParticleSyncSliceOperator(MParticleTriggerPipelineOperator):
@@ -185,28 +184,10 @@ class MParticleSyncSliceOperator(MParticleTriggerPipelineOperator):
         return Claim(self.pipeline_id, self.data_model_id, sql, holder, window)
 
     def _rendered_sql(self, context: Context, window: Slice) -> str:
-        sql = self._sql_between(context, window.start, window.end)
+        render = partial(rendered, self, "sql", context)
         if not self.time_column:
-            for name, start, end in (
-                ("window_start", window.start - PROBE, window.end),
-                ("window_end", window.start, window.end + PROBE),
-            ):
-                if self._sql_between(context, start, end) == sql:
-                    raise ConfigError(
-                        f"sql does not depend on {name}, so every slice would ingest the same rows. Use "
-                        "{{ window_start }} and {{ window_end }} in it, or pass time_column. Nothing was sent."
-                    )
-        return sql
-
-    def _sql_between(self, context: Context, start: datetime, end: datetime) -> str:
-        from jinja2 import StrictUndefined, TemplateError
-
-        context.update(window_start=start, window_end=end)  # type: ignore[call-arg]  # keys of ours
-        try:
-            env = self.get_template_env().overlay(undefined=StrictUndefined)
-            return str(self.render_template(self.sql, context, env))
-        except TemplateError as error:
-            raise ConfigError(f"sql cannot be rendered: {error}. Nothing was sent to mParticle.") from error
+            require_both_bounds("sql", render, window, window.end - window.start)
+        return render(window.start, window.end)
 
     def _service_provider(self) -> str | None:
         pipeline = self._hook.get_pipeline(self.pipeline_id)

@@ -1,0 +1,385 @@
+"""Slices of history that fit into one run each: how ranges are cut, what is counted, and what is said."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.slice_planning import SlicePlan, plan_slices, read_count
+from airflow_provider_mparticle.slice_sql import count_query, require_both_bounds
+from airflow_provider_mparticle.windows import Granularity, Slice, slice_at
+
+YEAR = Slice(datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
+
+
+class Table:
+    """Rows by their instants; remembers what was counted."""
+
+    def __init__(self, *rows: datetime) -> None:
+        self.rows = sorted(rows)
+        self.calls: list[list[Slice]] = []
+
+    def count(self, spans: Sequence[Slice]) -> list[int]:
+        """Count the rows of each slice."""
+        self.calls.append([*spans])
+        return [bisect_left(self.rows, span.end) - bisect_left(self.rows, span.start) for span in spans]
+
+
+def rows_at(text: str, rows: int) -> list[datetime]:
+    """So many rows at one instant."""
+    return [datetime.fromisoformat(text).replace(tzinfo=UTC)] * rows
+
+
+def spans(plan: SlicePlan) -> list[tuple[str, str, int]]:
+    """The slices of a plan, in short."""
+    return [(f"{s.span.start:%m-%d %H:%M}", f"{s.span.end:%m-%d %H:%M}", s.rows) for s in plan.slices]
+
+
+# How a range is cut
+
+
+def test_a_range_that_fits_takes_one_count() -> None:
+    """Most tables are small."""
+    table = Table(*rows_at("2025-05-05", 10))
+
+    plan = plan_slices(YEAR, table.count, max_records=10)
+
+    assert [("01-01 00:00", "01-01 00:00", 10)] == spans(plan)
+    assert 1 == plan.queries == len(table.calls)
+
+
+def test_only_what_is_too_large_is_cut_further() -> None:
+    """A count scans a part of the table, and costs."""
+    table = Table(*rows_at("2025-02-05", 60), *rows_at("2025-07-08 09:30", 50), *rows_at("2025-07-08 14:30", 60))
+
+    plan = plan_slices(YEAR, table.count, max_records=100)
+
+    months, weeks, days, hours = 12, 5, 7, 24  # of the year, July, the week from July 7th, July 8th
+    assert 1 + months + weeks + days + hours == plan.queries
+    assert [1, months, weeks, days, hours] == [len(call) for call in table.calls]
+    assert [
+        ("01-01 00:00", "07-08 09:00", 60),
+        ("07-08 09:00", "07-08 14:00", 50),
+        ("07-08 14:00", "01-01 00:00", 60),
+    ] == spans(plan)
+
+
+def test_neighbours_are_merged_as_far_as_they_fit() -> None:
+    """Each slice is a run of a quarter of an hour and more, so there should be few; merging takes no count."""
+    table = Table(*(datetime(2025, month, 15, tzinfo=UTC) for month in range(1, 13)))
+
+    plan = plan_slices(YEAR, table.count, max_records=5)
+
+    assert [
+        ("01-01 00:00", "06-01 00:00", 5),
+        ("06-01 00:00", "11-01 00:00", 5),
+        ("11-01 00:00", "01-01 00:00", 2),
+    ] == spans(plan)
+    assert 1 + 12 == plan.queries
+
+
+def test_a_range_within_a_unit_is_not_counted_twice() -> None:
+    """Cut by month, an hour of one day is itself."""
+    hour = Slice(datetime(2025, 3, 3, 10, tzinfo=UTC), datetime(2025, 3, 3, 11, tzinfo=UTC))
+    table = Table(*rows_at("2025-03-03 10:30", 5))
+
+    plan = plan_slices(hour, table.count, max_records=4)
+
+    assert 1 == plan.queries
+    assert [(hour, 5)] == [(one.span, one.rows) for one in plan.oversized]
+
+
+def test_empty_spans_belong_to_their_neighbours() -> None:
+    """Rows may yet arrive there, and a run for nothing is a run."""
+    table = Table(*rows_at("2025-05-05 05:00", 3), *rows_at("2025-08-05 05:00", 3))
+
+    plan = plan_slices(YEAR, table.count, max_records=3)
+
+    assert [("01-01 00:00", "08-01 00:00", 3), ("08-01 00:00", "01-01 00:00", 3)] == spans(plan)
+
+
+def test_a_range_without_rows_has_no_slices() -> None:
+    """A run that reads nothing takes as long as any."""
+    assert () == plan_slices(YEAR, Table().count).slices
+
+
+def test_a_duration_is_bisected_down_to_at_its_multiples_from_the_start() -> None:
+    """The finest slices are known beforehand, whatever the rows."""
+    start = datetime(2025, 1, 1, 0, 7, tzinfo=UTC)
+    whole = Slice(start, start + timedelta(minutes=100))
+    table = Table(*rows_at("2025-01-01 00:50", 4), *rows_at("2025-01-01 01:10", 4))
+
+    plan = plan_slices(whole, table.count, max_records=4, granularity=timedelta(minutes=15))
+
+    assert [("01-01 00:07", "01-01 00:52", 4), ("01-01 00:52", "01-01 01:47", 4)] == spans(plan)
+    assert 1 + 2 == plan.queries
+
+
+def test_nothing_is_cut_finer_than_the_granularity() -> None:
+    """A slice of the sources' own batches must not be torn."""
+    table = Table(*rows_at("2025-05-05 05:00", 3), *rows_at("2025-05-05 15:00", 3))
+
+    plan = plan_slices(YEAR, table.count, max_records=3, granularity="day")
+
+    assert [("05-05 00:00", "05-06 00:00", 6)] == [row for row in spans(plan) if row[2] > 3]
+
+
+def test_days_begin_in_the_time_zone() -> None:
+    """The business day of the rows is the local one."""
+    table = Table(*rows_at("2025-05-05 05:00", 3), *rows_at("2025-05-06 05:00", 3))
+
+    plan = plan_slices(YEAR, table.count, max_records=3, zone=ZoneInfo("America/New_York"))
+
+    assert [one.span.start.hour for one in plan.slices[1:]] == [4]
+
+
+ZONES = [UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("America/St_Johns")]
+GRANULARITIES: list[Granularity] = ["hour", "day", "week", "month", timedelta(minutes=50), timedelta(days=3)]
+INSTANTS = st.datetimes(datetime(2025, 1, 1), datetime(2025, 6, 30)).map(lambda at: at.replace(tzinfo=UTC))
+
+
+@given(
+    rows=st.lists(st.tuples(INSTANTS, st.integers(1, 40)), max_size=30),
+    bounds=st.tuples(INSTANTS, INSTANTS).map(sorted).filter(lambda pair: pair[0] < pair[1]),
+    max_records=st.integers(1, 100),
+    granularity=st.sampled_from(GRANULARITIES),
+    zone=st.sampled_from(ZONES),
+)
+def test_whatever_the_rows_are(
+    rows: list[tuple[datetime, int]],
+    bounds: list[datetime],
+    max_records: int,
+    granularity: Granularity,
+    zone: Any,
+) -> None:
+    """No row is left out or ingested twice, no run is too large, and none could be spared."""
+    whole = Slice(*bounds)
+    table = Table(*(at for at, times in rows for _ in range(times)))
+    expected = Table(*table.rows)
+
+    plan = plan_slices(whole, table.count, max_records=max_records, granularity=granularity, zone=zone)
+
+    counted = [span for call in table.calls for span in call]
+    assert len(counted) == len(set(counted)) == plan.queries
+    assert () == plan.disagreements
+    assert expected.count([whole]) == [plan.rows]
+    if plan.slices:
+        assert whole == Slice(plan.slices[0].span.start, plan.slices[-1].span.end)
+    assert all(left.span.end == right.span.start for left, right in pairwise(plan.slices))
+    assert [one.rows for one in plan.slices] == expected.count([one.span for one in plan.slices])
+    assert all(left.rows + right.rows > max_records for left, right in pairwise(plan.slices))
+    assert all(is_finest(one.span, whole, granularity, zone) for one in plan.oversized)
+
+
+def is_finest(span: Slice, whole: Slice, granularity: Granularity, zone: Any) -> bool:
+    """Whether a slice lies within one unit of the granularity."""
+    if isinstance(granularity, timedelta):
+        return (span.start - whole.start) % granularity == timedelta(0) and span.end - span.start <= granularity
+    return span.end <= slice_at(span.start, granularity, zone).end
+
+
+# What is said
+
+
+def test_counts_that_do_not_add_up_are_told() -> None:
+    """A query that counts window_end, too, ingests rows twice."""
+    table = Table(*rows_at("2025-02-01 00:00", 4), *rows_at("2025-08-15", 4))
+
+    def both_ends(spans: Sequence[Slice]) -> list[int]:
+        return table.count([Slice(span.start, span.end + timedelta.resolution) for span in spans])
+
+    plan = plan_slices(YEAR, both_ends, max_records=5)
+
+    assert [(8, 12)] == [(one.rows, one.rows_in_parts) for one in plan.disagreements]
+    assert "held 8 rows, its parts 12" in str(plan.disagreements[0])
+
+
+def test_all_oversized_slices_are_named_at_once() -> None:
+    """The next attempt should be the last one, and nothing else of the plan is lost."""
+    table = Table(*rows_at("2025-02-01 10:00", 6000), *rows_at("2025-08-15 20:30", 7000), *rows_at("2025-09-01", 10))
+    plan = plan_slices(YEAR, table.count, max_records=5000)
+
+    with pytest.raises(ConfigError) as caught:
+        plan.require_all_fit("hour")
+
+    for told in (
+        "2 of 5 slices",
+        "[2025-02-01T10:00:00+00:00, 2025-02-01T11:00:00+00:00) with 6,000 rows",
+        "[2025-08-15T20:00:00+00:00, 2025-08-15T21:00:00+00:00) with 7,000 rows",
+        "max_records=5,000",
+        "granularity='hour'",
+        "finer granularity",
+    ):
+        assert told in str(caught.value)
+    assert 10 == plan.slices[-1].rows
+
+
+def test_a_plan_that_fits_is_not_refused() -> None:
+    """The limit itself is allowed."""
+    plan_slices(YEAR, Table(*rows_at("2025-02-01", 5)).count, max_records=5).require_all_fit("hour")
+
+
+def test_the_table_shows_slices_rows_and_shares() -> None:
+    """It is read before the first run is paid for."""
+    table = Table(*rows_at("2025-02-05 10:00", 800), *rows_at("2025-08-15", 1500))
+    plan = plan_slices(YEAR, table.count, max_records=1000)
+
+    lines = [" ".join(line.split()) for line in plan.lines()]
+
+    assert "from until rows share of limit" == lines[0]
+    assert "2025-01-01T00:00:00+00:00 2025-08-15T00:00:00+00:00 800 80.0%" == lines[1]
+    assert "2025-08-15T00:00:00+00:00 2025-08-15T01:00:00+00:00 1,500 150.0% too many" == lines[2]
+    assert f"Slices: 3. Rows: 2,300. Limit of rows per slice: 1,000. Queries: {plan.queries}." == lines[-1]
+
+
+def test_the_report_is_json() -> None:
+    """It goes through XCom."""
+    plan = plan_slices(YEAR, Table(*rows_at("2025-02-05", 2)).count)
+
+    expected = {"window_start": "2025-01-01T00:00:00+00:00", "window_end": "2026-01-01T00:00:00+00:00", "rows": 2}
+    assert [expected] == plan.report()
+
+
+# The queries
+
+HOUR = Slice(datetime(2025, 3, 3, 10, tzinfo=UTC), datetime(2025, 3, 3, 10, 0, 0, 500, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("conn_type", "prefix"),
+    [("snowflake", ""), (None, ""), ("gcpbigquery", "TIMESTAMP "), ("databricks", "TIMESTAMP ")],
+)
+def test_the_query_counts_from_the_start_to_before_the_end(conn_type: str | None, prefix: str) -> None:
+    """Half-open, as slices are, with instants as the warehouse wants them."""
+    query = count_query("orders", "created_at", HOUR, conn_type)
+
+    assert query == (
+        f"SELECT COUNT(*) FROM orders WHERE created_at >= {prefix}'2025-03-03 10:00:00+00:00' "
+        f"AND created_at < {prefix}'2025-03-03 10:00:00.000500+00:00'"
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["orders", "analytics.orders", 'db."Sch ema"."a""b"', "`my-project.shop.orders`", "my-project.shop.t$1", "_Ünï"],
+)
+def test_tables_may_be_qualified_and_quoted(name: str) -> None:
+    """Each warehouse has its own way."""
+    assert f" FROM {name} WHERE " in count_query(name, "created_at", HOUR)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "",
+            " ",
+            "orders; DROP TABLE orders",
+            "orders o",
+            "a..b",
+            ".a",
+            "a.",
+            '"a',
+            'a"b',
+            "(SELECT 1)",
+            "a--b",
+            "a-",
+        ),
+        *("1a", "a/*b*/", "`a`b`", '"a\\"', "orders\n", None, "'a'"),
+    ],
+)
+def test_what_is_no_identifier_is_refused(name: Any) -> None:
+    """It comes from a template, perhaps from whoever triggers the DAG."""
+    with pytest.raises(ConfigError, match="table must be an identifier"):
+        count_query(name, "created_at", HOUR)
+    with pytest.raises(ConfigError, match="time_column must be an identifier"):
+        count_query("orders", name, HOUR)
+
+
+def test_a_column_has_no_hyphen() -> None:
+    """That would be a subtraction."""
+    with pytest.raises(ConfigError, match="time_column must be an identifier"):
+        count_query("my-project.shop.orders", "created-at", HOUR)
+
+
+@pytest.mark.parametrize("value", [7, 7.0, Decimal(7)])
+def test_a_count_is_a_whole_number_of_any_type(value: Any) -> None:
+    """Drivers differ."""
+    assert 7 == read_count([(value,)], "SELECT 7")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        *([], None, [(1,), (2,)], [(1, 2)], [()], [(None,)], [("7",)], [(True,)], [(-1,)], [(0.5,)]),
+        *([(float("nan"),)], [(float("inf"),)], [(Decimal("NaN"),)]),
+    ],
+)
+def test_what_is_no_count_is_refused(rows: Any) -> None:
+    """The query lists rows, perhaps, or sums nothing up to NULL."""
+    with pytest.raises(ConfigError, match=r"one row with one number.*SELECT what"):
+        read_count(rows, "SELECT what")
+
+
+# Templates
+
+
+def moved(start: str, end: str, granularity: Granularity, *bounds: datetime) -> None:
+    """Check a template of two formats of dates."""
+    whole = Slice(*bounds) if bounds else YEAR
+    require_both_bounds("count_sql", lambda a, b: f"{a.strftime(start)} {b.strftime(end)}", whole, granularity, UTC)
+
+
+@pytest.mark.parametrize(
+    ("form", "granularity"),
+    [("%c", "hour"), ("%c", timedelta(seconds=1)), ("%F", "day"), ("%F", "week"), ("%Y-%m", "month")],
+)
+def test_a_template_may_be_as_coarse_as_the_slices(form: str, granularity: Granularity) -> None:
+    """Bounds of days need no hours."""
+    moved(form, form, granularity)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "granularity", "named"),
+    [
+        ("", "%c", "hour", "window_start"),
+        ("%c", "", "hour", "window_end"),
+        ("%F", "%c", "hour", "window_start"),
+        ("%c", "%F", "hour", "window_end"),
+        ("%Y-%m", "%c", "day", "window_start"),
+        ("%c", "%F %H:%M", timedelta(seconds=30), "window_end"),
+    ],
+)
+def test_a_template_that_cannot_tell_slices_apart_is_refused(
+    start: str, end: str, granularity: Granularity, named: str
+) -> None:
+    """It would count too few rows in each, or the same ones again and again."""
+    with pytest.raises(ConfigError, match=f"count_sql ignores {named}, or writes it coarser"):
+        moved(start, end, granularity)
+
+
+def test_a_bound_between_two_boundaries_must_be_written_exactly() -> None:
+    """The range ends at noon, and the template would end it at midnight."""
+    noon = YEAR.start + timedelta(hours=12)
+
+    with pytest.raises(ConfigError, match="window_end"):
+        moved("%c", "%F", "day", YEAR.start, YEAR.start + timedelta(days=30, hours=12))
+    with pytest.raises(ConfigError, match="window_start"):
+        moved("%F", "%c", "day", noon, YEAR.end)
+
+
+@pytest.mark.parametrize("granularity", ["minute", timedelta(0), None])
+def test_an_unknown_granularity_is_refused(granularity: Any) -> None:
+    """Before the second count."""
+    with pytest.raises(ConfigError, match="granularity must be"):
+        plan_slices(YEAR, Table().count, granularity=granularity)
