@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -30,22 +31,33 @@ def covers(run: PipelineRun, at: datetime) -> bool:
     return run.progress is Progress.SUCCEEDED and reached is not None and reached >= at
 
 
-def find_covering(pipeline_id: str, at: datetime) -> Steps[PipelineRun | None]:
+def any_run(_: PipelineRun) -> bool:
+    """Let any run do."""
+    return True
+
+
+def find_covering(
+    pipeline_id: str, at: datetime, suffices: Callable[[PipelineRun], bool] = any_run
+) -> Steps[PipelineRun | None]:
     """
     Return a run that covers *at*, or None: the latest run if it does, else another that does.
+
+    :param suffices: Tells whether a run that covers the instant will do. Default: any will.
 
     One request where the latest run covers it; otherwise one more for each hundred runs since a month before *at*.
     """
     try:
         latest: PipelineRun | None = (yield endpoints.get_pipeline_status(pipeline_id)).latest_pipeline_run
-        if latest is None or covers(latest, at):
+        if latest is None or (covers(latest, at) and suffices(latest)):
             return latest
     except NotFoundError:  # for a minute after its creation a pipeline's status answers 404
         pass
-    return (yield from _listed(pipeline_id, at))
+    return (yield from _listed(pipeline_id, at, suffices))
 
 
-def _listed(pipeline_id: str, at: datetime, *, first_page_only: bool = False) -> Steps[PipelineRun | None]:
+def _listed(
+    pipeline_id: str, at: datetime, suffices: Callable[[PipelineRun], bool] = any_run, *, first_page_only: bool = False
+) -> Steps[PipelineRun | None]:
     page, seen = 1, set[str]()
     while True:
         try:
@@ -54,7 +66,7 @@ def _listed(pipeline_id: str, at: datetime, *, first_page_only: bool = False) ->
             )
         except NotFoundError:  # this mParticle lists no runs; the status was all there is to see
             return None
-        if covering := next((run for run in runs if covers(run, at)), None):
+        if covering := next((run for run in runs if covers(run, at) and suffices(run)), None):
             return covering
         new = {str(run.pipeline_run_id) for run in runs} - seen
         if first_page_only or not new or len(runs) < endpoints.RUNS_PER_PAGE:

@@ -46,6 +46,14 @@ class Gates:
         """Tell whether a task is to be skipped for its run, since that read nothing."""
         return self.on_empty == "skip" and _is_empty(run)
 
+    def admit(self, run: Mapping[str, Any]) -> bool:
+        """Tell whether a run passes; one that a task would be skipped for does not."""
+        try:
+            self.check(run)
+        except DataGateError:
+            return False
+        return not self.skips(run)
+
     def check(self, run: Mapping[str, Any]) -> None:
         """
         Let a run pass.

@@ -110,10 +110,10 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once, for ``mode="reschedule"``, where nothing but the first look's instant is remembered."""
         first_look = self._first_look(context)
-        finder = self._finder(as_of=first_look)
         since = first_look.timestamp()
-        watch = Watch(finder, since + self.timeout, missing_since=since)
         with self._failing():
+            self._check()
+            watch = Watch(self._finder(as_of=first_look), since + self.timeout, missing_since=since)
             outcome, asked_pause_s = drive(watch.look(time.time), self._send, time.sleep)
             self.poke_interval = max(self.poke_interval, asked_pause_s)  # of this look; the next has a new object
             return PokeReturnValue(outcome is not None, self._conclude(outcome) if outcome else None)

@@ -10,7 +10,7 @@ docs/explanation/exactly-once.md tells it in prose.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ from airflow_provider_mparticle.client.errors import (
 )
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
 from airflow_provider_mparticle.client.run_states import Progress
-from airflow_provider_mparticle.coverage import find_covering
+from airflow_provider_mparticle.coverage import any_run, covers, find_covering
 from airflow_provider_mparticle.decision import IfRunning, Move, Sent, Situation, decide
 from airflow_provider_mparticle.finding import Finder
 from airflow_provider_mparticle.steps import Pause, Steps
@@ -119,6 +119,7 @@ class Start:
     :param retry_since: Where Airflow keeps no notes: for a retry, when the DAG run began, else None.
     :param claim: For a slice of history: what the pipeline's data model has to hold. Default: whatever it holds.
     :param covers: Start nothing if a run that succeeded covers this instant. Default: start in any case.
+    :param suffices: Tells whether a run that covers it will do. Default: any will.
     """
 
     pipeline_id: str
@@ -130,6 +131,7 @@ class Start:
     retry_since: datetime | None = None
     claim: Claim | None = None
     covers: datetime | None = None
+    suffices: Callable[[PipelineRun], bool] = any_run
     _runs: list[PipelineRun] | None = field(default=None, init=False)
     _in_doubt: bool = field(default=False, init=False)  # whether a request of ours may have started a run
 
@@ -169,12 +171,16 @@ class Start:
             log.info("The run of an earlier try failed, so this try starts a new one.")
         elif self.kept and (yield from self._may_be_found(self.kept)):
             log.info("An earlier try of this task may have started a run; looking for it.")
-            return (yield from self._resolve(self.kept, Sent.UNCERTAIN, is_retry=True))
-        if self.covers and (covering := (yield from find_covering(self.pipeline_id, self.covers))):
+            move, run = yield from self._resolve(self.kept, Sent.UNCERTAIN, is_retry=True)
+            if move is not Move.START or self.covers is None:
+                return move, run
+        if self.covers and (covering := (yield from find_covering(self.pipeline_id, self.covers, self.suffices))):
             return Move.COVERED, covering
         if self.claim:
             yield from self.claim.ask()
         yield from self._look(must=True)
+        if covering := self._covering():  # it may have ended just now
+            return Move.COVERED, covering
         if self.retry_since and (ours := self._run_of_an_earlier_try(self.retry_since)):
             log.info("Run %s began during this DAG run; reattaching.", ours.pipeline_run_id)
             return Move.ADOPT, ours
@@ -283,6 +289,10 @@ class Start:
             if must or not error.is_passing:
                 raise
             log.warning("%s", error)
+
+    def _covering(self) -> PipelineRun | None:
+        at = self.covers
+        return next((run for run in self._runs or () if at and covers(run, at) and self.suffices(run)), None)
 
     def _in_progress(self) -> PipelineRun | None:
         return next((run for run in self._runs or () if run.progress is Progress.UNDER_WAY), None)

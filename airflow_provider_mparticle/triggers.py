@@ -89,6 +89,9 @@ class MParticlePipelineRunTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Say what becomes of the run: mParticle documents no way to cancel one."""
+        if self.covers is not None:
+            self.log.info("This task no longer waits for a run of pipeline %r.", self.pipeline_id)
+            return
         self.log.warning(
             "This task no longer waits for run %s of pipeline %r. The run goes on in mParticle, "
             "which documents no way to cancel it.",

@@ -52,7 +52,8 @@ class MParticleTriggerPipelineOperator(BaseOperator):
         waits for its end, then starts ours; ``"attach"`` waits for it as if it were ours; ``"skip"`` skips the task.
     :param skip_if_covered: Start nothing, and succeed, if a run that succeeded has read everything up to an instant:
         ``True`` for the end of the DAG run's data interval (else its logical date), or an instant, which is UTC
-        without a time zone. So a catch-up of many DAG runs makes one sync. Default: False. (templated)
+        without a time zone. So a catch-up of many DAG runs makes one sync. A run that would not pass the counts below
+        does not do. Default: False. (templated)
     :param min_records: Fewest records that the run must have ingested. Default: any number.
     :param max_failed_ratio: Largest share of rejected records, from 0 to 1. Default: any.
     :param on_empty: What to make of a run that read nothing: ``"success"`` (default), ``"skip"`` or ``"fail"``.
@@ -153,6 +154,7 @@ class MParticleTriggerPipelineOperator(BaseOperator):
             self._wait_for_other_run(started.pipeline_run_id, waiting_since)
         if started.move is Move.COVERED and started.run:
             self.log.info("Run %s has read all that is asked for, so nothing is started.", started.pipeline_run_id)
+            context["ti"].xcom_push(key="pipeline_run_id", value=started.pipeline_run_id)
             return started.run.as_dict()
         if started.move is Move.SKIP:
             raise AirflowSkipException(
@@ -183,6 +185,7 @@ class MParticleTriggerPipelineOperator(BaseOperator):
             kept=self._kept(context),
             retry_since=self._retry_since(context),
             covers=self._covers(context),
+            suffices=lambda run: self._gates.admit(run.as_dict()),
         )
 
     def _wait_for_other_run(self, pipeline_run_id: RunId, waiting_since: float) -> None:

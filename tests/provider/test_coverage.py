@@ -1,0 +1,342 @@
+"""Which run has read everything up to an instant, and how many requests it takes to find it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_mparticle.client.endpoints import RUNS_PER_PAGE, Call
+from airflow_provider_mparticle.client.errors import NoAnswerError, NotFoundError, ServerError
+from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
+from airflow_provider_mparticle.client.run_states import Progress
+from airflow_provider_mparticle.coverage import LONGEST_INTERVAL, CoverageFinder, covers, find_covering, reaches
+from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.steps import Steps, drive
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+EARLIER, LATER = AT - timedelta(hours=1), AT + timedelta(hours=1)
+
+FULL = PipelineRun("orders", 7, state="success", progress=Progress.SUCCEEDED, started_on=AT, logical_date=AT)
+INCREMENTAL = replace(FULL, started_on=LATER, range_start=EARLIER, range_end=AT)
+SHORT = replace(FULL, pipeline_run_id=6, started_on=LATER, range_end=EARLIER)
+FAILED = replace(INCREMENTAL, pipeline_run_id=8, state="failed", progress=Progress.FAILED)
+RUNNING = replace(INCREMENTAL, pipeline_run_id=9, state="running", progress=Progress.UNDER_WAY)
+MISSING = NotFoundError("404", status=404)
+
+
+# What a run covers
+
+
+@pytest.mark.parametrize(
+    ("run", "reached"),
+    [
+        pytest.param(INCREMENTAL, AT, id="its range ends before it starts"),
+        pytest.param(replace(INCREMENTAL, range_end=LATER, started_on=AT), LATER, id="its range ends after it starts"),
+        pytest.param(FULL, AT, id="no range: its start"),
+        pytest.param(replace(FULL, started_on=None), None, id="neither"),
+    ],
+)
+def test_a_run_reaches_to_the_end_of_its_range_else_to_its_start(run: PipelineRun, reached: datetime | None) -> None:
+    """A full run reads what is there when it starts; its end and its logical date say nothing of that."""
+    assert reached == reaches(run)
+
+
+@pytest.mark.parametrize(
+    ("run", "at", "covered"),
+    [
+        pytest.param(INCREMENTAL, AT, True, id="exactly"),
+        pytest.param(INCREMENTAL, EARLIER, True, id="further"),
+        pytest.param(INCREMENTAL, AT + timedelta(microseconds=1), False, id="not quite"),
+        pytest.param(FULL, AT, True, id="a full run, exactly"),
+        pytest.param(SHORT, AT, False, id="a range that ends before, of a run that starts after"),
+        pytest.param(FAILED, AT, False, id="failed"),
+        pytest.param(RUNNING, AT, False, id="under way"),
+        pytest.param(replace(FULL, started_on=None, ended_on=LATER), AT, False, id="nothing told but its end"),
+    ],
+)
+def test_a_run_covers_an_instant_only_if_it_has_succeeded_and_reaches_it(
+    run: PipelineRun, at: datetime, covered: bool
+) -> None:
+    """A wrong yes is a sync that nobody makes."""
+    assert covered is covers(run, at)
+
+
+# Finding one, by hand
+
+
+class Api:
+    """Answers a status and pages of runs, the last of each for ever, and writes down what was asked."""
+
+    def __init__(self, *statuses: Any, pages: tuple[Any, ...] = ([],)) -> None:
+        self.answers = {"pipeline_status": list(statuses), "pipeline_runs": list(pages)}
+        self.asked: list[str] = []
+        self.params: list[Any] = []
+
+    def send(self, call: Call[Any]) -> Any:
+        self.asked.append(call.route)
+        self.params.append(call.params)
+        answers = self.answers[call.route]
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        is_status = call.route == "pipeline_status"
+        return PipelineStatus("orders", latest_pipeline_run=answer) if is_status else answer
+
+    def do(self, steps: Steps[Any]) -> Any:
+        return drive(steps, self.send, lambda _: None)
+
+
+def page_of(*last: PipelineRun, first_id: int = 1000, size: int = RUNS_PER_PAGE) -> list[PipelineRun]:
+    """A page of failed runs, with these at its end."""
+    return [*(replace(FAILED, pipeline_run_id=first_id + n) for n in range(size - len(last))), *last]
+
+
+Look = Callable[[], Steps[PipelineRun | None]]
+both_ways = pytest.mark.parametrize(
+    "look", [lambda: find_covering("orders", AT), CoverageFinder("orders", AT).look], ids=["find_covering", "finder"]
+)
+
+
+@both_ways
+def test_a_latest_run_that_covers_takes_one_request(look: Look) -> None:
+    """A catch-up asks this for each of its DAG runs."""
+    api = Api(INCREMENTAL)
+
+    assert INCREMENTAL == api.do(look())
+    assert ["pipeline_status"] == api.asked
+
+
+@both_ways
+def test_a_pipeline_without_runs_takes_one_request(look: Look) -> None:
+    """The list could show none either."""
+    api = Api(None)
+
+    assert api.do(look()) is None
+    assert ["pipeline_status"] == api.asked
+
+
+@pytest.mark.parametrize("latest", [SHORT, FAILED, RUNNING], ids=["short", "failed", "under way"])
+def test_behind_a_latest_run_that_does_not_cover_another_one_may(latest: PipelineRun) -> None:
+    """The latest run hides those before it, and a failure undoes nothing that was read before."""
+    for look in (find_covering("orders", AT), CoverageFinder("orders", AT).look()):
+        api = Api(latest, pages=([latest, INCREMENTAL],))
+
+        assert INCREMENTAL == api.do(look)
+        assert ["pipeline_status", "pipeline_runs"] == api.asked
+
+
+def test_runs_are_listed_from_a_month_before_the_instant() -> None:
+    """It is not documented whether a logical date is the start or the end of what a run reads."""
+    api = Api(SHORT)
+
+    api.do(find_covering("orders", AT))
+
+    listing = api.params[1]
+    assert (AT - LONGEST_INTERVAL).strftime("%Y-%m-%dT%H:%M:%SZ") == listing["startDate"]
+    assert (1, RUNS_PER_PAGE) == (listing["currentPage"], listing["pageSize"])
+    assert "endDate" not in listing
+
+
+def test_pages_are_read_until_one_run_covers() -> None:
+    """An hourly pipeline has eight pages a month."""
+    api = Api(FAILED, pages=(page_of(), page_of(INCREMENTAL, first_id=2000), page_of(first_id=3000)))
+
+    assert INCREMENTAL == api.do(find_covering("orders", AT))
+    assert [1, 2] == [asked["currentPage"] for asked in api.params[1:]]
+
+
+@pytest.mark.parametrize("last", [[], [FAILED]], ids=["an empty page", "a page that is not full"])
+def test_pages_end_where_the_runs_end(last: list[PipelineRun]) -> None:
+    """No run covers, so a run is needed."""
+    api = Api(FAILED, pages=(page_of(), last))
+
+    assert api.do(find_covering("orders", AT)) is None
+    assert [1, 2] == [asked["currentPage"] for asked in api.params[1:]]
+
+
+@both_ways
+def test_a_server_that_repeats_its_page_for_ever_is_asked_twice(look: Look) -> None:
+    """One that does not know ``currentPage`` must not keep a task for ever."""
+    api = Api(SHORT, pages=(page_of(),))
+
+    assert api.do(look()) is None
+    assert 2 == api.asked.count("pipeline_runs")
+
+
+@both_ways
+def test_where_runs_cannot_be_listed_the_status_is_all(look: Look) -> None:
+    """Which run routes v2 has is assumed."""
+    api = Api(SHORT, pages=(MISSING,))
+
+    assert api.do(look()) is None
+    assert ["pipeline_status", "pipeline_runs"] == api.asked
+
+
+def test_a_status_that_is_not_there_yet_is_replaced_by_the_list() -> None:
+    """For about a minute after its creation a pipeline's status answers 404."""
+    api = Api(MISSING, pages=([FAILED, INCREMENTAL],))
+
+    assert INCREMENTAL == api.do(find_covering("orders", AT))
+
+
+def test_a_pipeline_that_nothing_is_known_of_has_no_run_that_covers() -> None:
+    """Whether it exists is for the start to find out."""
+    api = Api(MISSING, pages=(MISSING,))
+
+    assert api.do(find_covering("orders", AT)) is None
+
+
+@both_ways
+@pytest.mark.parametrize("error", [ServerError("503"), NoAnswerError("away")], ids=["503", "no answer"])
+def test_an_api_that_is_away_does_not_answer_the_question(look: Look, error: Exception) -> None:
+    """To start a run because nobody could look would make one too many."""
+    for api in (Api(error), Api(SHORT, pages=(error,))):
+        with pytest.raises(type(error)):
+            api.do(look())
+
+
+# Looking again and again
+
+
+def test_a_finder_that_finds_no_pipeline_says_so() -> None:
+    """The wait decides how long that is forgiven."""
+    with pytest.raises(NotFoundError):
+        Api(MISSING).do(CoverageFinder("orders", AT).look())
+
+
+def test_a_finder_reads_all_pages_only_when_the_latest_run_is_news() -> None:
+    """A month of an hourly pipeline is eight requests, too many for every look."""
+    api = Api(RUNNING, RUNNING, FAILED, pages=(page_of(first_id=1000), page_of(first_id=2000), []) * 3)
+    finder = CoverageFinder("orders", AT)
+
+    looks = []
+    for _ in range(3):
+        api.params.clear()
+        api.answers["pipeline_runs"] = [page_of(first_id=1000), page_of(first_id=2000), []]
+        api.do(finder.look())
+        looks.append([asked["currentPage"] for asked in api.params[1:]])
+
+    assert [[1, 2, 3], [1], [1, 2, 3]] == looks
+
+
+def test_a_finder_sees_a_run_that_sorts_before_the_latest_one() -> None:
+    """A scheduled run's logical date may be the start of its day, and a manual run in mid-day stays the latest."""
+    before = replace(RUNNING, logical_date=AT - timedelta(days=1))
+    done = replace(before, state="success", progress=Progress.SUCCEEDED)
+    api = Api(SHORT, pages=([SHORT], [SHORT, before], [SHORT, done]))
+    finder = CoverageFinder("orders", AT)
+
+    looks = [api.do(finder.look()) for _ in range(3)]
+
+    assert [None, None, done] == looks
+
+
+def test_a_look_that_failed_is_made_up_for() -> None:
+    """The news was not read, so it is still news."""
+    api = Api(FAILED, pages=(ServerError("503"), page_of(), [INCREMENTAL]))
+    finder = CoverageFinder("orders", AT)
+    with pytest.raises(ServerError):
+        api.do(finder.look())
+
+    assert INCREMENTAL == api.do(finder.look())
+
+
+def test_a_finder_says_once_how_far_the_latest_run_reaches(caplog: pytest.LogCaptureFixture) -> None:
+    """The log tells the story of the schedule, not of the polling."""
+    caplog.set_level(logging.INFO)
+    api = Api(SHORT, SHORT, SHORT, FAILED)
+    finder = CoverageFinder("orders", AT)
+
+    for _ in range(4):
+        api.do(finder.look())
+
+    assert [(6, "success", EARLIER), (8, "failed", AT)] == [record.args[1:4] for record in caplog.records]
+
+
+@pytest.mark.parametrize(
+    ("latest", "said"), [(FAILED, "its latest run is 8, failed"), (None, "it has shown no run")], ids=["a run", "none"]
+)
+def test_an_overdue_wait_names_the_instant_the_latest_run_and_the_trouble(
+    latest: PipelineRun | None, said: str
+) -> None:
+    """The message is what somebody reads at 2 a.m."""
+    finder = CoverageFinder("orders", AT)
+    Api(latest).do(finder.look())
+
+    error = finder.overdue(PipelineRun("orders"), ServerError("It is away.", status=503))
+
+    assert f"covers {AT.isoformat()} had ended well at the deadline; {said}. The last look failed: It is away." in str(
+        error
+    )
+    assert ("orders", None, 503) == (error.pipeline_id, error.pipeline_run_id, error.status)
+
+
+# Against the simulator
+
+
+@pytest.fixture
+def find() -> Callable[..., PipelineRun | None]:
+    """Find a covering run of ``orders`` over real HTTP."""
+    return lambda at=AT: drive(find_covering("orders", at), MParticleHook().send, time.sleep)
+
+
+def id_of(run: PipelineRun | None) -> Any:
+    return run and run.pipeline_run_id
+
+
+@pytest.mark.parametrize("layout", ["v2", "v1"])
+def test_the_end_of_a_range_is_read_in_every_layout(
+    start_simulator: Callable[..., Simulator], find: Callable[..., PipelineRun | None], layout: str
+) -> None:
+    """The two versions call it differently."""
+    simulator = start_simulator(layout=layout)
+    simulator.add_pipeline("orders")
+    run = simulator.add_run("orders", "success", range_end=AT, started_on=LATER)
+
+    assert run["pipeline_run_id"] == id_of(find(AT))
+    assert find(AT + timedelta(seconds=1)) is None
+
+
+@pytest.mark.parametrize("newer", [5, RUNS_PER_PAGE, 2 * RUNS_PER_PAGE + 5])
+def test_a_run_on_any_page_is_found(simulator: Simulator, find: Callable[..., PipelineRun | None], newer: int) -> None:
+    """After it the pipeline may have failed for days."""
+    run = simulator.add_run("orders", "success", range_end=AT, logical_date=EARLIER)
+    for _ in range(newer):
+        simulator.add_run("orders", "failed", range_end=LATER, logical_date=LATER)
+
+    assert run["pipeline_run_id"] == id_of(find())
+    assert newer // RUNS_PER_PAGE + 1 == simulator.count("GET", "/status/runs")
+
+
+def test_without_run_routes_only_the_latest_run_is_seen(
+    start_simulator: Callable[..., Simulator], find: Callable[..., PipelineRun | None]
+) -> None:
+    """An earlier run that covers is not seen, so one sync too many is made, and none too few."""
+    simulator = start_simulator(run_routes=False)
+    simulator.add_pipeline("orders")
+    run = simulator.add_run("orders", "success", range_end=AT, logical_date=AT)
+    seen = find()
+    simulator.add_run("orders", "failed", range_end=LATER, logical_date=LATER)
+
+    assert run["pipeline_run_id"] == id_of(seen)
+    assert find() is None
+
+
+def test_in_the_first_minute_of_a_pipeline_its_list_of_runs_tells(
+    start_simulator: Callable[..., Simulator], find: Callable[..., PipelineRun | None]
+) -> None:
+    """Its status answers 404 until then."""
+    simulator = start_simulator(status_404_s=60)
+    simulator.add_pipeline("orders")
+    before = find()
+    run = simulator.add_run("orders", "success", range_end=AT)
+
+    assert before is None
+    assert run["pipeline_run_id"] == id_of(find())

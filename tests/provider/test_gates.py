@@ -1,0 +1,251 @@
+"""What a run has to have counted: the rules, and the sensor that keeps them in its three modes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from test_sensor_covers import sense
+
+from airflow_provider_mparticle.client.errors import ConfigError, DataGateError
+from airflow_provider_mparticle.client.models import PipelineRun
+from airflow_provider_mparticle.gates import Gates
+from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
+from airflow_provider_mparticle.simulator import Simulator
+
+MODES: list[dict[str, Any]] = [{"deferrable": False}, {"deferrable": True}, {"mode": "reschedule", "deferrable": False}]
+
+
+def counted(succeeded: int | None, failed: int | None) -> dict[str, Any]:
+    """What a task returns for a run with these counts."""
+    run = PipelineRun("orders", 7, state="success", successful_records=succeeded, failed_records=failed)
+    return run.as_dict()
+
+
+# What passes and what does not
+
+
+@pytest.mark.parametrize(
+    ("gates", "succeeded", "failed"),
+    [
+        pytest.param(Gates(), None, None, id="no gate, nothing known"),
+        pytest.param(Gates(), 0, 5, id="no gate, all rejected"),
+        pytest.param(Gates(min_records=10), 10, 0, id="exactly min_records"),
+        pytest.param(Gates(min_records=10), 10, None, id="min_records, rejected unknown"),
+        pytest.param(Gates(min_records=0), 0, 0, id="min_records of none"),
+        pytest.param(Gates(max_failed_ratio=0.25), 3, 1, id="exactly max_failed_ratio"),
+        pytest.param(Gates(max_failed_ratio=0.3), 7, 3, id="exactly a ratio that binary numbers cannot hold"),
+        pytest.param(Gates(max_failed_ratio=0), 5, 0, id="none rejected where none may be"),
+        pytest.param(Gates(max_failed_ratio=1), 0, 5, id="all rejected where all may be"),
+        pytest.param(Gates(max_failed_ratio=0), 0, 0, id="a share of nothing"),
+        pytest.param(Gates(on_empty="fail"), 1, 0, id="not empty: ingested"),
+        pytest.param(Gates(on_empty="fail"), 0, 1, id="not empty: rejected"),
+        pytest.param(Gates(on_empty="fail"), 1, None, id="not empty, rejected unknown"),
+        pytest.param(Gates(on_empty="skip"), 1, None, id="nothing to skip, rejected unknown"),
+        pytest.param(Gates(10, 0.5, "fail"), 10, 10, id="all gates at their boundary"),
+    ],
+)
+def test_a_run_with_these_counts_passes(gates: Gates, succeeded: int | None, failed: int | None) -> None:
+    """A boundary names what is still good."""
+    gates.check(counted(succeeded, failed))
+
+
+@pytest.mark.parametrize(
+    ("gates", "succeeded", "failed", "said"),
+    [
+        pytest.param(Gates(min_records=10), 9, 0, "it ingested 9 records, fewer than min_records=10", id="too few"),
+        pytest.param(Gates(min_records=1), 0, 0, "fewer than min_records=1", id="too few, and empty is no failure"),
+        pytest.param(Gates(min_records=1), 0, None, "fewer than min_records=1", id="too few, rejected unknown"),
+        pytest.param(
+            Gates(max_failed_ratio=0.25),
+            2,
+            1,
+            r"rejected 1 of 3 records \(33.33%\), more than max_failed_ratio=0.25",
+            id="too many rejected",
+        ),
+        pytest.param(Gates(max_failed_ratio=0), 999, 1, "1 of 1000", id="one rejected where none may be"),
+        pytest.param(Gates(on_empty="fail"), 0, 0, "it read nothing, and on_empty='fail'", id="empty"),
+        pytest.param(Gates(on_empty="fail"), 0, None, "it read nothing", id="empty, rejected unknown"),
+        pytest.param(Gates(1, 0.5, "fail"), 1, 2, "max_failed_ratio=0.5", id="one gate of three"),
+    ],
+)
+def test_a_run_with_these_counts_does_not_pass(
+    gates: Gates, succeeded: int | None, failed: int | None, said: str
+) -> None:
+    """Whoever reads it needs the number, and the argument that it is held against."""
+    with pytest.raises(DataGateError, match=said):
+        gates.check(counted(succeeded, failed))
+
+
+@pytest.mark.parametrize(
+    ("gates", "succeeded", "failed", "gate"),
+    [
+        pytest.param(Gates(min_records=1), None, None, "min_records=1", id="min_records"),
+        pytest.param(Gates(min_records=0), None, 0, "min_records=0", id="min_records of none"),
+        pytest.param(Gates(max_failed_ratio=0.1), None, 1, "max_failed_ratio=0.1", id="ratio, ingested unknown"),
+        pytest.param(Gates(max_failed_ratio=0.1), 5, None, "max_failed_ratio=0.1", id="ratio, rejected unknown"),
+        pytest.param(Gates(max_failed_ratio=1), None, None, "max_failed_ratio=1", id="ratio that none exceeds"),
+        pytest.param(Gates(on_empty="fail"), None, None, "on_empty='fail'", id="fail if empty"),
+        pytest.param(Gates(on_empty="skip"), None, 0, "on_empty='skip'", id="skip if empty"),
+    ],
+)
+def test_a_gate_on_an_unknown_count_says_that_it_is_unknown(
+    gates: Gates, succeeded: int | None, failed: int | None, gate: str
+) -> None:
+    """Silence must not pass for good data, and the cure is in the Airflow connection, not in the warehouse."""
+    with pytest.raises(DataGateError, match="does not say how many records") as unknown:
+        gates.check(counted(succeeded, failed))
+
+    assert f"{gate} cannot be checked" in str(unknown.value)
+    assert "run_fields" in str(unknown.value)
+
+
+@pytest.mark.parametrize("gates", [Gates(min_records=10), Gates(max_failed_ratio=0.1)], ids=["shut", "unknown"])
+def test_a_run_that_does_not_pass_is_told_with_all_that_is_known_of_it(gates: Gates) -> None:
+    """Callbacks and retry rules look at the facts, not at the words."""
+    with pytest.raises(DataGateError, match=r"Run 7 of pipeline 'orders' ended well, but") as error:
+        gates.check(counted(3, None))
+
+    assert ("orders", 7, "success", 3, None) == (
+        error.value.pipeline_id,
+        error.value.pipeline_run_id,
+        error.value.state,
+        error.value.successful_records,
+        error.value.failed_records,
+    )
+
+
+@pytest.mark.parametrize(
+    ("on_empty", "succeeded", "failed", "skipped"),
+    [
+        pytest.param("skip", 0, 0, True, id="empty"),
+        pytest.param("skip", 0, None, True, id="empty, rejected unknown"),
+        pytest.param("skip", 0, 1, False, id="all rejected"),
+        pytest.param("skip", 1, 0, False, id="ingested"),
+        pytest.param("skip", None, None, False, id="unknown"),
+        pytest.param("success", 0, 0, False, id="empty is a success"),
+        pytest.param("fail", 0, 0, False, id="empty is a failure"),
+    ],
+)
+def test_only_a_run_that_read_nothing_is_skipped(
+    on_empty: Any, succeeded: int | None, failed: int | None, skipped: bool
+) -> None:
+    """A run whose rows were all rejected read something, and somebody should look."""
+    assert skipped is Gates(on_empty=on_empty).skips(counted(succeeded, failed))
+
+
+@pytest.mark.parametrize(
+    ("gates", "are_open"),
+    [
+        (Gates(), True),
+        (Gates(min_records=0), False),
+        (Gates(max_failed_ratio=1.0), False),
+        (Gates(on_empty="skip"), False),
+    ],
+)
+def test_any_gate_at_all_has_to_be_checked(gates: Gates, are_open: bool) -> None:
+    """Even one that every known count passes asks for the counts to be known."""
+    assert are_open is gates.are_open
+
+
+BAD_VALUES = [
+    ("min_records", -1),
+    ("min_records", "10"),
+    ("min_records", 1.5),
+    ("min_records", True),
+    ("min_records", math.nan),
+    ("max_failed_ratio", -0.1),
+    ("max_failed_ratio", 1.1),
+    ("max_failed_ratio", 5),
+    ("max_failed_ratio", "0.5"),
+    ("max_failed_ratio", math.nan),
+    ("max_failed_ratio", True),
+    ("on_empty", "ignore"),
+    ("on_empty", ""),
+    ("on_empty", None),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_VALUES)
+def test_a_gate_that_is_none_is_refused_by_name(name: str, value: object) -> None:
+    """5 for five per cent would let everything pass, and a text fails only after the run has ended."""
+    with pytest.raises(ConfigError, match=f"^{name} must be .*, not {value!r}"):
+        Gates(**{name: value})
+
+
+# The sensor
+
+
+@pytest.mark.parametrize("mode", MODES, ids=["worker", "triggerer", "reschedule"])
+class TestSensor:
+    """In each of its modes."""
+
+    def test_a_run_that_passes_ends_it_well(self, simulator: Simulator, mode: dict[str, Any]) -> None:
+        """Gates only look."""
+        run = simulator.add_run("orders", "running", ends_in_s=0.2, successful_records=90, failed_records=10)
+
+        result = sense(
+            pipeline_run_id=run["pipeline_run_id"], min_records=90, max_failed_ratio=0.1, on_empty="fail", **mode
+        )
+
+        assert (90, 10) == (result["successful_records"], result["failed_records"])
+
+    def test_a_run_that_does_not_pass_fails_it_for_good(self, simulator: Simulator, mode: dict[str, Any]) -> None:
+        """The run counts the same however often a retry looks."""
+        run = simulator.add_run("orders", "running", ends_in_s=0.2, successful_records=9)
+
+        with pytest.raises(AirflowFailException, match="fewer than min_records=10") as failed:
+            sense(pipeline_run_id=run["pipeline_run_id"], min_records=10, **mode)
+
+        assert isinstance(failed.value.__cause__, DataGateError)
+
+    def test_a_run_that_does_not_pass_skips_it_if_so_wished(self, simulator: Simulator, mode: dict[str, Any]) -> None:
+        """``soft_fail`` asks for this on any failure."""
+        run = simulator.add_run("orders", "running", ends_in_s=0.2, successful_records=9)
+
+        with pytest.raises(AirflowSkipException):
+            sense(pipeline_run_id=run["pipeline_run_id"], min_records=10, soft_fail=True, **mode)
+
+        assert 1 <= simulator.count("GET", "/runs/")
+
+    def test_an_empty_run_skips_it_if_so_wished(self, simulator: Simulator, mode: dict[str, Any]) -> None:
+        """There is nothing for the tasks that follow; being empty goes before being too few."""
+        run = simulator.add_run("orders", "running", ends_in_s=0.2, successful_records=0)
+
+        with pytest.raises(AirflowSkipException, match="read nothing, and on_empty='skip'"):
+            sense(pipeline_run_id=run["pipeline_run_id"], on_empty="skip", min_records=10, **mode)
+
+        assert 1 <= simulator.count("GET", "/runs/")
+
+    def test_a_covering_run_has_to_pass_as_well(self, simulator: Simulator, mode: dict[str, Any]) -> None:
+        """Whoever waits for a schedule of mParticle's asks the same of its run."""
+        simulator.add_run("orders", "success", "scheduled", range_end="2026-03-02", successful_records=0)
+
+        with pytest.raises(AirflowFailException, match="it read nothing, and on_empty='fail'"):
+            sense(covers="2026-03-01", on_empty="fail", **mode)
+
+        assert 1 == simulator.count("GET", "/status")
+
+    @pytest.mark.parametrize(("name", "value"), [("min_records", "10"), ("max_failed_ratio", 5), ("on_empty", None)])
+    def test_a_gate_that_is_none_is_refused_before_anything_is_sent(
+        self, simulator: Simulator, mode: dict[str, Any], name: str, value: object
+    ) -> None:
+        """A wait of hours that ends in a wrong argument is hours too late."""
+        with pytest.raises(AirflowFailException, match=f"{name} must be") as refused:
+            sense(**{name: value}, **mode)
+
+        assert isinstance(refused.value.__cause__, ConfigError)
+        assert [] == simulator.requests
+
+
+def test_a_sensor_without_gates_accepts_unknown_counts(start_simulator: Any) -> None:
+    """Most users only want to know that the run has ended; v1 tells of no rejected records."""
+    simulator = start_simulator(layout="v1")
+    simulator.add_pipeline("orders")
+    simulator.add_run("orders", "success")
+
+    result = MParticlePipelineRunSensor(task_id="sense", pipeline_id="orders").resume_execution("execute", {}, {})
+
+    assert (1000, None) == (result["successful_records"], result["failed_records"])

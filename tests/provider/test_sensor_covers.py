@@ -1,0 +1,314 @@
+"""The sensor that waits until a run has read everything up to an instant, whoever started that run."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta, timezone
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import (
+    DAG,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
+
+from airflow_provider_mparticle.client.errors import ConfigError, RunTimeoutError
+from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
+from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.simulator.faults import Fault
+from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
+
+AT = datetime(2026, 3, 1, tzinfo=UTC)
+EARLIER, LATER = AT - timedelta(hours=1), AT + timedelta(hours=1)
+
+
+@pytest.fixture(params=["worker", "triggerer", "reschedule"])
+def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Each of the three modes, as arguments of the sensor."""
+    modes = {"triggerer": {"deferrable": True}, "reschedule": {"mode": "reschedule"}}
+    return {"deferrable": False, **modes.get(request.param, {})}
+
+
+def sensor(**options: Any) -> MParticlePipelineRunSensor:
+    """A sensor for ``orders`` that looks often."""
+    usual = {"pipeline_id": "orders", "poll_interval": 0.05, "timeout": 20, "deferrable": False}
+    return MParticlePipelineRunSensor(task_id="sense", **{**usual, **options})
+
+
+def sense(**options: Any) -> Any:
+    """Execute a sensor; resume it if it defers, and let a new one look again if it reschedules, as Airflow does."""
+    began = datetime.now(UTC)
+    context: Any = {"ti": SimpleNamespace(get_first_reschedule_date=lambda _: began)}
+    if options.get("mode") == "reschedule":
+        while not (found := sensor(**options).poke(context)).is_done:
+            time.sleep(0.05)
+        return found.xcom_value
+    try:
+        # Unwrapped, since Airflow guards ``execute`` against callers other than its own task runner.
+        return inspect.unwrap(MParticlePipelineRunSensor.execute)(sensor(**options), context)
+    except TaskDeferred as deferred:
+        event = asyncio.run(first_event(rebuilt(deferred.trigger)))
+        return sensor(**options).resume_execution(deferred.method_name, {"event": event}, context)
+
+
+def rebuilt(trigger: Any) -> MParticlePipelineRunTrigger:
+    """The trigger that Airflow makes of what it stored."""
+    classpath, kwargs = json.loads(json.dumps(trigger.serialize()))
+    module, _, name = classpath.rpartition(".")
+    return getattr(import_module(module), name)(**kwargs)
+
+
+async def first_event(trigger: MParticlePipelineRunTrigger) -> Any:
+    """The event of a trigger, as Airflow stores it."""
+    async with aclosing(trigger.run()) as events:
+        return json.loads(json.dumps((await anext(events)).payload))
+
+
+# What ends the wait
+
+
+def test_a_run_that_reaches_the_instant_ends_the_wait(simulator: Simulator, mode: dict[str, Any]) -> None:
+    """For a pipeline that mParticle schedules itself nobody here knows the run's id."""
+    run = simulator.add_run("orders", "running", "scheduled", ends_in_s=0.3, range_end=AT, successful_records=42)
+
+    result = sense(covers=AT, **mode)
+
+    assert (run["pipeline_run_id"], "success", 42) == (
+        result["pipeline_run_id"],
+        result["state"],
+        result["successful_records"],
+    )
+    assert AT.isoformat() == result["range_end"]
+
+
+@pytest.mark.parametrize("kind", ["scheduled", "manual"])
+def test_it_does_not_matter_who_started_the_run(simulator: Simulator, mode: dict[str, Any], kind: str) -> None:
+    """The data is there either way."""
+    run = simulator.add_run("orders", "success", kind, range_end=LATER)
+
+    result = sense(covers=AT, **mode)
+
+    assert run["pipeline_run_id"] == result["pipeline_run_id"]
+    assert (0, 1) == (simulator.starts("orders"), simulator.count("GET", "/"))
+
+
+def test_a_run_that_ends_short_of_the_instant_is_not_enough(simulator: Simulator, mode: dict[str, Any]) -> None:
+    """The schedule's run before the one that is waited for ends well every time."""
+    simulator.add_run("orders", "success", "scheduled", range_end=EARLIER, logical_date=EARLIER)
+    run = simulator.add_run("orders", "running", "scheduled", ends_in_s=0.3, range_end=AT, logical_date=AT)
+
+    result = sense(covers=AT, **mode)
+
+    assert run["pipeline_run_id"] == result["pipeline_run_id"]
+
+
+def test_a_run_that_fails_does_not_end_the_wait(simulator: Simulator, mode: dict[str, Any]) -> None:
+    """mParticle's schedule tries again, and that is what this wait is for."""
+    simulator.add_run("orders", "failed", "scheduled", range_end=AT, logical_date=AT)
+    simulator.add_run("orders", "running", "scheduled", ends_in_s=0.1, ends_as="failed", range_end=AT, logical_date=AT)
+    run = simulator.add_run("orders", "running", "scheduled", ends_in_s=0.4, range_end=LATER, logical_date=LATER)
+
+    result = sense(covers=AT, **mode)
+
+    assert run["pipeline_run_id"] == result["pipeline_run_id"]
+
+
+def test_a_later_run_does_not_hide_the_one_that_covers(simulator: Simulator, mode: dict[str, Any]) -> None:
+    """The pipeline's status shows the latest run only, and that one may still be under way or have failed."""
+    run = simulator.add_run("orders", "success", "scheduled", range_end=AT, logical_date=AT)
+    simulator.add_run("orders", "failed", "scheduled", range_end=LATER, logical_date=LATER)
+
+    result = sense(covers=AT, **mode)
+
+    assert run["pipeline_run_id"] == result["pipeline_run_id"]
+
+
+def test_a_run_that_sorts_before_the_latest_one_ends_the_wait(simulator: Simulator, mode: dict[str, Any]) -> None:
+    """If a logical date is where an interval begins, a manual run in mid-interval stays the latest one."""
+    simulator.add_run("orders", "success", "manual", range_end=EARLIER, logical_date=EARLIER)
+    day = {"range_end": AT, "logical_date": AT - timedelta(days=1)}
+    run = simulator.add_run("orders", "running", "scheduled", ends_in_s=0.3, **day)
+
+    result = sense(covers=AT, **mode)
+
+    assert run["pipeline_run_id"] == result["pipeline_run_id"]
+
+
+def test_it_waits_for_the_first_run_of_a_pipeline(simulator: Simulator, mode: dict[str, Any]) -> None:
+    """A pipeline that was just created has none, and for a minute not even a status."""
+    simulator.fail_next(404, path="/status", times=2)
+    run = simulator.add_run("orders", "running", "scheduled", ends_in_s=0.2, range_end=AT)
+
+    result = sense(covers=AT, **mode)
+
+    assert run["pipeline_run_id"] == result["pipeline_run_id"]
+
+
+@pytest.mark.parametrize("layout", ["v2", "v1"])
+def test_where_runs_cannot_be_listed_the_status_tells(
+    start_simulator: Callable[..., Simulator], mode: dict[str, Any], layout: str
+) -> None:
+    """Which run routes v2 has is assumed."""
+    simulator = start_simulator(layout=layout, run_routes=False)
+    simulator.add_pipeline("orders")
+    run = simulator.add_run("orders", "running", "scheduled", ends_in_s=0.3, range_end=AT)
+
+    result = sense(covers=AT, **mode)
+
+    assert run["pipeline_run_id"] == result["pipeline_run_id"]
+
+
+def test_an_unreachable_api_does_not_end_the_wait(simulator: Simulator, mode: dict[str, Any]) -> None:
+    """It says nothing of mParticle's schedule."""
+    run = simulator.add_run("orders", "success", "scheduled", range_end=AT)
+    simulator.inject(Fault(path="/status", status=503))
+    simulator.inject(Fault(path="/status", lose="before"))
+
+    result = sense(covers=AT, **mode)
+
+    assert run["pipeline_run_id"] == result["pipeline_run_id"]
+    assert 3 == simulator.count("GET", "/status")
+
+
+# Timeouts
+
+
+def test_a_timeout_names_the_instant_and_the_latest_run(simulator: Simulator, mode: dict[str, Any]) -> None:
+    """Somebody has to find out whether the schedule is paused, late, or set to another hour."""
+    simulator.add_run("orders", "success", "scheduled", range_end=EARLIER, logical_date=EARLIER)
+    latest = simulator.add_run("orders", "failed", "scheduled", range_end=AT, logical_date=AT)
+
+    with pytest.raises(AirflowSensorTimeout, match="covers 2026-03-01T00:00:00") as late:
+        sense(covers=AT, timeout=0.3, **mode)
+
+    assert f"its latest run is {latest['pipeline_run_id']}, failed" in str(late.value)
+    assert isinstance(late.value.__cause__, RunTimeoutError)
+    assert "orders" == late.value.__cause__.pipeline_id
+
+
+def test_a_timeout_without_any_run_says_so(simulator: Simulator, mode: dict[str, Any]) -> None:
+    """Such a pipeline is probably not active."""
+    with pytest.raises(AirflowSensorTimeout, match="it has shown no run"):
+        sense(covers=AT, timeout=0.3, **mode)
+
+    assert 2 <= simulator.count("GET", "/status")
+
+
+def test_a_timeout_skips_the_task_if_so_wished(simulator: Simulator, mode: dict[str, Any]) -> None:
+    """A sensor that is not essential must not stop a DAG."""
+    simulator.add_run("orders", "failed", "scheduled", range_end=AT)
+
+    with pytest.raises(AirflowSkipException):
+        sense(covers=AT, timeout=0.3, soft_fail=True, **mode)
+
+    assert 2 <= simulator.count("GET", "/status")
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param("2026-03-01T00:00:00+00:00", id="ISO 8601"),
+        pytest.param("2026-03-01 00:00:00+00:00", id="as Jinja writes a datetime"),
+        pytest.param("2026-03-01", id="text without a zone"),
+        pytest.param(datetime(2026, 3, 1), id="a datetime without a zone"),
+        pytest.param(AT.astimezone(timezone(timedelta(hours=5))), id="another zone"),
+    ],
+)
+def test_an_instant_may_be_written_in_many_ways(simulator: Simulator, given: datetime | str) -> None:
+    """A template makes text of it; one without a zone is UTC, whatever zone the machine is in."""
+    run = simulator.add_run("orders", "success", range_end=AT)
+    simulator.add_run("orders", "success", range_end=AT - timedelta(seconds=1))
+
+    result = sense(covers=given)
+
+    assert run["pipeline_run_id"] == result["pipeline_run_id"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        pytest.param({"covers": "tomorrow"}, "covers must be an ISO 8601 instant", id="no instant"),
+        pytest.param({"covers": ""}, "covers must be an ISO 8601 instant", id="rendered to nothing"),
+        pytest.param({"covers": "None"}, "covers must be an ISO 8601 instant", id="rendered to None"),
+        pytest.param({"covers": AT, "pipeline_run_id": 7}, r"covers=.* and pipeline_run_id=7 name two", id="both"),
+    ],
+)
+def test_what_cannot_be_waited_for_is_refused_before_anything_is_sent(
+    simulator: Simulator, mode: dict[str, Any], options: dict[str, Any], said: str
+) -> None:
+    """Waiting for another thing than was meant ends well too early, or never."""
+    simulator.add_run("orders", "success")
+
+    with pytest.raises(AirflowFailException, match=said) as refused:
+        sense(**options, **mode)
+
+    assert isinstance(refused.value.__cause__, ConfigError)
+    assert [] == simulator.requests
+
+
+# The trigger
+
+
+@pytest.mark.parametrize(
+    "covers",
+    [AT, AT.replace(tzinfo=None), AT.astimezone(timezone(timedelta(hours=5))), AT.timestamp()],
+    ids=["UTC", "no zone", "another zone", "seconds"],
+)
+def test_the_instant_survives_being_stored(covers: datetime | float) -> None:
+    """Airflow stores a trigger as JSON, which knows no instants."""
+    original = MParticlePipelineRunTrigger("mparticle_default", "orders", None, 60, 0, covers=covers)
+
+    again = rebuilt(rebuilt(original))
+
+    assert AT.timestamp() == again.covers == again.serialize()[1]["covers"]
+    assert AT == again._finder().at
+
+
+def test_the_sensor_hands_the_instant_to_its_trigger(simulator: Simulator) -> None:
+    """Otherwise the triggerer would wait for the latest run, which ends well every time."""
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor(covers=AT, deferrable=True).resume_execution("execute", {}, {})
+
+    stored = deferred.value.trigger.serialize()[1]
+    assert (AT.timestamp(), None) == (stored["covers"], stored["pipeline_run_id"])
+
+
+def test_a_trigger_stored_without_an_instant_waits_for_its_run() -> None:
+    """Tasks may be deferred while the provider is updated."""
+    _, stored = MParticlePipelineRunTrigger("mparticle_default", "orders", 7, 60, 0).serialize()
+    del stored["covers"]
+
+    assert 7 == MParticlePipelineRunTrigger(**stored)._finder().pipeline_run_id
+
+
+# In a DAG
+
+
+def test_it_waits_for_the_end_of_a_data_interval(run_dag: Callable[[Any], Any], simulator: Simulator) -> None:
+    """Airflow renders the template, stores the trigger, runs it and resumes the task."""
+    now, found = datetime.now(UTC), {}
+    simulator.add_run("orders", "success", "scheduled", range_end=now - timedelta(hours=1))
+    run = simulator.add_run("orders", "running", "scheduled", ends_in_s=0.5, range_end=now + timedelta(hours=1))
+    with DAG(f"sense_{time.monotonic_ns()}", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+        sensor(
+            covers="{{ data_interval_end }}",
+            deferrable=True,
+            on_success_callback=lambda context: found.update(context["ti"].xcom_pull(task_ids="sense")),
+        )
+
+    dag_run = run_dag(dag)
+
+    assert ("success", run["pipeline_run_id"]) == (dag_run.state, found["pipeline_run_id"])
