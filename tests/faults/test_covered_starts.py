@@ -196,9 +196,8 @@ def test_an_api_that_is_away_starts_nothing(new_task, simulator):
 
 def execute(simulator, dates, **options):
     """Execute a task in a DAG run of these dates; tell whether it was content with somebody's run."""
-    operator = MParticleTriggerPipelineOperator(
-        task_id="sync", pipeline_id="orders", wait_for_completion=False, **options
-    )
+    usual = {"pipeline_id": "orders", "wait_for_completion": False}
+    operator = MParticleTriggerPipelineOperator(task_id="sync", **{**usual, **options})
     ti = SimpleNamespace(max_tries=0, try_number=1, xcom_push=lambda **_: None)
     operator.render_template_fields({"params": {"ask": True, "hold": False}, **dates})
     # Unwrapped, since Airflow guards ``execute`` against callers other than its own task runner.
@@ -268,4 +267,8 @@ def test_a_run_that_would_not_pass_the_gates_does_not_cover(simulator, gate, sta
     """A clear after a gate has failed would succeed with the very run that failed it."""
     simulator.add_run("orders", "success", range_end=AT, successful_records=5)
 
-    assert execute(simulator, {"data_interval_end": AT}, skip_if_covered=True, **gate) is (starts == 0)
+    options = {"wait_for_completion": True, "deferrable": False, "poll_interval": 0.05, **gate}
+
+    covered = execute(simulator, {"data_interval_end": AT}, skip_if_covered=True, **options)
+
+    assert (starts == 0) is covered
