@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 AIRFLOW ?= 3.3.2
 GROUP := dev
+# Most tests wait for the simulator's clock, so four run at a time on two cores; a file stays together.
+PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
 
-.PHONY: help demo test unit test-airflow-2 run-airflow-2 chaos lint clean
+.PHONY: help demo test unit test-airflow-2 run-airflow-2 chaos backfill lint clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,20 +22,23 @@ $(VENV)/ready: pyproject.toml Makefile
 demo: $(VENV)/ready ## Run the main job on a real Airflow against the simulator
 	@$(BIN)/python -m dev.demo
 
-test: $(VENV)/ready ## Run every test, a whole Airflow included
-	@$(BIN)/python -m pytest
+test: unit ## Run every test, a whole Airflow included
+	@$(BIN)/python -m pytest -m slow
 
-unit: $(VENV)/ready ## Run the tests that need about a minute
-	@$(BIN)/python -m pytest -m "not slow"
+unit: $(VENV)/ready ## Run the tests that need no whole Airflow
+	@$(PYTEST) -m "not slow"
 
 test-airflow-2: ## Run the provider's tests on the oldest supported Airflow
 	@$(MAKE) --no-print-directory VENV=.venv-airflow-2 AIRFLOW=2.11.2 GROUP=test run-airflow-2
 
 run-airflow-2: $(VENV)/ready
-	@$(BIN)/python -m pytest tests/provider tests/faults
+	@$(PYTEST) tests/provider tests/faults
 
 chaos: $(VENV)/ready ## Kill workers and the triggerer of a real Airflow, take mParticle away, count the runs (needs PostgreSQL)
 	@$(BIN)/python -m dev.chaos
+
+backfill: $(VENV)/ready ## Ingest history by Airflow's own backfill, with failing runs and killed workers (needs PostgreSQL)
+	@$(BIN)/python -m dev.backfill
 
 lint: $(VENV)/ready ## Check style and types
 	@$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """
 Native backfills on a real Airflow: history is synced slice by slice, with failing runs and a killed worker.
 
-Run it with ``python -m dev.backfill``. It ends by itself, stays on this machine and prints a table of figures.
+Run it with ``make backfill``. It ends by itself, stays on this machine and prints a table of figures.
 """
 
 from __future__ import annotations
