@@ -34,10 +34,10 @@ test-airflow-2: ## Run the provider's tests on the oldest supported Airflow
 run-airflow-2: $(VENV)/ready
 	@$(PYTEST) tests/provider tests/faults
 
-chaos: $(VENV)/ready ## Kill workers and the triggerer of a real Airflow, take mParticle away, count the runs (needs PostgreSQL)
+chaos: $(VENV)/ready ## Kill workers and the triggerer of a real Airflow, take mParticle away, count the runs
 	@$(BIN)/python -m dev.chaos
 
-backfill: $(VENV)/ready ## Ingest history by Airflow's own backfill, with failing runs and killed workers (needs PostgreSQL)
+backfill: $(VENV)/ready ## Ingest history by Airflow's own backfill, with failing runs and killed workers
 	@$(BIN)/python -m dev.backfill
 
 lint: $(VENV)/ready ## Check style and types

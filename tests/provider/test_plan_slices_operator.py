@@ -21,7 +21,7 @@ from airflow.providers.common.sql.hooks.sql import DbApiHook
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.operators import MParticlePlanSlicesOperator
-from dev.postgres import postgres, postgres_programs
+from dev.postgres import postgres
 
 Execute = Callable[[Any], list[dict[str, str]]]
 RANGE = {"start": "2025-01-01", "end": "2026-01-01T00:00:00Z"}
@@ -451,8 +451,6 @@ ALTER DATABASE airflow SET timezone = 'Asia/Tokyo';
 @pytest.fixture(scope="module")
 def skewed() -> Iterator[str]:
     """A real PostgreSQL with three million rows of 2025, one million of them on one day; its address."""
-    if postgres_programs() is None:
-        pytest.skip("PostgreSQL is not installed")
     pytest.importorskip("airflow.providers.postgres")
     with TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # PostgreSQL runs as a user of its own
