@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -41,18 +42,21 @@ with DAG(
     catchup=False,
     max_active_runs=8,
 ):
-    MParticleSyncSliceOperator(
+    options = dict(
         task_id="sync",
         pipeline_id={dag_id!r},
         data_model_id="{dag_id}-model",
         sql="SELECT id, updated_at FROM shop.{dag_id}",
         time_column="updated_at",
-        granularity={granularity!r},
         deferrable={deferrable},
         poll_interval=2,
         retries={retries},
         retry_delay=timedelta(seconds=3),
     )
+    if {slices}:
+        MParticleSyncSliceOperator.partial(**options).expand_kwargs({slices})
+    else:
+        MParticleSyncSliceOperator(granularity={granularity!r}, **options)
 """
 
 
@@ -66,6 +70,7 @@ class Plan:
     :param options: Further options of ``airflow backfill create``.
     :param failing: Which runs of the pipeline fail, counted from 0.
     :param kills_at: The task is killed while so many runs have been started; None: never.
+    :param is_mapped: Whether one DAG run syncs all days, by tasks mapped over them.
     """
 
     dag_id: str
@@ -77,11 +82,18 @@ class Plan:
     options: tuple[str, ...] = ()
     failing: tuple[int, ...] = ()
     kills_at: int | None = None
+    is_mapped: bool = False
 
     @property
-    def last_day(self) -> datetime:
-        """The last day of history."""
-        return FIRST_DAY + timedelta(days=self.days - 1)
+    def dag_runs(self) -> int:
+        """How many DAG runs there are."""
+        return 1 if self.is_mapped else self.days
+
+    @property
+    def slices(self) -> list[dict[str, str]]:
+        """The days that tasks are mapped over."""
+        ends = [FIRST_DAY + timedelta(days=day) for day in range(self.days + 1)] if self.is_mapped else []
+        return [{"window_start": str(start), "window_end": str(end)} for start, end in pairwise(ends)]
 
 
 PLANS = (
@@ -112,6 +124,7 @@ PLANS = (
         deferrable=True,
         options=("--max-active-runs", "3"),
     ),
+    Plan("mapped", '"@daily"', days=6, deferrable=True, kills_at=3, is_mapped=True),
 )
 
 
@@ -131,7 +144,7 @@ class Figures:
     def is_good(self) -> bool:
         """Every slice has ended well, with one run, and every row was ingested once."""
         rows = self.plan.days * ROWS_PER_DAY
-        wanted = (Counter(success=self.plan.days), Counter({1: rows}), self.plan.days + self.failed_runs)
+        wanted = (Counter(success=self.plan.dag_runs), Counter({1: rows}), self.plan.days + self.failed_runs)
         return wanted == (self.states, self.times_ingested, self.starts)
 
     def row(self) -> str:
@@ -168,6 +181,7 @@ def backfill(plans: Sequence[Plan], folder: Path) -> list[Figures]:
                 granularity=plan.granularity,
                 deferrable=plan.deferrable,
                 retries=plan.retries,
+                slices=plan.slices,
             )
         )
     with Simulator(run_s=1.5) as simulator, postgres(folder / "database") as database:
@@ -222,13 +236,14 @@ class _Backfills:
         return [*self._figures.values()]
 
     def _create(self, plan: Plan, *options: str) -> None:
-        dates = ("--from-date", FIRST_DAY.date().isoformat(), "--to-date", plan.last_day.date().isoformat())
+        last_day = FIRST_DAY + timedelta(days=plan.dag_runs - 1)
+        dates = ("--from-date", FIRST_DAY.date().isoformat(), "--to-date", last_day.date().isoformat())
         self._airflow.run_command("backfill", "create", "--dag-id", plan.dag_id, *dates, *options)
 
     def _is_over(self, figures: Figures) -> bool:
         """Tell whether all slices have ended; those that failed are processed again once all others have ended."""
         states = self._airflow.dag_run_states(figures.plan.dag_id)
-        if len(states) < figures.plan.days or set(states) - {"success", "failed"}:
+        if len(states) < figures.plan.dag_runs or set(states) - {"success", "failed"}:
             return False
         if not self._airflow.are_backfills_over(figures.plan.dag_id):
             return False  # Airflow notices the end of a backfill every half a minute
