@@ -98,13 +98,20 @@ class Claim:
         """
         Look whether the data model may be taken, and return it as it is.
 
-        :raises InvalidRequestError: The pipeline is not full, not on demand, or reads another data model.
+        :raises InvalidRequestError: The pipeline is not full, not on demand, or reads another data model; or mParticle
+            does not show the data model's SQL.
         :raises DataModelHeldError: Another task has written the SQL and may still need it.
         """
         pipeline: Pipeline = yield endpoints.get_resource(PIPELINE, self.pipeline_id)
         if reason := unfit(pipeline, self.data_model_id):
             raise InvalidRequestError(f"{reason} Nothing was changed or started.", pipeline_id=self.pipeline_id)
         have = yield from self._look()
+        if have.sql_query is None:
+            raise InvalidRequestError(
+                f"mParticle shows no SQL of data model {self.data_model_id!r} (config.sql_query), so it cannot be told "
+                "which slice it holds. Nothing was changed or started.",
+                pipeline_id=self.pipeline_id,
+            )
         other = holder_of(self._sql)
         if other and other != self.holder and (yield IsActive(other)):
             raise DataModelHeldError(
@@ -132,8 +139,8 @@ class Claim:
         """
         if not (yield from self.is_held()):
             raise DataModelHeldError(
-                f"Data model {self.data_model_id!r} was given other SQL while slice {self.window} was about to start. "
-                "Nothing was started.",
+                f"Data model {self.data_model_id!r} holds other SQL than slice {self.window} has just written. Nothing "
+                "was started. If nobody else writes to it, mParticle does not keep SQL as it is sent: compare there.",
                 pipeline_id=self.pipeline_id,
             )
 

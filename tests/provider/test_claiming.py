@@ -210,6 +210,16 @@ def test_a_pipeline_that_is_not_fit_for_slices_is_refused(change, what):
     assert ["GET"] == mparticle.sent
 
 
+def test_a_data_model_whose_sql_is_not_shown_is_refused():
+    """Slices could not be kept apart, and each check would blame somebody else."""
+    mparticle = MParticle(None)
+
+    with pytest.raises(InvalidRequestError, match=r"config\.sql_query"):
+        carry_out(claim().take(), mparticle)
+
+    assert "PUT" not in mparticle.sent
+
+
 def test_a_pipeline_whose_settings_are_not_told_is_taken():
     """mParticle may leave fields out of its answers; refusing would help nobody."""
     assert unfit(PIPELINE, "orders-model") is None
