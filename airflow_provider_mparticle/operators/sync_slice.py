@@ -94,6 +94,7 @@ class MParticleSyncSliceOperator(MParticleTriggerPipelineOperator):
         self.window_end = window_end
         self.granularity = granularity
         self._slice: Slice | None = None
+        self._query: str | None = None
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
@@ -177,17 +178,19 @@ class MParticleSyncSliceOperator(MParticleTriggerPipelineOperator):
     def _claim(self, context: Context) -> Claim:
         window, ti = self._window(context), context["ti"]
         holder = Holder(ti.dag_id, ti.task_id, ti.run_id, -1 if ti.map_index is None else ti.map_index)
-        sql = self._rendered_sql(context, window)
-        if self.time_column:
-            sql = restricted(sql, self.time_column, window, self._service_provider())
-        checked(DATA_MODEL, {"id": self.data_model_id, "config": {"sql_query": sql}}, is_whole=False)
-        return Claim(self.pipeline_id, self.data_model_id, sql, holder, window)
+        if self._query is None:
+            self._query = self._query_of(window, context)
+        return Claim(self.pipeline_id, self.data_model_id, self._query, holder, window)
 
-    def _rendered_sql(self, context: Context, window: Slice) -> str:
+    def _query_of(self, window: Slice, context: Context) -> str:
         render = partial(rendered, self, "sql", context)
-        if not self.time_column:
+        if self.time_column:
+            sql = restricted(render(window.start, window.end), self.time_column, window, self._service_provider())
+        else:
             require_both_bounds("sql", render, window, window.end - window.start)
-        return render(window.start, window.end)
+            sql = render(window.start, window.end)
+        checked(DATA_MODEL, {"id": self.data_model_id, "config": {"sql_query": sql}}, is_whole=False)
+        return sql
 
     def _service_provider(self) -> str | None:
         pipeline = self._hook.get_pipeline(self.pipeline_id)

@@ -116,6 +116,13 @@ def test_a_slice_costs_seven_requests_and_its_polls(slice_of, simulator):
     ] == [(method, path) for method, path in asked if path not in polls]
 
 
+def test_the_warehouse_s_type_is_read_once_by_each_worker(slice_of, simulator, deferrable):
+    """Whoever resumes a deferred task is another process; one that waits itself knows it already."""
+    slice_of(0).run()
+
+    assert (2 if deferrable else 1) == simulator.count("GET", "/connections/warehouse")
+
+
 @pytest.mark.parametrize("instant", [Instant.NOTED, Instant.ACCEPTED, Instant.KNOWN, Instant.WAITING])
 def test_another_slice_gives_way_to_one_whose_worker_was_lost(slice_of, simulator, instant):
     """Airflow runs it before the retry is due; the data model still belongs to the slice that will come back."""
