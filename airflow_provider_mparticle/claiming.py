@@ -9,6 +9,7 @@ run may have read other rows. docs/explanation/exactly-once.md tells it in prose
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from collections.abc import Mapping
@@ -58,20 +59,24 @@ class IsActive:
 
 def marked(sql: str, holder: Holder, window: Slice) -> str:
     """Return *sql* with the mark of the task that writes it; a ``;`` at its end goes, mParticle wraps the query."""
-    facts = {"start": window.start.isoformat(), "end": window.end.isoformat(), **asdict(holder)}
+    query = sql.rstrip().rstrip(";").rstrip()
+    facts = {"start": window.start.isoformat(), "end": window.end.isoformat(), **asdict(holder), "sum": _sum(query)}
     mark = "&".join(f"{name}={_escaped(str(fact))}" for name, fact in facts.items())
-    return f"{sql.rstrip().rstrip(';').rstrip()}\n/* airflow-provider-mparticle slice: {mark} */"
+    return f"{query}\n/* airflow-provider-mparticle slice: {mark} */"
 
 
 def holder_of(sql: str | None) -> Holder | None:
     """Return the task whose mark *sql* carries, or None for SQL that somebody else wrote."""
-    if not (mark := MARK.search(sql or "")):
-        return None
-    facts = {name: _unescaped(fact) for name, _, fact in (pair.partition("=") for pair in mark[1].split("&"))}
+    facts = _facts(sql)
     try:
         return Holder(facts["dag_id"], facts["task_id"], facts["run_id"], int(facts["map_index"]))
     except (KeyError, ValueError):
         return None
+
+
+def is_as_written(sql: str) -> bool:
+    """Tell whether the query in front of a mark is the one that was written with it."""
+    return _facts(sql).get("sum") == _sum(MARK.sub("", sql))
 
 
 @dataclass
@@ -151,7 +156,7 @@ class Claim:
         :param run: What a task returns for its run.
         :raises DataModelChangedError: It has not, as far as one can see, so nobody knows which rows the run has read.
         """
-        if (yield from self.is_held()) or self._was_replaced_after(instant(run["ended_on"])):
+        if (yield from self.stands()) or self._was_replaced_after(instant(run["ended_on"])):
             return
         raise self._changed(run["pipeline_run_id"])
 
@@ -160,10 +165,15 @@ class Claim:
         yield from self._look()
         return self._is_held
 
+    def stands(self) -> Steps[bool]:
+        """Look whether the data model holds what this task has written, even if its SQL would be another by now."""
+        yield from self._look()
+        return self._stands
+
     def reads(self, run: PipelineRun) -> bool:
         """Tell whether a run can only have read this slice: it began after its SQL was written, which still stands."""
         written = instant(self._seen.last_modified_on) if self._seen else None
-        return bool(self._is_held and written and _began_after(run, written))
+        return bool(self._stands and written and _began_after(run, written))
 
     def _look(self) -> Steps[DataModel]:
         have: DataModel = yield endpoints.get_resource(DATA_MODEL, self.data_model_id)
@@ -175,17 +185,23 @@ class Claim:
         return (self._seen.sql_query if self._seen else None) or ""
 
     @property
+    def _stands(self) -> bool:
+        return holder_of(self._sql) == self.holder and is_as_written(self._sql)
+
+    @property
     def _is_held(self) -> bool:
         return self._sql.split() == self.sql.split()  # how mParticle keeps white space is not documented
 
     def _was_replaced_after(self, ended: datetime | None) -> bool:
         """Tell whether another slice has taken the data model, and has done so after the run's end."""
         written = instant(self._seen.last_modified_on) if self._seen else None
-        return bool(holder_of(self._sql) and ended and written and written >= _whole_second(ended))
+        is_another = holder_of(self._sql) not in (None, self.holder)
+        return bool(is_another and ended and written and written >= _whole_second(ended))
 
     def _changed(self, run_id: Any) -> DataModelChangedError:
         by = holder_of(self._sql)
-        who = f"It now holds the slice of {by}" if by else "Somebody outside of Airflow has changed it"
+        is_another = by not in (None, self.holder)
+        who = f"It now holds the slice of {by}" if is_another else "Somebody outside of Airflow has changed it"
         return DataModelChangedError(
             f"Run {run_id} of pipeline {self.pipeline_id!r} was started for slice {self.window}, but data model "
             f"{self.data_model_id!r} no longer holds the SQL of that slice, so which rows the run has read cannot be "
@@ -210,6 +226,17 @@ def unfit(pipeline: Pipeline, data_model_id: str) -> str | None:
 
 
 # Nothing in a mark may mean something to whoever passes the SQL on: no quote, no colon, no percent sign, no "*/".
+
+
+def _facts(sql: str | None) -> dict[str, str]:
+    mark = MARK.search(sql or "")
+    pairs = (pair.partition("=") for pair in mark[1].split("&")) if mark else ()
+    return {name: _unescaped(fact) for name, _, fact in pairs}
+
+
+def _sum(query: str) -> str:
+    """Return a digest of a query, for which white space does not count."""
+    return hashlib.sha256(" ".join(query.split()).encode()).hexdigest()[:16]
 
 
 def _escaped(text: str) -> str:

@@ -51,6 +51,7 @@ class Intent:
     :param pipeline_run_id: Our run, once it is known.
     :param waiting_since: When the task began to wait for that run, in seconds since the epoch.
     :param is_finished: Whether the task has done its work; only Airflow has yet to hear of it.
+    :param is_lost: Whether mParticle no longer knows the run, so that a clear starts another.
     :param window: Which slice of history the run is for, as an ISO 8601 interval; None for a run that is for none.
     """
 
@@ -62,6 +63,7 @@ class Intent:
     pipeline_run_id: RunId | None = None
     waiting_since: float | None = None
     is_finished: bool = False
+    is_lost: bool = False
     window: str | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -85,7 +87,7 @@ class Intent:
             return False
         if self.is_finished and self.clear_number != clear_number:
             return False
-        return self.max_tries == max_tries or (window is not None and not self.is_finished)
+        return self.max_tries == max_tries or (window is not None and not self.is_finished and not self.is_lost)
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ class Start:
 
     def _may_be_found(self, kept: Intent) -> Steps[bool]:
         """Tell whether the run that an earlier try may have started can be told from those of other slices."""
-        if self.claim is None or (yield from self.claim.is_held()):
+        if self.claim is None or (yield from self.claim.stands()):
             return True
         if kept.max_tries == self.max_tries:
             raise self._ambiguous(None)

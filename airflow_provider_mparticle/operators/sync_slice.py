@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.exceptions import AirflowRescheduleException  # one class in Airflow 2 and 3, which compat does not name
 
 from airflow_provider_mparticle.claiming import Claim, Holder, IsActive
-from airflow_provider_mparticle.client.errors import ConfigError, DataModelChangedError, DataModelHeldError
+from airflow_provider_mparticle.client.errors import (
+    ConfigError,
+    DataModelChangedError,
+    DataModelHeldError,
+    RunFailedError,
+    RunLostError,
+)
 from airflow_provider_mparticle.client.kinds import DATA_MODEL
 from airflow_provider_mparticle.dag_runs import first_start, is_over, run_dates
 from airflow_provider_mparticle.decision import IfRunning
@@ -135,7 +142,7 @@ class MParticleSyncSliceOperator(MParticleTriggerPipelineOperator):
         return start
 
     def _conclude(self, context: Context, outcome: Outcome) -> dict[str, Any]:
-        run = outcome.result()
+        run = self._result(context, outcome)
         if not self._is_finished(context):
             try:
                 drive(self._claim(context).check_run(run), self._hook.send, time.sleep)
@@ -143,6 +150,15 @@ class MParticleSyncSliceOperator(MParticleTriggerPipelineOperator):
                 self._keep(context, Note(None))  # a clear has to sync the slice anew, not to find this run again
                 raise
         return {**self._window(context).as_dict(), **super()._conclude(context, outcome)}
+
+    def _result(self, context: Context, outcome: Outcome) -> dict[str, Any]:
+        """Return the run; one that failed or is lost must not be found again by a task that is cleared."""
+        noted = self._kept(context)
+        if isinstance(outcome.error, RunFailedError):
+            self._keep(context, Note(None))
+        elif isinstance(outcome.error, RunLostError) and noted:
+            self._keep(context, Note(replace(noted, is_lost=True)))
+        return outcome.result()
 
     def _is_finished(self, context: Context) -> bool:
         noted = self._kept(context)

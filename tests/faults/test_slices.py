@@ -16,6 +16,7 @@ from airflow_provider_mparticle.client.errors import (
     DataModelHeldError,
     PipelineBusyError,
     RunFailedError,
+    RunLostError,
     RunTimeoutError,
     StartAmbiguousError,
 )
@@ -236,6 +237,48 @@ def test_clearing_a_slice_whose_worker_died_for_good_finds_its_run(slice_of, sim
 
     assert {0: ROWS_PER_DAY, 1: 2 * ROWS_PER_DAY} == ingested(simulator)
     assert 2 == simulator.starts("orders")
+
+
+def test_a_retry_looks_for_a_lost_run_again_and_a_clear_starts_another(slice_of, simulator):
+    """mParticle may only have forgotten it for a while; a user who has looked says otherwise."""
+    simulator.script_next_run("orders", vanish_after_s=0.05)
+    task = slice_of(0)
+    for _ in range(2):
+        with pytest.raises(RunLostError):
+            task.run()
+
+    task.clear()
+
+    assert 2 == simulator.starts("orders")
+
+
+def test_a_failed_run_is_not_looked_for_by_a_clear(slice_of, start_simulator):
+    """Where only the latest run is shown, that of another slice has hidden it by then."""
+    simulator = start_simulator(run_s=0.1, run_routes=False)
+    simulator.add_pipeline("orders")
+    simulator.script_next_run("orders", errors=["The warehouse is asleep."])
+    failed, other = slice_of(0), slice_of(1)
+    with pytest.raises(RunFailedError):
+        failed.run()
+    failed.state = "failed"
+    other.run()
+
+    failed.clear()
+
+    assert 3 == simulator.starts("orders")
+
+
+@pytest.mark.parametrize("instant", [Instant.ACCEPTED, Instant.KNOWN, Instant.WAITING])
+@pytest.mark.parametrize("next_try", ["run", "clear"])
+def test_a_dag_whose_sql_is_edited_meanwhile_starts_no_second_run(slice_of, simulator, instant, next_try):
+    """What the run has read is what the earlier try wrote, which still stands."""
+    task = slice_of(0).dies_at(instant)
+    task.run_and_die()
+    task.options["sql"] += " WHERE 1 = 1"
+
+    getattr(task, next_try)()
+
+    assert (1, 1) == (simulator.starts("orders"), simulator.count("PUT", MODEL))
 
 
 def test_clearing_a_slice_that_succeeded_syncs_it_again(slice_of, simulator):

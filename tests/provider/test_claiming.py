@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airflow_provider_mparticle.claiming import Claim, Holder, IsActive, holder_of, marked, unfit
+from airflow_provider_mparticle.claiming import Claim, Holder, IsActive, holder_of, is_as_written, marked, unfit
 from airflow_provider_mparticle.client.errors import DataModelChangedError, DataModelHeldError, InvalidRequestError
 from airflow_provider_mparticle.client.models import DataModel, Pipeline, PipelineRun
 from airflow_provider_mparticle.steps import drive
@@ -145,6 +145,17 @@ def test_a_check_after_the_run_names_whoever_wrote_in_between(sql, who):
         carry_out(claim().check_run(run), MParticle(sql))
 
     assert 7 == changed.value.pipeline_run_id
+
+
+def test_a_query_that_was_changed_behind_its_mark_is_noticed():
+    """A person edits the SQL in mParticle's UI and leaves the comment where it is."""
+    run = {"pipeline_run_id": 7, "ended_on": "2026-03-01T12:00:00+00:00"}
+    edited = claim().sql.replace("SELECT id", "SELECT id, email")
+
+    assert is_as_written(claim().sql)
+    assert not is_as_written(edited)
+    with pytest.raises(DataModelChangedError, match="outside of Airflow"):
+        carry_out(claim().check_run(run), MParticle(edited))
 
 
 @pytest.mark.parametrize(
