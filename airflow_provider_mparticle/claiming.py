@@ -196,7 +196,7 @@ class Claim:
         """Tell whether another slice has taken the data model, and has done so after the run's end."""
         written = instant(self._seen.last_modified_on) if self._seen else None
         is_another = holder_of(self._sql) not in (None, self.holder)
-        return bool(is_another and ended and written and written >= _whole_second(ended))
+        return bool(is_another and ended and written and _whole_second(written) > _whole_second(ended))
 
     def _changed(self, run_id: Any) -> DataModelChangedError:
         by = holder_of(self._sql)

@@ -27,7 +27,7 @@ from airflow_provider_mparticle.client.models import PipelineRun, RunId
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.coverage import any_run, covers, find_covering
 from airflow_provider_mparticle.decision import IfRunning, Move, Sent, Situation, decide
-from airflow_provider_mparticle.finding import Finder
+from airflow_provider_mparticle.finding import Finder, runs_since
 from airflow_provider_mparticle.steps import Pause, Steps
 
 log = logging.getLogger(__name__)
@@ -281,7 +281,7 @@ class Start:
         since = datetime.fromtimestamp(self.now, UTC) - NOTE_SPAN
         try:
             try:
-                self._runs = yield endpoints.list_pipeline_runs(self.pipeline_id, since=since)
+                self._runs = yield from runs_since(self.pipeline_id, since)
             except NotFoundError:
                 latest = (yield endpoints.get_pipeline_status(self.pipeline_id)).latest_pipeline_run
                 self._runs = [latest] if latest else []

@@ -32,6 +32,7 @@ with DAG(
             FROM shop.public.orders
             WHERE updated_at >= '{{ window_start }}' AND updated_at < '{{ window_end }}'
         """,
+        if_running="wait",
         deferrable=True,
     )
     # [END sync_slice]

@@ -48,6 +48,7 @@ with DAG(
         data_model_id="orders-history-model",
         sql=QUERY,
         time_column="updated_at",
+        if_running="wait",
         deferrable=True,
     ).expand_kwargs(plan.output)
     # [END plan]

@@ -102,7 +102,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "operators.sync_slice": {
         *("claiming", "client.errors", "client.kinds", "dag_runs", "decision", "ensuring", "operators.trigger"),
-        *("outcome", "slice_sql", "slice_templates", "starting", "steps", "windows", "airflow"),
+        *("outcome", "slice_sql", "slice_templates", "starting", "steps", "waiting", "windows", "airflow"),
     },
     "operators": {
         *("operators.apply", "operators.plan_slices", "operators.platform", "operators.resources"),

@@ -16,6 +16,7 @@ from airflow_provider_mparticle.client.errors import (
     ConfigError,
     DataModelChangedError,
     DataModelHeldError,
+    MParticleError,
     RunFailedError,
     RunLostError,
 )
@@ -29,6 +30,7 @@ from airflow_provider_mparticle.slice_sql import require_both_bounds, restricted
 from airflow_provider_mparticle.slice_templates import rendered
 from airflow_provider_mparticle.starting import Note, Start, Started
 from airflow_provider_mparticle.steps import drive
+from airflow_provider_mparticle.waiting import pauses
 from airflow_provider_mparticle.windows import Granularity, Slice, checked_granularity, slice_of_dag_run
 
 if TYPE_CHECKING:
@@ -145,11 +147,24 @@ class MParticleSyncSliceOperator(MParticleTriggerPipelineOperator):
         run = self._result(context, outcome)
         if not self._is_finished(context):
             try:
-                drive(self._claim(context).check_run(run), self._hook.send, time.sleep)
+                self._check_run(context, run)
             except DataModelChangedError:
                 self._keep(context, Note(None))  # a clear has to sync the slice anew, not to find this run again
                 raise
         return {**self._window(context).as_dict(), **super()._conclude(context, outcome)}
+
+    def _check_run(self, context: Context, run: dict[str, Any]) -> None:
+        """Look whether the SQL still stands; an unreachable mParticle does not make a failure of a run that is fine."""
+        deadline = self._deadline(time.time())
+        for pause_s in pauses(self.poll_interval):
+            try:
+                drive(self._claim(context).check_run(run), self._hook.send, time.sleep)
+                return
+            except MParticleError as error:
+                if not error.is_passing or time.time() >= deadline:
+                    raise
+                self.log.warning("%s The run has ended well; looking again at the data model.", error)
+            time.sleep(pause_s)
 
     def _result(self, context: Context, outcome: Outcome) -> dict[str, Any]:
         """Return the run; one that failed or is lost must not be found again by a task that is cleared."""

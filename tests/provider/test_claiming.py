@@ -161,11 +161,12 @@ def test_a_query_that_was_changed_behind_its_mark_is_noticed():
 @pytest.mark.parametrize(
     ("sql", "ended_on", "is_sure"),
     [
-        (marked(QUERY, OTHER, JANUARY), "2026-03-01T12:00:00+00:00", True),
+        (marked(QUERY, OTHER, JANUARY), "2026-03-01T11:59:59+00:00", True),
+        (marked(QUERY, OTHER, JANUARY), "2026-03-01T12:00:00+00:00", False),
         (marked(QUERY, OTHER, JANUARY), None, False),
-        ("SELECT 1", "2026-03-01T12:00:00+00:00", False),
+        ("SELECT 1", "2026-03-01T11:59:59+00:00", False),
     ],
-    ids=["another slice, after the end", "end not told", "somebody, who may write twice"],
+    ids=["another slice, after the end", "in the same second", "end not told", "somebody, who may write twice"],
 )
 def test_a_slice_that_took_the_data_model_after_the_run_does_no_harm(sql, ended_on, is_sure):
     """A task whose worker died for good is cleared later; its run had the data model to itself."""

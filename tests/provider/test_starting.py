@@ -20,6 +20,7 @@ from airflow_provider_mparticle.client.errors import (
 from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.decision import Move, Sent, Situation, decide
+from airflow_provider_mparticle.finding import runs_since
 from airflow_provider_mparticle.starting import Intent, Note, Start
 from airflow_provider_mparticle.steps import drive
 
@@ -452,3 +453,26 @@ def test_without_a_store_a_retry_takes_only_what_can_be_ours(began, kind, move):
         assert (Move.ADOPT, 7) == (story.start(retry_since=NOW).move, 7)
 
     assert 0 == story.count("trigger_pipeline")
+
+
+@pytest.mark.parametrize(("sizes", "pages"), [((0,), 1), ((99,), 1), ((100, 0), 2), ((100, 100, 30), 3)])
+def test_runs_are_read_to_the_last_page(sizes, pages):
+    """In which order mParticle lists them is not documented, so the newest may stand on any."""
+    asked = []
+
+    def page(call):
+        asked.append(call.params["currentPage"])
+        first = sum(sizes[: asked[-1] - 1])
+        return [PipelineRun("orders", number) for number in range(first, first + sizes[asked[-1] - 1])]
+
+    found = drive(runs_since("orders", NOW), page, lambda _: None)
+
+    assert [*range(sum(sizes))] == [run.pipeline_run_id for run in found]
+    assert [*range(1, pages + 1)] == asked
+
+
+def test_a_server_that_repeats_its_page_does_not_keep_us_for_ever():
+    """Whether mParticle knows pages at all is only assumed."""
+    same = [PipelineRun("orders", number) for number in range(100)]
+
+    assert same == drive(runs_since("orders", NOW), lambda _: same, lambda _: None)
