@@ -11,6 +11,7 @@ from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError, RunTimeoutError
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
 from airflow_provider_mparticle.client.run_states import Progress
+from airflow_provider_mparticle.listing import runs_since
 from airflow_provider_mparticle.steps import Steps
 
 log = logging.getLogger(__name__)
@@ -42,9 +43,9 @@ def find_covering(
     """
     Return a run that covers *at*, or None: the latest run if it does, else another that does.
 
-    :param suffices: Tells whether a run that covers the instant will do. Default: any will.
-
     One request where the latest run covers it; otherwise one more for each hundred runs since a month before *at*.
+
+    :param suffices: Tells whether a run that covers the instant will do. Default: any will.
     """
     try:
         latest: PipelineRun | None = (yield endpoints.get_pipeline_status(pipeline_id)).latest_pipeline_run
@@ -58,26 +59,23 @@ def find_covering(
 def _listed(
     pipeline_id: str, at: datetime, suffices: Callable[[PipelineRun], bool] = any_run, *, first_page_only: bool = False
 ) -> Steps[PipelineRun | None]:
-    page, seen = 1, set[str]()
-    while True:
-        try:
-            runs: list[PipelineRun] = yield endpoints.list_pipeline_runs(
-                pipeline_id, page=page, since=at - LONGEST_INTERVAL
-            )
-        except NotFoundError:  # this mParticle lists no runs; the status was all there is to see
-            return None
-        if covering := next((run for run in runs if covers(run, at) and suffices(run)), None):
-            return covering
-        new = {str(run.pipeline_run_id) for run in runs} - seen
-        if first_page_only or not new or len(runs) < endpoints.RUNS_PER_PAGE:
-            return None
-        seen, page = seen | new, page + 1
+    def covering(runs: list[PipelineRun]) -> PipelineRun | None:
+        return next((run for run in runs if covers(run, at) and suffices(run)), None)
+
+    def is_enough(page: list[PipelineRun]) -> bool:
+        return first_page_only or covering(page) is not None
+
+    try:
+        runs = yield from runs_since(pipeline_id, at - LONGEST_INTERVAL, is_enough=is_enough)
+    except NotFoundError:  # this mParticle lists no runs; the status was all there is to see
+        return None
+    return covering(runs)
 
 
 @dataclass
 class CoverageFinder:
     """
-    Looks for a run that covers an instant, as `waiting.Finder` looks at one run.
+    Looks for a run that covers an instant, as `finding.Finder` looks at one run.
 
     :param at: Up to when a run has to have read.
     """

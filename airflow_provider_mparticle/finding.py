@@ -16,23 +16,6 @@ from airflow_provider_mparticle.steps import Steps
 log = logging.getLogger(__name__)
 
 
-def runs_since(pipeline_id: str, since: datetime) -> Steps[list[PipelineRun]]:
-    """
-    Return all runs whose logical date is not before *since*, in no promised order.
-
-    One request for each hundred. In which order mParticle lists runs is not documented, so the last page counts, too.
-    """
-    found: dict[str, PipelineRun] = {}
-    page = 1
-    while True:
-        runs: list[PipelineRun] = yield endpoints.list_pipeline_runs(pipeline_id, page=page, since=since)
-        known = len(found)
-        found |= {str(run.pipeline_run_id): run for run in runs}
-        if len(runs) < endpoints.RUNS_PER_PAGE or len(found) == known:
-            return [*found.values()]
-        page += 1
-
-
 @dataclass
 class Finder:
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
@@ -29,6 +30,8 @@ from airflow_provider_mparticle.client.models import (
     WorkspaceItem,
 )
 from airflow_provider_mparticle.connection import api_config
+from airflow_provider_mparticle.listing import runs_since
+from airflow_provider_mparticle.steps import drive
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.client.sync import Client
@@ -324,14 +327,8 @@ class MParticleHook(BaseHook):
 
         Source: Warehouse Sync API reference, "Get the status of all runs".
         """
-        found: dict[str, PipelineRun] = {}
-        page = 1
-        while True:
-            runs = self.send(endpoints.list_pipeline_runs(pipeline_id, page=page, since=since, until=until))
-            new = {str(run.pipeline_run_id): run for run in runs} | found
-            if len(new) == len(found) or len(runs) < endpoints.RUNS_PER_PAGE:
-                return sorted(new.values(), key=lambda run: run.began.timestamp() if run.began else 0.0)
-            found, page = new, page + 1
+        runs = drive(runs_since(pipeline_id, since, until), self.send, time.sleep)
+        return sorted(runs, key=lambda run: run.began.timestamp() if run.began else 0.0)
 
     def get_pipeline_run(self, pipeline_id: str, pipeline_run_id: RunId) -> PipelineRun:
         """

@@ -27,7 +27,8 @@ from airflow_provider_mparticle.client.models import PipelineRun, RunId
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.coverage import any_run, covers, find_covering
 from airflow_provider_mparticle.decision import IfRunning, Move, Sent, Situation, decide
-from airflow_provider_mparticle.finding import Finder, runs_since
+from airflow_provider_mparticle.finding import Finder
+from airflow_provider_mparticle.listing import runs_since
 from airflow_provider_mparticle.steps import Pause, Steps
 
 log = logging.getLogger(__name__)

@@ -54,9 +54,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "client.sync",
     },
     "steps": {"client.endpoints", "client.errors"},
+    "listing": {"client.endpoints", "client.models", "steps"},
     "outcome": {"client.errors", "client.models", "client.run_states"},
     "finding": {"client.endpoints", "client.errors", "client.models", "outcome", "steps"},
-    "coverage": {"client.endpoints", "client.errors", "client.models", "client.run_states", "steps"},
+    "coverage": {"client.endpoints", "client.errors", "client.models", "client.run_states", "listing", "steps"},
     "waiting": {"client.errors", "client.models", "coverage", "finding", "outcome", "steps"},
     "gates": {"client.errors"},
     "windows": {"client.errors", "client.models"},
@@ -68,7 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "decision": {"client.models", "client.run_states"},
     "starting": {
         *("client.endpoints", "client.errors", "client.models", "client.run_states"),
-        *("claiming", "coverage", "decision", "finding", "steps"),
+        *("claiming", "coverage", "decision", "finding", "listing", "steps"),
     },
     # --------------------------------------------------------------------------- THE_LINE: no Airflow above this row
     "connection": {
@@ -81,7 +82,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sharing": {"client.aio", "client.endpoints", "client.errors", "connection", "airflow"},
     "hooks": {
         *("client.endpoints", "client.errors", "client.kinds", "client.models", "client.sync"),
-        *("connection", "connection_form", "sharing", "airflow", "wtforms"),
+        *("connection", "connection_form", "listing", "sharing", "steps", "airflow", "wtforms"),
     },
     "ensuring": {"client.endpoints", "client.errors", "client.kinds", "client.models", "hooks", "resources"},
     "applying": {"client.endpoints", "client.errors", "client.kinds", "ensuring", "hooks", "planning"},

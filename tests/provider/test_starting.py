@@ -20,7 +20,7 @@ from airflow_provider_mparticle.client.errors import (
 from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.decision import Move, Sent, Situation, decide
-from airflow_provider_mparticle.finding import runs_since
+from airflow_provider_mparticle.listing import runs_since
 from airflow_provider_mparticle.starting import Intent, Note, Start
 from airflow_provider_mparticle.steps import drive
 
