@@ -21,8 +21,9 @@ from urllib.parse import quote, unquote
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import DataModelChangedError, DataModelHeldError, InvalidRequestError
 from airflow_provider_mparticle.client.kinds import DATA_MODEL, PIPELINE
-from airflow_provider_mparticle.client.models import DataModel, Pipeline, PipelineRun, instant
+from airflow_provider_mparticle.client.models import DataModel, Pipeline, PipelineRun, instant, whole_second
 from airflow_provider_mparticle.resources import update_body
+from airflow_provider_mparticle.slice_sql import without_semicolon
 from airflow_provider_mparticle.steps import Steps
 from airflow_provider_mparticle.windows import Slice
 
@@ -59,7 +60,7 @@ class IsActive:
 
 def marked(sql: str, holder: Holder, window: Slice) -> str:
     """Return *sql* with the mark of the task that writes it; a ``;`` at its end goes, mParticle wraps the query."""
-    query = sql.rstrip().rstrip(";").rstrip()
+    query = without_semicolon(sql)
     facts = {"start": window.start.isoformat(), "end": window.end.isoformat(), **asdict(holder), "sum": _sum(query)}
     mark = "&".join(f"{name}={_escaped(str(fact))}" for name, fact in facts.items())
     return f"{query}\n/* airflow-provider-mparticle slice: {mark} */"
@@ -117,17 +118,16 @@ class Claim:
                 "which slice it holds. Nothing was changed or started.",
                 pipeline_id=self.pipeline_id,
             )
-        other = holder_of(self._sql)
-        if other and other != self.holder and (yield IsActive(other)):
+        if self._other and (yield IsActive(self._other)):
             raise DataModelHeldError(
-                f"Data model {self.data_model_id!r} holds the slice of {other}, which has not ended. Slices of one "
-                "pipeline must not overlap, so this task changes nothing and waits for its turn.",
+                f"Data model {self.data_model_id!r} holds the slice of {self._other}, which has not ended. Slices of "
+                "one pipeline must not overlap, so this task changes nothing and waits for its turn.",
                 pipeline_id=self.pipeline_id,
             )
         return have
 
     def take(self) -> Steps[None]:
-        """Write the SQL of this slice, unless it is there already, and look whether it has arrived."""
+        """Write the SQL of this slice, unless it is there already; `check` looks whether it has arrived."""
         have = self._seen or (yield from self.ask())
         if self._is_held:
             log.info("Data model %r holds the SQL of slice %s already.", self.data_model_id, self.window)
@@ -172,8 +172,8 @@ class Claim:
 
     def reads(self, run: PipelineRun) -> bool:
         """Tell whether a run can only have read this slice: it began after its SQL was written, which still stands."""
-        written = instant(self._seen.last_modified_on) if self._seen else None
-        return bool(self._stands and written and _began_after(run, written))
+        written = self._written
+        return bool(self._stands and written and run.began and run.began >= whole_second(written))
 
     def _look(self) -> Steps[DataModel]:
         have: DataModel = yield endpoints.get_resource(DATA_MODEL, self.data_model_id)
@@ -185,6 +185,17 @@ class Claim:
         return (self._seen.sql_query if self._seen else None) or ""
 
     @property
+    def _written(self) -> datetime | None:
+        """When the data model was changed last, as far as mParticle tells it."""
+        return instant(self._seen.last_modified_on) if self._seen else None
+
+    @property
+    def _other(self) -> Holder | None:
+        """The task whose slice the data model holds instead of this one's."""
+        holder = holder_of(self._sql)
+        return None if holder == self.holder else holder
+
+    @property
     def _stands(self) -> bool:
         return holder_of(self._sql) == self.holder and is_as_written(self._sql)
 
@@ -194,18 +205,15 @@ class Claim:
 
     def _was_replaced_after(self, ended: datetime | None) -> bool:
         """Tell whether another slice has taken the data model, and has done so after the run's end."""
-        written = instant(self._seen.last_modified_on) if self._seen else None
-        is_another = holder_of(self._sql) not in (None, self.holder)
-        return bool(is_another and ended and written and _whole_second(written) > _whole_second(ended))
+        written = self._written
+        return bool(self._other and ended and written and whole_second(written) > whole_second(ended))
 
     def _changed(self, run_id: Any) -> DataModelChangedError:
-        by = holder_of(self._sql)
-        is_another = by not in (None, self.holder)
-        who = f"It now holds the slice of {by}" if is_another else "Somebody outside of Airflow has changed it"
+        by = f"It now holds the slice of {self._other}" if self._other else "Somebody outside of Airflow has changed it"
         return DataModelChangedError(
             f"Run {run_id} of pipeline {self.pipeline_id!r} was started for slice {self.window}, but data model "
             f"{self.data_model_id!r} no longer holds the SQL of that slice, so which rows the run has read cannot be "
-            f"told. {who}. See to it that nobody else writes to it, and compare what was ingested with the warehouse; "
+            f"told. {by}. See to it that nobody else writes to it, and compare what was ingested with the warehouse; "
             "clearing this task syncs the slice again.",
             pipeline_id=self.pipeline_id,
             pipeline_run_id=run_id,
@@ -245,12 +253,3 @@ def _escaped(text: str) -> str:
 
 def _unescaped(text: str) -> str:
     return unquote(text.replace("~", "%"))
-
-
-def _began_after(run: PipelineRun, written: datetime) -> bool:
-    return run.began is not None and run.began >= _whole_second(written)
-
-
-def _whole_second(at: datetime) -> datetime:
-    """Return an instant as mParticle may tell it, without fractions, so that the two compare."""
-    return at.replace(microsecond=0)

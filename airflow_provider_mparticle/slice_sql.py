@@ -26,6 +26,11 @@ _TABLE = re.compile(rf"(?:{_PLAIN}(?:-[\w$]+)*|{_QUOTED})(?:\.(?:{_PLAIN}|{_QUOT
 TYPED_LITERALS = frozenset(("bigquery", "databricks", "gcpbigquery"))
 
 
+def without_semicolon(sql: str) -> str:
+    """Return a query without the ``;`` at its end: what wraps it cannot have that."""
+    return sql.rstrip().rstrip(";").rstrip()
+
+
 def restricted(sql: str, time_column: str, window: Slice, service_provider: str | None) -> str:
     """
     Return *sql* without the rows outside of a slice. The query is wrapped, so it must select *time_column*.
@@ -35,7 +40,7 @@ def restricted(sql: str, time_column: str, window: Slice, service_provider: str 
     """
     column = _identifier(time_column, "time_column", _OWN_COLUMN, "use window_start and window_end in sql")
     start, end = (time_literal(at, service_provider) for at in (window.start, window.end))
-    query = sql.strip().rstrip(";").rstrip()
+    query = without_semicolon(sql.strip())
     # The query is the user's own; the column is checked.
     return f"SELECT * FROM (\n{query}\n) AS unsliced WHERE {column} >= {start} AND {column} < {end}"  # noqa: S608
 

@@ -23,7 +23,7 @@ from airflow_provider_mparticle.client.errors import (
     PipelineBusyError,
     StartAmbiguousError,
 )
-from airflow_provider_mparticle.client.models import PipelineRun, RunId
+from airflow_provider_mparticle.client.models import PipelineRun, RunId, whole_second
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.coverage import any_run, covers, find_covering
 from airflow_provider_mparticle.decision import IfRunning, Move, Sent, Situation, decide
@@ -302,7 +302,7 @@ class Start:
 
     def _run_of_an_earlier_try(self, since: datetime) -> PipelineRun | None:
         """Return a manual run in progress; one of a slice has left its mark in the SQL, so it may have ended too."""
-        began = since.replace(microsecond=0)  # mParticle's instants may come without fractions
+        began = whole_second(since)
         manual = [run for run in self._runs or () if _is_manual(run) and run.began and run.began >= began]
         if self.claim:
             ours = [run for run in manual if run.progress is not Progress.FAILED and self.claim.reads(run)]

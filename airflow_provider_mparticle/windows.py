@@ -23,6 +23,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 CONF_KEYS = ("window_start", "window_end")
 
+# What the slice of a DAG run may be taken from. A date alone does not say that its slice is over.
+PARTITION_DATE = "the DAG run's partition date"
+LOGICAL_DATE = "the DAG run's logical date"
+DATES_ALONE = (PARTITION_DATE, LOGICAL_DATE)
+
 _OR_NEITHER = "or leave both out to take the slice from the DAG run. Nothing was sent to mParticle."
 
 
@@ -161,9 +166,9 @@ def slice_of_dag_run(
     if (interval := _interval(dates)) is not None:
         return interval, "the DAG run's data interval"
     if granularity is not None and dates.partition_date:
-        return slice_from(dates.partition_date, granularity, dates.zone), "the DAG run's partition date"
+        return slice_from(dates.partition_date, granularity, dates.zone), PARTITION_DATE
     if granularity is not None and dates.logical_date:
-        return slice_at(dates.logical_date, granularity, dates.zone), "the DAG run's logical date"
+        return slice_at(dates.logical_date, granularity, dates.zone), LOGICAL_DATE
     raise _no_slice(granularity, dates)
 
 

@@ -64,7 +64,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "slice_planning": {"client.errors", "windows"},
     "slice_sql": {"client.errors", "windows"},
     "claiming": {
-        *("client.endpoints", "client.errors", "client.kinds", "client.models", "resources", "steps", "windows"),
+        *("client.endpoints", "client.errors", "client.kinds", "client.models"),
+        *("resources", "slice_sql", "steps", "windows"),
     },
     "decision": {"client.models", "client.run_states"},
     "starting": {

@@ -253,6 +253,11 @@ def instant(value: object) -> datetime | None:
         return None
 
 
+def whole_second(at: datetime) -> datetime:
+    """Return an instant as mParticle may tell it, without fractions, so that the two compare."""
+    return at.replace(microsecond=0)
+
+
 def count(value: object) -> int | None:
     """Read a number of records, given as a number or as text."""
     try:

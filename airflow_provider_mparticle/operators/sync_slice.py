@@ -28,10 +28,16 @@ from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelin
 from airflow_provider_mparticle.outcome import Outcome
 from airflow_provider_mparticle.slice_sql import require_both_bounds, restricted
 from airflow_provider_mparticle.slice_templates import rendered
-from airflow_provider_mparticle.starting import Note, Start, Started
+from airflow_provider_mparticle.starting import Intent, Note, Start, Started
 from airflow_provider_mparticle.steps import drive
 from airflow_provider_mparticle.waiting import pauses
-from airflow_provider_mparticle.windows import Granularity, Slice, checked_granularity, slice_of_dag_run
+from airflow_provider_mparticle.windows import (
+    DATES_ALONE,
+    Granularity,
+    Slice,
+    checked_granularity,
+    slice_of_dag_run,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -128,13 +134,13 @@ class MParticleSyncSliceOperator(MParticleTriggerPipelineOperator):
             self.log.info("%s It looks again in %g s.", error, self.poll_interval)
             raise _come_back_in(self.poll_interval) from error
 
-    def _start(self, context: Context) -> Started:
-        def carry_out(step: Any) -> Any:
-            if isinstance(step, IsActive):
-                return not is_over(context, **vars(step.holder))
-            return self._keep(context, step) if isinstance(step, Note) else self._hook.send(step)
+    def _carry_out(self, context: Context, step: Any) -> Any:
+        if isinstance(step, IsActive):
+            return not is_over(context, **vars(step.holder))
+        return super()._carry_out(context, step)
 
-        started = drive(self._new_start(context).steps(), carry_out, time.sleep)
+    def _start(self, context: Context) -> Started:
+        started = super()._start(context)
         context["ti"].xcom_push(key="slice", value=self._window(context).as_dict())
         return started
 
@@ -144,8 +150,10 @@ class MParticleSyncSliceOperator(MParticleTriggerPipelineOperator):
         return start
 
     def _conclude(self, context: Context, outcome: Outcome) -> dict[str, Any]:
-        run = self._result(context, outcome)
-        if not self._is_finished(context):
+        noted = self._kept(context)
+        self._forget_if_over(context, outcome, noted)
+        run = outcome.result()
+        if noted is None or not noted.is_finished:
             try:
                 self._check_run(context, run)
             except DataModelChangedError:
@@ -166,18 +174,12 @@ class MParticleSyncSliceOperator(MParticleTriggerPipelineOperator):
                 self.log.warning("%s The run has ended well; looking again at the data model.", error)
             time.sleep(pause_s)
 
-    def _result(self, context: Context, outcome: Outcome) -> dict[str, Any]:
-        """Return the run; one that failed or is lost must not be found again by a task that is cleared."""
-        noted = self._kept(context)
+    def _forget_if_over(self, context: Context, outcome: Outcome, noted: Intent | None) -> None:
+        """See to it that a task that is cleared does not find a run again that failed or is lost."""
         if isinstance(outcome.error, RunFailedError):
             self._keep(context, Note(None))
         elif isinstance(outcome.error, RunLostError) and noted:
             self._keep(context, Note(replace(noted, is_lost=True)))
-        return outcome.result()
-
-    def _is_finished(self, context: Context) -> bool:
-        noted = self._kept(context)
-        return bool(noted and noted.is_finished)
 
     # The slice and its SQL
 
@@ -197,7 +199,7 @@ class MParticleSyncSliceOperator(MParticleTriggerPipelineOperator):
 
     def _slice_of_dag_run(self, context: Context) -> Slice:
         found, origin = slice_of_dag_run(self.window_start, self.window_end, self.granularity, run_dates(context))
-        if found.end > datetime.now(UTC) and origin.endswith(" date"):
+        if found.end > datetime.now(UTC) and origin in DATES_ALONE:
             raise ConfigError(
                 f"Slice {found}, taken from {origin}, is not over, so rows that arrive later would be missed. Run the "
                 "DAG when the slice is over: give it a timetable with data intervals (CronDataIntervalTimetable), or "

@@ -170,10 +170,10 @@ class MParticleTriggerPipelineOperator(BaseOperator):
         return self._conclude(context, self._wait(started.pipeline_run_id, deadline, "execute_complete"))
 
     def _start(self, context: Context) -> Started:
-        def carry_out(step: Any) -> Any:
-            return self._keep(context, step) if isinstance(step, Note) else self._hook.send(step)
+        return drive(self._new_start(context).steps(), partial(self._carry_out, context), time.sleep)
 
-        return drive(self._new_start(context).steps(), carry_out, time.sleep)
+    def _carry_out(self, context: Context, step: Any) -> Any:
+        return self._keep(context, step) if isinstance(step, Note) else self._hook.send(step)
 
     def _new_start(self, context: Context) -> Start:
         return Start(
