@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError, RunTimeoutError
@@ -53,23 +54,22 @@ def find_covering(
             return latest
     except NotFoundError:  # for a minute after its creation a pipeline's status answers 404
         pass
-    return (yield from _listed(pipeline_id, at, suffices))
 
-
-def _listed(
-    pipeline_id: str, at: datetime, suffices: Callable[[PipelineRun], bool] = any_run, *, first_page_only: bool = False
-) -> Steps[PipelineRun | None]:
     def covering(runs: list[PipelineRun]) -> PipelineRun | None:
         return next((run for run in runs if covers(run, at) and suffices(run)), None)
 
-    def is_enough(page: list[PipelineRun]) -> bool:
-        return first_page_only or covering(page) is not None
+    return covering((yield from _listed(pipeline_id, at, lambda page: covering(page) is not None)))
 
+
+def _listed(pipeline_id: str, at: datetime, is_enough: Callable[[list[PipelineRun]], bool]) -> Steps[list[PipelineRun]]:
     try:
-        runs = yield from runs_since(pipeline_id, at - LONGEST_INTERVAL, is_enough=is_enough)
+        return (yield from runs_since(pipeline_id, at - LONGEST_INTERVAL, is_enough=is_enough))
     except NotFoundError:  # this mParticle lists no runs; the status was all there is to see
-        return None
-    return covering(runs)
+        return []
+
+
+# The latest run of a pipeline, and others that were listed because that one was not enough.
+Seen = tuple[PipelineRun | None, list[PipelineRun]]
 
 
 @dataclass
@@ -83,12 +83,19 @@ class CoverageFinder:
     pipeline_id: str
     at: datetime
     pipeline_run_id: RunId | None = field(default=None, init=False)
-    _latest: tuple[str, str | None] | None = field(default=None, init=False)
+    _latest: PipelineRun | None = field(default=None, init=False)
+    _known: tuple[Any, ...] | None = field(default=None, init=False)
+
+    @property
+    def view(self) -> Hashable:
+        """What is looked at: the runs of a pipeline, whichever instants they are to cover."""
+        return "coverage", self.pipeline_id
 
     def overdue(self, last: PipelineRun, error: MParticleError | None) -> RunTimeoutError:
         """Return the error for a wait that has reached its deadline."""
         trouble = f" The last look failed: {error}" if error else ""
-        seen = f"its latest run is {self._latest[0]}, {self._latest[1]}" if self._latest else "it has shown no run"
+        latest = self._latest
+        seen = f"its latest run is {latest.pipeline_run_id}, {latest.state}" if latest else "it has shown no run"
         return RunTimeoutError(
             f"No run of pipeline {self.pipeline_id!r} that covers {self.at.isoformat()} had ended well at the "
             f"deadline; {seen}.{trouble} Look at the pipeline in mParticle: is it active, and does its schedule reach "
@@ -97,27 +104,36 @@ class CoverageFinder:
             pipeline_id=self.pipeline_id,
         )
 
-    def look(self) -> Steps[PipelineRun | None]:
+    def look(self, lookers: Sequence[CoverageFinder] = ()) -> Steps[Seen]:
         """
-        Look once; None means that no run covers the instant yet. A run that failed is no reason to give up.
+        Look once, for the instants of all *lookers*. A run that failed is no reason to give up.
 
         :raises NotFoundError: mParticle does not know the pipeline now.
         """
+        instants = [looker.at for looker in lookers or (self,)]
+        earliest, last = min(instants), max(instants)
         latest: PipelineRun | None = (yield endpoints.get_pipeline_status(self.pipeline_id)).latest_pipeline_run
-        if latest is None or covers(latest, self.at):
-            return latest
-        known = (str(latest.pipeline_run_id), latest.state)
-        is_news = known != self._latest
+        if latest is None or covers(latest, last):
+            return latest, []
+        known = latest.pipeline_run_id, latest.state, earliest
+        is_news = known != self._known
         # A run may come after the latest one and yet have an earlier logical date, so one page is read all the same.
-        covering = yield from _listed(self.pipeline_id, self.at, first_page_only=not is_news)
-        self._latest = known
-        if covering is None and is_news:
+        runs = yield from _listed(
+            self.pipeline_id, earliest, lambda page: not is_news or any(covers(run, last) for run in page)
+        )
+        self._known = known
+        if is_news and not any(covers(run, earliest) for run in (latest, *runs)):
             log.info(
                 "The latest run of pipeline %r, %s, is %s and reaches to %s; waiting for one that covers %s.",
                 self.pipeline_id,
                 latest.pipeline_run_id,
                 latest.state,
                 reaches(latest),
-                self.at.isoformat(),
+                earliest.isoformat(),
             )
-        return covering
+        return latest, runs
+
+    def pick(self, seen: Seen) -> PipelineRun | None:
+        """Return a run that covers the instant, or None if there is none yet."""
+        self._latest, runs = seen
+        return next((run for run in (self._latest, *runs) if run and covers(run, self.at)), None)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError, RunTimeoutError
@@ -33,7 +34,16 @@ class Finder:
     def __post_init__(self) -> None:
         self._route = self._by_run
 
-    def look(self) -> Steps[PipelineRun | None]:
+    @property
+    def view(self) -> Hashable:
+        """What is looked at: one run, or a pipeline's latest one."""
+        return (
+            "run",
+            self.pipeline_id,
+            self.pipeline_run_id if self.pipeline_run_id is None else str(self.pipeline_run_id),
+        )
+
+    def look(self, _: Sequence[Any] = ()) -> Steps[PipelineRun | None]:
         """
         Look once; None means that the pipeline has no run yet.
 
@@ -42,6 +52,13 @@ class Finder:
         if self.pipeline_run_id is None:
             return (yield from self._latest())
         return (yield from self._route(self.pipeline_run_id))
+
+    def pick(self, seen: PipelineRun | None) -> PipelineRun | None:
+        """Return the run that was seen; whoever had no id stays with it."""
+        if self.pipeline_run_id is None and seen and seen.pipeline_run_id is not None:
+            self.pipeline_run_id = seen.pipeline_run_id
+            log.info("Waiting for run %s of pipeline %r.", self.pipeline_run_id, self.pipeline_id)
+        return seen
 
     def overdue(self, last: PipelineRun, error: MParticleError | None) -> RunTimeoutError:
         """Return the error for a wait that has reached its deadline."""
@@ -86,9 +103,6 @@ class Finder:
             runs: list[PipelineRun] = yield endpoints.list_pipeline_runs(self.pipeline_id, until=self.as_of)
             older = [run for run in runs if run.began and not self._is_too_new(run)]
             latest = max(older, key=lambda run: run.began or _LONG_AGO, default=None)
-        if latest and latest.pipeline_run_id is not None:
-            self.pipeline_run_id = latest.pipeline_run_id
-            log.info("Waiting for run %s of pipeline %r.", self.pipeline_run_id, self.pipeline_id)
         return latest
 
     def _is_too_new(self, run: PipelineRun) -> bool:

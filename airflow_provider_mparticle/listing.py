@@ -1,13 +1,18 @@
-"""Reading the runs of a pipeline page by page. Pure."""
+"""Reading the runs of a pipeline page by page, and what they tell. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from airflow_provider_mparticle.client import endpoints
+from airflow_provider_mparticle.client.errors import MParticleError
 from airflow_provider_mparticle.client.models import PipelineRun
+from airflow_provider_mparticle.rhythm import RunLengths
 from airflow_provider_mparticle.steps import Steps
+
+# Who wants to know how long a pipeline's runs take looks at those of so long before.
+LEARNED_FROM = timedelta(days=7)
 
 
 def to_the_end(_: list[PipelineRun]) -> bool:
@@ -40,3 +45,16 @@ def runs_since(
         if len(runs) < endpoints.RUNS_PER_PAGE or len(found) == known or is_enough(runs):
             return [*found.values()]
         page += 1
+
+
+def past_lengths(pipeline_id: str, began: datetime) -> Steps[RunLengths]:
+    """
+    Return how long the runs took that lie before one that *began*. One request; knowing nothing is no error.
+
+    A hundred runs are enough, and which hundred makes no difference.
+    """
+    try:
+        runs = yield from runs_since(pipeline_id, began - LEARNED_FROM, is_enough=lambda _: True)
+    except MParticleError:
+        return RunLengths()
+    return RunLengths(runs)

@@ -113,7 +113,7 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
         since = first_look.timestamp()
         with self._failing():
             self._check()
-            watch = Watch(self._finder(as_of=first_look), since + self.timeout, missing_since=since)
+            watch = Watch(self._finder(as_of=first_look), since + self.timeout, since, missing_since=since)
             outcome, asked_pause_s = drive(watch.look(time.time), self._send, time.sleep)
             self.poke_interval = max(self.poke_interval, asked_pause_s)  # of this look; the next has a new object
             return PokeReturnValue(outcome is not None, self._conclude(outcome) if outcome else None)
@@ -124,23 +124,17 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
             return self._conclude(Outcome.from_event(event))
 
     def _wait(self, deadline: float) -> dict[str, Any]:
-        finder = self._finder()
+        watch = Watch(self._finder(), deadline, time.time())
         if not self.deferrable:
-            steps = wait(finder, poll_interval_s=self.poll_interval, deadline=deadline, clock=time.time)
+            steps = wait(watch, poll_interval_s=self.poll_interval, clock=time.time)
             return self._conclude(drive(steps, self._send, time.sleep))
-        outcome, asked_pause_s = drive(Watch(finder, deadline).look(time.time), self._send, time.sleep)
+        outcome, asked_pause_s = drive(watch.look(time.time), self._send, time.sleep)
         if outcome:
             return self._conclude(outcome)
         from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
 
-        trigger = MParticlePipelineRunTrigger(
-            self.mparticle_conn_id,
-            self.pipeline_id,
-            finder.pipeline_run_id,
-            self.poll_interval,
-            deadline,
-            asked_pause_s,
-            finder.at if isinstance(finder, CoverageFinder) else None,
+        trigger = MParticlePipelineRunTrigger.after_look(
+            self.mparticle_conn_id, watch, self.poll_interval, asked_pause_s
         )
         self.defer(trigger=trigger, method_name="execute_complete", timeout=backstop(deadline, time.time()))
 

@@ -2,7 +2,7 @@
 One asynchronous client per event loop and Airflow connection, shared by every trigger that waits there.
 
 So a thousand deferred tasks read the Airflow connection once, log in once and share one pool of TCP connections.
-The last to leave closes it. Nothing here outlives its event loop: the registry holds loops weakly.
+The last to leave closes it. Nothing here outlives its event loop: the registries hold loops weakly.
 """
 
 from __future__ import annotations
@@ -10,33 +10,41 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, mask_secret
 
+from airflow_provider_mparticle.client.aio import AsyncClient
+from airflow_provider_mparticle.client.endpoints import Call
 from airflow_provider_mparticle.client.errors import AuthenticationError, ConfigError, NoAnswerError
+from airflow_provider_mparticle.client.single_flight import SingleFlight
 from airflow_provider_mparticle.connection import api_config
+from airflow_provider_mparticle.polling import Polling
+from airflow_provider_mparticle.rhythm import RunLengths
 
-if TYPE_CHECKING:
-    from airflow_provider_mparticle.client.aio import AsyncClient
-    from airflow_provider_mparticle.client.endpoints import Call
+# A look-up imports this on its way; this module is imported in a thread, where that keeps no event loop waiting.
+with contextlib.suppress(ImportError):  # Airflow 2 has no such module
+    import airflow.sdk.execution_time.supervisor  # noqa: F401 - loaded early, as said
 
 T = TypeVar("T")
 
 
 class SharedClient:
     """
-    Carries out calls for one Airflow connection; the connection is read at the first call.
+    Carries out calls and waits for one Airflow connection; the connection is read at the first call.
 
     :param mparticle_conn_id: Id of the Airflow connection.
+    :param lengths: How long the last runs of each pipeline took, as far as it is known.
     """
 
-    def __init__(self, mparticle_conn_id: str) -> None:
+    def __init__(self, mparticle_conn_id: str, lengths: dict[str, RunLengths]) -> None:
         self.mparticle_conn_id = mparticle_conn_id
         self.users = 0
-        self._opening = asyncio.Lock()
+        self.polling = Polling(partial(self.send, retry=False), self._stretch, lengths)
+        self._open_once = SingleFlight(self._open)
         self._client: AsyncClient | None = None
 
     async def send(self, call: Call[T], *, retry: bool = True) -> T:
@@ -45,7 +53,7 @@ class SharedClient:
 
         :raises MParticleError: The error whose class names the cause.
         """
-        client = await self._opened()
+        client = self._client or await self._open_once()
         try:
             return await client.send(call, retry=retry)
         except AuthenticationError:
@@ -55,18 +63,14 @@ class SharedClient:
 
     async def close(self) -> None:
         """Close the connections."""
+        self._open_once.cancel()
         if self._client:
             await self._client.close()
 
-    async def _opened(self) -> AsyncClient:
-        async with self._opening:
-            if self._client is None:
-                self._client = await self._open()
-            return self._client
+    def _stretch(self) -> float:
+        return self._client.pace.stretch if self._client else 1.0
 
     async def _open(self) -> AsyncClient:
-        # Importing aiohttp takes longer than an event loop should stand still.
-        aio = await asyncio.to_thread(_import_aio)
         try:
             conn = await get_async_connection(self.mparticle_conn_id)
             extra = await get_async_extra_dejson(conn)
@@ -76,8 +80,8 @@ class SharedClient:
             raise NoAnswerError(
                 f"Airflow could not read its connection {self.mparticle_conn_id!r}: {type(error).__name__}."
             ) from error
-        client: AsyncClient = aio.AsyncClient(api_config(conn, extra), on_token=_mask)
-        return client
+        self._client = AsyncClient(api_config(conn, extra), on_token=_mask)
+        return self._client
 
 
 async def _mask(token: str) -> None:
@@ -85,20 +89,18 @@ async def _mask(token: str) -> None:
     await asyncio.to_thread(mask_secret, token)
 
 
-def _import_aio() -> Any:
-    from airflow_provider_mparticle.client import aio
-
-    return aio
-
-
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SharedClient]] = WeakKeyDictionary()
+_lengths: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, dict[str, RunLengths]]] = WeakKeyDictionary()
 
 
 @contextlib.asynccontextmanager
 async def shared_client(mparticle_conn_id: str) -> AsyncIterator[SharedClient]:
     """Lend the client that this event loop shares for an Airflow connection."""
-    clients = _clients.setdefault(asyncio.get_running_loop(), {})
-    client = clients.setdefault(mparticle_conn_id, SharedClient(mparticle_conn_id))
+    loop = asyncio.get_running_loop()
+    clients = _clients.setdefault(loop, {})
+    if (client := clients.get(mparticle_conn_id)) is None:
+        lengths = _lengths.setdefault(loop, {}).setdefault(mparticle_conn_id, {})
+        client = clients[mparticle_conn_id] = SharedClient(mparticle_conn_id, lengths)
     client.users += 1
     try:
         yield client

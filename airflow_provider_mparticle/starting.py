@@ -29,6 +29,7 @@ from airflow_provider_mparticle.coverage import any_run, covers, find_covering
 from airflow_provider_mparticle.decision import IfRunning, Move, Sent, Situation, decide
 from airflow_provider_mparticle.finding import Finder
 from airflow_provider_mparticle.listing import runs_since
+from airflow_provider_mparticle.rhythm import RunLengths
 from airflow_provider_mparticle.steps import Pause, Steps
 
 log = logging.getLogger(__name__)
@@ -160,6 +161,11 @@ class Start:
             if not self._in_doubt:  # certainly nothing started: the next try has nothing to resolve
                 yield Note(None)
             raise
+
+    @property
+    def run_lengths_s(self) -> list[float] | None:
+        """How long the runs took that were seen before the start, in seconds; None if nobody looked at any."""
+        return None if self._runs is None else RunLengths(self._runs).seconds
 
     # What an earlier try, or somebody else, has done already
 

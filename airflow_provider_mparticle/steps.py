@@ -6,9 +6,10 @@ Work as generators: a generator yields the steps that it wants done, and a drive
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+import math
+from collections.abc import Awaitable, Callable, Generator, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from airflow_provider_mparticle.client.endpoints import Call
 from airflow_provider_mparticle.client.errors import MParticleError
@@ -18,18 +19,66 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Pause:
-    """Wait for so long before the next step."""
+    """Wait for so long before the next step. A driver may take longer, if mParticle is under load, but at most so."""
 
     seconds: float
+    at_most: float = math.inf
 
 
-# What a wait asks of its driver: carry out a call, or pause.
-Step = Call[Any] | Pause
+class Looker(Protocol):
+    """Somebody who looks at the runs of a pipeline, and picks from what is seen there the run that matters to him."""
+
+    pipeline_id: str
+
+    @property
+    def view(self) -> Hashable:
+        """What is looked at: those who look at the same share their looks."""
+
+    def look(self, lookers: Sequence[Any] = ()) -> Steps[Any]:
+        """Look once, for all these; by default for oneself."""
+
+    def pick(self, seen: Any) -> Any:
+        """Return one's own run from what a look has shown."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Look once. In a task this is done at once; in the triggerer one look serves all who look at the same."""
+
+    looker: Looker
+
+
+@dataclass(frozen=True)
+class Learn:
+    """
+    Find out how long the last runs of a pipeline took; a triggerer remembers the runs that ended there.
+
+    :param ask: Steps that ask mParticle, in a triggerer once for all; None if that is of no use.
+    """
+
+    pipeline_id: str
+    ask: Callable[[], Steps[Any]] | None
+
+
+# What a generator asks of its driver.
+Step = Call[Any] | Pause | Look | Learn
 Steps = Generator[Any, Any, T]
 
 
 def drive(steps: Steps[T], send: Callable[[Call[Any]], Any], sleep: Callable[[float], object]) -> T:
     """Carry out the *steps* in this thread, and return what they end with."""
+
+    def carry_out(step: Step) -> Any:
+        match step:
+            case Pause():
+                return sleep(step.seconds)
+            case Look():
+                return drive(step.looker.look(), send, sleep)
+            case Learn():
+                return drive(step.ask(), send, sleep) if step.ask else None
+            case _:
+                return send(step)
+
     answer: Any = None
     error: MParticleError | None = None
     while True:
@@ -40,15 +89,13 @@ def drive(steps: Steps[T], send: Callable[[Call[Any]], Any], sleep: Callable[[fl
             return result
         answer = error = None
         try:
-            answer = sleep(step.seconds) if isinstance(step, Pause) else send(step)
+            answer = carry_out(step)
         except MParticleError as raised:
             error = raised
 
 
-async def adrive(
-    steps: Steps[T], send: Callable[[Call[Any]], Awaitable[Any]], sleep: Callable[[float], Awaitable[object]]
-) -> T:
-    """Carry out the *steps* in this event loop, and return what they end with."""
+async def adrive(steps: Steps[T], carry_out: Callable[[Any], Awaitable[Any]]) -> T:
+    """Let *carry_out* do the *steps* in this event loop, and return what they end with."""
     answer: Any = None
     error: MParticleError | None = None
     while True:
@@ -59,6 +106,6 @@ async def adrive(
             return result
         answer = error = None
         try:
-            answer = await (sleep(step.seconds) if isinstance(step, Pause) else send(step))
+            answer = await carry_out(step)
         except MParticleError as raised:
             error = raised

@@ -1,22 +1,26 @@
-"""The trigger that waits for a pipeline run in the triggerer."""
+"""
+The trigger that waits for a pipeline run in the triggerer.
+
+A triggerer imports this module in its event loop, so what takes longer is imported in a thread, when a trigger runs.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_mparticle.client.models import RunId
-from airflow_provider_mparticle.coverage import CoverageFinder
-from airflow_provider_mparticle.finding import Finder
-from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.steps import adrive
-from airflow_provider_mparticle.waiting import as_epoch, wait
+from airflow_provider_mparticle.client.single_flight import SingleFlight
+
+if TYPE_CHECKING:
+    from airflow_provider_mparticle.client.models import RunId
+    from airflow_provider_mparticle.outcome import Outcome
+    from airflow_provider_mparticle.waiting import Watch
 
 
 class MParticlePipelineRunTrigger(BaseTrigger):
@@ -29,10 +33,12 @@ class MParticlePipelineRunTrigger(BaseTrigger):
     :param mparticle_conn_id: Id of the Airflow connection.
     :param pipeline_id: Slug of the pipeline.
     :param pipeline_run_id: Id of the run; None takes the latest run at the first look and stays with it.
-    :param poll_interval: Longest pause between two looks, in seconds. The first looks come sooner.
+    :param poll_interval: Longest pause between two looks, in seconds. Looks come closer when a run is likely to end.
     :param deadline: When the wait ends in any case: an instant, or seconds since the epoch.
     :param asked_pause_s: Seconds that mParticle asked the worker to wait for, which has just looked. Default: 0.
     :param covers: Wait for a run that covers this instant, instead of one run: an instant, or seconds since the epoch.
+    :param began: When the run, or else the wait, began: an instant, or seconds since the epoch. Default: now.
+    :param run_lengths: How long the pipeline's last runs took, in seconds. Default: nobody has asked mParticle.
     """
 
     def __init__(
@@ -44,6 +50,8 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         deadline: datetime | float,
         asked_pause_s: float = 0.0,
         covers: datetime | float | None = None,
+        began: datetime | float | None = None,
+        run_lengths: Sequence[float] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it unannotated
         self.mparticle_conn_id = mparticle_conn_id
@@ -53,39 +61,40 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         self.deadline = as_epoch(deadline)
         self.asked_pause_s = asked_pause_s
         self.covers = None if covers is None else as_epoch(covers)
+        self.began = None if began is None else as_epoch(began)
+        self.run_lengths = None if run_lengths is None else [*run_lengths]
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what Airflow stores to build this trigger again."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "mparticle_conn_id": self.mparticle_conn_id,
-                "pipeline_id": self.pipeline_id,
-                "pipeline_run_id": self.pipeline_run_id,
-                "poll_interval": self.poll_interval,
-                "deadline": self.deadline,
-                "asked_pause_s": self.asked_pause_s,
-                "covers": self.covers,
-            },
+        names = (
+            *("mparticle_conn_id", "pipeline_id", "pipeline_run_id", "poll_interval", "deadline"),
+            *("asked_pause_s", "covers", "began", "run_lengths"),
+        )
+        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def after_look(
+        cls, mparticle_conn_id: str, watch: Watch, poll_interval: float, asked_pause_s: float
+    ) -> MParticlePipelineRunTrigger:
+        """Return the trigger that goes on with what a worker has just looked at once."""
+        finder = watch.finder
+        return cls(
+            mparticle_conn_id,
+            finder.pipeline_id,
+            finder.pipeline_run_id,
+            poll_interval,
+            watch.deadline,
+            asked_pause_s,
+            getattr(finder, "at", None),  # only one that looks for coverage has an instant
+            watch.began,
+            watch.lengths_s,
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, then yield the one event. The worker has just looked, so a pause comes first."""
-        steps = wait(
-            self._finder(),
-            poll_interval_s=self.poll_interval,
-            deadline=self.deadline,
-            clock=time.time,
-            asked_pause_s=self.asked_pause_s,
-        )
-        async with MParticleHook(self.mparticle_conn_id).async_client() as client:
-            outcome = await adrive(steps, partial(client.send, retry=False), asyncio.sleep)
+        """Wait, then yield the one event."""
+        wait_for_run = await _loaded()
+        outcome = await wait_for_run(**self.serialize()[1])
         yield TriggerEvent(outcome.as_event())  # type: ignore[no-untyped-call]  # as above
-
-    def _finder(self) -> Finder | CoverageFinder:
-        if self.covers is None:
-            return Finder(self.pipeline_id, self.pipeline_run_id)
-        return CoverageFinder(self.pipeline_id, datetime.fromtimestamp(self.covers, UTC))
 
     async def on_kill(self) -> None:
         """Say what becomes of the run: mParticle documents no way to cancel one."""
@@ -98,3 +107,31 @@ class MParticlePipelineRunTrigger(BaseTrigger):
             self.pipeline_run_id,
             self.pipeline_id,
         )
+
+
+def as_epoch(instant: datetime | float) -> float:
+    """Return an instant in seconds since the epoch; one without a zone is UTC."""
+    if not isinstance(instant, datetime):
+        return float(instant)
+    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
+
+
+WaitForRun = Callable[..., Awaitable["Outcome"]]
+
+_wait_for_run: WaitForRun | None = None
+_imports: WeakKeyDictionary[asyncio.AbstractEventLoop, SingleFlight[WaitForRun]] = WeakKeyDictionary()
+
+
+async def _loaded() -> WaitForRun:
+    """Return the function that does the work, imported in a thread at the first time."""
+    global _wait_for_run
+    if _wait_for_run is None:
+        load_once = SingleFlight(partial(asyncio.to_thread, _import))
+        _wait_for_run = await _imports.setdefault(asyncio.get_running_loop(), load_once)()
+    return _wait_for_run
+
+
+def _import() -> WaitForRun:
+    from airflow_provider_mparticle.deferred import wait_for_run
+
+    return wait_for_run

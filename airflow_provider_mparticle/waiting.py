@@ -1,85 +1,81 @@
 """
-When to look at a run again, and when to stop.
+Waiting for a run: what ends the wait, and what is said meanwhile.
 
-Everything here is pure. Waiting is a generator that yields the calls and pauses it wants and ends with an `Outcome`, so
-that a task and the triggerer wait in the very same way.
+Everything here is pure. Waiting is a generator that yields the steps it wants and ends with an `Outcome`, so that a
+task and the triggerer wait in the very same way. When to look again, `rhythm` says.
 """
 
 from __future__ import annotations
 
 import logging
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+from airflow_provider_mparticle import rhythm
 from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.coverage import CoverageFinder
 from airflow_provider_mparticle.finding import Finder
+from airflow_provider_mparticle.listing import past_lengths
 from airflow_provider_mparticle.outcome import Outcome, judge, judge_trouble
-from airflow_provider_mparticle.steps import Pause, Steps
+from airflow_provider_mparticle.rhythm import RunLengths
+from airflow_provider_mparticle.steps import Learn, Look, Pause, Steps
 
 log = logging.getLogger(__name__)
 
-# The first look again comes soon, for short runs; then the pauses grow up to the poll interval.
-FIRST_PAUSE_S = 1.0
-PAUSE_GROWTH = 1.5
-# So that tasks which started together do not look together.
-JITTER = 0.1
-
 # Trouble is said at its first occurrence in a row, then at every tenth.
 TROUBLE_SAID_EVERY = 10
+
+# A task that is resumed as soon as it has deferred can be failed by the scheduler, so a trigger rests for this long.
+REST_S = 1.0
 
 # The trigger's own deadline comes first; Airflow's limit for a deferred task stands this much behind it.
 BACKSTOP_S = 60.0
 
 
-def pauses(poll_interval_s: float) -> Iterator[float]:
-    """Yield the pauses between looks: short at first, growing up to *poll_interval_s*, each with a little jitter."""
-    pause_s = min(FIRST_PAUSE_S, poll_interval_s)
-    while True:
-        yield pause_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - not for secrets
-        pause_s = min(pause_s * PAUSE_GROWTH, poll_interval_s)
-
-
 def wait(
-    finder: Finder | CoverageFinder,
-    *,
-    poll_interval_s: float,
-    deadline: float,
-    clock: Callable[[], float],
-    asked_pause_s: float | None = None,
+    watch: Watch, *, poll_interval_s: float, clock: Callable[[], float], asked_pause_s: float | None = None
 ) -> Steps[Outcome]:
     """
-    Wait until the finder's run ends, or the deadline comes.
+    Wait until the run that is watched ends, or the deadline comes.
 
     An unreachable API is not a failed run: a passing error keeps the wait going, said once and then rarely.
 
     :param poll_interval_s: Longest pause between two looks, in seconds.
-    :param deadline: When the wait ends in any case, in seconds since the epoch.
     :param clock: Returns the time, in seconds since the epoch.
     :param asked_pause_s: What mParticle asked somebody to wait for who has just looked, so that a pause comes first.
         Default: nobody has looked.
     """
-    watch = Watch(finder, deadline)
-    rhythm = pauses(poll_interval_s)
     if asked_pause_s is not None:
-        yield Pause(max(next(rhythm), min(asked_pause_s, deadline - clock())))
+        pause_s = rhythm.spread(watch.pause_s(poll_interval_s, clock()))
+        yield watch.pause(max(pause_s, min(poll_interval_s, REST_S)), asked_pause_s, clock())
     while True:
         outcome, asked_pause_s = yield from watch.look(clock)
         if outcome:
             return outcome
-        pause_s = max(next(rhythm), asked_pause_s)
-        yield Pause(max(0.0, min(pause_s, deadline - clock())))
+        yield from watch.learn()
+        yield watch.pause(rhythm.jittered(watch.pause_s(poll_interval_s, clock())), asked_pause_s, clock())
 
 
 @dataclass
 class Watch:
-    """Looks at a run again and again, and remembers between looks what has to be said only once."""
+    """
+    Looks at a run again and again, and remembers between looks what has to be said, or asked, only once.
+
+    :param finder: Looks at the run.
+    :param deadline: When the wait ends in any case, in seconds since the epoch.
+    :param began: When the run began, or else the wait, in seconds since the epoch.
+    :param lengths_s: How long the pipeline's last runs took, in seconds; None if nobody has asked mParticle.
+    :param looks: How often somebody has looked already.
+    """
 
     finder: Finder | CoverageFinder
     deadline: float
+    began: float
+    lengths_s: Sequence[float] | None = None
+    looks: int = 0
     missing_since: float | None = None
     _last: PipelineRun = field(init=False)
     _troubles: int = 0
@@ -90,12 +86,39 @@ class Watch:
     def look(self, clock: Callable[[], float]) -> Steps[tuple[Outcome | None, float]]:
         """Look once; return the outcome, if there is one, and how many seconds mParticle asked to wait for."""
         try:
-            run = yield from self.finder.look()
+            run = self.finder.pick((yield Look(self.finder)))
         except MParticleError as error:
             return self._judge_trouble(error, clock()), error.retry_after_s or 0.0
         self._say_state(run)
         self._last, self._troubles, self.missing_since = run or self._last, 0, None
+        self.looks += 1
+        self._see_the_start(clock())
         return judge(self._last, clock(), self.deadline, self.finder.overdue), 0.0
+
+    def learn(self) -> Steps[None]:
+        """Find out how long the last runs took, when one is seen under way for the second time and nobody knows."""
+        if self.lengths_s or self.looks != 2 or not self._last.state or not isinstance(self.finder, Finder):
+            return
+        pipeline_id, began = self.finder.pipeline_id, datetime.fromtimestamp(self.began, UTC)
+        ask = partial(past_lengths, pipeline_id, began) if self.lengths_s is None else None
+        learned: RunLengths | None = yield Learn(pipeline_id, ask)
+        self.lengths_s = learned.seconds if learned else ()
+
+    def pause_s(self, poll_interval_s: float, now: float) -> float:
+        """Return how long to wait before the next look, in seconds."""
+        if isinstance(self.finder, CoverageFinder):  # whose run may not even have begun
+            return poll_interval_s
+        return rhythm.pause_s(poll_interval_s, now - self.began, self.lengths_s or ())
+
+    def pause(self, seconds: float, asked_s: float, now: float) -> Pause:
+        """Return a pause that ends at the deadline, and not before mParticle wants to be asked again."""
+        left_s = max(0.0, self.deadline - now)
+        return Pause(min(max(seconds, rhythm.late(asked_s)), left_s), at_most=left_s)
+
+    def _see_the_start(self, now: float) -> None:
+        started = self._last.started_on.timestamp() if self._last.started_on else None
+        if started is not None and started <= now:  # mParticle's clock may be ahead of ours
+            self.began = started
 
     def _judge_trouble(self, error: MParticleError, now: float) -> Outcome | None:
         if not isinstance(error, NotFoundError):
@@ -135,10 +158,3 @@ def deadline_of(since: float, timeout_s: float, execution_timeout: timedelta | N
 def backstop(deadline: float, now: float) -> timedelta:
     """Return the time after which Airflow may end a deferred wait by itself, without a word about the run."""
     return timedelta(seconds=max(0.0, deadline - now) + BACKSTOP_S)
-
-
-def as_epoch(instant: datetime | float) -> float:
-    """Return an instant in seconds since the epoch; one without a zone is UTC."""
-    if not isinstance(instant, datetime):
-        return float(instant)
-    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()

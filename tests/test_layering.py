@@ -34,13 +34,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client.exchange": {"client.config", "client.endpoints", "client.errors", "client.models", "client.routes"},
     "client.retrying": {"client.endpoints", "client.errors", "tenacity"},
     "client.tokens": {"client.config", "client.errors", "client.exchange"},
+    "client.pace": {"client.errors", "client.exchange"},
+    "client.single_flight": set(),
     "client.sync": {
         *("client.config", "client.endpoints", "client.errors", "client.exchange", "client.retrying", "client.tokens"),
         *("requests", "tenacity", "urllib3"),
     },
     "client.aio": {
-        *("client.config", "client.endpoints", "client.errors", "client.exchange", "client.retrying", "client.tokens"),
-        *("aiohttp", "tenacity"),
+        *("client.config", "client.endpoints", "client.errors", "client.exchange", "client.pace", "client.retrying"),
+        *("client.single_flight", "client.tokens", "aiohttp", "tenacity"),
     },
     "problems": set(),
     "pipeline_settings": set(),
@@ -54,11 +56,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "client.sync",
     },
     "steps": {"client.endpoints", "client.errors"},
-    "listing": {"client.endpoints", "client.models", "steps"},
+    "rhythm": {"client.models", "client.run_states"},
+    "listing": {"client.endpoints", "client.errors", "client.models", "rhythm", "steps"},
     "outcome": {"client.errors", "client.models", "client.run_states"},
     "finding": {"client.endpoints", "client.errors", "client.models", "outcome", "steps"},
     "coverage": {"client.endpoints", "client.errors", "client.models", "client.run_states", "listing", "steps"},
-    "waiting": {"client.errors", "client.models", "coverage", "finding", "outcome", "steps"},
+    "waiting": {
+        *("client.errors", "client.models", "coverage", "finding", "listing", "outcome", "rhythm", "steps"),
+    },
+    "polling": {
+        *("client.endpoints", "client.errors", "client.models", "client.run_states", "client.single_flight"),
+        *("rhythm", "steps"),
+    },
     "gates": {"client.errors"},
     "windows": {"client.errors", "client.models"},
     "slice_planning": {"client.errors", "windows"},
@@ -70,7 +79,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "decision": {"client.models", "client.run_states"},
     "starting": {
         *("client.endpoints", "client.errors", "client.models", "client.run_states"),
-        *("claiming", "coverage", "decision", "finding", "listing", "steps"),
+        *("claiming", "coverage", "decision", "finding", "listing", "rhythm", "steps"),
     },
     # --------------------------------------------------------------------------- THE_LINE: no Airflow above this row
     "connection": {
@@ -80,14 +89,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "failures": {"client.errors", "gates", "airflow"},
     "dag_runs": {"client.errors", "windows", "airflow"},
     "slice_templates": {"client.errors", "airflow", "jinja2"},
-    "sharing": {"client.aio", "client.endpoints", "client.errors", "connection", "airflow"},
+    "sharing": {
+        *("client.aio", "client.endpoints", "client.errors", "client.single_flight", "connection", "polling"),
+        *("rhythm", "airflow"),
+    },
     "hooks": {
         *("client.endpoints", "client.errors", "client.kinds", "client.models", "client.sync"),
         *("connection", "connection_form", "listing", "sharing", "steps", "airflow", "wtforms"),
     },
     "ensuring": {"client.endpoints", "client.errors", "client.kinds", "client.models", "hooks", "resources"},
     "applying": {"client.endpoints", "client.errors", "client.kinds", "ensuring", "hooks", "planning"},
-    "triggers": {"client.models", "coverage", "finding", "hooks", "steps", "waiting", "airflow"},
+    "deferred": {"client.models", "coverage", "finding", "outcome", "sharing", "steps", "waiting"},
+    "triggers": {"client.models", "client.single_flight", "deferred", "outcome", "waiting", "airflow"},
     "operators.masking": {"planning", "airflow"},
     "operators.apply": {"applying", "document", "failures", "hooks", "operators.masking", "planning", "airflow"},
     "operators.plan_slices": {
@@ -104,7 +117,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "operators.sync_slice": {
         *("claiming", "client.errors", "client.kinds", "dag_runs", "decision", "ensuring", "operators.trigger"),
-        *("outcome", "slice_sql", "slice_templates", "starting", "steps", "waiting", "windows", "airflow"),
+        *("outcome", "rhythm", "slice_sql", "slice_templates", "starting", "steps", "waiting", "windows", "airflow"),
     },
     "operators": {
         *("operators.apply", "operators.plan_slices", "operators.platform", "operators.resources"),
@@ -197,7 +210,7 @@ def test_below_the_line_nobody_knows_airflow() -> None:
     below = rows[: rows.index(THE_LINE)]
 
     assert [] == [module for module in below if "airflow" in MAY_IMPORT[module]]
-    assert {"waiting", "starting", *(row for row in rows if row.startswith("client"))} <= {*below}
+    assert {"waiting", "polling", "starting", *(row for row in rows if row.startswith("client"))} <= {*below}
 
 
 def test_the_drivers_do_not_know_each_other() -> None:

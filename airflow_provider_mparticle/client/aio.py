@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -14,11 +13,22 @@ import tenacity
 from airflow_provider_mparticle.client import tokens
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.endpoints import Call
-from airflow_provider_mparticle.client.errors import AuthenticationError, MParticleError, NoAnswerError
+from airflow_provider_mparticle.client.errors import (
+    AuthenticationError,
+    MParticleError,
+    NoAnswerError,
+    RateLimitedError,
+)
 from airflow_provider_mparticle.client.exchange import HttpRequest, HttpResponse, TokenNeeded, exchange, login
+from airflow_provider_mparticle.client.pace import Pace
 from airflow_provider_mparticle.client.retrying import policy
+from airflow_provider_mparticle.client.single_flight import SingleFlight
 
 T = TypeVar("T")
+
+# Open TCP connections of one client. A thousand waits that look twice a minute keep ten busy where an answer takes
+# 0.3 s; more of them at once would only make the event loop stand still longer when many answers come together.
+CONNECTIONS = 32
 
 
 async def _ignore(_: str) -> None:
@@ -35,9 +45,14 @@ class AsyncClient:
 
     def __init__(self, config: ApiConfig, on_token: Callable[[str], Awaitable[object]] = _ignore) -> None:
         self.config = config
+        self.pace = Pace()
         self._on_token = on_token
-        self._minting = asyncio.Lock()
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=config.timeout_s))
+        self._minted = SingleFlight(self._mint)
+        self._proxy_for = functools.cache(_proxy_for)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+            timeout=aiohttp.ClientTimeout(total=config.timeout_s),
+        )
 
     async def send(self, call: Call[T], *, retry: bool = True) -> T:
         """
@@ -56,7 +71,13 @@ class AsyncClient:
         await self._session.close()
 
     async def _send_once(self, call: Call[T]) -> T:
-        return await self._drive(exchange(call, self.config))
+        if refusal := self.pace.refusal:
+            raise refusal
+        try:
+            return await self._drive(exchange(call, self.config))
+        except RateLimitedError as error:
+            self.pace.keep(error)
+            raise
 
     async def _drive(self, steps: Generator[Any, Any, T]) -> T:
         answer: str | HttpResponse | None = None
@@ -69,21 +90,21 @@ class AsyncClient:
             answer = await (self._token(step) if isinstance(step, TokenNeeded) else self._move(step))
 
     async def _token(self, needed: TokenNeeded) -> str:
+        return tokens.kept(self.config.credentials, needed.refused) or await self._minted()
+
+    async def _mint(self) -> str:
         credentials = self.config.credentials
-        async with self._minting:
-            if token := tokens.kept(credentials, needed.refused):
-                return token
-            if refusal := tokens.refusal(credentials):
-                raise refusal
-            try:
-                minted = await self._drive(login(self.config))
-            except MParticleError as error:
-                if isinstance(error, AuthenticationError):
-                    tokens.keep_refusal(credentials, error)
-                error.may_have_acted = False  # whatever happened to the login, the call itself was not sent
-                raise
-            await self._on_token(minted.value)
-            return tokens.keep(credentials, minted)
+        if refusal := tokens.refusal(credentials):
+            raise refusal
+        try:
+            minted = await self._drive(login(self.config))
+        except MParticleError as error:
+            if isinstance(error, AuthenticationError):
+                tokens.keep_refusal(credentials, error)
+            error.may_have_acted = False  # whatever happened to the login, the call itself was not sent
+            raise
+        await self._on_token(minted.value)
+        return tokens.keep(credentials, minted)
 
     async def _move(self, request: HttpRequest) -> HttpResponse:
         try:
@@ -96,10 +117,12 @@ class AsyncClient:
                 # aiohttp would declare a body that is not there as application/octet-stream.
                 skip_auto_headers=("Content-Type",),
                 allow_redirects=False,
-                proxy=_proxy_for(request.url),
-            ) as response:
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                return HttpResponse(response.status, headers, await response.read())
+                proxy=self._proxy_for(*request.url.split("/", 3)[:3:2]),
+            ) as answer:
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                response = HttpResponse(answer.status, headers, await answer.read())
+                self.pace.note(response)
+                return response
         except (aiohttp.ClientError, TimeoutError) as error:
             raise NoAnswerError(
                 f"No answer from {request.method} {request.url}: {type(error).__name__}: {error}",
@@ -107,11 +130,10 @@ class AsyncClient:
             ) from error
 
 
-def _proxy_for(url: str) -> str | None:
+def _proxy_for(scheme: str, host: str) -> str | None:
     """
-    Return the proxy that the environment names for *url*.
+    Return the proxy that the environment names for a host.
 
     aiohttp's own ``trust_env`` would read ~/.netrc, in a thread, for every request.
     """
-    parts = urlsplit(url)
-    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+    return None if proxy_bypass(host) else getproxies().get(scheme.rstrip(":"))

@@ -26,11 +26,11 @@ from airflow_provider_mparticle.decision import IfRunning
 from airflow_provider_mparticle.ensuring import checked
 from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelineOperator
 from airflow_provider_mparticle.outcome import Outcome
+from airflow_provider_mparticle.rhythm import jittered
 from airflow_provider_mparticle.slice_sql import require_both_bounds, restricted
 from airflow_provider_mparticle.slice_templates import rendered
 from airflow_provider_mparticle.starting import Intent, Note, Start, Started
 from airflow_provider_mparticle.steps import drive
-from airflow_provider_mparticle.waiting import pauses
 from airflow_provider_mparticle.windows import (
     DATES_ALONE,
     Granularity,
@@ -164,7 +164,7 @@ class MParticleSyncSliceOperator(MParticleTriggerPipelineOperator):
     def _check_run(self, context: Context, run: dict[str, Any]) -> None:
         """Look whether the SQL still stands; an unreachable mParticle does not make a failure of a run that is fine."""
         deadline = self._deadline(time.time())
-        for pause_s in pauses(self.poll_interval):
+        while True:
             try:
                 drive(self._claim(context).check_run(run), self._hook.send, time.sleep)
                 return
@@ -172,7 +172,7 @@ class MParticleSyncSliceOperator(MParticleTriggerPipelineOperator):
                 if not error.is_passing or time.time() >= deadline:
                     raise
                 self.log.warning("%s The run has ended well; looking again at the data model.", error)
-            time.sleep(pause_s)
+            time.sleep(jittered(self.poll_interval / 2))
 
     def _forget_if_over(self, context: Context, outcome: Outcome, noted: Intent | None) -> None:
         """See to it that a task that is cleared does not find a run again that failed or is lost."""

@@ -104,6 +104,7 @@ class MParticleTriggerPipelineOperator(BaseOperator):
         self.on_empty = on_empty
         self.mparticle_conn_id = mparticle_conn_id
         self._pipeline_run_id: RunId | None = None
+        self._run_lengths: list[float] | None = None
 
     @cached_property
     def _hook(self) -> MParticleHook:
@@ -170,7 +171,10 @@ class MParticleTriggerPipelineOperator(BaseOperator):
         return self._conclude(context, self._wait(started.pipeline_run_id, deadline, "execute_complete"))
 
     def _start(self, context: Context) -> Started:
-        return drive(self._new_start(context).steps(), partial(self._carry_out, context), time.sleep)
+        start = self._new_start(context)
+        started = drive(start.steps(), partial(self._carry_out, context), time.sleep)
+        self._run_lengths = start.run_lengths_s
+        return started
 
     def _carry_out(self, context: Context, step: Any) -> Any:
         return self._keep(context, step) if isinstance(step, Note) else self._hook.send(step)
@@ -196,19 +200,18 @@ class MParticleTriggerPipelineOperator(BaseOperator):
         _still_in_time(outcome)
 
     def _wait(self, pipeline_run_id: RunId, deadline: float, method_name: str, **kwargs: Any) -> Outcome:
-        finder = Finder(self.pipeline_id, pipeline_run_id)
+        watch = Watch(Finder(self.pipeline_id, pipeline_run_id), deadline, time.time(), self._run_lengths)
         send = partial(self._hook.send, retry=False)
         if not self.deferrable:
-            steps = wait(finder, poll_interval_s=self.poll_interval, deadline=deadline, clock=time.time)
-            return drive(steps, send, time.sleep)
+            return drive(wait(watch, poll_interval_s=self.poll_interval, clock=time.time), send, time.sleep)
         # A task that defers and is resumed at once can be failed by the scheduler, so look once before.
-        outcome, asked_pause_s = drive(Watch(finder, deadline).look(time.time), send, time.sleep)
+        outcome, asked_pause_s = drive(watch.look(time.time), send, time.sleep)
         if outcome:
             return outcome
         from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
 
-        trigger = MParticlePipelineRunTrigger(
-            self.mparticle_conn_id, self.pipeline_id, pipeline_run_id, self.poll_interval, deadline, asked_pause_s
+        trigger = MParticlePipelineRunTrigger.after_look(
+            self.mparticle_conn_id, watch, self.poll_interval, asked_pause_s
         )
         self.defer(trigger=trigger, method_name=method_name, kwargs=kwargs, timeout=backstop(deadline, time.time()))
 

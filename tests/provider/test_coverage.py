@@ -98,9 +98,16 @@ def page_of(*last: PipelineRun, first_id: int = 1000, size: int = RUNS_PER_PAGE)
     return [*(replace(FAILED, pipeline_run_id=first_id + n) for n in range(size - len(last))), *last]
 
 
+def looked(finder: CoverageFinder) -> Steps[PipelineRun | None]:
+    """Look once, and pick what the finder is for."""
+    return finder.pick((yield from finder.look()))
+
+
 Look = Callable[[], Steps[PipelineRun | None]]
 both_ways = pytest.mark.parametrize(
-    "look", [lambda: find_covering("orders", AT), CoverageFinder("orders", AT).look], ids=["find_covering", "finder"]
+    "look",
+    [lambda: find_covering("orders", AT), lambda: looked(CoverageFinder("orders", AT))],
+    ids=["find_covering", "finder"],
 )
 
 
@@ -125,7 +132,7 @@ def test_a_pipeline_without_runs_takes_one_request(look: Look) -> None:
 @pytest.mark.parametrize("latest", [SHORT, FAILED, RUNNING], ids=["short", "failed", "under way"])
 def test_behind_a_latest_run_that_does_not_cover_another_one_may(latest: PipelineRun) -> None:
     """The latest run hides those before it, and a failure undoes nothing that was read before."""
-    for look in (find_covering("orders", AT), CoverageFinder("orders", AT).look()):
+    for look in (find_covering("orders", AT), looked(CoverageFinder("orders", AT))):
         api = Api(latest, pages=([latest, INCREMENTAL],))
 
         assert INCREMENTAL == api.do(look)
@@ -208,7 +215,7 @@ def test_an_api_that_is_away_does_not_answer_the_question(look: Look, error: Exc
 def test_a_finder_that_finds_no_pipeline_says_so() -> None:
     """The wait decides how long that is forgiven."""
     with pytest.raises(NotFoundError):
-        Api(MISSING).do(CoverageFinder("orders", AT).look())
+        Api(MISSING).do(looked(CoverageFinder("orders", AT)))
 
 
 def test_a_finder_reads_all_pages_only_when_the_latest_run_is_news() -> None:
@@ -220,7 +227,7 @@ def test_a_finder_reads_all_pages_only_when_the_latest_run_is_news() -> None:
     for _ in range(3):
         api.params.clear()
         api.answers["pipeline_runs"] = [page_of(first_id=1000), page_of(first_id=2000), []]
-        api.do(finder.look())
+        api.do(looked(finder))
         looks.append([asked["currentPage"] for asked in api.params[1:]])
 
     assert [[1, 2, 3], [1], [1, 2, 3]] == looks
@@ -233,7 +240,7 @@ def test_a_finder_sees_a_run_that_sorts_before_the_latest_one() -> None:
     api = Api(SHORT, pages=([SHORT], [SHORT, before], [SHORT, done]))
     finder = CoverageFinder("orders", AT)
 
-    looks = [api.do(finder.look()) for _ in range(3)]
+    looks = [api.do(looked(finder)) for _ in range(3)]
 
     assert [None, None, done] == looks
 
@@ -243,9 +250,9 @@ def test_a_look_that_failed_is_made_up_for() -> None:
     api = Api(FAILED, pages=(ServerError("503"), page_of(), [INCREMENTAL]))
     finder = CoverageFinder("orders", AT)
     with pytest.raises(ServerError):
-        api.do(finder.look())
+        api.do(looked(finder))
 
-    assert INCREMENTAL == api.do(finder.look())
+    assert INCREMENTAL == api.do(looked(finder))
 
 
 def test_a_finder_says_once_how_far_the_latest_run_reaches(caplog: pytest.LogCaptureFixture) -> None:
@@ -255,7 +262,7 @@ def test_a_finder_says_once_how_far_the_latest_run_reaches(caplog: pytest.LogCap
     finder = CoverageFinder("orders", AT)
 
     for _ in range(4):
-        api.do(finder.look())
+        api.do(looked(finder))
 
     assert [(6, "success", EARLIER), (8, "failed", AT)] == [record.args[1:4] for record in caplog.records]
 
@@ -268,7 +275,7 @@ def test_an_overdue_wait_names_the_instant_the_latest_run_and_the_trouble(
 ) -> None:
     """The message is what somebody reads at 2 a.m."""
     finder = CoverageFinder("orders", AT)
-    Api(latest).do(finder.look())
+    Api(latest).do(looked(finder))
 
     error = finder.overdue(PipelineRun("orders"), ServerError("It is away.", status=503))
 

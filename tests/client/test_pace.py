@@ -1,0 +1,125 @@
+"""How mParticle's rate limit slows the asynchronous client down."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from airflow_provider_mparticle.client import endpoints
+from airflow_provider_mparticle.client.aio import AsyncClient
+from airflow_provider_mparticle.client.config import ApiConfig
+from airflow_provider_mparticle.client.errors import RateLimitedError
+from airflow_provider_mparticle.client.exchange import HttpResponse
+from airflow_provider_mparticle.client.kinds import PIPELINE
+from airflow_provider_mparticle.client.pace import LONGEST_STRETCH, Pace
+from airflow_provider_mparticle.simulator import Fault, Simulator
+
+USED = "x-mp-rate-limit-percentage-used"
+GET = endpoints.get_resource(PIPELINE, "orders")
+
+
+def pace_after(*responses: HttpResponse) -> Pace:
+    pace = Pace()
+    for response in responses:
+        pace.note(response)
+    return pace
+
+
+@pytest.mark.parametrize(
+    ("told", "stretch"),
+    [
+        pytest.param("0", 1.0, id="nothing used"),
+        pytest.param("50", 1.0, id="half"),
+        pytest.param("75", 2.5, id="three quarters"),
+        pytest.param("100", LONGEST_STRETCH, id="all"),
+        pytest.param("250", LONGEST_STRETCH, id="more than all"),
+        pytest.param('"75"', 2.5, id="in quotation marks"),
+        pytest.param("75%", 2.5, id="with its sign"),
+        pytest.param("75.0", 2.5, id="a fraction"),
+        pytest.param("plenty", 1.0, id="unreadable"),
+        pytest.param("-3", 1.0, id="negative"),
+    ],
+)
+def test_pauses_grow_with_the_used_share_of_the_limit(told: str, stretch: float) -> None:
+    """Who waits for many runs leaves something of the limit to others."""
+    assert pytest.approx(stretch) == pace_after(HttpResponse(200, {USED: told})).stretch
+
+
+def test_a_refusal_counts_as_the_whole_limit() -> None:
+    """mParticle need not say how much is used."""
+    assert pytest.approx(LONGEST_STRETCH) == pace_after(HttpResponse(429)).stretch
+
+
+def test_answers_that_say_nothing_lead_back_to_the_usual_pace() -> None:
+    """Slowly, or the next answer would be a refusal again."""
+    stretches = [pace_after(HttpResponse(429), *[HttpResponse(200)] * n).stretch for n in range(12)]
+
+    assert stretches == sorted(stretches, reverse=True)
+    assert 1.0 < stretches[9]
+    assert 1.0 == stretches[10]
+
+
+def test_a_refusal_counts_for_as_long_as_it_asks() -> None:
+    """And says how much of that is left."""
+    now = [100.0]
+    pace = Pace(clock=lambda: now[0])
+    pace.keep(RateLimitedError("Too many", status=429, reasons=("Slow down",), retry_after_s=30.0))
+
+    now[0] = 110.0
+    refusal = pace.refusal
+    now[0] = 130.0
+
+    assert refusal is not None
+    assert (20.0, 429, ("Slow down",)) == (refusal.retry_after_s, refusal.status, refusal.reasons)
+    assert "Too many" in str(refusal)
+    assert pace.refusal is None
+
+
+def test_a_refusal_that_asks_for_nothing_is_not_kept() -> None:
+    """``Retry-After`` may be absent."""
+    pace = Pace()
+
+    pace.keep(RateLimitedError("Too many", status=429))
+
+    assert pace.refusal is None
+
+
+def test_a_refusal_keeps_all_calls_of_a_client_back(simulator: Simulator, config: ApiConfig) -> None:
+    """A limit counts for the workspace, not for the pipeline that met it first."""
+    simulator.inject(Fault(method="GET", status=429, headers={"Retry-After": "60"}))
+
+    async def use() -> list[float | None]:
+        client = AsyncClient(config)
+        try:
+            answers = await asyncio.gather(*[_refused(client)], return_exceptions=False)
+            return [*answers, await _refused(client), await _refused(client)]
+        finally:
+            await client.close()
+
+    asked = asyncio.run(use())
+
+    assert 60.0 == asked[0]
+    assert all(55.0 < (left or 0) <= 60.0 for left in asked[1:])
+    assert 1 == simulator.count("GET", "/data-pipelines")
+
+
+async def _refused(client: AsyncClient) -> float | None:
+    with pytest.raises(RateLimitedError) as refused:
+        await client.send(GET, retry=False)
+    return refused.value.retry_after_s
+
+
+def test_what_an_answer_says_of_the_limit_reaches_the_pace(simulator: Simulator, config: ApiConfig) -> None:
+    """It may come with any answer, also a good one."""
+    simulator.inject(Fault(method="GET", headers={"X-mp-rate-limit-percentage-used": "75"}))
+
+    async def use() -> float:
+        client = AsyncClient(config)
+        try:
+            await client.send(GET)
+            return client.pace.stretch
+        finally:
+            await client.close()
+
+    assert pytest.approx(2.5) == asyncio.run(use())

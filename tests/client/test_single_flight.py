@@ -1,0 +1,115 @@
+"""Doing something once for all who ask at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+
+from airflow_provider_mparticle.client.single_flight import SingleFlight
+
+
+class Work:
+    """Counts how often it is done; takes a moment, and may fail."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.begun = 0
+        self.done = 0
+        self._failures = [*failures]
+
+    async def __call__(self) -> int:
+        self.begun += 1
+        await asyncio.sleep(0.01)
+        self.done += 1
+        if self._failures:
+            raise self._failures.pop(0)
+        return self.begun
+
+
+def run(work: Work, scenario: Any) -> Any:
+    async def main() -> Any:
+        return await scenario(SingleFlight(work))
+
+    return asyncio.run(main())
+
+
+def test_all_who_ask_meanwhile_get_one_result() -> None:
+    """A thousand ask, one does it."""
+    work = Work()
+
+    results = run(work, lambda once: asyncio.gather(*(once() for _ in range(1000))))
+
+    assert [1] * 1000 == results
+
+
+def test_whoever_asks_later_begins_anew() -> None:
+    """It is no cache."""
+    work = Work()
+
+    async def twice(once: SingleFlight[int]) -> list[int]:
+        return [await once(), await once()]
+
+    assert [1, 2] == run(work, twice)
+
+
+def test_an_error_reaches_all_and_the_next_one_tries_again() -> None:
+    """A secrets backend that is away is asked once, not a thousand times in a row."""
+    work = Work(ConnectionError("away"))
+
+    async def fail_then_try(once: SingleFlight[int]) -> list[Any]:
+        return [*(await asyncio.gather(*(once() for _ in range(3)), return_exceptions=True)), await once()]
+
+    *failed, result = run(work, fail_then_try)
+
+    assert [ConnectionError] * 3 == [type(error) for error in failed]
+    assert 2 == result
+
+
+def test_one_who_is_cancelled_takes_nothing_from_the_others() -> None:
+    """A trigger may be cancelled at any time, also the one that began."""
+    work = Work()
+
+    async def cancel_the_first(once: SingleFlight[int]) -> int:
+        first, second = asyncio.create_task(once()), asyncio.create_task(once())
+        await asyncio.sleep(0)
+        first.cancel()
+        return await second
+
+    assert (1, 1) == (run(work, cancel_the_first), work.begun)
+
+
+def test_what_nobody_wants_any_more_can_be_given_up() -> None:
+    """The last one to leave ends it."""
+    work = Work()
+
+    async def give_up(once: SingleFlight[int]) -> None:
+        asking = asyncio.create_task(once())
+        await asyncio.sleep(0)
+        asking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asking
+        once.cancel()
+        await asyncio.sleep(0.05)
+
+    run(work, give_up)
+
+    assert (1, 0) == (work.begun, work.done)
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_error_that_nobody_waits_for_is_no_noise(caplog: pytest.LogCaptureFixture) -> None:
+    """asyncio complains of errors that nobody has looked at."""
+
+    async def leave(once: SingleFlight[int]) -> None:
+        asking = asyncio.create_task(once())
+        await asyncio.sleep(0)
+        asking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asking
+        await asyncio.sleep(0.05)
+
+    run(Work(KeyError("late")), leave)
+
+    assert [] == caplog.records

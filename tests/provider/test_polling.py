@@ -1,0 +1,331 @@
+"""Many waits in one event loop: what they share, and what each of them keeps for itself."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_mparticle import sharing, triggers
+from airflow_provider_mparticle.client.errors import RunTimeoutError, ServerError
+from airflow_provider_mparticle.finding import Finder
+from airflow_provider_mparticle.outcome import Outcome
+from airflow_provider_mparticle.polling import Polling
+from airflow_provider_mparticle.rhythm import RunLengths
+from airflow_provider_mparticle.simulator import Fault, Simulator
+from airflow_provider_mparticle.steps import Learn, Look, Pause
+from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def trigger(pipeline_id: str, run_id: int | None, *, seconds: float = 30, **changes: Any) -> Any:
+    """A trigger that has just been deferred."""
+    arguments = {"poll_interval": 0.2, "deadline": time.time() + seconds, "run_lengths": [], **changes}
+    return MParticlePipelineRunTrigger("mparticle_default", pipeline_id, run_id, **arguments)
+
+
+async def outcome_of(one: MParticlePipelineRunTrigger) -> Outcome:
+    async with aclosing(one.run()) as events:
+        [event] = [event.payload async for event in events]
+    return Outcome.from_event(event)
+
+
+def waited_for(*triggers: MParticlePipelineRunTrigger) -> list[Outcome]:
+    """Run triggers in one event loop, as one triggerer does."""
+
+    async def main() -> list[Outcome]:
+        return await asyncio.gather(*map(outcome_of, triggers))
+
+    return asyncio.run(main())
+
+
+# Requests
+
+
+@pytest.mark.parametrize("waiters", [1, 10, 50])
+def test_however_many_wait_for_one_run_it_is_asked_about_as_for_one(simulator: Simulator, waiters: int) -> None:
+    """Requests grow with pipelines, not with those who wait for them."""
+    run = simulator.add_run("orders", "running", ends_in_s=1.0)
+
+    outcomes = waited_for(*(trigger("orders", run["pipeline_run_id"]) for _ in range(waiters)))
+
+    assert {"success"} == {outcome.run["state"] for outcome in outcomes}
+    # A second of looks every 0.1 s, and those who come together at the start; alone it takes a dozen.
+    assert simulator.count("GET", "/status") <= 16
+    assert 1 == simulator.tokens_minted
+
+
+def test_those_who_wait_for_different_instants_share_their_looks(simulator: Simulator) -> None:
+    """A catch-up of many DAG runs waits for one pipeline."""
+    instants = [AT + timedelta(days=day) for day in range(20)]
+    simulator.add_run("orders", "running", ends_in_s=1.0, range_end=instants[-1], started_on=AT)
+
+    outcomes = waited_for(*(trigger("orders", None, covers=instant) for instant in instants))
+
+    assert [None] * 20 == [outcome.error for outcome in outcomes]
+    assert simulator.count("GET", "/status") <= 2 * 16
+
+
+def test_an_earlier_instant_that_joins_is_looked_for_as_well(simulator: Simulator) -> None:
+    """Each is served by a run that covers his own instant, though another's is not there yet."""
+    simulator.add_run("orders", "success", range_end=AT, started_on=AT)
+
+    early, late = waited_for(
+        trigger("orders", None, covers=AT), trigger("orders", None, covers=AT + timedelta(1), seconds=1.5)
+    )
+
+    assert early.error is None
+    assert isinstance(late.error, RunTimeoutError)
+
+
+def test_different_runs_are_not_confused(simulator: Simulator) -> None:
+    """What is seen of one run says nothing of another."""
+    simulator.add_pipeline("users")
+    ends = [("orders", "success"), ("users", "failed")]
+    runs = [simulator.add_run(pipeline, "running", ends_in_s=0.3, ends_as=ends_as) for pipeline, ends_as in ends]
+
+    outcomes = waited_for(*(trigger(run["pipeline_id"], run["pipeline_run_id"]) for run in runs))
+
+    assert ["success", "failed"] == [outcome.run["state"] for outcome in outcomes]
+    assert ["orders", "users"] == [outcome.run["pipeline_id"] for outcome in outcomes]
+
+
+# What each keeps for itself
+
+
+def test_each_has_a_deadline_of_its_own(simulator: Simulator) -> None:
+    """One who gives up takes nothing from the others."""
+    run_id = simulator.add_run("orders", "running", ends_in_s=2.5)["pipeline_run_id"]
+    began = time.monotonic()
+
+    async def main() -> tuple[float, Outcome, Outcome]:
+        patient = asyncio.create_task(outcome_of(trigger("orders", run_id)))
+        hasty = await outcome_of(trigger("orders", run_id, seconds=1.2))
+        return time.monotonic() - began, hasty, await patient
+
+    took_s, hasty, patient = asyncio.run(main())
+
+    assert isinstance(hasty.error, RunTimeoutError)
+    assert 1.0 < took_s < 2.4
+    assert patient.error is None
+
+
+def test_one_who_is_cancelled_in_the_middle_of_a_look_takes_nothing_from_the_others(simulator: Simulator) -> None:
+    """Somebody marks his task failed while it looks for all."""
+    run_id = simulator.add_run("orders", "running", ends_in_s=1.0)["pipeline_run_id"]
+    simulator.inject(Fault(method="GET", latency_s=0.4, times=None))
+
+    async def main() -> Outcome:
+        first = asyncio.create_task(outcome_of(trigger("orders", run_id, poll_interval=0.1)))
+        second = asyncio.create_task(outcome_of(trigger("orders", run_id, poll_interval=5)))
+        await asyncio.sleep(0.4)  # the first one is looking
+        first.cancel()
+        return await second
+
+    outcome = asyncio.run(main())
+
+    assert outcome.error is None
+
+
+def test_nothing_is_left_when_the_last_one_leaves(simulator: Simulator) -> None:
+    """A triggerer runs for months."""
+    run_id = simulator.add_run("orders", "running", ends_in_s=60)["pipeline_run_id"]
+
+    async def main() -> tuple[int, int]:
+        waits = [asyncio.create_task(outcome_of(trigger("orders", run_id))) for _ in range(3)]
+        await asyncio.sleep(0.5)
+        [client] = sharing._clients[asyncio.get_running_loop()].values()
+        for one in waits:
+            one.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+        await asyncio.sleep(0)
+        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        return len(client.polling._views), len(left)
+
+    assert (0, 0) == asyncio.run(main())
+
+
+def test_no_registry_keeps_an_event_loop_that_is_over(simulator: Simulator) -> None:
+    """Connections, locks and tasks of a loop are of no use in another."""
+    for _ in range(3):
+        waited_for(trigger("orders", simulator.add_run("orders", "success")["pipeline_run_id"]))
+
+    gc.collect()
+
+    registries: list[Any] = [sharing._clients, sharing._lengths, triggers._imports]
+    assert all(len(registry) <= 1 for registry in registries)  # asgiref keeps one loop that Airflow has used with it
+
+
+def test_trouble_reaches_everybody_who_waits(simulator: Simulator) -> None:
+    """At the deadline each says what the last look has met."""
+    run_id = simulator.add_run("orders", "running", ends_in_s=60)["pipeline_run_id"]
+    simulator.inject(Fault(method="GET", path="/status", status=503, times=None))
+
+    outcomes = waited_for(*(trigger("orders", run_id, seconds=1.0) for _ in range(5)))
+
+    assert [RunTimeoutError] * 5 == [type(outcome.error) for outcome in outcomes]
+    assert all("503" in str(outcome.error) for outcome in outcomes)
+
+
+# What is learned
+
+
+def lengths_known() -> dict[str, list[float]]:
+    """What this process has learned for ``mparticle_default``, in whichever event loop."""
+    return {
+        pipeline: lengths.seconds
+        for known in sharing._lengths.values()
+        for pipeline, lengths in known.get("mparticle_default", {}).items()
+    }
+
+
+def test_how_long_the_last_runs_took_is_asked_once_for_all(simulator: Simulator) -> None:
+    """Each look costs mParticle something, and this one tells everybody the same."""
+    simulator.add_run("orders", "success")
+    run_id = simulator.add_run("orders", "running", ends_in_s=1.5)["pipeline_run_id"]
+
+    async def main() -> dict[str, list[float]]:
+        await asyncio.gather(*(outcome_of(trigger("orders", run_id, run_lengths=None)) for _ in range(10)))
+        return lengths_known()
+
+    learned = asyncio.run(main())
+
+    assert 1 == sum("runs?" in request["path"] or request["path"].endswith("/runs") for request in simulator.requests)
+    assert 2 == len(learned["orders"])  # the run before, and the one that was waited for
+
+
+def test_a_wait_that_brings_lengths_along_does_not_ask(simulator: Simulator) -> None:
+    """The worker has listed the runs before it started one."""
+    run_id = simulator.add_run("orders", "running", ends_in_s=1.0)["pipeline_run_id"]
+
+    waited_for(trigger("orders", run_id, run_lengths=[0.5]))
+
+    assert [] == [request for request in simulator.requests if request["path"].endswith("/status/runs")]
+
+
+def test_a_pipeline_whose_runs_cannot_be_listed_is_waited_for_all_the_same(simulator: Simulator) -> None:
+    """Which run routes v2 has is assumed, and lengths are only a help."""
+    run_id = simulator.add_run("orders", "running", ends_in_s=1.0)["pipeline_run_id"]
+    simulator.inject(Fault(method="GET", path="/status/runs", status=500, skip=2))
+
+    [outcome] = waited_for(trigger("orders", run_id, run_lengths=None))
+
+    assert outcome.error is None
+
+
+# Without a server: the parts by themselves
+
+
+class Api:
+    """Answers looks at run 7 with what it is given, and counts them."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.answer: Any = "seen"
+
+    async def send(self, call: Any) -> Any:
+        self.looks += 1
+        await asyncio.sleep(0.01)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class Looker(Finder):
+    """Looks at whatever the API answers."""
+
+    def look(self, _: Any = ()) -> Any:
+        return (yield "look")
+
+    def pick(self, seen: Any) -> None:
+        return None
+
+
+def polled(scenario: Callable[[Polling, Api], Coroutine[Any, Any, Any]], stretch: float = 1.0) -> Any:
+    async def main() -> Any:
+        api = Api()
+        return await scenario(Polling(api.send, lambda: stretch, {}), api)
+
+    return asyncio.run(main())
+
+
+def test_a_pause_ends_with_somebody_elses_look() -> None:
+    """And the one who paused sees what the other has seen, without a request."""
+    first, second = Looker("orders", 7), Looker("orders", "7")
+
+    async def scenario(polling: Polling, api: Api) -> tuple[float, Any, int]:
+        with polling.waiter(first) as one, polling.waiter(second) as other:
+            began = time.monotonic()
+            pausing = asyncio.create_task(one(Pause(5.0)))
+            await asyncio.sleep(0.01)
+            await other(Look(second))
+            await pausing
+            return time.monotonic() - began, await one(Look(first)), api.looks
+
+    took_s, seen, looks = polled(scenario)
+
+    assert took_s < 1.0
+    assert ("seen", 1) == (seen, looks)
+
+
+def test_one_does_not_see_his_own_look_twice() -> None:
+    """After a pause without news he looks himself."""
+    looker = Looker("orders", 7)
+
+    async def scenario(polling: Polling, api: Api) -> int:
+        with polling.waiter(looker) as one:
+            for _ in range(3):
+                await one(Look(looker))
+                await one(Pause(0.01))
+        return api.looks
+
+    assert 3 == polled(scenario)
+
+
+def test_a_failed_look_is_news_too() -> None:
+    """Whoever was pausing has not got to ask an mParticle that is away."""
+    first, second = Looker("orders", 7), Looker("orders", 7)
+
+    async def scenario(polling: Polling, api: Api) -> int:
+        api.answer = ServerError("503")
+        with polling.waiter(first) as one, polling.waiter(second) as other:
+            for carry_out, looker in ((one, first), (other, second)):
+                with pytest.raises(ServerError):
+                    await carry_out(Look(looker))
+        return api.looks
+
+    assert 1 == polled(scenario)
+
+
+@pytest.mark.parametrize(("pause", "least", "most"), [(Pause(0.1), 0.3, 0.6), (Pause(0.1, at_most=0.2), 0.15, 0.28)])
+def test_under_load_pauses_are_longer_but_not_beyond_the_deadline(pause: Pause, least: float, most: float) -> None:
+    """The deadline is a promise to the user."""
+    looker = Looker("orders", 7)
+
+    async def scenario(polling: Polling, _: Api) -> float:
+        with polling.waiter(looker) as one:
+            began = time.monotonic()
+            await one(pause)
+            return time.monotonic() - began
+
+    assert least <= polled(scenario, stretch=3.0) < most
+
+
+def test_without_anything_to_ask_only_what_was_seen_here_is_known() -> None:
+    """The worker has asked already, in vain."""
+    looker = Looker("orders", 7)
+
+    async def scenario(polling: Polling, api: Api) -> tuple[RunLengths, int]:
+        with polling.waiter(looker) as one:
+            return await one(Learn("orders", None)), api.looks
+
+    known, looks = polled(scenario)
+
+    assert ([], 0) == (known.seconds, looks)

@@ -1,0 +1,173 @@
+"""When to look at a run again."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from airflow_provider_mparticle.client.models import PipelineRun
+from airflow_provider_mparticle.client.run_states import Progress
+from airflow_provider_mparticle.rhythm import RUNS_KEPT, RunLengths, expected_end, jittered, late, pause_s, spread
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DONE = PipelineRun("orders", 1, state="success", progress=Progress.SUCCEEDED, started_on=NOON, logical_date=NOON)
+
+
+def looks(poll_interval_s: float, until_s: float, lengths_s: list[float]) -> list[float]:
+    """The ages of a run, in seconds, at which it is looked at."""
+    at, elapsed_s = [], 0.0
+    while elapsed_s < until_s:
+        elapsed_s += pause_s(poll_interval_s, elapsed_s, lengths_s)
+        at.append(round(elapsed_s, 1))
+    return at
+
+
+# What is not known
+
+
+def test_where_nothing_is_known_a_steady_pace_follows_three_looks() -> None:
+    """Half the poll interval, which is the pause that nobody exceeds."""
+    assert [20.0, 60.0, 100.0, 130.0, 160.0, 190.0] == looks(60, 180, [])
+
+
+def test_a_look_that_comes_a_little_early_is_not_made_up_for() -> None:
+    """Jitter moves looks; none is repeated for it."""
+    assert pytest.approx(41.0) == pause_s(60, 19.0)
+
+
+def test_a_run_that_has_been_under_way_for_long_is_looked_at_steadily() -> None:
+    """Whoever comes late to a run does not begin as if it had just begun."""
+    assert 30.0 == pause_s(60, 3600.0)
+
+
+# What is known
+
+
+def test_nobody_looks_closely_before_the_end_is_expected() -> None:
+    """An hour of a run whose like took an hour is asked about once a minute."""
+    before = looks(60, 3000, [3600.0] * 3)
+
+    assert [60.0 * n for n in range(1, 51)] == before
+
+
+def test_the_first_close_look_comes_within_the_expected_time() -> None:
+    """Nothing can be seen right at its beginning."""
+    earliest_s, latest_s = expected_end([100.0] * 3)
+    first = looks(600, 90, [100.0] * 3)[0]
+
+    assert earliest_s < first < latest_s
+
+
+def test_while_the_end_is_expected_looks_are_close() -> None:
+    """That is when they find something."""
+    assert pause_s(60, 3600.0, [3600.0] * 3) < 10
+
+
+def test_after_the_expected_time_nothing_is_known() -> None:
+    """A run that takes longer than any before may take any time."""
+    assert 30.0 == pause_s(60, 5000.0, [3600.0] * 3)
+
+
+def test_the_less_runs_resemble_each_other_the_longer_the_pauses() -> None:
+    """The same looks are spread over more time."""
+    alike, unlike = [95.0, 100.0, 105.0], [50.0, 100.0, 150.0]
+
+    assert pause_s(60, 100.0, alike) < pause_s(60, 100.0, unlike)
+
+
+def test_an_exceptional_run_does_not_widen_the_expected_time() -> None:
+    """One night of trouble is no reason to look more often for ten runs."""
+    usual = [100.0] * 4
+
+    assert expected_end([*usual, 100.0]) == expected_end([*usual, 5000.0])
+
+
+@pytest.mark.parametrize("lengths_s", [[], [10.0], [300.0] * 4, [40.0, 4000.0], [0.001]])
+def test_no_pause_is_longer_than_the_poll_interval(lengths_s: list[float]) -> None:
+    """It is what the user has asked for."""
+    ages = itertools.chain(range(1000), range(1000, 100_000, 100))
+
+    pauses = [pause_s(7.0, float(age), lengths_s) for age in ages]
+
+    assert 0 < min(pauses)
+    assert 7.0 >= max(pauses)
+
+
+# Chance
+
+
+@pytest.mark.parametrize(
+    ("chance", "least", "most"),
+    [(jittered, 95.0, 105.0), (spread, 50.0, 100.0), (late, 100.0, 110.0)],
+    ids=["jittered", "spread", "late"],
+)
+def test_a_thousand_tasks_do_not_look_in_step(chance, least: float, most: float) -> None:
+    """Each takes a little more or less than the others."""
+    taken = [chance(100.0) for _ in range(1000)]
+
+    assert least <= min(taken) < max(taken) <= most
+    assert max(taken) - min(taken) > 0.9 * (most - least)
+
+
+# Learning
+
+
+def test_a_run_s_length_is_what_mparticle_says() -> None:
+    """Our own clock has no part in it."""
+    lengths = RunLengths([replace(DONE, ended_on=NOON + timedelta(seconds=90))])
+
+    assert [90.0] == lengths.seconds
+
+
+def test_where_no_end_is_told_the_instant_counts_at_which_it_was_seen() -> None:
+    """mParticle's own examples show ended runs without an end."""
+    lengths = RunLengths()
+
+    lengths.note(DONE, now=NOON.timestamp() + 75)
+
+    assert [75.0] == lengths.seconds
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        pytest.param(DONE, id="no end"),
+        pytest.param(replace(DONE, started_on=None, ended_on=NOON), id="no start"),
+        pytest.param(replace(DONE, ended_on=NOON), id="no time at all"),
+        pytest.param(replace(DONE, ended_on=NOON, progress=Progress.FAILED, started_on=NOON), id="failed"),
+        pytest.param(replace(DONE, ended_on=NOON + timedelta(1), progress=Progress.UNDER_WAY), id="under way"),
+    ],
+)
+def test_nothing_is_learned_from_a_run_that_tells_nothing(run: PipelineRun) -> None:
+    """A failed run's length says nothing of the next one's."""
+    assert [] == RunLengths([run]).seconds
+
+
+def test_a_run_is_noted_once() -> None:
+    """Many tasks wait for the same run, and each sees it end."""
+    lengths = RunLengths()
+
+    for now in (60.0, 61.0, 62.0):
+        lengths.note(DONE, now=NOON.timestamp() + now)
+
+    assert [60.0] == lengths.seconds
+
+
+def test_the_last_runs_are_kept_whatever_order_they_come_in() -> None:
+    """In which order mParticle lists runs is not documented."""
+    runs = [
+        replace(
+            DONE,
+            pipeline_run_id=n,
+            logical_date=NOON + timedelta(hours=n),
+            ended_on=NOON + timedelta(seconds=n),
+        )
+        for n in range(1, 31)
+    ]
+
+    lengths = RunLengths(reversed(runs))
+
+    assert [float(n) for n in range(31 - RUNS_KEPT, 31)] == lengths.seconds
