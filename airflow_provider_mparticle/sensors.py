@@ -47,8 +47,8 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
     :param covers: Wait instead until a run that succeeded has read everything up to this instant, whoever started it;
         for pipelines that mParticle schedules itself, for example ``"{{ data_interval_end }}"``. A run that fails does
         not end this wait. An instant without a time zone is UTC. Default: wait for one run. (templated)
-    :param poll_interval: Longest pause between two looks, in seconds; the first looks come sooner, but for
-        ``mode="reschedule"``, where it is the pause. Default: 60.
+    :param poll_interval: Longest pause between two looks, in seconds; looks come closer when a run is likely to end,
+        but for ``mode="reschedule"``, where it is the pause. Default: 60.
     :param timeout: How long to wait, in seconds or as a timedelta; the shorter of it and ``execution_timeout``
         counts, deferred or not. Default: Airflow's ``[sensors] default_timeout``.
     :param deferrable: Whether to wait in the triggerer, without a worker slot. Default: Airflow's

@@ -44,8 +44,8 @@ class MParticleTriggerPipelineOperator(BaseOperator):
     :param wait_for_completion: Whether to wait for the run to end. Default: True.
     :param deferrable: Whether to wait in the triggerer, without a worker slot. Default: Airflow's
         ``[operators] default_deferrable``.
-    :param poll_interval: Longest pause between two looks at the run, in seconds; the first looks come sooner.
-        Default: 60.
+    :param poll_interval: Longest pause between two looks at the run, in seconds; looks come closer when the run is
+        likely to end. Default: 60.
     :param timeout: How long to wait, in seconds, counted from the first try's start of waiting; the shorter of it and
         ``execution_timeout`` counts, deferred or not. Default: 6 hours.
     :param if_running: What to do when somebody else's run is in progress: ``"fail"`` (default) names it; ``"wait"``

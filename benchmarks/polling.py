@@ -1,0 +1,135 @@
+"""
+How late the end of a run is seen and how many requests that takes, beside fixed clocks; on a simulated clock.
+
+The real ``waiting.wait`` is driven, with every request that it makes, against a pipeline whose run ends at a known age.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from statistics import fmean, stdev
+from typing import Any
+
+from airflow_provider_mparticle.client.models import PipelineRun
+from airflow_provider_mparticle.client.run_states import Progress
+from airflow_provider_mparticle.finding import Finder
+from airflow_provider_mparticle.steps import drive
+from airflow_provider_mparticle.waiting import Watch, wait
+
+POLL_INTERVAL_S = 60.0  # the default
+CLOCKS_S = (15.0, 30.0, 60.0)
+COMPARED_WITH_S = 30.0
+COMPARED_ABOVE_S = 120.0
+RUN_LENGTHS_S = (10.0, 30.0, 60.0, 150.0, 300.0, 600.0, 1800.0, 3600.0, 3 * 3600.0, 6 * 3600.0)
+REPETITIONS = 300
+SEED = 20261125
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+RUNNING = PipelineRun("orders", 1, state="running", started_on=EPOCH)
+DONE = replace(RUNNING, state="success", progress=Progress.SUCCEEDED)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """
+    What is known when a run begins, and how true it is.
+
+    :param past_runs: How many earlier runs are known.
+    :param variation: Standard deviation of the logarithm of run lengths.
+    :param change: How many times as long as the runs before this one takes.
+    """
+
+    title: str
+    past_runs: int
+    variation: float
+    change: float = 1.0
+
+    def cases(self, run_length_s: float) -> Iterator[tuple[float, list[float]]]:
+        """Yield lengths of a run, each with those of the runs before it."""
+        chance = random.Random(SEED)  # noqa: S311 - not for secrets
+        for n in range(REPETITIONS):
+            # Evenly drawn quantiles, so that all ages beside a clock's beat occur equally often.
+            length_s = run_length_s * math.exp(self.variation * _normal_quantile((n + 0.5) / REPETITIONS))
+            usual_s = run_length_s / self.change
+            yield length_s, [usual_s * chance.lognormvariate(0, self.variation) for _ in range(self.past_runs)]
+
+
+SCENARIOS = (
+    Scenario("ten past runs, alike (10 %)", 10, 0.1),
+    Scenario("ten past runs, unlike (30 %)", 10, 0.3),
+    Scenario("one past run (20 %)", 1, 0.2),
+    Scenario("nothing known", 0, 0.1),
+    Scenario("twice as long as the ten before", 10, 0.1, 2.0),
+    Scenario("half as long as the ten before", 10, 0.1, 0.5),
+)
+
+
+def _normal_quantile(share: float) -> float:
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(share)
+
+
+def waited(run_length_s: float, past_s: Sequence[float]) -> tuple[float, int]:
+    """Wait for one run as a trigger does; return how late its end was seen, in seconds, and the number of requests."""
+    now, requests = 0.0, 0
+
+    def send(_: Any) -> PipelineRun:
+        nonlocal requests
+        requests += 1
+        return DONE if now >= run_length_s else RUNNING
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    watch = Watch(Finder("orders", 1), deadline=math.inf, began=0.0, lengths_s=past_s, looks=1)
+    drive(wait(watch, poll_interval_s=POLL_INTERVAL_S, clock=lambda: now, asked_pause_s=0.0), send, sleep)
+    return now - run_length_s, requests
+
+
+def clocked(interval_s: float, run_length_s: float) -> tuple[float, int]:
+    """Do the same with a fixed clock."""
+    requests = math.ceil(run_length_s / interval_s)
+    return requests * interval_s - run_length_s, requests
+
+
+def figures(measure: Callable[[float, list[float]], tuple[float, int]], scenario: Scenario, length_s: float) -> Any:
+    """Return the mean lateness and number of requests, and twice the standard error of each."""
+    measured = [measure(length, past) for length, past in scenario.cases(length_s)]
+    return [(fmean(values), 2 * stdev(values) / len(values) ** 0.5) for values in zip(*measured, strict=True)]
+
+
+def results() -> list[dict[str, Any]]:
+    """Return a row for each scenario and run length."""
+    random.seed(SEED)
+    rows = []
+    for scenario in SCENARIOS:
+        for length_s in RUN_LENGTHS_S:
+            (late, late_error), (requests, _) = figures(waited, scenario, length_s)
+            row: dict[str, Any] = {"scenario": scenario.title, "run_length_s": length_s}
+            row |= {"lateness_s": late, "lateness_error_s": late_error, "requests": requests}
+            for clock_s in CLOCKS_S:
+                (at, at_error), (asked, _) = figures(lambda run, _, c=clock_s: clocked(c, run), scenario, length_s)
+                row |= {f"lateness_{clock_s:.0f}": at, f"requests_{clock_s:.0f}": asked, f"error_{clock_s:.0f}": at_error}
+            rows.append(row)
+    return rows
+
+
+def is_better(row: dict[str, Any]) -> bool:
+    """Tell whether both figures are lower than those of the clock compared with, or one is and the other is equal."""
+    clock = f"{COMPARED_WITH_S:.0f}"
+    noise = (row["lateness_error_s"] ** 2 + row[f"error_{clock}"] ** 2) ** 0.5
+    later_s = row["lateness_s"] - row[f"lateness_{clock}"]
+    more = row["requests"] - row[f"requests_{clock}"]
+    return (later_s <= noise and more < 0) or (later_s < -noise and more <= 0)
+
+
+if __name__ == "__main__":
+    for row in results():
+        c = COMPARED_WITH_S
+        print(f"{row['scenario']:34} {row['run_length_s']:7.0f} {row['lateness_s']:6.1f} {row['lateness_30']:6.1f} {row['requests']:6.1f} {row['requests_30']:6.1f} {is_better(row) if row['run_length_s']>120 else ''}")
