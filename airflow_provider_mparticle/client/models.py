@@ -241,11 +241,16 @@ def without_secrets(value: Any) -> Any:
 
 def first(answer: Mapping[str, Any], names: Iterable[str]) -> Any:
     """Return the first of the *names* that has a value, or None."""
-    return next((answer[name] for name in names if answer.get(name) is not None), None)
+    for name in names:
+        if (value := answer.get(name)) is not None:
+            return value
+    return None
 
 
 def instant(value: object) -> datetime | None:
     """Read an ISO 8601 instant; one without a zone is UTC, one that nobody can read is None."""
+    if value is None:  # as in most answers, and raising takes its time
+        return None
     try:
         read = datetime.fromisoformat(str(value).strip())
         return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)

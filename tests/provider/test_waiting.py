@@ -493,3 +493,64 @@ def test_an_instant_without_a_zone_is_utc():
     """A deadline that shifts with the machine's zone would be hours off."""
     assert NOON.timestamp() == as_epoch(NOON.replace(tzinfo=None))
     assert (NOON.timestamp(), 5.0) == (as_epoch(NOON), as_epoch(5))
+
+
+# Learning how long runs take
+
+
+def runs_of(length_s):
+    return [
+        replace(DONE, pipeline_run_id=n, started_on=NOON, ended_on=NOON + timedelta(seconds=length_s)) for n in (1, 2)
+    ]
+
+
+def test_who_knows_nothing_asks_once_when_a_run_is_under_way_at_the_second_look():
+    """A short wait does not pay for it, and a long one pays once."""
+    _, clock, api = waited(*[RUNNING] * 6, DONE, runs=runs_of(60.0))
+
+    assert ["pipeline_run", "pipeline_run", "pipeline_runs"] == api.asked[:3]
+    assert 1 == api.asked.count("pipeline_runs")
+    assert [pytest.approx(10.0, rel=rhythm.JITTER)] * 3 == clock.paused[1:4]  # nobody expects the end yet
+
+
+@pytest.mark.parametrize("lengths_s", [[], [5.0]], ids=["there were none", "known"])
+def test_who_has_been_told_does_not_ask(lengths_s):
+    """The list before the start has told it."""
+    _, _, api = waited(*[RUNNING] * 6, DONE, lengths_s=lengths_s)
+
+    assert {"pipeline_run"} == {*api.asked}
+
+
+def test_there_is_nothing_to_learn_before_there_is_a_run():
+    """It is asked for when the run has come."""
+    api = Api(pipeline_status=[status(None)] * 3 + [status(RUNNING)], pipeline_run=[RUNNING, DONE], pipeline_runs=[[]])
+    clock = Clock()
+    watch = Watch(Finder("orders"), 1000.0, clock.now)
+
+    drive(wait(watch, poll_interval_s=10.0, clock=clock), api.send, clock.sleep)
+
+    assert [*["pipeline_status"] * 4, "pipeline_runs", "pipeline_run", "pipeline_run"] == api.asked
+
+
+def test_a_run_s_age_counts_from_its_start_not_from_the_wait_s():
+    """Whoever comes late to a run looks closely when its end is near."""
+    clock = Clock()
+    clock.now = NOON.timestamp() + 95.0
+    api = Api(pipeline_run=[replace(RUNNING, started_on=NOON), DONE])
+    watch = Watch(Finder("orders", 7), clock.now + 1000.0, clock.now, lengths_s=[100.0] * 3)
+
+    drive(wait(watch, poll_interval_s=60.0, clock=clock), api.send, clock.sleep)
+
+    assert clock.paused[0] < 10.0
+
+
+def test_a_start_in_the_future_is_not_believed():
+    """mParticle's clock may be ahead of ours."""
+    clock = Clock()
+    clock.now = NOON.timestamp() - 5.0
+    api = Api(pipeline_run=[replace(RUNNING, started_on=NOON), DONE])
+    watch = Watch(Finder("orders", 7), clock.now + 1000.0, clock.now)
+
+    drive(wait(watch, poll_interval_s=60.0, clock=clock), api.send, clock.sleep)
+
+    assert [pytest.approx(20.0, rel=rhythm.JITTER)] == clock.paused
