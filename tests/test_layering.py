@@ -60,9 +60,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "coverage": {"client.endpoints", "client.errors", "client.models", "client.run_states", "listing", "steps"},
     "waiting": {"client.errors", "client.models", "coverage", "finding", "outcome", "steps"},
     "gates": {"client.errors"},
-    "windows": {"client.errors", "client.models"},
-    "slice_planning": {"client.errors", "windows"},
-    "slice_sql": {"client.errors", "windows"},
+    "slice_arguments": {"client.errors"},
+    "windows": {"client.errors", "client.models", "slice_arguments"},
+    "slice_planning": {"client.errors", "slice_arguments", "windows"},
+    "slice_sql": {"client.errors", "slice_arguments", "windows"},
     "claiming": {
         *("client.endpoints", "client.errors", "client.kinds", "client.models"),
         *("resources", "slice_sql", "steps", "windows"),
@@ -91,7 +92,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "operators.masking": {"planning", "airflow"},
     "operators.apply": {"applying", "document", "failures", "hooks", "operators.masking", "planning", "airflow"},
     "operators.plan_slices": {
-        *("client.errors", "failures", "slice_planning", "slice_sql", "slice_templates", "windows", "airflow"),
+        *("client.errors", "failures", "slice_arguments", "slice_planning", "slice_sql", "slice_templates", "windows"),
+        "airflow",
     },
     "operators.platform": {"failures", "hooks", "airflow"},
     "operators.resources": {
@@ -104,7 +106,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "operators.sync_slice": {
         *("claiming", "client.errors", "client.kinds", "dag_runs", "decision", "ensuring", "operators.trigger"),
-        *("outcome", "slice_sql", "slice_templates", "starting", "steps", "waiting", "windows", "airflow"),
+        *(
+            "outcome",
+            "slice_arguments",
+            "slice_sql",
+            "slice_templates",
+            "starting",
+            "steps",
+            "waiting",
+            "windows",
+            "airflow",
+        ),
     },
     "operators": {
         *("operators.apply", "operators.plan_slices", "operators.platform", "operators.resources"),

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airflow.providers.common.compat.sdk import AirflowException, BaseHook, BaseOperator, conf
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.failures import failing_by_cause
-from airflow_provider_mparticle.slice_planning import MAX_RECORDS, SlicePlan, plan_slices, read_count
+from airflow_provider_mparticle.slice_arguments import (
+    MAX_RECORDS,
+    Granularity,
+    check_counting,
+    checked_granularity,
+    zone_named,
+)
+from airflow_provider_mparticle.slice_planning import SlicePlan, plan_slices, read_count
 from airflow_provider_mparticle.slice_sql import count_query, require_both_bounds
 from airflow_provider_mparticle.slice_templates import rendered
-from airflow_provider_mparticle.windows import Granularity, Slice, checked_granularity, read_instant
+from airflow_provider_mparticle.windows import Slice, read_instant
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection, Context
@@ -96,7 +102,8 @@ class MParticlePlanSlicesOperator(BaseOperator):
         self.granularity = checked_granularity(granularity)
         self.time_zone = time_zone
         self.hook_params = hook_params
-        self._check_arguments()
+        check_counting(table, time_column, count_sql, max_records)
+        zone_named(time_zone)
 
     def execute(self, context: Context) -> list[dict[str, str]]:
         """Count, plan, and say so."""
@@ -109,7 +116,7 @@ class MParticlePlanSlicesOperator(BaseOperator):
                 partial(self._count, hook, context),
                 max_records=self.max_records,
                 granularity=self.granularity,
-                zone=self._zone(),
+                zone=zone_named(self.time_zone),
             )
             self._tell(plan, whole)
             context["ti"].xcom_push(key="report", value=plan.report())
@@ -153,28 +160,13 @@ class MParticlePlanSlicesOperator(BaseOperator):
                 "provider, and check hook_params. Nothing was sent."
             ) from error
 
-    def _check_arguments(self) -> None:
-        """Refuse what no rendering can make good, while the DAG is parsed."""
-        if {self.table is not None, self.time_column is not None} != {self.count_sql is None}:
-            raise ConfigError("Pass either count_sql, or table and time_column. Nothing was sent.")
-        if not isinstance(self.max_records, int) or self.max_records < 1:
-            raise ConfigError(f"max_records must be a number of rows above zero, not {self.max_records!r}.")
-        self._zone()
-
-    def _zone(self) -> tzinfo:
-        try:
-            return UTC if self.time_zone == "UTC" else ZoneInfo(self.time_zone)
-        except (ValueError, ZoneInfoNotFoundError) as error:
-            raise ConfigError(f"There is no time zone {self.time_zone!r}; an example is 'Europe/Berlin'.") from error
-
     def _check_query(self, whole: Slice, context: Context) -> None:
         """Refuse a query that would count the wrong rows, before anything is sent."""
         if self.count_sql is None:
             self._query(whole, None, context)
         else:
-            require_both_bounds(
-                "count_sql", partial(rendered, self, "count_sql", context), whole, self.granularity, self._zone()
-            )
+            render = partial(rendered, self, "count_sql", context)
+            require_both_bounds("count_sql", render, whole, self.granularity, zone_named(self.time_zone))
 
     def _count(self, hook: DbApiHook, context: Context, spans: Sequence[Slice]) -> list[int]:
         """Count the rows of slices, one query for each, over one connection."""

@@ -26,6 +26,7 @@ from airflow_provider_mparticle.decision import IfRunning
 from airflow_provider_mparticle.ensuring import checked
 from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelineOperator
 from airflow_provider_mparticle.outcome import Outcome
+from airflow_provider_mparticle.slice_arguments import Granularity, checked_granularity
 from airflow_provider_mparticle.slice_sql import require_both_bounds, restricted
 from airflow_provider_mparticle.slice_templates import rendered
 from airflow_provider_mparticle.starting import Intent, Note, Start, Started
@@ -33,9 +34,7 @@ from airflow_provider_mparticle.steps import drive
 from airflow_provider_mparticle.waiting import pauses
 from airflow_provider_mparticle.windows import (
     DATES_ALONE,
-    Granularity,
     Slice,
-    checked_granularity,
     slice_of_dag_run,
 )
 
