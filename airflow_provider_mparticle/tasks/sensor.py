@@ -1,0 +1,151 @@
+"""Wait for a pipeline run, whoever started it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    PokeReturnValue,
+)
+
+from airflow_provider_mparticle.client.errors import ConfigError, MParticleError, RunTimeoutError
+from airflow_provider_mparticle.coverage import CoverageFinder
+from airflow_provider_mparticle.dag_runs import first_start
+from airflow_provider_mparticle.failures import failing_by_cause, pass_gates
+from airflow_provider_mparticle.finding import Finder
+from airflow_provider_mparticle.gates import Gates
+from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.outcome import Outcome
+from airflow_provider_mparticle.steps import drive
+from airflow_provider_mparticle.waiting import Watch, backstop, deadline_of, wait
+from airflow_provider_mparticle.windows import read_instant
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_mparticle.tasks.declared import SensorOperator
+
+
+class SensorTask:
+    """
+    One try of a task that waits for a run, one look of it, or the part of it after a wait in the triggerer.
+
+    :param operator: What the DAG declares.
+    """
+
+    def __init__(self, operator: SensorOperator) -> None:
+        self.operator = operator
+        self.log = operator.log
+
+    @cached_property
+    def _hook(self) -> MParticleHook:
+        return MParticleHook(self.operator.mparticle_conn_id)
+
+    def check(self) -> None:
+        """Refuse arguments that are malformed."""
+        with self._failing():
+            self._check()
+
+    def wait(self) -> dict[str, Any]:
+        """Wait in the triggerer, or in this worker."""
+        with self._failing():
+            return self._wait(deadline_of(time.time(), self.operator.timeout, self.operator.execution_timeout))
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once, for ``mode="reschedule"``, where nothing but the first look's instant is remembered."""
+        first_look = self._first_look(context)
+        since = first_look.timestamp()
+        with self._failing():
+            self._check()
+            watch = Watch(self._finder(as_of=first_look), since + self.operator.timeout, missing_since=since)
+            outcome, asked_pause_s = drive(watch.look(time.time), self._send, time.sleep)
+            # Of this look; the next has a new object.
+            self.operator.poke_interval = max(self.operator.poke_interval, asked_pause_s)
+            return PokeReturnValue(outcome is not None, self._conclude(outcome) if outcome else None)
+
+    def execute_complete(self, event: Any) -> dict[str, Any]:
+        """Resume when the run has ended, or the deadline has come."""
+        with self._failing():
+            return self._conclude(Outcome.from_event(event))
+
+    def _wait(self, deadline: float) -> dict[str, Any]:
+        operator = self.operator
+        finder = self._finder()
+        if not operator.deferrable:
+            steps = wait(finder, poll_interval_s=operator.poll_interval, deadline=deadline, clock=time.time)
+            return self._conclude(drive(steps, self._send, time.sleep))
+        outcome, asked_pause_s = drive(Watch(finder, deadline).look(time.time), self._send, time.sleep)
+        if outcome:
+            return self._conclude(outcome)
+        from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
+
+        trigger = MParticlePipelineRunTrigger(
+            operator.mparticle_conn_id,
+            operator.pipeline_id,
+            finder.pipeline_run_id,
+            operator.poll_interval,
+            deadline,
+            asked_pause_s,
+            finder.at if isinstance(finder, CoverageFinder) else None,
+        )
+        operator.defer(trigger=trigger, method_name="execute_complete", timeout=backstop(deadline, time.time()))
+
+    def _conclude(self, outcome: Outcome) -> dict[str, Any]:
+        run = outcome.result()
+        self.log.info("Run %s of pipeline %r ended well: %s", run["pipeline_run_id"], self.operator.pipeline_id, run)
+        pass_gates(self._gates, run)
+        return run
+
+    def _finder(self, as_of: datetime | None = None) -> Finder | CoverageFinder:
+        if self.operator.covers is not None:
+            return CoverageFinder(self.operator.pipeline_id, read_instant(self.operator.covers, "covers"))
+        return Finder(self.operator.pipeline_id, self.operator.pipeline_run_id, as_of=as_of)
+
+    @property
+    def _gates(self) -> Gates:
+        return Gates(self.operator.min_records, self.operator.max_failed_ratio, self.operator.on_empty)
+
+    @property
+    def _send(self) -> Any:
+        return partial(self._hook.send, retry=False)
+
+    def _check(self) -> None:
+        run_id, covers, poll_interval = self.operator.pipeline_run_id, self.operator.covers, self.operator.poll_interval
+        if str(run_id).strip() in ("", "None") and run_id is not None:
+            raise ConfigError(
+                f"pipeline_run_id was rendered to {run_id!r}: the task it comes from gave no run id. "
+                "Leave it out to wait for the latest run. Nothing was sent to mParticle."
+            )
+        if covers is not None and run_id is not None:
+            raise ConfigError(
+                f"covers={str(covers)!r} and pipeline_run_id={run_id!r} name two things to "
+                "wait for; pass one. Nothing was sent to mParticle."
+            )
+        _ = self._gates, self._finder()  # they refuse what is none
+        if poll_interval <= 0:
+            raise ConfigError(f"poll_interval must be a positive number of seconds, not {poll_interval!r}.")
+
+    def _first_look(self, context: Context) -> datetime:
+        """Return when this wait began, which Airflow remembers for a rescheduled task."""
+        return first_start(context) if self.operator.reschedule else datetime.now(UTC)
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Let failures reach Airflow as a sensor's do: skip if so wished, and time out as sensors time out."""
+        try:
+            with failing_by_cause():
+                yield
+        except (MParticleError, AirflowFailException) as error:
+            if self.operator.soft_fail or self.operator.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            if isinstance(error, RunTimeoutError):
+                raise AirflowSensorTimeout(str(error)) from error
+            raise
