@@ -8,6 +8,7 @@ imports this, so it imports nothing.
 from __future__ import annotations
 
 CONN_TYPE = "mparticle"
+DEFAULT_CONN_NAME = "mparticle_default"
 HOOK_NAME = "mParticle"
 
 # Name -> label, JSON type, what it means. The order is the order in the form.

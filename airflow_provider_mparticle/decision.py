@@ -14,7 +14,6 @@ from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
 
 IfRunning = Literal["fail", "wait", "attach", "skip"]
-IF_RUNNING: tuple[IfRunning, ...] = ("fail", "wait", "attach", "skip")
 
 
 class Sent(StrEnum):

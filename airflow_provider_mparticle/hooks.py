@@ -51,7 +51,7 @@ class MParticleHook(BaseHook):
     """
 
     conn_name_attr = "mparticle_conn_id"
-    default_conn_name = "mparticle_default"
+    default_conn_name = connection_form.DEFAULT_CONN_NAME
     conn_type = connection_form.CONN_TYPE
     hook_name = connection_form.HOOK_NAME
 

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from functools import cached_property, partial
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    BaseSensorOperator,
-    PokeReturnValue,
-    conf,
-)
+from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 
-from airflow_provider_mparticle.client.errors import ConfigError, MParticleError, RunTimeoutError
-from airflow_provider_mparticle.client.models import RunId
-from airflow_provider_mparticle.coverage import CoverageFinder
-from airflow_provider_mparticle.dag_runs import first_start
-from airflow_provider_mparticle.failures import failing_by_cause, pass_gates
-from airflow_provider_mparticle.finding import Finder
-from airflow_provider_mparticle.gates import Gates, OnEmpty
-from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.outcome import Outcome
-from airflow_provider_mparticle.steps import drive
-from airflow_provider_mparticle.waiting import Watch, backstop, deadline_of, wait
-from airflow_provider_mparticle.windows import read_instant
+from airflow_provider_mparticle.connection_form import DEFAULT_CONN_NAME
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, PokeReturnValue
+
+    from airflow_provider_mparticle.client.models import RunId
+    from airflow_provider_mparticle.gates import OnEmpty
+    from airflow_provider_mparticle.tasks.sensor import SensorTask
 
 
 class MParticlePipelineRunSensor(BaseSensorOperator):
@@ -80,7 +63,7 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
         min_records: int | None = None,
         max_failed_ratio: float | None = None,
         on_empty: OnEmpty = "success",
-        mparticle_conn_id: str = MParticleHook.default_conn_name,
+        mparticle_conn_id: str = DEFAULT_CONN_NAME,
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"poke_interval": poll_interval, **kwargs})
@@ -94,97 +77,23 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
         self.on_empty = on_empty
         self.mparticle_conn_id = mparticle_conn_id
 
-    @cached_property
-    def _hook(self) -> MParticleHook:
-        return MParticleHook(self.mparticle_conn_id)
-
     def execute(self, context: Context) -> Any:
         """Wait in the triggerer, in this worker, or with a look now and then (``mode="reschedule"``)."""
-        with self._failing():
-            self._check()
+        task = self._task()
+        task.check()
         if self.reschedule and not self.deferrable:
             return super().execute(context)
-        with self._failing():
-            return self._wait(deadline_of(time.time(), self.timeout, self.execution_timeout))
+        return task.wait()
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once, for ``mode="reschedule"``, where nothing but the first look's instant is remembered."""
-        first_look = self._first_look(context)
-        since = first_look.timestamp()
-        with self._failing():
-            self._check()
-            watch = Watch(self._finder(as_of=first_look), since + self.timeout, since, missing_since=since)
-            outcome, asked_pause_s = drive(watch.look(time.time), self._send, time.sleep)
-            self.poke_interval = max(self.poke_interval, asked_pause_s)  # of this look; the next has a new object
-            return PokeReturnValue(outcome is not None, self._conclude(outcome) if outcome else None)
+        return self._task().poke(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Resume when the run has ended, or the deadline has come."""
-        with self._failing():
-            return self._conclude(Outcome.from_event(event))
+        return self._task().execute_complete(event)
 
-    def _wait(self, deadline: float) -> dict[str, Any]:
-        watch = Watch(self._finder(), deadline, time.time())
-        if not self.deferrable:
-            steps = wait(watch, poll_interval_s=self.poll_interval, clock=time.time)
-            return self._conclude(drive(steps, self._send, time.sleep))
-        outcome, asked_pause_s = drive(watch.look(time.time), self._send, time.sleep)
-        if outcome:
-            return self._conclude(outcome)
-        from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
+    def _task(self) -> SensorTask:
+        from airflow_provider_mparticle.tasks.sensor import SensorTask
 
-        trigger = MParticlePipelineRunTrigger.after_look(
-            self.mparticle_conn_id, watch, self.poll_interval, asked_pause_s
-        )
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=backstop(deadline, time.time()))
-
-    def _conclude(self, outcome: Outcome) -> dict[str, Any]:
-        run = outcome.result()
-        self.log.info("Run %s of pipeline %r ended well: %s", run["pipeline_run_id"], self.pipeline_id, run)
-        pass_gates(self._gates, run)
-        return run
-
-    def _finder(self, as_of: datetime | None = None) -> Finder | CoverageFinder:
-        if self.covers is not None:
-            return CoverageFinder(self.pipeline_id, read_instant(self.covers, "covers"))
-        return Finder(self.pipeline_id, self.pipeline_run_id, as_of=as_of)
-
-    @property
-    def _gates(self) -> Gates:
-        return Gates(self.min_records, self.max_failed_ratio, self.on_empty)
-
-    @property
-    def _send(self) -> Any:
-        return partial(self._hook.send, retry=False)
-
-    def _check(self) -> None:
-        if str(self.pipeline_run_id).strip() in ("", "None") and self.pipeline_run_id is not None:
-            raise ConfigError(
-                f"pipeline_run_id was rendered to {self.pipeline_run_id!r}: the task it comes from gave no run id. "
-                "Leave it out to wait for the latest run. Nothing was sent to mParticle."
-            )
-        if self.covers is not None and self.pipeline_run_id is not None:
-            raise ConfigError(
-                f"covers={str(self.covers)!r} and pipeline_run_id={self.pipeline_run_id!r} name two things to "
-                "wait for; pass one. Nothing was sent to mParticle."
-            )
-        _ = self._gates, self._finder()  # they refuse what is none
-        if self.poll_interval <= 0:
-            raise ConfigError(f"poll_interval must be a positive number of seconds, not {self.poll_interval!r}.")
-
-    def _first_look(self, context: Context) -> datetime:
-        """Return when this wait began, which Airflow remembers for a rescheduled task."""
-        return first_start(context) if self.reschedule else datetime.now(UTC)
-
-    @contextmanager
-    def _failing(self) -> Iterator[None]:
-        """Let failures reach Airflow as a sensor's do: skip if so wished, and time out as sensors time out."""
-        try:
-            with failing_by_cause():
-                yield
-        except (MParticleError, AirflowFailException) as error:
-            if self.soft_fail or self.never_fail:
-                raise AirflowSkipException(str(error)) from error
-            if isinstance(error, RunTimeoutError):
-                raise AirflowSensorTimeout(str(error)) from error
-            raise
+        return SensorTask(self)

@@ -15,10 +15,8 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.windows import CALENDAR_UNITS, Granularity, Slice, checked_granularity, split
-
-# Records that one on-demand run ingests; contracts differ. Warehouse Sync overview, "Limits".
-MAX_RECORDS = 24_000_000
+from airflow_provider_mparticle.slice_arguments import CALENDAR_UNITS, MAX_RECORDS, Granularity, checked_granularity
+from airflow_provider_mparticle.windows import Slice, split
 
 # Counts the rows of each slice, one query for each.
 Count = Callable[[Sequence[Slice]], Sequence[int]]

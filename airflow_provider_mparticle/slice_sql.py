@@ -12,7 +12,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.windows import CONF_KEYS, Granularity, Slice, checked_granularity, slice_at
+from airflow_provider_mparticle.slice_arguments import Granularity, checked_granularity
+from airflow_provider_mparticle.windows import CONF_KEYS, Slice, slice_at
 
 _PLAIN = r"[^\W\d][\w$]*"
 _QUOTED = r'"(?:[^"\x00-\x1f\\]|"")+"|`[^`\x00-\x1f\\]+`'

@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Any, Literal, get_args
+from typing import Any
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.models import instant
-
-CalendarUnit = Literal["hour", "day", "week", "month"]
-Granularity = CalendarUnit | timedelta
-CALENDAR_UNITS: tuple[CalendarUnit, ...] = get_args(CalendarUnit)
+from airflow_provider_mparticle.slice_arguments import CalendarUnit, Granularity, checked_granularity
 
 # From which multiples of a duration are counted.
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -170,20 +167,6 @@ def slice_of_dag_run(
     if granularity is not None and dates.logical_date:
         return slice_at(dates.logical_date, granularity, dates.zone), LOGICAL_DATE
     raise _no_slice(granularity, dates)
-
-
-def checked_granularity(granularity: Granularity) -> Granularity:
-    """
-    Return *granularity*.
-
-    :raises ConfigError: It is neither a unit of the calendar nor a duration above zero.
-    """
-    if granularity in CALENDAR_UNITS or (isinstance(granularity, timedelta) and granularity > timedelta(0)):
-        return granularity
-    raise ConfigError(
-        f"granularity must be one of {', '.join(CALENDAR_UNITS)} or a timedelta above zero, not {granularity!r}. "
-        "Nothing was sent to mParticle."
-    )
 
 
 def read_instant(value: object, name: str) -> datetime:

@@ -115,7 +115,11 @@ def results() -> list[dict[str, Any]]:
             row |= {"lateness_s": late, "lateness_error_s": late_error, "requests": requests}
             for clock_s in CLOCKS_S:
                 (at, at_error), (asked, _) = figures(lambda run, _, c=clock_s: clocked(c, run), scenario, length_s)
-                row |= {f"lateness_{clock_s:.0f}": at, f"requests_{clock_s:.0f}": asked, f"error_{clock_s:.0f}": at_error}
+                row |= {
+                    f"lateness_{clock_s:.0f}": at,
+                    f"requests_{clock_s:.0f}": asked,
+                    f"error_{clock_s:.0f}": at_error,
+                }
             rows.append(row)
     return rows
 
@@ -132,4 +136,6 @@ def is_better(row: dict[str, Any]) -> bool:
 if __name__ == "__main__":
     for row in results():
         c = COMPARED_WITH_S
-        print(f"{row['scenario']:34} {row['run_length_s']:7.0f} {row['lateness_s']:6.1f} {row['lateness_30']:6.1f} {row['requests']:6.1f} {row['requests_30']:6.1f} {is_better(row) if row['run_length_s']>120 else ''}")
+        print(
+            f"{row['scenario']:34} {row['run_length_s']:7.0f} {row['lateness_s']:6.1f} {row['lateness_30']:6.1f} {row['requests']:6.1f} {row['requests_30']:6.1f} {is_better(row) if row['run_length_s'] > 120 else ''}"
+        )

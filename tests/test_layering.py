@@ -69,9 +69,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("rhythm", "steps"),
     },
     "gates": {"client.errors"},
-    "windows": {"client.errors", "client.models"},
-    "slice_planning": {"client.errors", "windows"},
-    "slice_sql": {"client.errors", "windows"},
+    "slice_arguments": {"client.errors"},
+    "windows": {"client.errors", "client.models", "slice_arguments"},
+    "slice_planning": {"client.errors", "slice_arguments", "windows"},
+    "slice_sql": {"client.errors", "slice_arguments", "windows"},
     "claiming": {
         *("client.endpoints", "client.errors", "client.kinds", "client.models"),
         *("resources", "slice_sql", "steps", "windows"),
@@ -88,7 +89,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "failures": {"client.errors", "gates", "airflow"},
     "dag_runs": {"client.errors", "windows", "airflow"},
-    "slice_templates": {"client.errors", "airflow", "jinja2"},
+    "tasks": set(),
+    "tasks.declared": {
+        *("client.models", "decision", "gates", "resources", "slice_arguments", "airflow", "jinja2"),
+    },
+    "slice_templates": {"client.errors", "tasks.declared", "airflow", "jinja2"},
     "sharing": {
         *("client.aio", "client.endpoints", "client.errors", "client.single_flight", "connection", "polling"),
         *("rhythm", "airflow"),
@@ -101,32 +106,48 @@ MAY_IMPORT: dict[str, set[str]] = {
     "applying": {"client.endpoints", "client.errors", "client.kinds", "ensuring", "hooks", "planning"},
     "deferred": {"client.models", "coverage", "finding", "outcome", "sharing", "steps", "waiting"},
     "triggers": {"client.models", "client.single_flight", "deferred", "outcome", "waiting", "airflow"},
-    "operators.masking": {"planning", "airflow"},
-    "operators.apply": {"applying", "document", "failures", "hooks", "operators.masking", "planning", "airflow"},
-    "operators.plan_slices": {
-        *("client.errors", "failures", "slice_planning", "slice_sql", "slice_templates", "windows", "airflow"),
+    "tasks.masking": {"planning", "airflow"},
+    "tasks.apply": {
+        *("applying", "document", "failures", "hooks", "planning", "tasks.declared", "tasks.masking", "airflow"),
     },
-    "operators.platform": {"failures", "hooks", "airflow"},
-    "operators.resources": {
-        *("client.endpoints", "client.errors", "client.kinds", "client.models"),
-        *("ensuring", "failures", "hooks", "operators.masking", "resources", "airflow"),
+    "tasks.plan_slices": {
+        *("client.errors", "failures", "slice_arguments", "slice_planning", "slice_sql", "slice_templates"),
+        *("tasks.declared", "windows", "airflow"),
     },
-    "operators.trigger": {
-        *("client.errors", "client.models", "dag_runs", "decision", "failures", "finding", "gates", "hooks"),
-        *("outcome", "starting", "steps", "triggers", "waiting", "windows", "airflow"),
+    "tasks.platform": {"failures", "hooks"},
+    "tasks.resources": {
+        *("client.endpoints", "client.errors", "client.kinds"),
+        *("ensuring", "failures", "hooks", "resources", "tasks.declared"),
     },
-    "operators.sync_slice": {
-        *("claiming", "client.errors", "client.kinds", "dag_runs", "decision", "ensuring", "operators.trigger"),
-        *("outcome", "rhythm", "slice_sql", "slice_templates", "starting", "steps", "waiting", "windows", "airflow"),
+    "tasks.pipelines": {"client.kinds", "ensuring", "failures", "hooks", "tasks.declared", "tasks.resources"},
+    "tasks.waiting": {"failures", "gates", "hooks", "outcome", "steps", "tasks.declared", "triggers", "waiting"},
+    "tasks.trigger": {
+        *("client.errors", "client.models", "dag_runs", "decision", "failures", "finding", "outcome", "starting"),
+        *("steps", "tasks.declared", "tasks.waiting", "waiting", "windows", "airflow"),
     },
+    "tasks.sync_slice": {
+        *("claiming", "client.errors", "client.kinds", "dag_runs", "ensuring", "outcome", "rhythm", "slice_arguments"),
+        *("slice_sql", "slice_templates", "starting", "steps", "tasks.declared", "tasks.trigger", "windows", "airflow"),
+    },
+    "tasks.sensor": {
+        *("client.errors", "coverage", "dag_runs", "failures", "finding", "outcome"),
+        *("steps", "tasks.declared", "tasks.waiting", "waiting", "windows", "airflow"),
+    },
+    # Operators import most of this for types, or in a method; tests/test_imports.py lists what a DAG file loads.
+    "operators.apply": {"connection_form", "tasks.apply", "airflow"},
+    "operators.plan_slices": {"slice_arguments", "tasks.plan_slices", "airflow"},
+    "operators.platform": {"connection_form", "tasks.platform", "airflow"},
+    "operators.resources": {"connection_form", "resources", "tasks.masking", "tasks.resources", "airflow"},
+    "operators.pipelines": {
+        *("client.kinds", "connection_form", "operators.resources", "resources", "tasks.pipelines", "airflow"),
+    },
+    "operators.trigger": {"client.models", "connection_form", "decision", "gates", "tasks.trigger", "airflow"},
+    "operators.sync_slice": {"decision", "operators.trigger", "slice_arguments", "tasks.sync_slice", "airflow"},
     "operators": {
-        *("operators.apply", "operators.plan_slices", "operators.platform", "operators.resources"),
-        *("operators.sync_slice", "operators.trigger"),
+        *("operators.apply", "operators.pipelines", "operators.plan_slices", "operators.platform"),
+        *("operators.resources", "operators.sync_slice", "operators.trigger"),
     },
-    "sensors": {
-        *("client.errors", "client.models", "coverage", "dag_runs", "failures", "finding", "gates", "hooks"),
-        *("outcome", "steps", "triggers", "waiting", "windows", "airflow"),
-    },
+    "sensors": {"client.models", "connection_form", "gates", "tasks.sensor", "airflow"},
     "doctor": {
         *("client.config", "client.endpoints", "client.errors", "client.kinds", "client.models", "client.routes"),
         *("client.sync", "hooks", "probing"),

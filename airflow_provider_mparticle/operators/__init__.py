@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from airflow_provider_mparticle.operators.apply import MParticleApplyOperator
+from airflow_provider_mparticle.operators.pipelines import (
+    MParticleCreatePipelineOperator,
+    MParticlePausePipelineOperator,
+    MParticleResumePipelineOperator,
+    MParticleUpdatePipelineOperator,
+)
 from airflow_provider_mparticle.operators.plan_slices import MParticlePlanSlicesOperator
 from airflow_provider_mparticle.operators.platform import MParticlePlatformOperator
 from airflow_provider_mparticle.operators.resources import (
     MParticleCreateConnectionOperator,
     MParticleCreateDataModelOperator,
     MParticleCreateFieldTransformationOperator,
-    MParticleCreatePipelineOperator,
     MParticleDeleteResourceOperator,
-    MParticlePausePipelineOperator,
-    MParticleResumePipelineOperator,
-    MParticleUpdatePipelineOperator,
 )
 from airflow_provider_mparticle.operators.sync_slice import MParticleSyncSliceOperator
 from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelineOperator

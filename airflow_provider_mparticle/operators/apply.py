@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_mparticle.applying import apply_plan, read_workspace, require_applicable
-from airflow_provider_mparticle.document import SUFFIXES, Document, check_document, load_document, parse_document
-from airflow_provider_mparticle.failures import failing_by_cause
-from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.operators.masking import mask_secrets
-from airflow_provider_mparticle.planning import plan
+from airflow_provider_mparticle.connection_form import DEFAULT_CONN_NAME
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -47,7 +42,7 @@ class MParticleApplyOperator(BaseOperator):
         spec: Mapping[str, Any] | str | Path,
         dry_run: bool = False,
         prune: bool = False,
-        mparticle_conn_id: str = MParticleHook.default_conn_name,
+        mparticle_conn_id: str = DEFAULT_CONN_NAME,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -59,40 +54,12 @@ class MParticleApplyOperator(BaseOperator):
     def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
         """Render, then mask every secret, before Airflow stores the rendered fields."""
         super().render_template_fields(context, jinja_env)
-        mask_secrets(self.spec)
-        if isinstance(self.spec, str) and not self.spec.endswith(SUFFIXES):
-            with failing_by_cause():
-                mask_secrets(parse_document(self.spec).content)
+        from airflow_provider_mparticle.tasks.apply import mask_secrets_of
+
+        mask_secrets_of(self.spec)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check, plan, and apply."""
-        with failing_by_cause():
-            document = self._document(context)
-            for problem in check_document(document):
-                self.log.warning("%s.", problem)
-            hook = MParticleHook(self.mparticle_conn_id)
-            planned = plan(document, read_workspace(hook), prune=self.prune)
-            for line in planned.lines():
-                self.log.info("%s", line)
-            require_applicable(planned)
-            if self.is_dry_run:
-                return {"changed": not planned.is_empty, "dry_run": True, "steps": planned.as_dict()["steps"]}
-            return {"dry_run": False, **apply_plan(hook, planned)}
+        from airflow_provider_mparticle.tasks.apply import apply_document
 
-    def _document(self, context: Context) -> Document:
-        """Read the document; the values of a file are rendered here, those of a dict were by Airflow."""
-        if isinstance(self.spec, Mapping):
-            document = load_document(self.spec)
-        elif isinstance(self.spec, str) and not self.spec.endswith(SUFFIXES):
-            document = parse_document(self.spec)
-        else:
-            read = load_document(self._found(Path(self.spec)))
-            document = Document(self.render_template(read.content, context), read.origin)
-        mask_secrets(document.content)
-        return document
-
-    def _found(self, path: Path) -> Path:
-        """Look for a relative path where Airflow looks for templates: the DAG's folder, then its search path."""
-        loader = self.get_template_env().loader
-        folders = [Path(folder) for folder in getattr(loader, "searchpath", ())]
-        return next((folder / path for folder in folders if (folder / path).exists()), path)
+        return apply_document(self, context)

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
-from functools import partial
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowException, BaseHook, BaseOperator, conf
+from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.failures import failing_by_cause
-from airflow_provider_mparticle.slice_planning import MAX_RECORDS, SlicePlan, plan_slices, read_count
-from airflow_provider_mparticle.slice_sql import count_query, require_both_bounds
-from airflow_provider_mparticle.slice_templates import rendered
-from airflow_provider_mparticle.windows import Granularity, Slice, checked_granularity, read_instant
+from airflow_provider_mparticle.slice_arguments import (
+    MAX_RECORDS,
+    Granularity,
+    check_counting,
+    checked_granularity,
+    zone_named,
+)
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Connection, Context
+    from airflow.providers.common.compat.sdk import Context
     from airflow.providers.common.sql.hooks.sql import DbApiHook
-
-# Types of connections whose own hook runs no SQL, though their provider has one that does: its arguments' name of the
-# connection, its module, its class.
-SQL_HOOKS = {
-    "databricks": ("databricks_conn_id", "airflow.providers.databricks.hooks.databricks_sql", "DatabricksSqlHook"),
-    "google_cloud_platform": ("gcp_conn_id", "airflow.providers.google.cloud.hooks.bigquery", "BigQueryHook"),
-}
-# BigQuery's hook takes SQL for the legacy dialect unless told otherwise.
-HOOK_PARAMS = {name: {"use_legacy_sql": False} for name in ("gcpbigquery", "google_cloud_platform")}
 
 
 class MParticlePlanSlicesOperator(BaseOperator):
@@ -96,25 +85,14 @@ class MParticlePlanSlicesOperator(BaseOperator):
         self.granularity = checked_granularity(granularity)
         self.time_zone = time_zone
         self.hook_params = hook_params
-        self._check_arguments()
+        check_counting(table, time_column, count_sql, max_records)
+        zone_named(time_zone)
 
     def execute(self, context: Context) -> list[dict[str, str]]:
         """Count, plan, and say so."""
-        with failing_by_cause():
-            whole = Slice(read_instant(self.start, "start"), read_instant(self.end, "end"))
-            self._check_query(whole, context)
-            hook = self.get_db_hook()
-            plan = plan_slices(
-                whole,
-                partial(self._count, hook, context),
-                max_records=self.max_records,
-                granularity=self.granularity,
-                zone=self._zone(),
-            )
-            self._tell(plan, whole)
-            context["ti"].xcom_push(key="report", value=plan.report())
-            plan.require_all_fit(self.granularity)
-        return [one.span.as_dict() for one in plan.slices]
+        from airflow_provider_mparticle.tasks.plan_slices import PlanSlicesTask
+
+        return PlanSlicesTask(self, context).execute()
 
     def get_db_hook(self) -> DbApiHook:
         """
@@ -122,93 +100,6 @@ class MParticlePlanSlicesOperator(BaseOperator):
 
         :raises ConfigError: There is none, or a provider is not installed.
         """
-        try:
-            from airflow.providers.common.sql.hooks.sql import DbApiHook
-        except ImportError as error:
-            raise ConfigError(
-                "Counting rows needs Airflow's common-sql provider: pip install "
-                f"'airflow-provider-mparticle[common-sql]'. ({error})"
-            ) from error
-        connection = BaseHook.get_connection(self.sql_conn_id)
-        hook = self._hook_of(connection)
-        if not isinstance(hook, DbApiHook):
-            raise ConfigError(
-                f"Connection {self.sql_conn_id!r} has the type {connection.conn_type!r}, and its hook "
-                f"{type(hook).__name__} runs no SQL: it has no get_records. Pass the connection to the warehouse as "
-                "sql_conn_id. Nothing was sent."
-            )
-        return hook
+        from airflow_provider_mparticle.tasks.plan_slices import sql_hook
 
-    def _hook_of(self, connection: Connection) -> Any:
-        conn_type = str(connection.conn_type)
-        hook_params = {**HOOK_PARAMS.get(conn_type, {}), **(self.hook_params or {})}
-        try:
-            if conn_type not in SQL_HOOKS:
-                return connection.get_hook(hook_params=hook_params)  # type: ignore[no-untyped-call]  # Airflow's
-            conn_id_name, module, name = SQL_HOOKS[conn_type]
-            return getattr(import_module(module), name)(**{conn_id_name: self.sql_conn_id}, **hook_params)
-        except (AirflowException, ImportError, TypeError) as error:
-            raise ConfigError(
-                f"Connection {self.sql_conn_id!r} of type {conn_type!r} has no hook to be had: {error}. Install its "
-                "provider, and check hook_params. Nothing was sent."
-            ) from error
-
-    def _check_arguments(self) -> None:
-        """Refuse what no rendering can make good, while the DAG is parsed."""
-        if {self.table is not None, self.time_column is not None} != {self.count_sql is None}:
-            raise ConfigError("Pass either count_sql, or table and time_column. Nothing was sent.")
-        if not isinstance(self.max_records, int) or self.max_records < 1:
-            raise ConfigError(f"max_records must be a number of rows above zero, not {self.max_records!r}.")
-        self._zone()
-
-    def _zone(self) -> tzinfo:
-        try:
-            return UTC if self.time_zone == "UTC" else ZoneInfo(self.time_zone)
-        except (ValueError, ZoneInfoNotFoundError) as error:
-            raise ConfigError(f"There is no time zone {self.time_zone!r}; an example is 'Europe/Berlin'.") from error
-
-    def _check_query(self, whole: Slice, context: Context) -> None:
-        """Refuse a query that would count the wrong rows, before anything is sent."""
-        if self.count_sql is None:
-            self._query(whole, None, context)
-        else:
-            require_both_bounds(
-                "count_sql", partial(rendered, self, "count_sql", context), whole, self.granularity, self._zone()
-            )
-
-    def _count(self, hook: DbApiHook, context: Context, spans: Sequence[Slice]) -> list[int]:
-        """Count the rows of slices, one query for each, over one connection."""
-        self.log.info("Counting the rows of %d slices.", len(spans))
-        queries = [self._query(span, hook, context) for span in spans]
-        # Two rows are enough to see that a query is not a count.
-        found = hook.run(queries, handler=lambda cursor: cursor.fetchmany(2), split_statements=False, return_last=False)
-        return [read_count(rows, query) for rows, query in zip(cast("list[Any]", found), queries, strict=True)]
-
-    def _query(self, span: Slice, hook: DbApiHook | None, context: Context) -> str:
-        if self.count_sql is None:
-            names = cast("str", self.table), cast("str", self.time_column)
-            return count_query(*names, span, getattr(hook, "conn_type", None))
-        return rendered(self, "count_sql", context, span.start, span.end)
-
-    def _tell(self, plan: SlicePlan, whole: Slice) -> None:
-        if not plan.slices:
-            self.log.info("No slices: %s holds no rows. Queries: %d.", whole, plan.queries)
-        for line in plan.lines() if plan.slices else ():
-            self.log.info("%s", line)
-        if whole.end > datetime.now(UTC):
-            self.log.warning("The range ends in the future: rows that arrive after a slice is ingested will be missed.")
-        if plan.disagreements:
-            self.log.warning(
-                "The rows of %d slices do not add up; the first: %s. Rows came or went between the counts, or "
-                "count_sql does not count from window_start (inclusive) to window_end (exclusive).",
-                len(plan.disagreements),
-                plan.disagreements[0],
-            )
-        at_most = conf.getint("core", "max_map_length", fallback=1024)
-        if len(plan.slices) > at_most:
-            self.log.warning(
-                "There are %d slices, but Airflow maps a task over %d at most ([core] max_map_length), and fails this "
-                "one if there is a mapped task. Raise that, or plan a shorter range.",
-                len(plan.slices),
-                at_most,
-            )
+        return sql_hook(self.sql_conn_id, self.hook_params)

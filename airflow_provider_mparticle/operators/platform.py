@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_mparticle.failures import failing_by_cause
-from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.connection_form import DEFAULT_CONN_NAME
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -44,7 +43,7 @@ class MParticlePlatformOperator(BaseOperator):
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         response_filter: Callable[[Any], Any] | None = None,
-        mparticle_conn_id: str = MParticleHook.default_conn_name,
+        mparticle_conn_id: str = DEFAULT_CONN_NAME,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -57,10 +56,9 @@ class MParticlePlatformOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Make the call."""
-        with failing_by_cause():
-            data = MParticleHook(self.mparticle_conn_id).platform_request(
-                self.method, self.path, params=self.query, json=self.json
-            )
+        from airflow_provider_mparticle.tasks.platform import platform_request
+
+        data = platform_request(self.mparticle_conn_id, self.method, self.path, self.query, self.json)
         return self.response_filter(data) if self.response_filter else data
 
     def _own_params(self, params: Mapping[str, Any]) -> dict[str, Any]:

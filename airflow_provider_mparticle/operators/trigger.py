@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
-from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, conf
+from airflow.providers.common.compat.sdk import BaseOperator, conf
 
-from airflow_provider_mparticle.client.errors import ConfigError, RunFailedError, RunLostError
-from airflow_provider_mparticle.client.models import PipelineRun, RunId
-from airflow_provider_mparticle.dag_runs import clears, window_end
-from airflow_provider_mparticle.decision import IF_RUNNING, IfRunning, Move
-from airflow_provider_mparticle.failures import failing_by_cause, pass_gates
-from airflow_provider_mparticle.finding import Finder
-from airflow_provider_mparticle.gates import Gates, OnEmpty
-from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.outcome import Outcome
-from airflow_provider_mparticle.starting import Intent, Note, Start, Started
-from airflow_provider_mparticle.steps import drive
-from airflow_provider_mparticle.waiting import Watch, backstop, deadline_of, wait
-from airflow_provider_mparticle.windows import read_instant
+from airflow_provider_mparticle.connection_form import DEFAULT_CONN_NAME
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-# Under this key the task state store keeps what a task has noted about its run (Airflow 3.3 and later).
-INTENT_KEY = "mparticle_pipeline_run"
+    from airflow_provider_mparticle.client.models import RunId
+    from airflow_provider_mparticle.decision import IfRunning
+    from airflow_provider_mparticle.gates import OnEmpty
+    from airflow_provider_mparticle.tasks.trigger import TriggerTask
 
 
 class MParticleTriggerPipelineOperator(BaseOperator):
@@ -73,7 +60,7 @@ class MParticleTriggerPipelineOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("pipeline_id", "skip_if_covered", "mparticle_conn_id")
 
-    if_running_choices: Sequence[IfRunning] = IF_RUNNING
+    if_running_choices: Sequence[IfRunning] = ("fail", "wait", "attach", "skip")
 
     def __init__(
         self,
@@ -88,7 +75,7 @@ class MParticleTriggerPipelineOperator(BaseOperator):
         min_records: int | None = None,
         max_failed_ratio: float | None = None,
         on_empty: OnEmpty = "success",
-        mparticle_conn_id: str = MParticleHook.default_conn_name,
+        mparticle_conn_id: str = DEFAULT_CONN_NAME,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -104,41 +91,20 @@ class MParticleTriggerPipelineOperator(BaseOperator):
         self.on_empty = on_empty
         self.mparticle_conn_id = mparticle_conn_id
         self._pipeline_run_id: RunId | None = None
-        self._run_lengths: list[float] | None = None
-
-    @cached_property
-    def _hook(self) -> MParticleHook:
-        return MParticleHook(self.mparticle_conn_id)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start a run or find the one that is ours, then wait for it."""
-        with failing_by_cause():
-            self._check()
-            return self._start_and_wait(context, waiting_since=time.time())
-
-    def _check(self) -> None:
-        _one_of("if_running", self.if_running, self.if_running_choices)
-        _positive("poll_interval", self.poll_interval)
-        _positive("timeout", self.timeout)
-        if not self._gates.are_open and not self.wait_for_completion:
-            raise ConfigError(
-                "min_records, max_failed_ratio and on_empty look at a run that has ended, so they need "
-                "wait_for_completion=True. Nothing was sent to mParticle."
-            )
+        return self._task(context).execute()
 
     def execute_after_other_run(
         self, context: Context, event: Any = None, waiting_since: float | None = None
     ) -> dict[str, Any]:
         """Resume when somebody else's run has ended, however it did: start ours now."""
-        with failing_by_cause():
-            _still_in_time(Outcome.from_event(event))
-            # Airflow's dag.test() drops what was handed to defer().
-            return self._start_and_wait(context, waiting_since=waiting_since or time.time())
+        return self._task(context).execute_after_other_run(event, waiting_since)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Resume when the run has ended, or the deadline has come."""
-        with failing_by_cause():
-            return self._conclude(context, Outcome.from_event(event))
+        return self._task(context).execute_complete(event)
 
     def on_kill(self) -> None:
         """Say what becomes of the run: mParticle documents no way to cancel one."""
@@ -150,143 +116,7 @@ class MParticleTriggerPipelineOperator(BaseOperator):
                 self.pipeline_id,
             )
 
-    def _start_and_wait(self, context: Context, waiting_since: float) -> dict[str, Any]:
-        while (started := self._start(context)).move is Move.WAIT:
-            self._wait_for_other_run(started.pipeline_run_id, waiting_since)
-        if started.move is Move.COVERED and started.run:
-            self.log.info("Run %s has read all that is asked for, so nothing is started.", started.pipeline_run_id)
-            context["ti"].xcom_push(key="pipeline_run_id", value=started.pipeline_run_id)
-            return started.run.as_dict()
-        if started.move is Move.SKIP:
-            raise AirflowSkipException(
-                f"Pipeline {self.pipeline_id!r} has run {started.pipeline_run_id} in progress, and if_running='skip'."
-            )
-        self._pipeline_run_id = started.pipeline_run_id
-        self.log.info("Run %s of pipeline %r is ours.", started.pipeline_run_id, self.pipeline_id)
-        context["ti"].xcom_push(key="pipeline_run_id", value=started.pipeline_run_id)
-        if not self.wait_for_completion:
-            self._keep_finished(context)
-            return PipelineRun(self.pipeline_id, started.pipeline_run_id).as_dict()
-        deadline = self._deadline(min(started.intent.waiting_since or waiting_since, waiting_since))
-        return self._conclude(context, self._wait(started.pipeline_run_id, deadline, "execute_complete"))
+    def _task(self, context: Context) -> TriggerTask:
+        from airflow_provider_mparticle.tasks.trigger import TriggerTask
 
-    def _start(self, context: Context) -> Started:
-        start = self._new_start(context)
-        started = drive(start.steps(), partial(self._carry_out, context), time.sleep)
-        self._run_lengths = start.run_lengths_s
-        return started
-
-    def _carry_out(self, context: Context, step: Any) -> Any:
-        return self._keep(context, step) if isinstance(step, Note) else self._hook.send(step)
-
-    def _new_start(self, context: Context) -> Start:
-        return Start(
-            self.pipeline_id,
-            self.if_running,
-            max_tries=context["ti"].max_tries,
-            clear_number=clears(context),
-            now=time.time(),
-            kept=self._kept(context),
-            retry_since=self._retry_since(context),
-            covers=self._covers(context),
-            suffices=lambda run: self._gates.admit(run.as_dict()),
-        )
-
-    def _wait_for_other_run(self, pipeline_run_id: RunId, waiting_since: float) -> None:
-        self.log.info("Pipeline %r has run %s in progress; waiting for its end.", self.pipeline_id, pipeline_run_id)
-        outcome = self._wait(
-            pipeline_run_id, self._deadline(waiting_since), "execute_after_other_run", waiting_since=waiting_since
-        )
-        _still_in_time(outcome)
-
-    def _wait(self, pipeline_run_id: RunId, deadline: float, method_name: str, **kwargs: Any) -> Outcome:
-        watch = Watch(Finder(self.pipeline_id, pipeline_run_id), deadline, time.time(), self._run_lengths)
-        send = partial(self._hook.send, retry=False)
-        if not self.deferrable:
-            return drive(wait(watch, poll_interval_s=self.poll_interval, clock=time.time), send, time.sleep)
-        # A task that defers and is resumed at once can be failed by the scheduler, so look once before.
-        outcome, asked_pause_s = drive(watch.look(time.time), send, time.sleep)
-        if outcome:
-            return outcome
-        from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
-
-        trigger = MParticlePipelineRunTrigger.after_look(
-            self.mparticle_conn_id, watch, self.poll_interval, asked_pause_s
-        )
-        self.defer(trigger=trigger, method_name=method_name, kwargs=kwargs, timeout=backstop(deadline, time.time()))
-
-    def _conclude(self, context: Context, outcome: Outcome) -> dict[str, Any]:
-        run = outcome.result()
-        self.log.info("Run %s of pipeline %r ended well: %s", run["pipeline_run_id"], self.pipeline_id, run)
-        self._keep_finished(context)
-        pass_gates(self._gates, run)
-        return run
-
-    @property
-    def _gates(self) -> Gates:
-        return Gates(self.min_records, self.max_failed_ratio, self.on_empty)
-
-    def _covers(self, context: Context) -> datetime | None:
-        if self.skip_if_covered in (False, "False", None):  # a template renders to text
-            return None
-        if self.skip_if_covered in (True, "True"):
-            return window_end(context)
-        return read_instant(self.skip_if_covered, "skip_if_covered")
-
-    def _deadline(self, since: float) -> float:
-        return deadline_of(since, self.timeout, self.execution_timeout)
-
-    # What earlier tries noted, where Airflow has a task state store (3.3 and later)
-
-    def _kept(self, context: Context) -> Intent | None:
-        """Return what an earlier try has noted, if that counts for this one."""
-        noted = self._noted(context)
-        counts = noted and noted.counts_for(
-            self.pipeline_id, self._identity(context), context["ti"].max_tries, clears(context)
-        )
-        return noted if counts else None
-
-    def _noted(self, context: Context) -> Intent | None:
-        store = context.get("task_state_store")
-        stored: Any = store.get(INTENT_KEY) if store is not None else None
-        return Intent.from_json(stored) if stored else None
-
-    def _identity(self, context: Context) -> str | None:
-        """Return what tells one run from another of the same pipeline, for a task that asks for one of many."""
-        return None
-
-    def _keep(self, context: Context, note: Note) -> None:
-        if (store := context.get("task_state_store")) is None:
-            return
-        if note.intent:
-            store.set(INTENT_KEY, note.intent.as_json())
-        else:
-            store.delete(INTENT_KEY)
-
-    def _keep_finished(self, context: Context) -> None:
-        """Keep the note, marked: the worker may die before Airflow hears of the end, and the task run again."""
-        if intent := self._kept(context):
-            self._keep(context, Note(replace(intent, clear_number=clears(context), is_finished=True)))
-
-    def _retry_since(self, context: Context) -> datetime | None:
-        """Return, where there is no store, the instant since which a manual run may be an earlier try's."""
-        if context.get("task_state_store") is not None or context["ti"].try_number <= 1:
-            return None
-        began: datetime | None = context["dag_run"].start_date
-        return began
-
-
-def _still_in_time(outcome: Outcome) -> None:
-    """Let somebody else's run end as it likes; only what keeps ours from starting counts."""
-    if outcome.error and not isinstance(outcome.error, RunFailedError | RunLostError):
-        raise outcome.error
-
-
-def _one_of(name: str, value: object, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {value!r}. Nothing was sent to mParticle.")
-
-
-def _positive(name: str, value: float) -> None:
-    if value <= 0:
-        raise ConfigError(f"{name} must be a positive number of seconds, not {value!r}. Nothing was sent.")
+        return TriggerTask(self, context)

@@ -14,8 +14,8 @@ import airflow_provider_mparticle.client.aio  # noqa: F401 - now, rather than wh
 from airflow_provider_mparticle import outcome, starting
 from airflow_provider_mparticle.client import retrying
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.operators import trigger
 from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.tasks import trigger, waiting
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +28,9 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _mortal_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a worker die while it sleeps; nothing but the operators sleeps otherwise than before."""
-    monkeypatch.setattr(trigger, "time", SimpleNamespace(time=time.time, sleep=sleep_of_the_task))
+    """Let a worker die while it sleeps; nothing but the tasks sleeps otherwise than before."""
+    for module in (trigger, waiting):
+        monkeypatch.setattr(module, "time", SimpleNamespace(time=time.time, sleep=sleep_of_the_task))
 
 
 @pytest.fixture(params=[False, True], ids=["blocking", "deferrable"])

@@ -23,8 +23,9 @@ from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
 from airflow.triggers.base import BaseTrigger
 
-from airflow_provider_mparticle.operators.trigger import INTENT_KEY, MParticleTriggerPipelineOperator
+from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
 from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.tasks.trigger import INTENT_KEY
 
 # Parts of the simulator's paths. Only looks at one run go to the first: waiting uses it, starting does not.
 POLL = "/status/runs/"
@@ -267,7 +268,7 @@ _current: ContextVar[TaskRun] = ContextVar("_current")
 
 
 def sleep_of_the_task(seconds: float) -> None:
-    """Stand in for ``time.sleep`` in the operators, so that a worker can die while it waits."""
+    """Stand in for ``time.sleep`` in the tasks, so that a worker can die while it waits."""
     _current.get().sleep(seconds)
 
 

@@ -21,7 +21,7 @@ from airflow_provider_mparticle.client.errors import (
     StartAmbiguousError,
 )
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.operators.sync_slice import MParticleSyncSliceOperator
+from airflow_provider_mparticle.operators import MParticleSyncSliceOperator
 from airflow_provider_mparticle.simulator import Fault
 
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)

@@ -28,9 +28,10 @@ from airflow_provider_mparticle.client.kinds import KINDS
 from airflow_provider_mparticle.client.models import without_secrets
 from airflow_provider_mparticle.document import document_problems, load_document, parse_document
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.operators import MParticleApplyOperator, masking
+from airflow_provider_mparticle.operators import MParticleApplyOperator
 from airflow_provider_mparticle.planning import Plan, plan
 from airflow_provider_mparticle.simulator import Fault, Simulator
+from airflow_provider_mparticle.tasks import masking
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "tests" / "samples" / "workspace.yaml"

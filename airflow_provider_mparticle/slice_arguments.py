@@ -1,0 +1,65 @@
+"""
+How slices of history are asked for: limits, units and time zones.
+
+Operators check them while a DAG is parsed, so this loads next to nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, timedelta, tzinfo
+from typing import TYPE_CHECKING, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+if TYPE_CHECKING:
+    from airflow_provider_mparticle.client.errors import ConfigError
+
+# Records that one on-demand run ingests; contracts differ. Warehouse Sync overview, "Limits".
+MAX_RECORDS = 24_000_000
+
+CalendarUnit = Literal["hour", "day", "week", "month"]
+Granularity = CalendarUnit | timedelta
+CALENDAR_UNITS: tuple[CalendarUnit, ...] = get_args(CalendarUnit)
+
+
+def checked_granularity(granularity: Granularity) -> Granularity:
+    """
+    Return *granularity*.
+
+    :raises ConfigError: It is neither a unit of the calendar nor a duration above zero.
+    """
+    if granularity in CALENDAR_UNITS or (isinstance(granularity, timedelta) and granularity > timedelta(0)):
+        return granularity
+    raise _refusal(
+        f"granularity must be one of {', '.join(CALENDAR_UNITS)} or a timedelta above zero, not {granularity!r}. "
+        "Nothing was sent to mParticle."
+    )
+
+
+def check_counting(table: str | None, time_column: str | None, count_sql: str | None, max_records: int) -> None:
+    """
+    Refuse what does not say how to count rows, and up to which number.
+
+    :raises ConfigError: There is not exactly one way to count, or *max_records* is no number of rows.
+    """
+    if {table is not None, time_column is not None} != {count_sql is None}:
+        raise _refusal("Pass either count_sql, or table and time_column. Nothing was sent.")
+    if not isinstance(max_records, int) or max_records < 1:
+        raise _refusal(f"max_records must be a number of rows above zero, not {max_records!r}.")
+
+
+def zone_named(time_zone: str) -> tzinfo:
+    """
+    Return a time zone.
+
+    :raises ConfigError: There is none of that name.
+    """
+    try:
+        return UTC if time_zone == "UTC" else ZoneInfo(time_zone)
+    except (ValueError, ZoneInfoNotFoundError) as error:
+        raise _refusal(f"There is no time zone {time_zone!r}; an example is 'Europe/Berlin'.") from error
+
+
+def _refusal(message: str) -> ConfigError:
+    from airflow_provider_mparticle.client.errors import ConfigError
+
+    return ConfigError(message)

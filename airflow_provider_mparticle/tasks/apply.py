@@ -1,0 +1,68 @@
+"""Make a workspace what one document says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from airflow_provider_mparticle.applying import apply_plan, read_workspace, require_applicable
+from airflow_provider_mparticle.document import SUFFIXES, Document, check_document, load_document, parse_document
+from airflow_provider_mparticle.failures import failing_by_cause
+from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.planning import plan
+from airflow_provider_mparticle.tasks.masking import mask_secrets
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_mparticle.tasks.declared import ApplyOperator
+
+
+def apply_document(operator: ApplyOperator, context: Context) -> dict[str, Any]:
+    """Check, plan, and apply."""
+    with failing_by_cause():
+        document = _document(operator, context)
+        for problem in check_document(document):
+            operator.log.warning("%s.", problem)
+        hook = MParticleHook(operator.mparticle_conn_id)
+        planned = plan(document, read_workspace(hook), prune=operator.prune)
+        for line in planned.lines():
+            operator.log.info("%s", line)
+        require_applicable(planned)
+        if operator.is_dry_run:
+            return {"changed": not planned.is_empty, "dry_run": True, "steps": planned.as_dict()["steps"]}
+        return {"dry_run": False, **apply_plan(hook, planned)}
+
+
+def mask_secrets_of(spec: Mapping[str, Any] | str | Path) -> None:
+    """Tell Airflow the secrets that stand in the argument itself; a file is read later."""
+    mask_secrets(spec)
+    if _is_text(spec):
+        with failing_by_cause():
+            mask_secrets(parse_document(spec).content)
+
+
+def _document(operator: ApplyOperator, context: Context) -> Document:
+    """Read the document; the values of a file are rendered here, those of a dict were by Airflow."""
+    if isinstance(operator.spec, Mapping):
+        document = load_document(operator.spec)
+    elif _is_text(operator.spec):
+        document = parse_document(operator.spec)
+    else:
+        read = load_document(_found(operator, Path(operator.spec)))
+        document = Document(operator.render_template(read.content, context), read.origin)
+    mask_secrets(document.content)
+    return document
+
+
+def _is_text(spec: object) -> TypeGuard[str]:
+    """Tell whether this is a document's text, rather than a path to one or its content."""
+    return isinstance(spec, str) and not spec.endswith(SUFFIXES)
+
+
+def _found(operator: ApplyOperator, path: Path) -> Path:
+    """Look for a relative path where Airflow looks for templates: the DAG's folder, then its search path."""
+    loader = operator.get_template_env().loader
+    folders = [Path(folder) for folder in getattr(loader, "searchpath", ())]
+    return next((folder / path for folder in folders if (folder / path).exists()), path)

@@ -1,0 +1,152 @@
+"""Plan in which slices history is ingested, by counting rows in the warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+from airflow.providers.common.compat.sdk import AirflowException, BaseHook, conf
+
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.failures import failing_by_cause
+from airflow_provider_mparticle.slice_arguments import zone_named
+from airflow_provider_mparticle.slice_planning import SlicePlan, plan_slices, read_count
+from airflow_provider_mparticle.slice_sql import count_query, require_both_bounds
+from airflow_provider_mparticle.slice_templates import rendered
+from airflow_provider_mparticle.windows import Slice, read_instant
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection, Context
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+    from airflow_provider_mparticle.tasks.declared import PlanSlicesOperator
+
+# Types of connections whose own hook runs no SQL, though their provider has one that does: its arguments' name of the
+# connection, its module, its class.
+SQL_HOOKS = {
+    "databricks": ("databricks_conn_id", "airflow.providers.databricks.hooks.databricks_sql", "DatabricksSqlHook"),
+    "google_cloud_platform": ("gcp_conn_id", "airflow.providers.google.cloud.hooks.bigquery", "BigQueryHook"),
+}
+# BigQuery's hook takes SQL for the legacy dialect unless told otherwise.
+HOOK_PARAMS = {name: {"use_legacy_sql": False} for name in ("gcpbigquery", "google_cloud_platform")}
+
+
+class PlanSlicesTask:
+    """
+    One try of a task that plans slices.
+
+    :param operator: What the DAG declares.
+    :param context: Airflow's, of this try.
+    """
+
+    def __init__(self, operator: PlanSlicesOperator, context: Context) -> None:
+        self.operator = operator
+        self.context = context
+        self.log = operator.log
+
+    def execute(self) -> list[dict[str, str]]:
+        """Count, plan, and say so."""
+        with failing_by_cause():
+            whole = Slice(read_instant(self.operator.start, "start"), read_instant(self.operator.end, "end"))
+            self._check_query(whole)
+            plan = plan_slices(
+                whole,
+                partial(self._count, self.operator.get_db_hook()),
+                max_records=self.operator.max_records,
+                granularity=self.operator.granularity,
+                zone=zone_named(self.operator.time_zone),
+            )
+            self._tell(plan, whole)
+            self.context["ti"].xcom_push(key="report", value=plan.report())
+            plan.require_all_fit(self.operator.granularity)
+        return [one.span.as_dict() for one in plan.slices]
+
+    def _check_query(self, whole: Slice) -> None:
+        """Refuse a query that would count the wrong rows, before anything is sent."""
+        if self.operator.count_sql is None:
+            self._query(whole, None)
+        else:
+            zone = zone_named(self.operator.time_zone)
+            require_both_bounds("count_sql", self._rendered, whole, self.operator.granularity, zone)
+
+    def _count(self, hook: DbApiHook, spans: Sequence[Slice]) -> list[int]:
+        """Count the rows of slices, one query for each, over one connection."""
+        self.log.info("Counting the rows of %d slices.", len(spans))
+        queries = [self._query(span, hook) for span in spans]
+        # Two rows are enough to see that a query is not a count.
+        found = hook.run(queries, handler=lambda cursor: cursor.fetchmany(2), split_statements=False, return_last=False)
+        return [read_count(rows, query) for rows, query in zip(cast("list[Any]", found), queries, strict=True)]
+
+    def _query(self, span: Slice, hook: DbApiHook | None) -> str:
+        if self.operator.count_sql is None:
+            names = cast("str", self.operator.table), cast("str", self.operator.time_column)
+            return count_query(*names, span, getattr(hook, "conn_type", None))
+        return self._rendered(span.start, span.end)
+
+    def _rendered(self, window_start: datetime, window_end: datetime) -> str:
+        return rendered(self.operator, "count_sql", self.context, window_start, window_end)
+
+    def _tell(self, plan: SlicePlan, whole: Slice) -> None:
+        if not plan.slices:
+            self.log.info("No slices: %s holds no rows. Queries: %d.", whole, plan.queries)
+        for line in plan.lines() if plan.slices else ():
+            self.log.info("%s", line)
+        if whole.end > datetime.now(UTC):
+            self.log.warning("The range ends in the future: rows that arrive after a slice is ingested will be missed.")
+        if plan.disagreements:
+            self.log.warning(
+                "The rows of %d slices do not add up; the first: %s. Rows came or went between the counts, or "
+                "count_sql does not count from window_start (inclusive) to window_end (exclusive).",
+                len(plan.disagreements),
+                plan.disagreements[0],
+            )
+        at_most = conf.getint("core", "max_map_length", fallback=1024)
+        if len(plan.slices) > at_most:
+            self.log.warning(
+                "There are %d slices, but Airflow maps a task over %d at most ([core] max_map_length), and fails this "
+                "one if there is a mapped task. Raise that, or plan a shorter range.",
+                len(plan.slices),
+                at_most,
+            )
+
+
+def sql_hook(sql_conn_id: str, hook_params: Mapping[str, Any] | None) -> DbApiHook:
+    """
+    Return the hook that runs SQL over a connection.
+
+    :raises ConfigError: There is none, or a provider is not installed.
+    """
+    try:
+        from airflow.providers.common.sql.hooks.sql import DbApiHook
+    except ImportError as error:
+        raise ConfigError(
+            "Counting rows needs Airflow's common-sql provider: pip install "
+            f"'airflow-provider-mparticle[common-sql]'. ({error})"
+        ) from error
+    connection = BaseHook.get_connection(sql_conn_id)
+    hook = _hook_of(connection, sql_conn_id, hook_params or {})
+    if not isinstance(hook, DbApiHook):
+        raise ConfigError(
+            f"Connection {sql_conn_id!r} has the type {connection.conn_type!r}, and its hook "
+            f"{type(hook).__name__} runs no SQL: it has no get_records. Pass the connection to the warehouse as "
+            "sql_conn_id. Nothing was sent."
+        )
+    return hook
+
+
+def _hook_of(connection: Connection, sql_conn_id: str, hook_params: Mapping[str, Any]) -> Any:
+    conn_type = str(connection.conn_type)
+    hook_params = {**HOOK_PARAMS.get(conn_type, {}), **hook_params}
+    try:
+        if conn_type not in SQL_HOOKS:
+            return connection.get_hook(hook_params=hook_params)  # type: ignore[no-untyped-call]  # Airflow's
+        conn_id_name, module, name = SQL_HOOKS[conn_type]
+        return getattr(import_module(module), name)(**{conn_id_name: sql_conn_id}, **hook_params)
+    except (AirflowException, ImportError, TypeError) as error:
+        raise ConfigError(
+            f"Connection {sql_conn_id!r} of type {conn_type!r} has no hook to be had: {error}. Install its "
+            "provider, and check hook_params. Nothing was sent."
+        ) from error

@@ -1,0 +1,71 @@
+"""Make sure that a resource is there, or that it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_mparticle.client import endpoints
+from airflow_provider_mparticle.client.errors import ConfigError, NotFoundError
+from airflow_provider_mparticle.client.kinds import CONNECTION, KINDS, Kind
+from airflow_provider_mparticle.ensuring import checked, ensure
+from airflow_provider_mparticle.failures import failing_by_cause
+from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.resources import IF_EXISTS
+
+if TYPE_CHECKING:
+    from airflow_provider_mparticle.tasks.declared import CreateConnectionOperator, CreateOperator, DeleteOperator
+
+
+def ensure_resource(operator: CreateOperator, description: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the arguments, then create the resource or deal with the one that is there."""
+    return _ensured(MParticleHook(operator.mparticle_conn_id), operator, description)
+
+
+def ensure_connection(operator: CreateConnectionOperator, description: Mapping[str, Any]) -> dict[str, Any]:
+    """Do so with a connection, whose secrets may have to be written though nothing else differs."""
+    hook = MParticleHook(operator.mparticle_conn_id)
+    result = _ensured(hook, operator, description)
+    if not operator.write_secrets or operator.if_exists != "update" or result["changed"]:
+        return result
+    with failing_by_cause():
+        body = {name: value for name, value in checked(CONNECTION, description).items() if name != "id"}
+        hook.update_warehouse_connection(operator.connection_id, body)
+    operator.log.info("Connection %r: secrets written.", operator.connection_id)
+    return {**result, "changed": ["config"]}
+
+
+def delete_resource(operator: DeleteOperator) -> bool:
+    """Delete the resource; tell whether there was one."""
+    with failing_by_cause():
+        kind, hook = _kind_named(operator.kind), MParticleHook(operator.mparticle_conn_id)
+        try:
+            hook.send(endpoints.delete_resource(kind, operator.resource_id))
+        except NotFoundError as error:
+            if not operator.missing_ok:
+                raise
+            operator.log.info("%s That is fine with missing_ok=True.", error)
+            return False
+    return True
+
+
+def said_of(changed: list[str]) -> str:
+    """Say in the log which fields were set."""
+    return f"set {', '.join(changed)}" if changed else "no change"
+
+
+def _ensured(hook: MParticleHook, operator: CreateOperator, description: Mapping[str, Any]) -> dict[str, Any]:
+    with failing_by_cause():
+        if operator.if_exists not in IF_EXISTS:
+            raise ConfigError(f"if_exists must be one of {', '.join(IF_EXISTS)}, not {operator.if_exists!r}.")
+        kind = _kind_named(operator.kind)
+        resource, changed = ensure(hook, kind, checked(kind, description), operator.if_exists)
+    operator.log.info("%s %r: %s.", kind.title.capitalize(), resource.id, said_of(changed))
+    return {kind.name: resource.as_dict(), "changed": changed}
+
+
+def _kind_named(name: str) -> Kind[Any]:
+    kinds = {kind.name: kind for kind in KINDS}
+    if name not in kinds:
+        raise ConfigError(f"kind must be one of {', '.join(kinds)}, not {name!r}. Nothing was sent.")
+    return kinds[name]

@@ -1,0 +1,164 @@
+"""Sync one slice of history: write its SQL, start one run, wait for it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from airflow.exceptions import AirflowRescheduleException  # one class in Airflow 2 and 3, which compat does not name
+
+from airflow_provider_mparticle.claiming import Claim, Holder, IsActive
+from airflow_provider_mparticle.client.errors import (
+    ConfigError,
+    DataModelChangedError,
+    DataModelHeldError,
+    MParticleError,
+    RunFailedError,
+    RunLostError,
+)
+from airflow_provider_mparticle.client.kinds import DATA_MODEL
+from airflow_provider_mparticle.dag_runs import first_start, is_over, run_dates
+from airflow_provider_mparticle.ensuring import checked
+from airflow_provider_mparticle.outcome import Outcome
+from airflow_provider_mparticle.rhythm import jittered
+from airflow_provider_mparticle.slice_arguments import checked_granularity
+from airflow_provider_mparticle.slice_sql import require_both_bounds, restricted
+from airflow_provider_mparticle.slice_templates import rendered
+from airflow_provider_mparticle.starting import Intent, Note, Start, Started
+from airflow_provider_mparticle.steps import drive
+from airflow_provider_mparticle.tasks.trigger import TriggerTask
+from airflow_provider_mparticle.windows import DATES_ALONE, Slice, slice_of_dag_run
+
+if TYPE_CHECKING:
+    from airflow_provider_mparticle.tasks.declared import SyncSliceOperator
+
+
+class SyncSliceTask(TriggerTask):
+    """A run that reads one slice, while the data model holds the SQL of that slice."""
+
+    operator: SyncSliceOperator
+
+    def _check(self) -> None:
+        super()._check()
+        if self.operator.granularity is not None:
+            checked_granularity(self.operator.granularity)
+
+    def _start_and_wait(self, waiting_since: float) -> dict[str, Any]:
+        try:
+            return super()._start_and_wait(waiting_since)
+        except DataModelHeldError as error:
+            self._give_way(error)
+            raise
+
+    def _give_way(self, error: DataModelHeldError) -> None:
+        """Free the slot for the task that holds the data model, and come back later, until the deadline."""
+        if time.time() < self._deadline(first_start(self.context).timestamp()):
+            self.log.info("%s It looks again in %g s.", error, self.operator.poll_interval)
+            raise _come_back_in(self.operator.poll_interval) from error
+
+    def _carry_out(self, step: Any) -> Any:
+        if isinstance(step, IsActive):
+            return not is_over(self.context, **vars(step.holder))
+        return super()._carry_out(step)
+
+    def _start(self) -> Started:
+        started = super()._start()
+        self.context["ti"].xcom_push(key="slice", value=self._window.as_dict())
+        return started
+
+    def _new_start(self) -> Start:
+        start = super()._new_start()
+        start.claim = self._claim()
+        return start
+
+    def _conclude(self, outcome: Outcome) -> dict[str, Any]:
+        noted = self._kept()
+        self._forget_if_over(outcome, noted)
+        run = outcome.result()
+        if noted is None or not noted.is_finished:
+            try:
+                self._check_run(run)
+            except DataModelChangedError:
+                self._keep(Note(None))  # a clear has to sync the slice anew, not to find this run again
+                raise
+        return {**self._window.as_dict(), **super()._conclude(outcome)}
+
+    def _check_run(self, run: dict[str, Any]) -> None:
+        """Look whether the SQL still stands; an unreachable mParticle does not make a failure of a run that is fine."""
+        deadline = self._deadline(time.time())
+        while True:
+            try:
+                drive(self._claim().check_run(run), self._hook.send, time.sleep)
+                return
+            except MParticleError as error:
+                if not error.is_passing or time.time() >= deadline:
+                    raise
+                self.log.warning("%s The run has ended well; looking again at the data model.", error)
+            time.sleep(jittered(self.operator.poll_interval / 2))
+
+    def _forget_if_over(self, outcome: Outcome, noted: Intent | None) -> None:
+        """See to it that a task that is cleared does not find a run again that failed or is lost."""
+        if isinstance(outcome.error, RunFailedError):
+            self._keep(Note(None))
+        elif isinstance(outcome.error, RunLostError) and noted:
+            self._keep(Note(replace(noted, is_lost=True)))
+
+    # The slice and its SQL
+
+    def _identity(self) -> str:
+        return self._window.isoformat()
+
+    @cached_property
+    def _window(self) -> Slice:
+        """The slice; a retry stays with the one of the first try, even if templates render otherwise now."""
+        return self._noted_slice() or self._slice_of_dag_run()
+
+    def _noted_slice(self) -> Slice | None:
+        noted = self._noted()
+        is_retry = noted and not noted.is_finished and noted.max_tries == self.context["ti"].max_tries
+        return Slice.fromisoformat(noted.window) if noted and noted.window and is_retry else None
+
+    def _slice_of_dag_run(self) -> Slice:
+        operator = self.operator
+        found, origin = slice_of_dag_run(
+            operator.window_start, operator.window_end, operator.granularity, run_dates(self.context)
+        )
+        if found.end > datetime.now(UTC) and origin in DATES_ALONE:
+            raise ConfigError(
+                f"Slice {found}, taken from {origin}, is not over, so rows that arrive later would be missed. Run the "
+                "DAG when the slice is over: give it a timetable with data intervals (CronDataIntervalTimetable), or "
+                "pass window_start and window_end. Nothing was sent to mParticle."
+            )
+        self.log.info("Slice %s, taken from %s.", found, origin)
+        return found
+
+    def _claim(self) -> Claim:
+        ti = self.context["ti"]
+        holder = Holder(ti.dag_id, ti.task_id, ti.run_id, -1 if ti.map_index is None else ti.map_index)
+        return Claim(self.operator.pipeline_id, self.operator.data_model_id, self._query, holder, self._window)
+
+    @cached_property
+    def _query(self) -> str:
+        window, time_column = self._window, self.operator.time_column
+        render = partial(rendered, self.operator, "sql", self.context)
+        if time_column:
+            sql = restricted(render(window.start, window.end), time_column, window, self._service_provider())
+        else:
+            require_both_bounds("sql", render, window, window.end - window.start)
+            sql = render(window.start, window.end)
+        checked(DATA_MODEL, {"id": self.operator.data_model_id, "config": {"sql_query": sql}}, is_whole=False)
+        return sql
+
+    def _service_provider(self) -> str | None:
+        pipeline = self._hook.get_pipeline(self.operator.pipeline_id)
+        if pipeline.connection_id is None:
+            return None
+        return self._hook.get_warehouse_connection(pipeline.connection_id).service_provider
+
+
+def _come_back_in(seconds: float) -> AirflowRescheduleException:
+    at = datetime.now(UTC) + timedelta(seconds=seconds)
+    return AirflowRescheduleException(at)  # type: ignore[no-untyped-call]  # Airflow leaves it unannotated
