@@ -7,7 +7,7 @@ GROUP := dev
 # Most tests wait for the simulator's clock, so four run at a time on two cores; a file stays together.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
 
-.PHONY: help demo test unit test-airflow-2 run-airflow-2 chaos backfill lint clean
+.PHONY: help demo test unit test-airflow-2 run-airflow-2 chaos backfill soak lint clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ chaos: $(VENV)/ready ## Kill workers and the triggerer of a real Airflow, take m
 
 backfill: $(VENV)/ready ## Ingest history by Airflow's own backfill, with failing runs and killed workers
 	@$(BIN)/python -m dev.backfill
+
+soak: $(VENV)/ready ## Let 1,000 deferred tasks wait on a real triggerer while answers fail
+	@$(BIN)/python -m dev.soak
 
 lint: $(VENV)/ready ## Check style and types
 	@$(BIN)/ruff check .

@@ -90,6 +90,9 @@ def _pipeline_routes(simulator: Simulator) -> list[Route]:
     def add_run(request: Request, pipeline_id: str) -> Answer:
         return json_answer(_called(simulator.add_run, pipeline_id, **_fields(request)))
 
+    def end_runs(request: Request) -> Answer:
+        return json_answer({"ended": _called(simulator.end_runs, **_fields(request))})
+
     def script(request: Request, pipeline_id: str) -> Answer:
         _called(simulator.script_next_run, pipeline_id, **_fields(request))
         return json_answer({"scripted": pipeline_id})
@@ -99,6 +102,7 @@ def _pipeline_routes(simulator: Simulator) -> list[Route]:
         Route("POST", BASE + "/pipelines", add_pipeline),
         Route("POST", one + "/runs", add_run),
         Route("POST", one + "/script", script),
+        Route("POST", BASE + "/runs/end", end_runs),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,8 +18,9 @@ class Fault:
     """
     Something that goes wrong with the requests it matches.
 
-    Only one fault acts on a request: the oldest that matches and is due. So two faults for the same path act
-    one after the other. With several effects at once, *lose* wins over *status*, and *latency_s* joins any.
+    Only one fault acts on a request: the oldest that matches, is due and, with a *share*, is drawn. So two faults for
+    the same path act one after the other. With several effects at once, *lose* wins over *status*, and *latency_s*
+    joins any.
     """
 
     method: str | None = None
@@ -54,6 +56,12 @@ class Fault:
 
     skip: int = 0
     """How many matching requests pass before it acts. Those on which an older fault acts do not count."""
+
+    share: float = 1.0
+    """
+    On which share of the requests it acts, drawn for each: ``0.01`` is one in a hundred, now and then. It is drawn
+    after *skip* and before *times*. :class:`.simulator.Simulator` has the seed of all draws.
+    """
 
     after: bool = False
     """With *status*: do the work first, then answer *status* all the same ("accepted, but answered 502")."""
@@ -96,6 +104,7 @@ def _problems(fault: Fault) -> list[str]:
         "method must be in capitals, or None for any": fault.method is None or str(fault.method).isupper(),
         "times must be at least 1, or None for ever": fault.times is None or fault.times >= 1,
         "skip must not be negative": fault.skip >= 0,
+        "share must be above 0, and 1 at most": 0 < fault.share <= 1,
         "latency_s must not be negative": fault.latency_s >= 0,
         "lose must be 'before' or 'after'": fault.lose in (None, "before", "after"),
         "status must be between 200 and 599": fault.status is None or 200 <= fault.status <= 599,
@@ -124,10 +133,15 @@ class _Armed:
 
 
 class Faults:
-    """The faults waiting for their requests, oldest first. Not thread-safe: the caller holds the lock."""
+    """
+    The faults waiting for their requests, oldest first. Not thread-safe: the caller holds the lock.
 
-    def __init__(self) -> None:
+    :param seed: Of the draws for faults with a share.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
         self._armed: list[_Armed] = []
+        self._random = random.Random(seed)  # noqa: S311 - not for secrets
 
     def add(self, fault: Fault) -> None:
         """Arm a fault."""
@@ -144,6 +158,8 @@ class Faults:
                 continue
             if armed.to_skip:
                 armed.to_skip -= 1
+                continue
+            if armed.fault.share < 1 and self._random.random() >= armed.fault.share:
                 continue
             self._use(armed)
             return armed.fault
@@ -165,6 +181,7 @@ class Faults:
                 "status": armed.fault.status,
                 "lose": armed.fault.lose,
                 "latency_s": armed.fault.latency_s,
+                "share": armed.fault.share,
                 "to_skip": armed.to_skip,
                 "times_left": armed.left,
             }

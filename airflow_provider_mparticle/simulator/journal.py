@@ -28,7 +28,7 @@ class Journal:
         self._entries: list[JsonObject] = []
 
     def add(self, request: Request, at: float) -> JsonObject:
-        """Record a request as it arrives; its status is filled in when it is answered."""
+        """Record a request as it arrives; what became of it is filled in later."""
         entry: JsonObject = {
             "method": request.method,
             "path": request.path,
@@ -36,6 +36,7 @@ class Journal:
             "headers": {k: v for k, v in request.headers.items() if k not in _SECRET_HEADERS},
             "body": without_secrets(request.json_or_none()),
             "status": None,
+            "fault": False,
             "at": at,
         }
         self._entries.append(entry)

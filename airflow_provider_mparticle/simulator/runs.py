@@ -16,7 +16,7 @@ Assumed, the documentation does not say:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_mparticle.simulator.instants import cut, iso
@@ -51,7 +51,7 @@ class Script:
 
 @dataclass(eq=False)
 class Run:
-    """One run. Instants are Unix times cut to milliseconds. Nothing of it changes but its reading."""
+    """One run. Instants are Unix times cut to ms. Nothing of it changes but its reading, until it is made to end."""
 
     run_id: int
     pipeline_id: str
@@ -112,6 +112,18 @@ class Run:
         if not self.ended(now):
             return None
         return cut(self.started + sum(seconds or 0.0 for _, seconds in self.script.steps[:-1]))
+
+    def end(self, now: float, word: str) -> None:
+        """Let the run end at an instant, whatever its script says of the time after it."""
+        begin = self.started
+        lived: list[Step] = []
+        for name, seconds in self.script.steps:
+            if begin > now:
+                break
+            lasts_s = math.inf if seconds is None else seconds
+            lived.append((name, min(lasts_s, now - begin)))
+            begin += lasts_s
+        self.script = replace(self.script, steps=(*lived, (word, None)))
 
     def records(self, now: float) -> tuple[int | None, int | None]:
         """How many records succeeded and failed; unknown until the run has ended."""

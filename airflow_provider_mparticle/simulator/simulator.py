@@ -48,6 +48,7 @@ class Simulator:
         is made if it is missing. None: they are in memory.
     :param from_is_inclusive: Whether an incremental pipeline's first run reads rows exactly at ``sync_mode.from``.
         Assumed; the documentation says "everything after".
+    :param fault_seed: Of the draws for faults with a share: the same requests in the same order meet the same faults.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Simulator:
         client_secret: str = "simulator-secret",  # noqa: S107 - opens nothing but the simulator
         warehouse_path: str | Path | None = None,
         from_is_inclusive: bool = True,
+        fault_seed: int = 0,
     ) -> None:
         habits = Habits(run_s, layout, run_routes, trigger_answer, status_404_s, from_is_inclusive)
         self.workspace_id = workspace_id
@@ -73,7 +75,7 @@ class Simulator:
         self._tokens = Tokens(client_id, client_secret, token_lifetime_s, time.time)
         self._service = Service(self._tokens, self._build_router())
         self._control = control.build_router(self)
-        self._faults = Faults()
+        self._faults = Faults(fault_seed)
         self._journal = Journal()
         self._lock = threading.RLock()  # around all of the above; never held while waiting
         self._stopping = threading.Event()
@@ -232,6 +234,15 @@ class Simulator:
                 vanish_after_s=vanish_after_s,
             )
 
+    def end_runs(self, state: Literal["success", "failed"] = "success") -> int:
+        """
+        End every run in progress now, however long it would have taken, and return how many those were.
+
+        So a test can hold runs (``run_s`` or a script without an end) until it has seen what it waits for.
+        """
+        with self._lock:
+            return self._workspace.end_runs(state)
+
     def starts(self, pipeline_id: str) -> int:
         """How many runs of this pipeline were started through the trigger route."""
         with self._lock:
@@ -308,7 +319,11 @@ class Simulator:
 
     @property
     def requests(self) -> list[JsonObject]:
-        """The requests received, oldest first, without secrets; status is None while or if unanswered."""
+        """
+        The requests received, oldest first, without secrets.
+
+        *status* is None while or if unanswered; *fault* tells whether a fault acted.
+        """
         with self._lock:
             return self._journal.entries()
 
@@ -355,6 +370,7 @@ class Simulator:
         with self._lock:
             entry = self._journal.add(request, time.time())
             fault = self._faults.take(request)
+            entry["fault"] = fault is not None
         answer = fault.act(request, self._work) if fault else self._work(request)
         if fault and fault.latency_s and self._stopping.wait(fault.latency_s):
             return None  # stopped meanwhile: an API that is down answers nobody

@@ -33,6 +33,7 @@ from airflow_provider_mparticle.simulator.reading import read, window
 from airflow_provider_mparticle.simulator.ready_made import ready_made
 from airflow_provider_mparticle.simulator.resources import Kind, Resources
 from airflow_provider_mparticle.simulator.runs import (
+    END_WORDS,
     Run,
     Script,
     read_errors,
@@ -226,6 +227,16 @@ class Workspace:
         script = Script(steps, read_errors(errors), successful_records, failed_records)
         run = self._append(pipeline_id, script, type, started, times)
         return run_v2(run, self._now())
+
+    def end_runs(self, state: str) -> int:
+        """End every run in progress now, and return how many those were."""
+        if str(state).lower() not in END_WORDS:
+            raise Refusal(400, f"state must be one of {', '.join(END_WORDS)}.")
+        now = self._now()
+        ours = [run for run in self._made if run.in_progress(now)]
+        for run in ours:
+            run.end(now, state)
+        return len(ours)
 
     # The warehouse
 

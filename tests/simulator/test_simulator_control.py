@@ -75,6 +75,16 @@ def test_pipelines_runs_and_scripts_can_be_added(simulator, caller, control):
     assert ["failed", "odd"] == [one["status"] for one in simulator.runs("people")]
 
 
+def test_runs_can_be_ended(simulator, caller, control):
+    """Who plays need not wait."""
+    simulator.script_next_run("orders", [("running", None)])
+    caller.trigger()
+
+    answer = control("POST", "/runs/end", '{"state": "failed"}')
+
+    assert ({"ended": 1}, "failed") == (answer.json(), simulator.runs("orders")[0]["status"])
+
+
 def test_rows_can_be_added_and_counted(caller, simulator, control):
     """What a pipeline ingested can be seen from another process."""
     rows = '[{"id": 1, "email": "a@x", "updated_at": "x"}, {"id": 2, "email": "b@x", "updated_at": "y"}]'
@@ -112,6 +122,8 @@ def test_rows_can_be_counted_for_one_pipeline(simulator, control):
         ("/pipelines/orders/script", '{"states": []}', 400),
         ("/pipelines/orders/script", '{"states": [1]}', 400),
         ("/pipelines/orders/script", '{"colour": 1}', 400),
+        ("/runs/end", '{"state": "running"}', 400),
+        ("/runs/end", '{"state": 5}', 400),
         ("/credentials", '{"colour": 1}', 400),
         ("/sources", "{}", 400),
         ("/sources", '{"table": "t", "rows": 5}', 400),

@@ -8,6 +8,8 @@ import pytest
 import requests
 
 from airflow_provider_mparticle.simulator import Fault
+from airflow_provider_mparticle.simulator.faults import Faults
+from airflow_provider_mparticle.simulator.messages import Request
 
 
 def test_a_status_is_answered_instead_of_the_work(simulator, caller):
@@ -53,6 +55,59 @@ def test_a_fault_without_a_number_acts_until_it_is_cleared(simulator, caller):
     simulator.clear_faults()
 
     assert ({503}, 200) == (set(down), caller.status().status_code)
+
+
+def test_a_fault_with_a_share_acts_now_and_then(simulator, caller):
+    """An API that answers most requests is harder on a client than one that is down."""
+    simulator.inject(Fault(path="/status", status=503, times=None, share=0.2))
+
+    seen = [caller.status().status_code for _ in range(200)]
+
+    assert {200, 503} == set(seen)
+    assert 20 <= seen.count(503) <= 60
+
+
+def test_the_same_seed_draws_the_same_faults():
+    """A test that failed can be repeated."""
+
+    def drawn(seed):
+        faults = Faults(seed)
+        faults.add(Fault(status=503, times=None, share=0.3))
+        return [faults.take(Request("GET", "/status")) is not None for _ in range(100)]
+
+    assert drawn(1) == drawn(1)
+    assert drawn(1) != drawn(2)
+
+
+def test_a_fault_with_a_share_still_counts_its_times(simulator, caller):
+    """It acts on so many requests, whichever those are; then it is over."""
+    simulator.inject(Fault(path="/status", status=503, times=2, share=0.5))
+
+    seen = [caller.status().status_code for _ in range(60)]
+
+    assert 2 == seen.count(503)
+
+
+def test_a_fault_that_is_not_drawn_leaves_the_request_to_the_next(simulator, caller):
+    """Several faults with a share make a mixture."""
+    for status in (500, 503):
+        simulator.inject(Fault(path="/status", status=status, times=None, share=0.3))
+
+    assert {200, 500, 503} == {caller.status().status_code for _ in range(100)}
+
+
+def test_the_journal_tells_on_which_requests_a_fault_acted(simulator, caller):
+    """A malformed answer has the usual status, and a lost one none."""
+    simulator.inject(Fault(path="/status", body="<html>"))
+    simulator.inject(Fault(path="/trigger", lose="after"))
+    caller.status()
+    with pytest.raises(requests.ConnectionError):
+        caller.trigger()
+    caller.status()
+
+    seen = [(entry["status"], entry["fault"]) for entry in simulator.requests[1:]]
+
+    assert [(200, True), (None, True), (200, False)] == seen
 
 
 def test_faults_for_the_same_path_act_one_after_the_other(simulator, caller):
@@ -144,6 +199,8 @@ def test_the_login_can_fail_too(simulator, caller):
         {"times": 0},
         {"skip": -1},
         {"latency_s": -1},
+        {"share": 0},
+        {"share": 1.5},
         {"lose": "maybe"},
         {"status": 99},
         {"after": True},

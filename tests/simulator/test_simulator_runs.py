@@ -126,6 +126,38 @@ def test_a_scripted_run_says_its_words_and_keeps_the_last_one(simulator, caller)
     assert (7, 2) == (run["successful_records"], run["failed_records"])
 
 
+@pytest.mark.parametrize("state", ["success", "failed"])
+def test_runs_in_progress_can_be_ended_at_once(simulator, caller, state):
+    """A test holds a run without an end until it has seen what it waits for."""
+    simulator.add_pipeline("people")
+    simulator.script_next_run("orders", [("running", None)])
+    simulator.script_next_run("people", [("success", None)])
+    caller.trigger("people")
+    run_id = caller.trigger().json()["pipeline_run_id"]
+
+    ended = simulator.end_runs(state)
+
+    assert (1, 0) == (ended, simulator.end_runs())
+    assert state == caller.run(run_id).json()["status"]
+    assert 200 == caller.trigger().status_code
+
+
+def test_an_ended_run_keeps_the_words_that_it_has_lived_through():
+    """It ends at the instant of the call, not of its script, and reads the warehouse then at the latest."""
+    clock = Clock()
+    workspace = Workspace(1, Habits(run_s=1000), clock)
+    workspace.add_pipeline("orders")
+    run = workspace.trigger("orders")
+    clock.now += 150
+    before = workspace.show(run)["status"]
+    workspace.end_runs("success")
+    clock.now += 1000
+
+    assert ("queued", "success") == (before, workspace.show(run)["status"])
+    assert iso(1_750_000_150.0) == workspace.show(run)["ended_on"]
+    assert 1_750_000_150.0 == run.reads_on
+
+
 def test_scripts_are_used_one_after_the_other_and_then_the_usual_one(caller, simulator):
     """A test can say how a first and a second try go."""
     simulator.script_next_run("orders", [("failed", None)])
