@@ -7,7 +7,7 @@ GROUP := dev
 # Most tests wait for the simulator's clock, so four run at a time on two cores; a file stays together.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
 
-.PHONY: help demo test unit test-airflow-2 run-airflow-2 chaos backfill soak lint clean
+.PHONY: help demo test unit test-airflow-2 run-airflow-2 chaos backfill soak bench lint clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,10 +43,14 @@ backfill: $(VENV)/ready ## Ingest history by Airflow's own backfill, with failin
 soak: $(VENV)/ready ## Let 1,000 deferred tasks wait on a real triggerer while answers fail
 	@$(BIN)/python -m dev.soak
 
+bench: $(VENV)/ready ## Measure beside other providers, each in an environment of its own, and write a report
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
+	@$(BIN)/python -m benchmarks
+
 lint: $(VENV)/ready ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
 clean: ## Remove everything that was made
-	@rm -rf .venv* .demo .mypy_cache .pytest_cache .ruff_cache dist *.egg-info
+	@rm -rf .venv* .demo .bench .mypy_cache .pytest_cache .ruff_cache dist *.egg-info

@@ -1,0 +1,129 @@
+"""
+A fast fake of every measured provider's API, in a process of its own, on loopback: ``python -m benchmarks.api``.
+
+It prints two URLs as JSON: that of the API, and that of the desk where a measurement begins (``POST /begin``, with its
+habits) and reads what was counted since (``GET /counts``, ``GET /paths``). The desk has a port of its own, so that
+whoever asks there does not count. All is plain HTTP, so what TLS costs for each connection is left out for everybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from benchmarks.dialects import TOKEN, Route, routes
+from benchmarks.runs import Habits, Runs
+
+# How many connections may wait to be accepted: those of a thousand triggers, all at once.
+BACKLOG = 4096
+# So many paths are remembered; no measurement needs more.
+MOST_PATHS = 50_000
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class FakeApi:
+    """Answers in every dialect, and counts."""
+
+    def __init__(self) -> None:
+        self.begin(Habits())
+
+    def begin(self, habits: Habits) -> None:
+        """Take on habits, and forget all that was."""
+        self.runs = Runs(habits)
+        self.requests: Counter[str] = Counter()
+        self.paths: list[str] = []
+        self.tcp_connections = 0
+
+    def counts(self) -> dict[str, Any]:
+        """Return what was counted; logins are no requests here."""
+        return {
+            "requests": self.requests.total() - self.requests[TOKEN],
+            "tokens": self.requests[TOKEN],
+            "by_kind": dict(self.requests),
+            "tcp_connections": self.tcp_connections,
+            "runs_looked_at": len(self.runs.looks),
+        }
+
+    def application(self) -> web.Application:
+        """Return the API."""
+        application = web.Application()
+        for route in routes(lambda: self.runs):
+            application.router.add_route(route.method, route.path, self._handler(route))
+        unknown = Route("*", "/{path:.*}", "unknown route", lambda request: (404, {"path": request.path}))
+        application.router.add_route(unknown.method, unknown.path, self._handler(unknown))
+        return application
+
+    def desk(self) -> web.Application:
+        """Return the desk."""
+
+        async def begin(request: web.Request) -> web.Response:
+            self.begin(Habits(**await request.json()))
+            return web.json_response({})
+
+        async def counts(_: web.Request) -> web.Response:
+            return web.json_response(self.counts())
+
+        async def paths(_: web.Request) -> web.Response:
+            return web.json_response(self.paths)
+
+        desk = web.Application()
+        desk.add_routes([web.post("/begin", begin), web.get("/counts", counts), web.get("/paths", paths)])
+        return desk
+
+    def note_connection(self) -> None:
+        """Count a TCP connection."""
+        self.tcp_connections += 1
+
+    def _handler(self, route: Route) -> Handler:
+        async def handle(request: web.Request) -> web.Response:
+            self.requests[route.kind] += 1
+            if route.method == "GET" and len(self.paths) < MOST_PATHS:
+                self.paths.append(request.path_qs)
+            await asyncio.sleep(self.runs.habits.latency_s)
+            status, answer = route.answer(request)
+            return web.json_response(answer, status=status)
+
+        return handle
+
+
+async def serve(application: web.Application, on_connection: Callable[[], None] = lambda: None) -> str:
+    """Serve an application at a free port of loopback, and return its URL."""
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+
+    def protocol() -> asyncio.Protocol:
+        on_connection()
+        return runner.server()
+
+    listening = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0, backlog=BACKLOG)
+    return f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+
+
+async def main() -> None:
+    """Serve until the process is told to end, or whoever started it is gone."""
+    api = FakeApi()
+    urls = {"url": await serve(api.application(), api.note_connection), "desk": await serve(api.desk())}
+    print(json.dumps(urls), flush=True)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.run_in_executor(None, _wait_for_parent, lambda: loop.call_soon_threadsafe(stop.set))
+    await stop.wait()
+
+
+def _wait_for_parent(then: Callable[[], object]) -> None:
+    """Wait for the end of standard input, which whoever started this process holds open."""
+    sys.stdin.read()
+    then()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

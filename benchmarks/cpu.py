@@ -1,0 +1,91 @@
+"""
+The processor time of one poll, from the pause before it to the decision after it.
+
+Beside ours, in the same process and taking turns with it, runs a bare aiohttp loop that sends the very GETs that our
+triggers have just sent, decodes their JSON, and pauses between them like the triggers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+from benchmarks import peers
+from benchmarks.desk import Desk
+from benchmarks.environments import Environment, MeasurementError
+from benchmarks.triggerer import Triggerer
+
+TRIGGERS = 50
+LOOKS = 20
+ROUNDS = 5
+# Short, so that the loop always has something to do.
+POLL_INTERVAL_S = 0.01
+WITHIN_S = 60.0
+
+Figures = dict[str, Any]
+
+
+def results(environments: list[Environment], api: Desk) -> dict[str, list[Figures]]:
+    """Return the figures of each round, by provider."""
+    return {environment.name: _measure(environment, api) for environment in environments}
+
+
+def _measure(environment: Environment, api: Desk) -> list[Figures]:
+    try:
+        rounds: list[Figures] = environment.run("cpu", api, killed_after_s=3 * WITHIN_S)["rounds"]
+    except MeasurementError as error:
+        return [{"error": str(error)}]
+    return rounds
+
+
+def inside(name: str, api: Desk) -> Figures:
+    """Measure in the environment of a provider."""
+    return {"rounds": asyncio.run(_rounds(name, api))}
+
+
+async def _rounds(name: str, api: Desk) -> list[Figures]:
+    warm_up = await _triggers(name, api, triggers=1)
+    if "error" in warm_up:
+        return [warm_up]
+    rounds = []
+    for _ in range(ROUNDS):
+        figures = await _triggers(name, api, TRIGGERS)
+        if name == peers.OURS:
+            paths = await asyncio.to_thread(api.paths)
+            figures["bare_cpu_s"] = await _bare(api, paths) / len(paths)
+        rounds.append(figures)
+    return rounds
+
+
+async def _triggers(name: str, api: Desk, triggers: int) -> Figures:
+    await asyncio.to_thread(api.begin, looks=LOOKS)
+    triggerer = Triggerer(name, api.url, POLL_INTERVAL_S)
+    await triggerer.load()
+    began = time.process_time()
+    await triggerer.start(range(1, triggers + 1))
+    troubles = await triggerer.finish(WITHIN_S)
+    used_s = time.process_time() - began
+    if troubles:
+        return {"error": f"{len(troubles)} of {triggers} triggers: {troubles[0]}"}
+    counts = await asyncio.to_thread(api.counts)
+    return {"cpu_s": used_s / counts["requests"], "requests": counts["requests"]}
+
+
+async def _bare(api: Desk, paths: list[str]) -> float:
+    """Send the same GETs by as many loops as there were triggers; return the processor time of all, in seconds."""
+    import aiohttp
+
+    await asyncio.to_thread(api.begin, looks=LOOKS)
+
+    async def look(session: aiohttp.ClientSession, mine: list[str]) -> None:
+        for path in mine:
+            await asyncio.sleep(POLL_INTERVAL_S)
+            async with session.get(f"{api.url}{path}", headers={"Authorization": "Bearer of-the-fake-api"}) as answer:
+                json.loads(await answer.read())
+
+    began = time.process_time()
+    async with aiohttp.ClientSession() as session:
+        await asyncio.gather(*(look(session, paths[start::TRIGGERS]) for start in range(TRIGGERS)))
+    return time.process_time() - began

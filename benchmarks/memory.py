@@ -1,0 +1,65 @@
+"""How much more memory a triggerer process holds for each further run that it waits for: growth of its resident set."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import Any
+
+from benchmarks import peers
+from benchmarks.desk import Desk
+from benchmarks.environments import Environment, MeasurementError
+from benchmarks.meter import resident_bytes
+from benchmarks.triggerer import Triggerer
+
+REPETITIONS = 3
+POLL_INTERVAL_S = 60.0
+WITHIN_S = 60.0
+
+Figures = dict[str, Any]
+
+
+def results(environments: list[Environment], api: Desk) -> dict[str, list[Figures]]:
+    """Return the figures by provider: several of ours, one of each peer."""
+    return {
+        environment.name: [
+            _measure(environment, api) for _ in range(REPETITIONS if environment.name == peers.OURS else 1)
+        ]
+        for environment in environments
+    }
+
+
+def _measure(environment: Environment, api: Desk) -> Figures:
+    api.begin()
+    try:
+        return environment.run("memory", api, killed_after_s=3 * WITHIN_S)
+    except MeasurementError as error:
+        return {"error": str(error)}
+
+
+def inside(name: str, api: Desk) -> Figures:
+    """Measure in the environment of a provider."""
+    most = peers.load(name).most_waiting
+    return asyncio.run(_grow(name, api, most // 3, most))
+
+
+async def _grow(name: str, api: Desk, first: int, last: int) -> Figures:
+    triggerer = Triggerer(name, api.url, POLL_INTERVAL_S)
+    await triggerer.load()
+    try:
+        before = await _resident_with(triggerer, api, range(1, first + 1))
+        after = await _resident_with(triggerer, api, range(first + 1, last + 1))
+    finally:
+        await triggerer.stop()
+    return {"bytes_per_run": (after - before) / (last - first)}
+
+
+async def _resident_with(triggerer: Triggerer, api: Desk, runs: range) -> int:
+    """Start triggers, let each look once, and return the memory of all."""
+    await triggerer.start(runs)
+    async with asyncio.timeout(WITHIN_S):
+        while (await asyncio.to_thread(api.counts))["runs_looked_at"] < runs.stop - 1:  # noqa: ASYNC110 - another process counts
+            await asyncio.sleep(0.2)
+    await asyncio.sleep(0.5)  # until what the last of them were sent is read
+    gc.collect()
+    return resident_bytes()

@@ -1,0 +1,59 @@
+"""One task of ours, deferred, from start to success by Airflow's ``dag.test()``: what the API is asked."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from benchmarks.desk import Desk
+from benchmarks.environments import Environment, MeasurementError
+from benchmarks.runs import IDLE
+
+# So many looks find the run under way.
+LOOKS = 5
+
+Figures = dict[str, Any]
+
+
+def results(ours: Environment, api: Desk) -> Figures:
+    """Return what was asked, or the key ``error``."""
+    api.begin(looks=LOOKS)
+    try:
+        figures = ours.run("one_task", api)
+    except MeasurementError as error:
+        return {"error": str(error)}
+    return {**figures, **api.counts()}
+
+
+def inside(name: str, api: Desk) -> Figures:
+    """Measure in our environment."""
+    from airflow.utils.db import initdb
+
+    initdb()
+    state = _dag_run_state()
+    from benchmarks.secrets_backend import CountingSecrets
+
+    return {"lookups": CountingSecrets.lookups} | ({} if state == "success" else {"error": f"the DAG run is {state}"})
+
+
+def _dag_run_state() -> str:
+    """Run a DAG of one task, worker and triggerer in this very process, and return how it ended."""
+    from airflow.sdk import DAG
+
+    from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
+
+    with DAG("one_task", schedule=None) as dag:
+        MParticleTriggerPipelineOperator(task_id="sync", pipeline_id=f"{IDLE}1", deferrable=True, poll_interval=1)
+    _register(dag)
+    return str(dag.test().state)
+
+
+def _register(dag: Any) -> None:
+    """Put a DAG into the database as the DAG processor does: Airflow runs serialized DAGs only."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+    DagBundlesManager().sync_bundles_to_db()
+    bag = DagBag(dag_folder=os.devnull, collect_dags=False)
+    bag.bag_dag(dag)
+    sync_bag_to_db(bag, "dags-folder", None)

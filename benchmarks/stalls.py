@@ -1,0 +1,43 @@
+"""Twenty triggers start at once at an API that takes 300 ms: with quick look-ups of connections, and with slow ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks import waiting
+from benchmarks.desk import Desk
+from benchmarks.environments import Environment
+
+TRIGGERS = 20
+REPETITIONS = 3
+LATENCY_S = 0.3
+SLOW_LOOKUP_S = 0.2
+RUN_S = 1.0
+POLL_INTERVAL_S = 1.0
+
+Figures = dict[str, Any]
+
+
+def results(environments: list[Environment], api: Desk, lookup_s: float) -> dict[str, list[Figures]]:
+    """
+    Return the figures of each repetition, by provider.
+
+    The providers take turns, so that a busy minute of the machine does not meet one of them alone.
+    """
+    found: dict[str, list[Figures]] = {environment.name: [] for environment in environments}
+    for _ in range(REPETITIONS):
+        for environment in environments:
+            found[environment.name].append(_measure(environment, api, lookup_s))
+    return found
+
+
+def _measure(environment: Environment, api: Desk, lookup_s: float) -> Figures:
+    return waiting.measure(
+        environment,
+        api,
+        runs=[*range(1, TRIGGERS + 1)],
+        run_s=RUN_S,
+        poll_interval_s=POLL_INTERVAL_S,
+        latency_s=LATENCY_S,
+        lookup_s=lookup_s,
+    )

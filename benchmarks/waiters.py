@@ -1,0 +1,35 @@
+"""Many triggers wait for one run: how many requests they make together."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from benchmarks import waiting
+from benchmarks.desk import fake_api
+from benchmarks.environments import Environment
+
+WAITERS = (1, 10, 100)
+RUN_S = 2.0
+POLL_INTERVAL_S = 1.0
+
+Figures = dict[str, Any]
+
+
+def results(environments: list[Environment]) -> dict[str, dict[int, Figures]]:
+    """
+    Return the figures by provider and number of waiters.
+
+    Two providers at a time, each with an API of its own: requests are counted here, and nothing is timed.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(_measure, environments)
+        return {environment.name: figures for environment, figures in zip(environments, found, strict=True)}
+
+
+def _measure(environment: Environment) -> dict[int, Figures]:
+    with fake_api() as api:
+        return {
+            waiters: waiting.measure(environment, api, runs=[1] * waiters, run_s=RUN_S, poll_interval_s=POLL_INTERVAL_S)
+            for waiters in WAITERS
+        }

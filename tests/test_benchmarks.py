@@ -1,0 +1,90 @@
+"""The benchmarks measure what they say, and their report says what they measured. Nothing here is timed for real."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from benchmarks import peers, report, waiters
+from benchmarks.figures import Figure, Target, figure
+from benchmarks.meter import StallMeter
+from benchmarks.runs import Habits, Runs
+
+
+async def blocked_for(seconds: float) -> StallMeter:
+    """Return a meter that has watched a loop that stood still."""
+    async with StallMeter() as meter:
+        time.sleep(seconds)  # noqa: ASYNC251 - what is to be seen
+    return meter
+
+
+def test_the_meter_sees_a_blocked_loop() -> None:
+    """A trigger that blocks is what the whole comparison is about."""
+    meter = asyncio.run(blocked_for(0.2))
+
+    assert 0.2 <= meter.worst_s() + 0.002
+    assert 0.0 == meter.worst_s(since=time.monotonic())
+
+
+def test_a_run_ends_after_so_many_looks_or_seconds() -> None:
+    """Every provider is told the same story."""
+    counted, timed = Runs(Habits(looks=2)), Runs(Habits(run_s=0.0))
+
+    assert [False, False, True] == [counted.look("a") for _ in range(3)]
+    assert timed.look("a")
+
+
+@pytest.mark.parametrize(
+    ("measured", "verdict"),
+    [
+        (Figure((24.0, 25.0, 99.0)), "met"),
+        (Figure((25.1,)), "**missed**"),
+        (Figure((1.0,), "3 of 20 triggers: still waiting"), "**missed**"),
+        (Figure(error="ended with 1"), "**not measured**"),
+    ],
+)
+def test_a_verdict_follows_from_the_median(measured: Figure, verdict: str) -> None:
+    """No verdict is written by hand, and nothing that failed is met."""
+    target = Target("worst stall", 25, "ms", measured)
+
+    assert ("worst stall", "<= 25 ms", verdict) == (target.row[0], target.row[1], target.row[3])
+
+
+def test_a_figure_shows_median_spread_and_failure() -> None:
+    """A peer that fails is reported with its error."""
+    repetitions = [{"stall_s": 0.3}, {"stall_s": 0.1}, {"stall_s": 0.2}, {"error": "it broke"}]
+
+    assert "200 (100 to 300), fails: it broke" == str(figure(repetitions, "stall_s", 1000))
+    assert "fails: it broke" == str(figure(repetitions[3:], "stall_s", 1000))
+    assert "4x" == Figure((8.0,)).over(Figure((2.0,)))
+
+
+def test_the_report_is_written_from_what_was_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """Ours meets what it meets, a peer's failure is shown, and ready-made sections come last."""
+    monkeypatch.setattr(report, "RESULTS", tmp_path / "RESULTS.md")
+    measured = results_of(stall_s=0.02, import_s=0.007)
+
+    report.write(measured, ["## Polling"])
+
+    written = report.RESULTS.read_text()
+    assert "| import of operators and sensors | <= 5 ms | 7 ms | **missed** |" in written
+    assert "| worst stall, 20 triggers | <= 25 ms | 20 ms | met |" in written
+    assert "| census | fails: it broke |" in written
+    assert written.endswith("## Polling\n")
+
+
+def results_of(stall_s: float, import_s: float) -> dict[str, Any]:
+    """Return what a run of all scenarios returns, if everything went alike and one peer failed."""
+    figures: dict[str, Any] = {"stall_s": stall_s, "stall_after_import_s": stall_s, "took_s": 1.0, "unfinished": 0}
+    figures |= {"import_s": import_s, "modules": 9, "heavy": []}
+    figures |= {"requests": 8, "tokens": 1, "lookups": 1, "tcp_connections": 1, "by_kind": {"log in": 1}}
+    figures |= {"cpu_s": 0.0002, "bare_cpu_s": 0.0001, "bytes_per_run": 4096}
+    by_provider = {peers.OURS: [figures], "census": [{"error": "it broke"}]}
+    measured: dict[str, Any] = {"machine": {}, "versions": {}, "left_out": {}, "idle_stall": "1"}
+    measured |= dict.fromkeys(("imports", "stalls", "stalls_slow_lookups", "cpu", "memory"), by_provider)
+    measured |= {"thousand": [figures], "one_task": figures}
+    measured["waiters"] = {name: dict.fromkeys(waiters.WAITERS, of[0]) for name, of in by_provider.items()}
+    return measured
