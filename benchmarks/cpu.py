@@ -18,7 +18,8 @@ from benchmarks.environments import Environment, MeasurementError
 from benchmarks.triggerer import Triggerer
 
 TRIGGERS = 50
-LOOKS = 20
+# So many that what a trigger costs once, such as its first connection, weighs little.
+LOOKS = 30
 ROUNDS = 5
 # Short, so that the loop always has something to do.
 POLL_INTERVAL_S = 0.01

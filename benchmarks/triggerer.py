@@ -45,10 +45,14 @@ class Triggerer:
         await asyncio.sleep(0.01)  # so that what comes next is not mistaken for a part of it
         return took_s
 
-    async def start(self, runs: Iterable[int]) -> None:
-        """Start one trigger for each of these runs."""
+    async def start(self, runs: Iterable[int], pause_s: float = 0.0) -> None:
+        """
+        Start one trigger for each of these runs.
+
+        :param pause_s: How long to wait before each, in seconds. Default: only until the loop has passed once.
+        """
         for run in runs:
-            await asyncio.sleep(0)
+            await asyncio.sleep(pause_s)
             trigger = self._trigger(**self.peer.arguments(run, self._poll_interval_s))
             self.tasks.append(asyncio.create_task(self._wait(trigger)))
 

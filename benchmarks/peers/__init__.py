@@ -30,7 +30,7 @@ class Peer:
     :param succeeded: Tells from an event's payload whether the run ended well.
     :param lead: Leads it to the fake API's URL where its connection cannot. Called after its import. Default: nothing.
     :param note: What a reader of the report must know, to be read after the title. Default: nothing.
-    :param most_waiting: How many triggers of it one process can hold without trouble. Default: 3,000.
+    :param most_waiting: How many triggers of it one process can hold without trouble. Default: 1,500.
     """
 
     title: str
@@ -42,7 +42,7 @@ class Peer:
     succeeded: Callable[[Any], bool]
     lead: Callable[[str], None] = lambda url: None
     note: str = ""
-    most_waiting: int = 3000
+    most_waiting: int = 1500
 
 
 def load(name: str) -> Peer:
