@@ -8,7 +8,6 @@ what he sees ends the pauses of the others.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -89,22 +88,30 @@ class _View:
         self._seen: Any = None
         self._error: MParticleError | None = None
         self._is_under_way = False
-        self._news = asyncio.Event()
+        self._pausing: set[asyncio.Future[None]] = set()
 
     async def look(self, looks_seen: int) -> Any:
         """Return what has been seen since then, by whomever; if nothing has, look."""
         if self.looks == looks_seen:
-            await self.look_once()
+            # A task of its own for each look, which others can join, is a cost that one alone need not bear.
+            await (self._look() if len(self.lookers) == 1 else self.look_once())
         if self._error:
             raise self._error.with_traceback(None)  # each time it is raised it would grow otherwise
         return self._seen
 
     async def pause(self, seconds: float, looks_seen: int) -> None:
         """Wait for so long, or until there is news."""
-        if self.looks == looks_seen:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._news.wait()
+        if self.looks != looks_seen:
+            return
+        loop = asyncio.get_running_loop()
+        awake: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(seconds, _wake, awake)
+        self._pausing.add(awake)
+        try:
+            await awake
+        finally:
+            timer.cancel()
+            self._pausing.discard(awake)
 
     async def _look(self) -> None:
         try:
@@ -114,13 +121,18 @@ class _View:
         except MParticleError as error:
             self._error = error
         self.looks += 1
-        self._news.set()
-        self._news = asyncio.Event()
+        for pausing in self._pausing:
+            _wake(pausing)
 
     def _note(self, run: PipelineRun | None) -> None:
         if run:
             self._polling.note(self._looker.pipeline_id, run, ended_now=self._is_under_way)
             self._is_under_way = run.progress is Progress.UNDER_WAY
+
+
+def _wake(pausing: asyncio.Future[None]) -> None:
+    if not pausing.done():
+        pausing.set_result(None)
 
 
 class _Waiter:

@@ -7,6 +7,7 @@ A triggerer imports this module in its event loop, so what takes longer is impor
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -132,6 +133,15 @@ async def _loaded() -> WaitForRun:
 
 
 def _import() -> WaitForRun:
-    from airflow_provider_mparticle.deferred import wait_for_run
+    # A full garbage collection of all that Airflow has loaded stops every thread for 100 to 200 ms, and what is
+    # imported here, or a thousand triggers, would bring one about. docs/adr/0002 tells why this is done, and its price.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        from airflow_provider_mparticle.deferred import wait_for_run
 
+        gc.freeze()
+    finally:
+        if was_enabled:
+            gc.enable()
     return wait_for_run

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 # Trouble is said at its first occurrence in a row, then at every tenth.
 TROUBLE_SAID_EVERY = 10
 
-# A task that is resumed as soon as it has deferred can be failed by the scheduler, so a trigger rests for this long.
+# A task that is resumed as soon as it has deferred can be failed by the scheduler, so a trigger rests at least so long.
 REST_S = 1.0
 
 # The trigger's own deadline comes first; Airflow's limit for a deferred task stands this much behind it.
@@ -49,8 +49,8 @@ def wait(
         Default: nobody has looked.
     """
     if asked_pause_s is not None:
-        pause_s = rhythm.spread(watch.pause_s(poll_interval_s, clock()))
-        yield watch.pause(max(pause_s, min(poll_interval_s, REST_S)), asked_pause_s, clock())
+        rest_s, pause_s = 2 * min(poll_interval_s, REST_S), watch.pause_s(poll_interval_s, clock())
+        yield watch.pause(rhythm.spread(max(rest_s, pause_s)), asked_pause_s, clock())
     while True:
         outcome, asked_pause_s = yield from watch.look(clock)
         if outcome:

@@ -8,12 +8,22 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import cpu, imports, machine, memory, one_task, peers, picture, report, stalls, thousand, waiters
+from benchmarks import (
+    cpu,
+    imports,
+    machine,
+    memory,
+    one_task,
+    peers,
+    picture,
+    polling,
+    report,
+    stalls,
+    thousand,
+    waiters,
+)
 from benchmarks.desk import fake_api
 from benchmarks.environments import HOME, Environment, MeasurementError
-
-# Further sections of the report: each returns ready-made Markdown, heading included.
-SECTIONS: tuple[Callable[[], str], ...] = ()
 
 
 def main() -> int:
@@ -26,7 +36,7 @@ def main() -> int:
     measured = _measure([Environment(name) for name in peers.NAMES if name not in left_out])
     measured["left_out"] = left_out
     (HOME / "measured.json").write_text(json.dumps(measured, indent=1))  # for whoever wants every single value
-    report.write(measured, [section() for section in SECTIONS])
+    report.write(measured)
     picture.draw(measured, report.HERE / report.PICTURE)
     for target in report.targets(measured):
         print(f"  {target.verdict.strip('*'):<12}  {target.what}: {target.row[2]}, wanted {target.row[1]}")
@@ -62,6 +72,7 @@ def _measure(made: list[Environment]) -> dict[str, Any]:
             "memory": lambda: memory.results(made, api),
             "one_task": lambda: one_task.results(ours, api),
             "waiters": lambda: waiters.results(made),
+            "polling": polling.results,
         }
         for name, measure in scenarios.items():
             _say(f"measuring {name.replace('_', ' ')}")

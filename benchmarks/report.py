@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cpu, imports, memory, one_task, peers, stalls, thousand, waiters
+from benchmarks import cpu, imports, memory, one_task, peers, polling, stalls, thousand, waiters
 from benchmarks.figures import Figure, Repetition, Target, figure, table
 
 HERE = Path(__file__).parent
@@ -19,14 +19,9 @@ Measured = Mapping[str, Any]
 MS, KB, US = 1e3, 1 / 1024, 1e6
 
 
-def write(measured: Measured, sections: Iterable[str]) -> None:
-    """
-    Write the report.
-
-    :param measured: By scenario.
-    :param sections: Further sections, ready-made Markdown.
-    """
-    RESULTS.write_text("\n\n".join([*_parts(measured), *sections]) + "\n")
+def write(measured: Measured) -> None:
+    """Write the report."""
+    RESULTS.write_text("\n\n".join(_parts(measured)) + "\n")
 
 
 def targets(measured: Measured) -> list[Target]:
@@ -52,6 +47,12 @@ def targets(measured: Measured) -> list[Target]:
         ),
         Target("token requests of that task's process", 1, "", figure(task, "tokens")),
         Target(f"requests of {waiters.WAITERS[-1]} waiters of one run, to those of one", 2, "x", watching),
+        Target(
+            "run lengths above 2 min at which a 30 s clock does as well or better",
+            0,
+            "",
+            Figure((polling.misses(measured["polling"]),)),
+        ),
     ]
 
 
@@ -71,6 +72,7 @@ def _parts(measured: Measured) -> Iterator[str]:
     yield from _waiters_part(measured["waiters"])
     yield from _cost_part(measured["cpu"], measured["memory"])
     yield from _own_part(measured)
+    yield from polling.section(measured["polling"])
     yield "## How it was measured"
     yield "\n".join(f"- {line}" for line in _method(measured))
 

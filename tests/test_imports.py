@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from airflow_provider_mparticle import operators
 
 # What Airflow itself loads before it imports any operator; whatever of it is there already costs nobody anything.
@@ -65,10 +67,13 @@ TASKS = """
 def loaded_by(statement: str, after: str = "") -> set[str]:
     """Return the modules that a statement loads in a fresh interpreter, on top of those that *after* has loaded."""
     script = f"import json, sys\n{after}\nbefore = set(sys.modules)\n{statement}\nnew = set(sys.modules) - before"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{script}\nprint(json.dumps(sorted(new)))"], capture_output=True, text=True, check=True
-    )
-    return set(json.loads(done.stdout.splitlines()[-1]))
+    return set(json.loads(run(f"{script}\nprint(json.dumps(sorted(new)))")))
+
+
+def run(script: str) -> str:
+    """Return the last line that a script prints in a fresh interpreter."""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
 
 
 def packages(modules: set[str]) -> set[str]:
@@ -97,6 +102,24 @@ def test_declaring_tasks_loads_nothing() -> None:
 
     assert set() == loaded_by(f"{dag}{TASKS}", after=before)
     assert [] == [name for name in (*operators.__all__, "MParticlePipelineRunSensor") if f" {name}(" not in TASKS]
+
+
+def test_an_event_loop_imports_next_to_nothing_for_a_trigger() -> None:
+    """The triggerer imports a trigger's module in its loop, where all other triggers wait meanwhile."""
+    new = loaded_by(f"import {PACKAGE}.triggers", after="import airflow.triggers.base")
+
+    ours = {module for module in new if module.partition(".")[0] == PACKAGE}
+    assert {f"{PACKAGE}.triggers", f"{PACKAGE}.client", f"{PACKAGE}.client.single_flight"} == ours - DECLARATIONS
+    assert {PACKAGE} == packages(new) - sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_what_a_triggerer_has_loaded_is_not_looked_through_any_more(was_on: bool) -> None:
+    """A full collection of all of Airflow stops the event loop for a tenth of a second and more (docs/adr/0002)."""
+    script = f"import gc\nfrom {PACKAGE} import triggers\nif not {was_on}: gc.disable()\ntriggers._import()\n"
+    done = run(f"{script}print(gc.isenabled(), gc.get_freeze_count() > 50_000)")
+
+    assert f"{was_on} True" == done
 
 
 def test_provider_info_loads_two_plain_modules() -> None:

@@ -114,8 +114,8 @@ class AsyncClient:
                 params=request.params,
                 headers=request.headers,
                 data=request.body,
-                # aiohttp would declare a body that is not there as application/octet-stream.
-                skip_auto_headers=("Content-Type",),
+                # aiohttp would declare the body that a POST has not as application/octet-stream.
+                skip_auto_headers=("Content-Type",) if request.method == "POST" else None,
                 allow_redirects=False,
                 proxy=self._proxy_for(*request.url.split("/", 3)[:3:2]),
             ) as answer:

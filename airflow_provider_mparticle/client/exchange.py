@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from airflow_provider_mparticle.client.config import ApiConfig
@@ -181,7 +181,8 @@ def _encoded(call: Call[Any]) -> bytes:
 
 
 def _signed(request: HttpRequest, token: str) -> HttpRequest:
-    return replace(request, headers={**request.headers, "Authorization": f"Bearer {token}"})
+    headers = {**request.headers, "Authorization": f"Bearer {token}"}
+    return HttpRequest(request.method, request.url, request.params, request.timeout_s, headers, request.body)
 
 
 def _spelled(value: object) -> str | list[str]:

@@ -68,10 +68,13 @@ def filled(template: str, values: Mapping[str, object]) -> str:
 
     :raises ConfigError: A value is empty or a dot segment, so that the path would be another one.
     """
+    quoted = {}
     for name, value in values.items():
-        if str(value).strip() in ("", ".", ".."):
-            raise ConfigError(f"{name} must not be {str(value)!r}. Nothing was sent to mParticle.")
-    return template.format(**{name: quote(str(value), safe="") for name, value in values.items()})
+        text = str(value)
+        if text.strip() in ("", ".", ".."):
+            raise ConfigError(f"{name} must not be {text!r}. Nothing was sent to mParticle.")
+        quoted[name] = quote(text, safe="")
+    return template.format_map(quoted)
 
 
 def _check(name: str, path: object) -> None:
