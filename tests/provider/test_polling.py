@@ -154,13 +154,18 @@ def test_nothing_is_left_when_the_last_one_leaves(simulator: Simulator) -> None:
 
 def test_no_registry_keeps_an_event_loop_that_is_over(simulator: Simulator) -> None:
     """Connections, locks and tasks of a loop are of no use in another."""
-    for _ in range(3):
-        waited_for(trigger("orders", simulator.add_run("orders", "success")["pipeline_run_id"]))
-
-    gc.collect()
-
+    run_id = simulator.add_run("orders", "success")["pipeline_run_id"]
     registries: list[Any] = [sharing._clients, sharing._lengths, triggers._imports]
-    assert all(len(registry) <= 1 for registry in registries)  # asgiref keeps one loop that Airflow has used with it
+
+    kept = []
+    for _ in range(3):
+        waited_for(trigger("orders", run_id))
+        gc.collect()
+        kept.append([len(registry) for registry in registries])
+
+    # The loop that ran when the first trigger froze what was loaded, and one that asgiref keeps, are not ours to end.
+    assert kept[1] == kept[2]
+    assert all(count <= 2 for count in kept[2])
 
 
 def test_trouble_reaches_everybody_who_waits(simulator: Simulator) -> None:
