@@ -39,7 +39,7 @@ class Polling:
         self.stretch = stretch
         self._lengths = lengths
         self._views: dict[Hashable, _View] = {}
-        self._learning: dict[str, SingleFlight[RunLengths]] = {}
+        self._learning: dict[str, SingleFlight[None]] = {}
 
     @contextmanager
     def waiter(self, looker: Looker) -> Iterator[_Waiter]:
@@ -64,11 +64,15 @@ class Polling:
     async def learn(self, pipeline_id: str, ask: Callable[[], Steps[RunLengths]] | None) -> RunLengths:
         """Return how long the last runs of a pipeline took, as far as it is known, or else after asking."""
         if pipeline_id not in self._lengths and ask:
-            learning = self._learning.setdefault(pipeline_id, SingleFlight(partial(adrive, ask(), self.do)))
-            learned = await learning()
-            self._learning.pop(pipeline_id, None)
-            self._lengths.setdefault(pipeline_id, learned)
+            ask_once = SingleFlight(partial(self._ask, pipeline_id, ask))
+            await self._learning.setdefault(pipeline_id, ask_once)()
         return self._lengths.get(pipeline_id) or RunLengths()
+
+    async def _ask(self, pipeline_id: str, ask: Callable[[], Steps[RunLengths]]) -> None:
+        try:
+            self._lengths.setdefault(pipeline_id, await adrive(ask(), self.do))
+        finally:
+            del self._learning[pipeline_id]
 
     def note(self, pipeline_id: str, run: PipelineRun, ended_now: bool) -> None:
         """Remember how long a run took, if it has ended well."""

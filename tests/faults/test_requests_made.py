@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from task_run import POLL, TRIGGER
+from datetime import UTC, datetime, timedelta
+
+from task_run import POLL, TRIGGER, TaskRun
 
 
 def test_a_task_makes_no_request_but_what_it_needs(new_task, simulator):
@@ -18,3 +20,17 @@ def test_a_task_makes_no_request_but_what_it_needs(new_task, simulator):
     assert ["token", "runs", "trigger"] == [path.rpartition("/")[2].partition("?")[0] for path in others]
     assert TRIGGER in others[-1]
     assert 2 <= len(polls) <= 8
+
+
+def test_a_task_hands_over_how_long_the_last_runs_took(simulator):
+    """The look before the start has shown it, so the triggerer need not ask."""
+    began = datetime.now(UTC) - timedelta(hours=1)
+    for seconds in (40, 50):
+        simulator.add_run("orders", "success", started_on=began, ended_on=began + timedelta(seconds=seconds))
+    task = TaskRun(pipeline_id="orders", poll_interval=0.03, timeout=20.0, deferrable=True)
+
+    task.run()
+
+    trigger = task.deferrals[0].trigger
+    assert [40.0, 50.0] == sorted(trigger.run_lengths)
+    assert abs(trigger.began - datetime.now(UTC).timestamp()) < 10

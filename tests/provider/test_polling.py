@@ -97,6 +97,17 @@ def test_different_runs_are_not_confused(simulator: Simulator) -> None:
     assert ["orders", "users"] == [outcome.run["pipeline_id"] for outcome in outcomes]
 
 
+def test_a_rate_limit_that_is_nearly_used_up_slows_every_wait_down(simulator: Simulator) -> None:
+    """Who waits for many runs leaves something of the limit to others."""
+    run_id = simulator.add_run("orders", "running", ends_in_s=1.5)["pipeline_run_id"]
+    simulator.inject(Fault(method="GET", headers={"X-mp-rate-limit-percentage-used": "100"}, times=None))
+
+    [outcome] = waited_for(trigger("orders", run_id))
+
+    assert outcome.error is None
+    assert simulator.count("GET", "/status") <= 8  # with pauses of 0.1 s it would take some fifteen
+
+
 # What each keeps for itself
 
 
