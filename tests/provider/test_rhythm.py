@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from statistics import NormalDist
 
 import pytest
 
@@ -64,6 +66,16 @@ def test_the_first_close_look_comes_within_the_expected_time() -> None:
 def test_while_the_end_is_expected_looks_are_close() -> None:
     """That is when they find something."""
     assert pause_s(60, 3600.0, [3600.0] * 3) < 10
+
+
+@pytest.mark.parametrize(("variation", "least", "most"), [(0.1, 10, 14), (0.3, 17, 24)])
+def test_how_closely_it_looks_is_what_the_docs_say(variation: float, least: float, most: float) -> None:
+    """docs/explanation/waiting.md names these figures for ten runs that differ by so much."""
+    quantiles = [NormalDist().inv_cdf((n + 0.5) / 10) for n in range(10)]
+
+    pause = pause_s(60, 600.0, [600.0 * math.exp(variation * quantile) for quantile in quantiles])
+
+    assert least <= pause <= most
 
 
 def test_after_the_expected_time_nothing_is_known() -> None:
