@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from airflow_provider_mparticle.client.endpoints import Call
@@ -38,8 +37,8 @@ class Polling:
         self.send = send
         self.stretch = stretch
         self._lengths = lengths
+        self.under_way = SingleFlight()
         self._views: dict[Hashable, _View] = {}
-        self._learning: dict[str, SingleFlight[None]] = {}
 
     @contextmanager
     def waiter(self, looker: Looker) -> Iterator[_Waiter]:
@@ -55,7 +54,7 @@ class Polling:
             del view.lookers[id(looker)]
             if not view.lookers:
                 del self._views[key]
-                view.look_once.cancel()
+                self.under_way.cancel(view)
 
     async def do(self, step: Call[Any] | Pause) -> Any:
         """Carry out a step that nobody shares."""
@@ -64,15 +63,9 @@ class Polling:
     async def learn(self, pipeline_id: str, ask: Callable[[], Steps[RunLengths]] | None) -> RunLengths:
         """Return how long the last runs of a pipeline took, as far as it is known, or else after asking."""
         if pipeline_id not in self._lengths and ask:
-            ask_once = SingleFlight(partial(self._ask, pipeline_id, ask))
-            await self._learning.setdefault(pipeline_id, ask_once)()
+            learned = await self.under_way.do(pipeline_id, lambda: adrive(ask(), self.do))
+            self._lengths.setdefault(pipeline_id, learned)
         return self._lengths.get(pipeline_id) or RunLengths()
-
-    async def _ask(self, pipeline_id: str, ask: Callable[[], Steps[RunLengths]]) -> None:
-        try:
-            self._lengths.setdefault(pipeline_id, await adrive(ask(), self.do))
-        finally:
-            del self._learning[pipeline_id]
 
     def note(self, pipeline_id: str, run: PipelineRun, ended_now: bool) -> None:
         """Remember how long a run took, if it has ended well."""
@@ -86,7 +79,6 @@ class _View:
     def __init__(self, looker: Looker, polling: Polling) -> None:
         self.lookers: dict[int, Looker] = {}
         self.looks = 0
-        self.look_once = SingleFlight(self._look)
         self._looker = looker
         self._polling = polling
         self._seen: Any = None
@@ -98,7 +90,8 @@ class _View:
         """Return what has been seen since then, by whomever; if nothing has, look."""
         if self.looks == looks_seen:
             # A task of its own for each look, which others can join, is a cost that one alone need not bear.
-            await (self._look() if len(self.lookers) == 1 else self.look_once())
+            alone = len(self.lookers) == 1
+            await (self._look() if alone else self._polling.under_way.do(self, self._look))
         if self._error:
             raise self._error.with_traceback(None)  # each time it is raised it would grow otherwise
         return self._seen

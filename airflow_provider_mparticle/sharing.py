@@ -44,7 +44,7 @@ class SharedClient:
         self.mparticle_conn_id = mparticle_conn_id
         self.users = 0
         self.polling = Polling(partial(self.send, retry=False), self._stretch, lengths)
-        self._open_once = SingleFlight(self._open)
+        self._opening = SingleFlight()
         self._client: AsyncClient | None = None
 
     async def send(self, call: Call[T], *, retry: bool = True) -> T:
@@ -53,7 +53,8 @@ class SharedClient:
 
         :raises MParticleError: The error whose class names the cause.
         """
-        client = self._client or await self._open_once()
+        if (client := self._client) is None:
+            client = await self._opening.do(self.mparticle_conn_id, self._open)
         try:
             return await client.send(call, retry=retry)
         except AuthenticationError:
@@ -63,7 +64,7 @@ class SharedClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        self._open_once.cancel()
+        self._opening.cancel(self.mparticle_conn_id)
         if self._client:
             await self._client.close()
 

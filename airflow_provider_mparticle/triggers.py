@@ -120,15 +120,15 @@ def as_epoch(instant: datetime | float) -> float:
 WaitForRun = Callable[..., Awaitable["Outcome"]]
 
 _wait_for_run: WaitForRun | None = None
-_imports: WeakKeyDictionary[asyncio.AbstractEventLoop, SingleFlight[WaitForRun]] = WeakKeyDictionary()
+_imports: WeakKeyDictionary[asyncio.AbstractEventLoop, SingleFlight] = WeakKeyDictionary()
 
 
 async def _loaded() -> WaitForRun:
     """Return the function that does the work, imported in a thread at the first time."""
     global _wait_for_run
     if _wait_for_run is None:
-        load_once = SingleFlight(partial(asyncio.to_thread, _import))
-        _wait_for_run = await _imports.setdefault(asyncio.get_running_loop(), load_once)()
+        imports = _imports.setdefault(asyncio.get_running_loop(), SingleFlight())
+        _wait_for_run = await imports.do("deferred", partial(asyncio.to_thread, _import))
     return _wait_for_run
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, TypeVar
 from urllib.request import getproxies, proxy_bypass
+from weakref import WeakKeyDictionary
 
 import aiohttp
 import tenacity
@@ -35,6 +37,10 @@ async def _ignore(_: str) -> None:
     return None
 
 
+# Several clients may share credentials, and then one login serves them all.
+_minting: WeakKeyDictionary[asyncio.AbstractEventLoop, SingleFlight] = WeakKeyDictionary()
+
+
 class AsyncClient:
     """
     Carries out calls, many at a time, over one pool of connections. Belongs to the event loop that it is made in.
@@ -47,7 +53,6 @@ class AsyncClient:
         self.config = config
         self.pace = Pace()
         self._on_token = on_token
-        self._minted = SingleFlight(self._mint)
         self._proxy_for = functools.cache(_proxy_for)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=CONNECTIONS),
@@ -90,7 +95,11 @@ class AsyncClient:
             answer = await (self._token(step) if isinstance(step, TokenNeeded) else self._move(step))
 
     async def _token(self, needed: TokenNeeded) -> str:
-        return tokens.kept(self.config.credentials, needed.refused) or await self._minted()
+        credentials = self.config.credentials
+        if token := tokens.kept(credentials, needed.refused):
+            return token
+        minting = _minting.setdefault(asyncio.get_running_loop(), SingleFlight())
+        return await minting.do(credentials, self._mint)
 
     async def _mint(self) -> str:
         credentials = self.config.credentials

@@ -3,38 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Coroutine, Hashable
+from functools import partial
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-class SingleFlight(Generic[T]):
+class SingleFlight:
     """
-    Carry out *work* once for all who ask while it is under way; each gets its result, or its error.
+    Whoever asks for what is under way joins it, and gets its result or its error.
 
-    One who is cancelled takes nothing from the others.
-
-    :param work: Makes the coroutine that does it.
+    One who is cancelled takes nothing from the others. What is over is not kept. Belongs to one event loop.
     """
 
-    def __init__(self, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
-        self._work = work
-        self._task: asyncio.Task[T] | None = None
+    def __init__(self) -> None:
+        self._under_way: dict[Hashable, asyncio.Task[Any]] = {}
 
-    async def __call__(self) -> T:
-        """Begin, or join in."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._work())
-            self._task.add_done_callback(self._end)
-        return await asyncio.shield(self._task)
+    async def do(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """
+        Begin, or join in.
 
-    def cancel(self) -> None:
+        :param key: Tells what is asked for.
+        :param work: Makes the coroutine that does it, if nobody else has begun.
+        """
+        task: asyncio.Task[T] | None = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.create_task(work())
+            task.add_done_callback(partial(self._end, key))
+        return await asyncio.shield(task)
+
+    def cancel(self, key: Hashable) -> None:
         """Give up what is under way."""
-        if self._task:
-            self._task.cancel()
+        if task := self._under_way.get(key):
+            task.cancel()
 
-    def _end(self, task: asyncio.Task[T]) -> None:
-        self._task = None
+    def _end(self, key: Hashable, task: asyncio.Task[Any]) -> None:
+        del self._under_way[key]
         if not task.cancelled():
             task.exception()  # whoever asked may be gone, and asyncio complains of errors that nobody looks at

@@ -28,9 +28,23 @@ class Work:
         return self.begun
 
 
+class Asking:
+    """Asks for the work, as if there were no other."""
+
+    def __init__(self, work: Work) -> None:
+        self.flight = SingleFlight()
+        self._work = work
+
+    async def __call__(self) -> int:
+        return await self.flight.do("work", self._work)
+
+    def cancel(self) -> None:
+        self.flight.cancel("work")
+
+
 def run(work: Work, scenario: Any) -> Any:
     async def main() -> Any:
-        return await scenario(SingleFlight(work))
+        return await scenario(Asking(work))
 
     return asyncio.run(main())
 
@@ -48,7 +62,7 @@ def test_whoever_asks_later_begins_anew() -> None:
     """It is no cache."""
     work = Work()
 
-    async def twice(once: SingleFlight[int]) -> list[int]:
+    async def twice(once: Asking) -> list[int]:
         return [await once(), await once()]
 
     assert [1, 2] == run(work, twice)
@@ -58,7 +72,7 @@ def test_an_error_reaches_all_and_the_next_one_tries_again() -> None:
     """A secrets backend that is away is asked once, not a thousand times in a row."""
     work = Work(ConnectionError("away"))
 
-    async def fail_then_try(once: SingleFlight[int]) -> list[Any]:
+    async def fail_then_try(once: Asking) -> list[Any]:
         return [*(await asyncio.gather(*(once() for _ in range(3)), return_exceptions=True)), await once()]
 
     *failed, result = run(work, fail_then_try)
@@ -71,7 +85,7 @@ def test_one_who_is_cancelled_takes_nothing_from_the_others() -> None:
     """A trigger may be cancelled at any time, also the one that began."""
     work = Work()
 
-    async def cancel_the_first(once: SingleFlight[int]) -> int:
+    async def cancel_the_first(once: Asking) -> int:
         first, second = asyncio.create_task(once()), asyncio.create_task(once())
         await asyncio.sleep(0)
         first.cancel()
@@ -84,7 +98,7 @@ def test_what_nobody_wants_any_more_can_be_given_up() -> None:
     """The last one to leave ends it."""
     work = Work()
 
-    async def give_up(once: SingleFlight[int]) -> None:
+    async def give_up(once: Asking) -> None:
         asking = asyncio.create_task(once())
         await asyncio.sleep(0)
         asking.cancel()
@@ -102,7 +116,7 @@ def test_what_nobody_wants_any_more_can_be_given_up() -> None:
 def test_an_error_that_nobody_waits_for_is_no_noise(caplog: pytest.LogCaptureFixture) -> None:
     """asyncio complains of errors that nobody has looked at."""
 
-    async def leave(once: SingleFlight[int]) -> None:
+    async def leave(once: Asking) -> None:
         asking = asyncio.create_task(once())
         await asyncio.sleep(0)
         asking.cancel()
@@ -113,3 +127,15 @@ def test_an_error_that_nobody_waits_for_is_no_noise(caplog: pytest.LogCaptureFix
     run(Work(KeyError("late")), leave)
 
     assert [] == caplog.records
+
+
+def test_different_things_are_done_side_by_side() -> None:
+    """A look at one pipeline is none at another."""
+    work = Work()
+
+    async def two(once: Asking) -> list[int]:
+        return await asyncio.gather(once.flight.do("one", work), once.flight.do("another", work))
+
+    run(work, two)
+
+    assert 2 == work.done

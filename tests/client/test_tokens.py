@@ -142,6 +142,20 @@ def test_two_connections_of_one_api_user_share_a_token(simulator: Simulator, con
     assert 1 == simulator.tokens_minted
 
 
+def test_two_clients_of_one_api_user_that_log_in_at_once_mint_one_token(
+    simulator: Simulator, config: ApiConfig
+) -> None:
+    """A triggerer may have several Airflow connections with the same credentials."""
+    elsewhere = dataclasses.replace(config, account_id=99)
+
+    async def use() -> None:
+        await asyncio.gather(in_coroutines(config), in_coroutines(elsewhere))
+
+    asyncio.run(use())
+
+    assert 1 == simulator.tokens_minted
+
+
 def test_many_threads_with_a_refused_token_mint_one_more(simulator: Simulator, config: ApiConfig) -> None:
     """All of them meet the 401 before any of them has a new token; the first to ask mints it for all."""
     Client(config).send(GET)
