@@ -37,11 +37,9 @@ class Finder:
     @property
     def view(self) -> Hashable:
         """What is looked at: one run, or a pipeline's latest one."""
-        return (
-            "run",
-            self.pipeline_id,
-            self.pipeline_run_id if self.pipeline_run_id is None else str(self.pipeline_run_id),
-        )
+        if self.pipeline_run_id is None:
+            return "latest run", self.pipeline_id
+        return "run", self.pipeline_id, str(self.pipeline_run_id)
 
     def look(self, _: Sequence[Any] = ()) -> Steps[PipelineRun | None]:
         """

@@ -7,6 +7,7 @@ import gc
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 
 from airflow_provider_mparticle import sharing, triggers
 from airflow_provider_mparticle.client.errors import RunTimeoutError, ServerError
+from airflow_provider_mparticle.client.models import PipelineRun
+from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.finding import Finder
 from airflow_provider_mparticle.outcome import Outcome
 from airflow_provider_mparticle.polling import Polling
@@ -83,6 +86,17 @@ def test_an_earlier_instant_that_joins_is_looked_for_as_well(simulator: Simulato
 
     assert early.error is None
     assert isinstance(late.error, RunTimeoutError)
+
+
+def test_a_look_is_made_for_all_instants_not_for_the_first_one_s(simulator: Simulator) -> None:
+    """The latest run may do for one and hide from another the run that covers his instant."""
+    late = AT + timedelta(days=1)
+    simulator.add_run("orders", "success", started_on=AT, logical_date=AT, range_end=late)
+    simulator.add_run("orders", "success", started_on=late, logical_date=late, range_end=AT)
+
+    outcomes = waited_for(*(trigger("orders", None, covers=instant, seconds=5) for instant in (AT, late)))
+
+    assert [None, None] == [outcome.error for outcome in outcomes]
 
 
 def test_different_runs_are_not_confused(simulator: Simulator) -> None:
@@ -254,11 +268,15 @@ class Api:
         return self.answer
 
 
-class Looker(Finder):
-    """Looks at whatever the API answers."""
+class RunFinder(Finder):
+    """Looks at whatever run the API answers."""
 
     def look(self, _: Any = ()) -> Any:
         return (yield "look")
+
+
+class Looker(RunFinder):
+    """Looks at whatever the API answers."""
 
     def pick(self, seen: Any) -> None:
         return None
@@ -289,6 +307,22 @@ def test_a_pause_ends_with_somebody_elses_look() -> None:
 
     assert took_s < 1.0
     assert ("seen", 1) == (seen, looks)
+
+
+def test_news_that_came_before_a_pause_ends_it_at_once() -> None:
+    """Somebody may look while another does something else."""
+    first, second = Looker("orders", 7), Looker("orders", 7)
+
+    async def scenario(polling: Polling, _: Api) -> float:
+        with polling.waiter(first) as one, polling.waiter(second) as other:
+            await one(Look(first))
+            await other(Look(second))  # sees what the first one has seen
+            await other(Look(second))
+            began = time.monotonic()
+            await one(Pause(5.0))
+            return time.monotonic() - began
+
+    assert polled(scenario) < 1.0
 
 
 def test_one_does_not_see_his_own_look_twice() -> None:
@@ -332,6 +366,20 @@ def test_under_load_pauses_are_longer_but_not_beyond_the_deadline(pause: Pause, 
             return time.monotonic() - began
 
     assert least <= polled(scenario, stretch=3.0) < most
+
+
+def test_the_length_of_a_run_that_ends_here_is_remembered_though_mparticle_does_not_tell_its_end() -> None:
+    """mParticle's own examples show ended runs without an end."""
+    finder = RunFinder("orders", 7)
+    running = PipelineRun("orders", 7, state="running", started_on=datetime.now(UTC) - timedelta(seconds=90))
+
+    async def scenario(polling: Polling, api: Api) -> RunLengths:
+        with polling.waiter(finder) as one:
+            for api.answer in (running, replace(running, state="success", progress=Progress.SUCCEEDED)):
+                await one(Look(finder))
+            return await one(Learn("orders", None))
+
+    assert [pytest.approx(90.0, abs=5.0)] == polled(scenario).seconds
 
 
 def test_without_anything_to_ask_only_what_was_seen_here_is_known() -> None:

@@ -513,6 +513,14 @@ def test_who_knows_nothing_asks_once_when_a_run_is_under_way_at_the_second_look(
     assert [pytest.approx(10.0, rel=rhythm.JITTER)] * 3 == clock.paused[1:4]  # nobody expects the end yet
 
 
+@pytest.mark.parametrize("runs", [[], MISSING], ids=["no run", "no such route"])
+def test_who_has_asked_in_vain_does_not_ask_again(runs):
+    """A pipeline's first run has none before it."""
+    _, _, api = waited(*[RUNNING] * 6, DONE, runs=runs)
+
+    assert 1 == api.asked.count("pipeline_runs")
+
+
 @pytest.mark.parametrize("lengths_s", [[], [5.0]], ids=["there were none", "known"])
 def test_who_has_been_told_does_not_ask(lengths_s):
     """The list before the start has told it."""
