@@ -79,7 +79,6 @@ class Watch:
     missing_since: float | None = None
     _last: PipelineRun = field(init=False)
     _troubles: int = 0
-    _has_asked: bool = False
 
     def __post_init__(self) -> None:
         self._last = PipelineRun(self.finder.pipeline_id, self.finder.pipeline_run_id)
@@ -98,11 +97,10 @@ class Watch:
 
     def learn(self) -> Steps[None]:
         """Find out how long the last runs took, when one is seen under way for the second time and nobody knows."""
-        if self._has_asked or self.lengths_s or self.looks < 2 or not isinstance(self.finder, Finder):
+        if self.lengths_s or self.looks < 2 or not isinstance(self.finder, Finder):
             return
         if self._last.state is None:  # there is no run yet
             return
-        self._has_asked = True
         pipeline_id, began = self.finder.pipeline_id, datetime.fromtimestamp(self.began, UTC)
         ask = partial(past_lengths, pipeline_id, began) if self.lengths_s is None else None
         learned: RunLengths | None = yield Learn(pipeline_id, ask)

@@ -218,6 +218,17 @@ def test_a_finder_that_finds_no_pipeline_says_so() -> None:
         Api(MISSING).do(looked(CoverageFinder("orders", AT)))
 
 
+def test_one_look_serves_the_instants_of_all_who_look() -> None:
+    """The latest run does for one of them, and hides the run that does for the other."""
+    further = replace(INCREMENTAL, pipeline_run_id=5, range_end=LATER)
+    api = Api(INCREMENTAL, pages=([further, INCREMENTAL],))
+    near, far = CoverageFinder("orders", AT), CoverageFinder("orders", LATER)
+
+    seen = api.do(near.look([near, far]))
+
+    assert (INCREMENTAL, further) == (near.pick(seen), far.pick(seen))
+
+
 def test_a_finder_reads_all_pages_only_when_the_latest_run_is_news() -> None:
     """A month of an hourly pipeline is eight requests, too many for every look."""
     api = Api(RUNNING, RUNNING, FAILED, pages=(page_of(first_id=1000), page_of(first_id=2000), []) * 3)
