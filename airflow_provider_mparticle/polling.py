@@ -56,14 +56,10 @@ class Polling:
                 del self._views[key]
                 self.under_way.cancel(view)
 
-    async def do(self, step: Call[Any] | Pause) -> Any:
-        """Carry out a step that nobody shares."""
-        return await (asyncio.sleep(step.seconds) if isinstance(step, Pause) else self.send(step))
-
     async def learn(self, pipeline_id: str, ask: Callable[[], Steps[RunLengths]] | None) -> RunLengths:
         """Return how long the last runs of a pipeline took, as far as it is known, or else after asking."""
         if pipeline_id not in self._lengths and ask:
-            learned = await self.under_way.do(pipeline_id, lambda: adrive(ask(), self.do))
+            learned = await self.under_way.do(pipeline_id, lambda: adrive(ask(), self.send))
             self._lengths.setdefault(pipeline_id, learned)
         return self._lengths.get(pipeline_id) or RunLengths()
 
@@ -113,7 +109,7 @@ class _View:
     async def _look(self) -> None:
         try:
             steps = self._looker.look([*self.lookers.values()])
-            self._seen, self._error = await adrive(steps, self._polling.do), None
+            self._seen, self._error = await adrive(steps, self._polling.send), None
             self._note(self._looker.pick(self._seen))
         except MParticleError as error:
             self._error = error

@@ -118,6 +118,7 @@ class AsyncClient:
         return tokens.keep(credentials, minted)
 
     async def _move(self, request: HttpRequest) -> HttpResponse:
+        scheme, _, host = request.url.split("/", 3)[:3]
         try:
             async with self._session.request(
                 request.method,
@@ -128,7 +129,7 @@ class AsyncClient:
                 # aiohttp would declare the body that a POST has not as application/octet-stream.
                 skip_auto_headers=("Content-Type",) if request.method == "POST" else None,
                 allow_redirects=False,
-                proxy=self._proxy_for(*request.url.split("/", 3)[:3:2]),
+                proxy=self._proxy_for(scheme, host),
             ) as answer:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 response = HttpResponse(answer.status, headers, await answer.read())
