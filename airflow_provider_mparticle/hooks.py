@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
@@ -97,15 +99,17 @@ class MParticleHook(BaseHook):
         """
         return self._client
 
-    def async_client(self) -> AbstractAsyncContextManager[SharedClient]:
+    @asynccontextmanager
+    async def async_client(self) -> AsyncIterator[SharedClient]:
         """
         Lend the asynchronous client that all triggers of this event loop share.
 
         Use it as ``async with hook.async_client() as client: await client.send(call)``.
         """
-        from airflow_provider_mparticle.sharing import shared_client
-
-        return shared_client(self.mparticle_conn_id)
+        # It imports aiohttp, which takes longer than an event loop should stand still.
+        sharing = await asyncio.to_thread(import_module, "airflow_provider_mparticle.sharing")
+        async with sharing.shared_client(self.mparticle_conn_id) as client:
+            yield client
 
     def send(self, call: Call[T], *, retry: bool = True) -> T:
         """

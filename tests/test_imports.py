@@ -113,6 +113,35 @@ def test_an_event_loop_imports_next_to_nothing_for_a_trigger() -> None:
     assert {PACKAGE} == packages(new) - sys.stdlib_module_names
 
 
+@pytest.mark.parametrize(
+    ("module", "use"),
+    [
+        pytest.param("triggers", "await triggers._loaded()", id="trigger"),
+        pytest.param("hooks", "async with hooks.MParticleHook().async_client(): pass", id="hook"),
+    ],
+)
+def test_the_http_library_is_imported_in_a_thread(module: str, use: str) -> None:
+    """It takes longer than an event loop should stand still, for our trigger and for one that a user writes."""
+    done = run(f"""
+import asyncio, sys, threading
+from {PACKAGE} import {module}
+
+class Spy:
+    def find_spec(self, name, path=None, target=None):
+        if name == "aiohttp":
+            print("in the loop's thread:", threading.current_thread() is threading.main_thread())
+
+sys.meta_path.insert(0, Spy())
+
+async def use():
+    {use}
+
+asyncio.run(use())
+""")
+
+    assert "in the loop's thread: False" == done
+
+
 @pytest.mark.parametrize("was_on", [True, False])
 def test_what_a_triggerer_has_loaded_is_not_looked_through_any_more(was_on: bool) -> None:
     """A full collection of all of Airflow stops the event loop for a tenth of a second and more (docs/adr/0002)."""
