@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
-from airflow_provider_mparticle import connection_form
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.endpoints import Call, Scope
 from airflow_provider_mparticle.client.errors import ConfigError, MParticleError
-from airflow_provider_mparticle.client.kinds import CONNECTION, DATA_MODEL, FIELD_TRANSFORMATION, PIPELINE
 from airflow_provider_mparticle.client.models import (
     Audience,
     DataModel,
@@ -31,13 +29,15 @@ from airflow_provider_mparticle.client.models import (
     WarehouseConnection,
     WorkspaceItem,
 )
-from airflow_provider_mparticle.connection import api_config
-from airflow_provider_mparticle.listing import runs_since
-from airflow_provider_mparticle.steps import drive
+from airflow_provider_mparticle.client.resource_kinds import CONNECTION, DATA_MODEL, FIELD_TRANSFORMATION, PIPELINE
+from airflow_provider_mparticle.connection import form
+from airflow_provider_mparticle.connection.reader import api_config
+from airflow_provider_mparticle.runs.run_list import runs_since
+from airflow_provider_mparticle.runs.steps import drive
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.client.sync import Client
-    from airflow_provider_mparticle.sharing import SharedClient
+    from airflow_provider_mparticle.triggerer.shared_client import SharedClient
 
 T = TypeVar("T")
 
@@ -53,9 +53,9 @@ class MParticleHook(BaseHook):
     """
 
     conn_name_attr = "mparticle_conn_id"
-    default_conn_name = connection_form.DEFAULT_CONN_NAME
-    conn_type = connection_form.CONN_TYPE
-    hook_name = connection_form.HOOK_NAME
+    default_conn_name = form.DEFAULT_CONN_NAME
+    conn_type = form.CONN_TYPE
+    hook_name = form.HOOK_NAME
 
     def __init__(self, mparticle_conn_id: str = default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -69,16 +69,16 @@ class MParticleHook(BaseHook):
         fields = {"integer": IntegerField, "number": StringField, "string": StringField}
         return {
             name: fields[kind](label=label, description=meaning)
-            for name, (label, kind, meaning) in connection_form.EXTRA_FIELDS.items()
+            for name, (label, kind, meaning) in form.EXTRA_FIELDS.items()
         }
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return labels and placeholders of the connection form, for Airflow 2.11 to 3.1."""
         return {
-            "hidden_fields": connection_form.HIDDEN_FIELDS,
-            "relabeling": connection_form.RELABELING,
-            "placeholders": connection_form.PLACEHOLDERS,
+            "hidden_fields": form.HIDDEN_FIELDS,
+            "relabeling": form.RELABELING,
+            "placeholders": form.PLACEHOLDERS,
         }
 
     @cached_property
@@ -107,7 +107,7 @@ class MParticleHook(BaseHook):
         Use it as ``async with hook.async_client() as client: await client.send(call)``.
         """
         # It imports aiohttp, which takes longer than an event loop should stand still.
-        sharing = await asyncio.to_thread(import_module, "airflow_provider_mparticle.sharing")
+        sharing = await asyncio.to_thread(import_module, "airflow_provider_mparticle.triggerer.shared_client")
         async with sharing.shared_client(self.mparticle_conn_id) as client:
             yield client
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_mparticle import __version__
-from airflow_provider_mparticle.connection_form import (
+from airflow_provider_mparticle.connection.form import (
     CONN_TYPE,
     EXTRA_FIELDS,
     HIDDEN_FIELDS,
@@ -51,7 +51,7 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [_modules("operators")],
         "sensors": [_modules("sensors")],
         "triggers": [_modules("triggers")],
-        "cli": ["airflow_provider_mparticle.cli.get_cli_commands"],  # read by Airflow 3.3
+        "cli": ["airflow_provider_mparticle.cli.parser.get_cli_commands"],  # read by Airflow 3.3
     }
 
 

@@ -20,8 +20,8 @@ from airflow_provider_mparticle.client.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.client.models import RunId
-    from airflow_provider_mparticle.outcome import Outcome
-    from airflow_provider_mparticle.waiting import Watch
+    from airflow_provider_mparticle.runs.outcome import Outcome
+    from airflow_provider_mparticle.runs.wait import Watch
 
 
 class MParticlePipelineRunTrigger(BaseTrigger):
@@ -29,7 +29,7 @@ class MParticlePipelineRunTrigger(BaseTrigger):
     Wait for a pipeline run to end, or for the deadline, and say how it ended.
 
     The arguments are stored in plain text by Airflow; none is a secret. The event is
-    :meth:`~airflow_provider_mparticle.waiting.Outcome.as_event`.
+    :meth:`~airflow_provider_mparticle.runs.wait.Outcome.as_event`.
 
     :param mparticle_conn_id: Id of the Airflow connection.
     :param pipeline_id: Slug of the pipeline.
@@ -138,7 +138,7 @@ def _import() -> WaitForRun:
     was_enabled = gc.isenabled()
     gc.disable()
     try:
-        from airflow_provider_mparticle.deferred import wait_for_run
+        from airflow_provider_mparticle.triggerer.wait_for_run import wait_for_run
 
         gc.freeze()
     finally:

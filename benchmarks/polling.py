@@ -16,9 +16,9 @@ from typing import Any
 
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
-from airflow_provider_mparticle.finding import Finder
-from airflow_provider_mparticle.steps import drive
-from airflow_provider_mparticle.waiting import Watch, wait
+from airflow_provider_mparticle.runs.run_lookup import Finder
+from airflow_provider_mparticle.runs.steps import drive
+from airflow_provider_mparticle.runs.wait import Watch, wait
 from benchmarks.figures import table
 
 POLL_INTERVAL_S = 60.0  # the default

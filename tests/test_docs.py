@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_mparticle import connection_form
 from airflow_provider_mparticle.client import config, errors, models
 from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES, route_table
 from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
+from airflow_provider_mparticle.connection import form
 from airflow_provider_mparticle.simulator import Simulator
 
 ROOT = Path(__file__).parents[1]
@@ -84,7 +84,7 @@ def test_the_connection_page_names_every_field_route_and_default() -> None:
     """The page and the tables of the code agree."""
     page = (ROOT / "docs/how-to/connection.md").read_text()
 
-    missing = [name for name in connection_form.EXTRA_FIELDS if f"`{name}`" not in page]
+    missing = [name for name in form.EXTRA_FIELDS if f"`{name}`" not in page]
     missing += [f"{name} {path}" for name, path in DEFAULT_ROUTES.items() if f"| `{name}` | `{path}` |" not in page]
     missing += [name for name in RUN_FIELDS if f"`{name}`" not in page]
     missing += [default for default in (config.DEFAULT_TOKEN_URL, config.DEFAULT_BASE_URL) if default not in page]

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import aiohttp
 import tenacity
 
-from airflow_provider_mparticle.client import tokens
+from airflow_provider_mparticle.client import token_cache
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.endpoints import Call
 from airflow_provider_mparticle.client.errors import (
@@ -22,7 +22,7 @@ from airflow_provider_mparticle.client.errors import (
     RateLimitedError,
 )
 from airflow_provider_mparticle.client.exchange import HttpRequest, HttpResponse, TokenNeeded, exchange, login
-from airflow_provider_mparticle.client.pace import Pace
+from airflow_provider_mparticle.client.rate_limit import Pace
 from airflow_provider_mparticle.client.retrying import policy
 from airflow_provider_mparticle.client.single_flight import SingleFlight
 
@@ -98,24 +98,24 @@ class AsyncClient:
 
     async def _token(self, needed: TokenNeeded) -> str:
         credentials = self.config.credentials
-        if token := tokens.kept(credentials, needed.refused):
+        if token := token_cache.kept(credentials, needed.refused):
             return token
         minting = _minting.setdefault(asyncio.get_running_loop(), SingleFlight())
         return await minting.do(credentials, self._mint)
 
     async def _mint(self) -> str:
         credentials = self.config.credentials
-        if refusal := tokens.refusal(credentials):
+        if refusal := token_cache.refusal(credentials):
             raise refusal
         try:
             minted = await self._drive(login(self.config))
         except MParticleError as error:
             if isinstance(error, AuthenticationError):
-                tokens.keep_refusal(credentials, error)
+                token_cache.keep_refusal(credentials, error)
             error.may_have_acted = False  # whatever happened to the login, the call itself was not sent
             raise
         await self._on_token(minted.value)
-        return tokens.keep(credentials, minted)
+        return token_cache.keep(credentials, minted)
 
     async def _move(self, request: HttpRequest) -> HttpResponse:
         scheme, _, host = request.url.split("/", 3)[:3]

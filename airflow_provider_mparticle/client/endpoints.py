@@ -14,7 +14,6 @@ from typing import Any, Generic, TypeVar
 
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.client.kinds import Kind
 from airflow_provider_mparticle.client.models import (
     Audience,
     Feed,
@@ -28,6 +27,7 @@ from airflow_provider_mparticle.client.models import (
     first,
     words,
 )
+from airflow_provider_mparticle.client.resource_kinds import Kind
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Resource)

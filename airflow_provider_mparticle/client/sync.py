@@ -12,7 +12,7 @@ import requests
 import tenacity
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError, SSLError
 
-from airflow_provider_mparticle.client import tokens
+from airflow_provider_mparticle.client import token_cache
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.endpoints import Call
 from airflow_provider_mparticle.client.errors import AuthenticationError, MParticleError, NoAnswerError
@@ -89,19 +89,19 @@ class Client:
     def _token(self, needed: TokenNeeded) -> str:
         credentials = self.config.credentials
         with _minting:
-            if token := tokens.kept(credentials, needed.refused):
+            if token := token_cache.kept(credentials, needed.refused):
                 return token
-            if refusal := tokens.refusal(credentials):
+            if refusal := token_cache.refusal(credentials):
                 raise refusal
             try:
                 minted = self._drive(login(self.config))
             except MParticleError as error:
                 if isinstance(error, AuthenticationError):
-                    tokens.keep_refusal(credentials, error)
+                    token_cache.keep_refusal(credentials, error)
                 error.may_have_acted = False  # whatever happened to the login, the call itself was not sent
                 raise
             self._on_token(minted.value)
-            return tokens.keep(credentials, minted)
+            return token_cache.keep(credentials, minted)
 
     def _move(self, request: HttpRequest) -> HttpResponse:
         try:

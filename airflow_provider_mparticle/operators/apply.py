@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_mparticle.connection_form import DEFAULT_CONN_NAME
+from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_mparticle.connection_form import DEFAULT_CONN_NAME
+from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
 from airflow_provider_mparticle.operators.resources import CreateResourceOperator, ResourceOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_mparticle.resources import IfExists
+    from airflow_provider_mparticle.configuration.resource_rules import IfExists
 
 
 class MParticleCreatePipelineOperator(CreateResourceOperator):
@@ -104,7 +104,7 @@ class MParticleCreatePipelineOperator(CreateResourceOperator):
         self.mparticle_conn_id = mparticle_conn_id
 
     def _description(self) -> dict[str, Any]:
-        from airflow_provider_mparticle.client.kinds import PIPELINE
+        from airflow_provider_mparticle.client.resource_kinds import PIPELINE
 
         return {
             "id": self.pipeline_id,

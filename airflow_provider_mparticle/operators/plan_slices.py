@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_mparticle.slice_arguments import (
+from airflow_provider_mparticle.slices.arguments import (
     MAX_RECORDS,
     Granularity,
     check_counting,

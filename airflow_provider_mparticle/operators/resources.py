@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_mparticle.connection_form import DEFAULT_CONN_NAME
+from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_mparticle.resources import IfExists
+    from airflow_provider_mparticle.configuration.resource_rules import IfExists
 
 
 class ResourceOperator(BaseOperator):

@@ -11,8 +11,8 @@ from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelin
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_mparticle.decision import IfRunning
-    from airflow_provider_mparticle.slice_arguments import Granularity
+    from airflow_provider_mparticle.runs.start_decision import IfRunning
+    from airflow_provider_mparticle.slices.arguments import Granularity
     from airflow_provider_mparticle.tasks.sync_slice import SyncSliceTask
 
 

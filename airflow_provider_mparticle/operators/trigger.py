@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
-from airflow_provider_mparticle.connection_form import DEFAULT_CONN_NAME
+from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_mparticle.client.models import RunId
-    from airflow_provider_mparticle.decision import IfRunning
-    from airflow_provider_mparticle.gates import OnEmpty
+    from airflow_provider_mparticle.runs.quality_gates import OnEmpty
+    from airflow_provider_mparticle.runs.start_decision import IfRunning
     from airflow_provider_mparticle.tasks.trigger import TriggerTask
 
 

@@ -8,7 +8,7 @@ not agree with itself. Each module lists at its top what it assumes.
 """
 
 from airflow_provider_mparticle.simulator.faults import Fault
-from airflow_provider_mparticle.simulator.messages import Refusal
+from airflow_provider_mparticle.simulator.http_messages import Refusal
 from airflow_provider_mparticle.simulator.simulator import Simulator
 
 __all__ = ["Fault", "Refusal", "Simulator"]

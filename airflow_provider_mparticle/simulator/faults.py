@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_mparticle.simulator.messages import JSON_TYPE, Answer, JsonObject, Refusal, Request
+from airflow_provider_mparticle.simulator.http_messages import JSON_TYPE, Answer, JsonObject, Refusal, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable

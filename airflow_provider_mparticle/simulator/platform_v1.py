@@ -16,7 +16,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_mparticle.simulator.messages import Answer, JsonObject, Refusal, Request, json_answer
+from airflow_provider_mparticle.simulator.http_messages import Answer, JsonObject, Refusal, Request, json_answer
 from airflow_provider_mparticle.simulator.routes import V2_BASE, Act, Route, only_here
 
 if TYPE_CHECKING:

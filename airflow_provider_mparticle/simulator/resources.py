@@ -19,9 +19,9 @@ import copy
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_mparticle.simulator import rules
-from airflow_provider_mparticle.simulator.instants import iso
-from airflow_provider_mparticle.simulator.messages import JsonObject, Refusal
+from airflow_provider_mparticle.simulator import validation
+from airflow_provider_mparticle.simulator.http_messages import JsonObject, Refusal
+from airflow_provider_mparticle.simulator.timestamps import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,7 @@ class Resources:
     def create(self, kind: Kind, body: JsonObject) -> JsonObject:
         """Add a resource; 422 if a rule is broken or the id is taken."""
         resource = {**FIELDS[kind], **_settable(kind, body)}
-        problems = rules.problems(kind, resource) + self._reference_problems(kind, resource)
+        problems = validation.problems(kind, resource) + self._reference_problems(kind, resource)
         if self.has(kind, resource["id"]):
             problems.append(f"A {kind} with the id {resource['id']!r} already exists.")
         _refuse(problems)
@@ -118,7 +118,7 @@ class Resources:
         after = {**before, **_settable(kind, body)}
         _keep_secrets(before, after)
         _refuse(
-            rules.problems(kind, after) + self._reference_problems(kind, after) + _change_problems(before, after),
+            validation.problems(kind, after) + self._reference_problems(kind, after) + _change_problems(before, after),
         )
         self._stored[kind][resource_id] = after | self._audit("last_modified")
         return self.get(kind, resource_id)

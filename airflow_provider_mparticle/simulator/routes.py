@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote
 
-from airflow_provider_mparticle.simulator.instants import unix
-from airflow_provider_mparticle.simulator.messages import Answer, Refusal, Request, json_answer
+from airflow_provider_mparticle.simulator.http_messages import Answer, Refusal, Request, json_answer
 from airflow_provider_mparticle.simulator.resources import Kind
+from airflow_provider_mparticle.simulator.timestamps import unix
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.simulator.workspace import Habits, Workspace

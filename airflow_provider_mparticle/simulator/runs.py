@@ -19,13 +19,13 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_mparticle.simulator.instants import cut, iso
-from airflow_provider_mparticle.simulator.messages import JsonObject, Refusal
+from airflow_provider_mparticle.simulator.http_messages import JsonObject, Refusal
+from airflow_provider_mparticle.simulator.timestamps import cut, iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from airflow_provider_mparticle.simulator.reading import Reading
+    from airflow_provider_mparticle.simulator.run_reads import Reading
 
 # A word and how many seconds it lasts; None: for ever.
 Step = tuple[str, "float | None"]

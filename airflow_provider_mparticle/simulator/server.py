@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from airflow_provider_mparticle.simulator.messages import Answer, Request
+from airflow_provider_mparticle.simulator.http_messages import Answer, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable

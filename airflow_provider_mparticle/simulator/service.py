@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_mparticle.simulator.messages import Answer, Refusal, Request, error_answer
+from airflow_provider_mparticle.simulator.http_messages import Answer, Refusal, Request, error_answer
 from airflow_provider_mparticle.simulator.platform_v1 import V1_BASE, platform_error_answer
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from airflow_provider_mparticle.simulator import control
+from airflow_provider_mparticle.simulator import control_routes
 from airflow_provider_mparticle.simulator.faults import Fault, Faults
-from airflow_provider_mparticle.simulator.journal import Journal
 from airflow_provider_mparticle.simulator.platform_v1 import Platform, platform_routes
+from airflow_provider_mparticle.simulator.request_log import Journal
 from airflow_provider_mparticle.simulator.resources import Kind
 from airflow_provider_mparticle.simulator.routes import Router, route_overrides, workspace_routes
 from airflow_provider_mparticle.simulator.server import LoopbackServer
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from airflow_provider_mparticle.simulator.messages import Answer, JsonObject, Request
+    from airflow_provider_mparticle.simulator.http_messages import Answer, JsonObject, Request
 
 
 class Simulator:
@@ -74,7 +74,7 @@ class Simulator:
         self._workspace = Workspace(workspace_id, habits, time.time, Warehouse(warehouse_path))
         self._tokens = Tokens(client_id, client_secret, token_lifetime_s, time.time)
         self._service = Service(self._tokens, self._build_router())
-        self._control = control.build_router(self)
+        self._control = control_routes.build_router(self)
         self._faults = Faults(fault_seed)
         self._journal = Journal()
         self._lock = threading.RLock()  # around all of the above; never held while waiting
@@ -365,8 +365,8 @@ class Simulator:
     # One request
 
     def _respond(self, request: Request) -> Answer | None:
-        if control.concerns(request):
-            return control.answer(self._control, request)
+        if control_routes.concerns(request):
+            return control_routes.answer(self._control, request)
         with self._lock:
             entry = self._journal.add(request, time.time())
             fault = self._faults.take(request)

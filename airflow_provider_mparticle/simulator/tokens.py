@@ -14,7 +14,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from airflow_provider_mparticle.simulator.messages import Answer, JsonObject, Refusal, Request, json_answer
+from airflow_provider_mparticle.simulator.http_messages import Answer, JsonObject, Refusal, Request, json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

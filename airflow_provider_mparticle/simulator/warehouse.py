@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_mparticle.simulator.dialect import for_sqlite, names_in, plain, quoted
-from airflow_provider_mparticle.simulator.instants import moment
-from airflow_provider_mparticle.simulator.messages import Refusal
+from airflow_provider_mparticle.simulator.http_messages import Refusal
+from airflow_provider_mparticle.simulator.sql_dialect import for_sqlite, names_in, plain, quoted
+from airflow_provider_mparticle.simulator.timestamps import moment
 
 if TYPE_CHECKING:
     from pathlib import Path

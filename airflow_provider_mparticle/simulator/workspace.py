@@ -27,11 +27,9 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_mparticle.simulator.instants import cut, unix
-from airflow_provider_mparticle.simulator.messages import JsonObject, Refusal
-from airflow_provider_mparticle.simulator.reading import read, window
-from airflow_provider_mparticle.simulator.ready_made import ready_made
+from airflow_provider_mparticle.simulator.http_messages import JsonObject, Refusal
 from airflow_provider_mparticle.simulator.resources import Kind, Resources
+from airflow_provider_mparticle.simulator.run_reads import read, window
 from airflow_provider_mparticle.simulator.runs import (
     END_WORDS,
     Run,
@@ -42,6 +40,8 @@ from airflow_provider_mparticle.simulator.runs import (
     run_v2,
     usual_steps,
 )
+from airflow_provider_mparticle.simulator.sample_resources import ready_made
+from airflow_provider_mparticle.simulator.timestamps import cut, unix
 from airflow_provider_mparticle.simulator.warehouse import Warehouse
 
 if TYPE_CHECKING:

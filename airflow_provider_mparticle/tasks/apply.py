@@ -6,11 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from airflow_provider_mparticle.applying import apply_plan, read_workspace, require_applicable
-from airflow_provider_mparticle.document import SUFFIXES, Document, check_document, load_document, parse_document
-from airflow_provider_mparticle.failures import failing_by_cause
+from airflow_provider_mparticle.configuration.apply import apply_plan, read_workspace, require_applicable
+from airflow_provider_mparticle.configuration.document import (
+    SUFFIXES,
+    Document,
+    check_document,
+    load_document,
+    parse_document,
+)
+from airflow_provider_mparticle.configuration.plan import plan
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.planning import plan
+from airflow_provider_mparticle.tasks.failures import failing_by_cause
 from airflow_provider_mparticle.tasks.masking import mask_secrets
 
 if TYPE_CHECKING:

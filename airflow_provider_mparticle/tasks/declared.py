@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from airflow_provider_mparticle.client.models import RunId
-    from airflow_provider_mparticle.decision import IfRunning
-    from airflow_provider_mparticle.gates import OnEmpty
-    from airflow_provider_mparticle.resources import IfExists
-    from airflow_provider_mparticle.slice_arguments import Granularity
+    from airflow_provider_mparticle.configuration.resource_rules import IfExists
+    from airflow_provider_mparticle.runs.quality_gates import OnEmpty
+    from airflow_provider_mparticle.runs.start_decision import IfRunning
+    from airflow_provider_mparticle.slices.arguments import Granularity
 
 
 class Operator(Protocol):

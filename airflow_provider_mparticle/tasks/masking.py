@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import mask_secret
 
-from airflow_provider_mparticle.planning import secrets_in
+from airflow_provider_mparticle.configuration.plan import secrets_in
 
 
 def mask_secrets(value: Any) -> None:

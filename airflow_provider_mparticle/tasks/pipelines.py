@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_mparticle.client.kinds import PIPELINE
-from airflow_provider_mparticle.ensuring import checked, completed, update
-from airflow_provider_mparticle.failures import failing_by_cause
+from airflow_provider_mparticle.client.resource_kinds import PIPELINE
+from airflow_provider_mparticle.configuration.ensure import checked, completed, update
 from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.tasks.failures import failing_by_cause
 from airflow_provider_mparticle.tasks.resources import said_of
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.providers.common.compat.sdk import AirflowException, BaseHook, conf
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.failures import failing_by_cause
-from airflow_provider_mparticle.slice_arguments import zone_named
-from airflow_provider_mparticle.slice_planning import SlicePlan, plan_slices, read_count
-from airflow_provider_mparticle.slice_sql import count_query, require_both_bounds
-from airflow_provider_mparticle.slice_templates import rendered
-from airflow_provider_mparticle.windows import Slice, read_instant
+from airflow_provider_mparticle.slices.arguments import zone_named
+from airflow_provider_mparticle.slices.slice import Slice, read_instant
+from airflow_provider_mparticle.slices.slice_plan import SlicePlan, plan_slices, read_count
+from airflow_provider_mparticle.slices.slice_sql import count_query, require_both_bounds
+from airflow_provider_mparticle.tasks.failures import failing_by_cause
+from airflow_provider_mparticle.tasks.sql_templates import rendered
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection, Context

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_mparticle.failures import failing_by_cause
 from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.tasks.failures import failing_by_cause
 
 
 def platform_request(mparticle_conn_id: str, method: str, path: str, params: Mapping[str, Any], json: Any) -> Any:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import ConfigError, NotFoundError
-from airflow_provider_mparticle.client.kinds import CONNECTION, KINDS, Kind
-from airflow_provider_mparticle.ensuring import checked, ensure
-from airflow_provider_mparticle.failures import failing_by_cause
+from airflow_provider_mparticle.client.resource_kinds import CONNECTION, KINDS, Kind
+from airflow_provider_mparticle.configuration.ensure import checked, ensure
+from airflow_provider_mparticle.configuration.resource_rules import IF_EXISTS
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.resources import IF_EXISTS
+from airflow_provider_mparticle.tasks.failures import failing_by_cause
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.tasks.declared import CreateConnectionOperator, CreateOperator, DeleteOperator

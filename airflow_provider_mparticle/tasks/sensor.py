@@ -16,15 +16,15 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_mparticle.client.errors import ConfigError, MParticleError, RunTimeoutError
-from airflow_provider_mparticle.coverage import CoverageFinder
-from airflow_provider_mparticle.dag_runs import first_start
-from airflow_provider_mparticle.failures import failing_by_cause
-from airflow_provider_mparticle.finding import Finder
-from airflow_provider_mparticle.outcome import Outcome
-from airflow_provider_mparticle.steps import drive
+from airflow_provider_mparticle.runs.coverage import CoverageFinder
+from airflow_provider_mparticle.runs.outcome import Outcome
+from airflow_provider_mparticle.runs.run_lookup import Finder
+from airflow_provider_mparticle.runs.steps import drive
+from airflow_provider_mparticle.runs.wait import Watch, deadline_of
+from airflow_provider_mparticle.slices.slice import read_instant
+from airflow_provider_mparticle.tasks.failures import failing_by_cause
+from airflow_provider_mparticle.tasks.task_context import first_start
 from airflow_provider_mparticle.tasks.waiting import WaitingTask
-from airflow_provider_mparticle.waiting import Watch, deadline_of
-from airflow_provider_mparticle.windows import read_instant
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.exceptions import AirflowRescheduleException  # one class in Airflow 2 and 3, which compat does not name
 
-from airflow_provider_mparticle.claiming import Claim, Holder, IsActive
 from airflow_provider_mparticle.client.errors import (
     ConfigError,
     DataModelChangedError,
@@ -19,18 +18,19 @@ from airflow_provider_mparticle.client.errors import (
     RunFailedError,
     RunLostError,
 )
-from airflow_provider_mparticle.client.kinds import DATA_MODEL
-from airflow_provider_mparticle.dag_runs import first_start, is_over, run_dates
-from airflow_provider_mparticle.ensuring import checked
-from airflow_provider_mparticle.outcome import Outcome
-from airflow_provider_mparticle.rhythm import jittered
-from airflow_provider_mparticle.slice_arguments import checked_granularity
-from airflow_provider_mparticle.slice_sql import require_both_bounds, restricted
-from airflow_provider_mparticle.slice_templates import rendered
-from airflow_provider_mparticle.starting import Intent, Note, Start, Started
-from airflow_provider_mparticle.steps import drive
+from airflow_provider_mparticle.client.resource_kinds import DATA_MODEL
+from airflow_provider_mparticle.configuration.ensure import checked
+from airflow_provider_mparticle.runs.outcome import Outcome
+from airflow_provider_mparticle.runs.poll_timing import jittered
+from airflow_provider_mparticle.runs.start import Intent, Note, Start, Started
+from airflow_provider_mparticle.runs.steps import drive
+from airflow_provider_mparticle.slices.arguments import checked_granularity
+from airflow_provider_mparticle.slices.data_model_lock import Claim, Holder, IsActive
+from airflow_provider_mparticle.slices.slice import DATES_ALONE, Slice, slice_of_dag_run
+from airflow_provider_mparticle.slices.slice_sql import require_both_bounds, restricted
+from airflow_provider_mparticle.tasks.sql_templates import rendered
+from airflow_provider_mparticle.tasks.task_context import first_start, is_over, run_dates
 from airflow_provider_mparticle.tasks.trigger import TriggerTask
-from airflow_provider_mparticle.windows import DATES_ALONE, Slice, slice_of_dag_run
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.tasks.declared import SyncSliceOperator

@@ -12,16 +12,16 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_mparticle.client.errors import ConfigError, RunFailedError, RunLostError
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
-from airflow_provider_mparticle.dag_runs import clears, window_end
-from airflow_provider_mparticle.decision import Move
-from airflow_provider_mparticle.failures import failing_by_cause
-from airflow_provider_mparticle.finding import Finder
-from airflow_provider_mparticle.outcome import Outcome
-from airflow_provider_mparticle.starting import Intent, Note, Start, Started
-from airflow_provider_mparticle.steps import drive
+from airflow_provider_mparticle.runs.outcome import Outcome
+from airflow_provider_mparticle.runs.run_lookup import Finder
+from airflow_provider_mparticle.runs.start import Intent, Note, Start, Started
+from airflow_provider_mparticle.runs.start_decision import Move
+from airflow_provider_mparticle.runs.steps import drive
+from airflow_provider_mparticle.runs.wait import Watch, deadline_of
+from airflow_provider_mparticle.slices.slice import read_instant
+from airflow_provider_mparticle.tasks.failures import failing_by_cause
+from airflow_provider_mparticle.tasks.task_context import clears, window_end
 from airflow_provider_mparticle.tasks.waiting import WaitingTask
-from airflow_provider_mparticle.waiting import Watch, deadline_of
-from airflow_provider_mparticle.windows import read_instant
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -6,12 +6,12 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_mparticle.failures import pass_gates
-from airflow_provider_mparticle.gates import Gates
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.outcome import Outcome
-from airflow_provider_mparticle.steps import drive
-from airflow_provider_mparticle.waiting import Watch, backstop, wait
+from airflow_provider_mparticle.runs.outcome import Outcome
+from airflow_provider_mparticle.runs.quality_gates import Gates
+from airflow_provider_mparticle.runs.steps import drive
+from airflow_provider_mparticle.runs.wait import Watch, backstop, wait
+from airflow_provider_mparticle.tasks.failures import pass_gates
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.tasks.declared import WaitingOperator

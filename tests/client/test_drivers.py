@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from airflow_provider_mparticle.client import endpoints, errors, tokens
+from airflow_provider_mparticle.client import endpoints, errors, token_cache
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.endpoints import Call, Scope
-from airflow_provider_mparticle.client.kinds import PIPELINE
 from airflow_provider_mparticle.client.models import Pipeline
+from airflow_provider_mparticle.client.resource_kinds import PIPELINE
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.simulator import Fault, Simulator
 
@@ -596,6 +596,6 @@ def test_no_secret_is_in_any_log_or_error(
 
 
 def _token_of(config: ApiConfig) -> str:
-    token = tokens.kept(config.credentials)
+    token = token_cache.kept(config.credentials)
     assert token is not None
     return token

@@ -21,7 +21,7 @@ from airflow_provider_mparticle.client.exchange import (
     login,
     url_of,
 )
-from airflow_provider_mparticle.client.kinds import CONNECTION, PIPELINE
+from airflow_provider_mparticle.client.resource_kinds import CONNECTION, PIPELINE
 from airflow_provider_mparticle.client.routes import route_table
 
 CONFIG = ApiConfig(Credentials("an-id", "cl1ent-s3cret"), 1234, account_id=5678, origin="the nightly connection")

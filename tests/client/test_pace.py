@@ -11,8 +11,8 @@ from airflow_provider_mparticle.client.aio import AsyncClient
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.errors import RateLimitedError
 from airflow_provider_mparticle.client.exchange import HttpResponse
-from airflow_provider_mparticle.client.kinds import PIPELINE
-from airflow_provider_mparticle.client.pace import LONGEST_STRETCH, Pace
+from airflow_provider_mparticle.client.rate_limit import LONGEST_STRETCH, Pace
+from airflow_provider_mparticle.client.resource_kinds import PIPELINE
 from airflow_provider_mparticle.simulator import Fault, Simulator
 
 USED = "x-mp-rate-limit-percentage-used"

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_mparticle.client import endpoints, tokens
+from airflow_provider_mparticle.client import endpoints, token_cache
 from airflow_provider_mparticle.client.aio import AsyncClient
 from airflow_provider_mparticle.client.config import ApiConfig, Credentials
 from airflow_provider_mparticle.client.errors import AuthenticationError
 from airflow_provider_mparticle.client.exchange import Token
-from airflow_provider_mparticle.client.kinds import PIPELINE
+from airflow_provider_mparticle.client.resource_kinds import PIPELINE
 from airflow_provider_mparticle.client.sync import Client
 from airflow_provider_mparticle.simulator import Fault, Simulator
 
@@ -32,7 +32,7 @@ COROUTINES = 50
 @pytest.fixture(autouse=True)
 def no_tokens() -> None:
     """Every test starts without a token."""
-    tokens.forget()
+    token_cache.forget()
 
 
 def in_threads(work: Callable[[], Any]) -> list[Any]:
@@ -65,42 +65,42 @@ async def in_coroutines(config: ApiConfig, **hooks: Any) -> list[Any]:
 
 def test_a_token_is_kept_for_its_credentials() -> None:
     """Whoever has other credentials, or asks another server, gets none of it."""
-    tokens.keep(CREDENTIALS, Token("t", 1000.0))
+    token_cache.keep(CREDENTIALS, Token("t", 1000.0))
 
-    assert "t" == tokens.kept(Credentials("an-id", "a-secret"))
-    assert None is tokens.kept(dataclasses.replace(CREDENTIALS, client_secret="other"))
-    assert None is tokens.kept(dataclasses.replace(CREDENTIALS, token_url="https://example.com"))
+    assert "t" == token_cache.kept(Credentials("an-id", "a-secret"))
+    assert None is token_cache.kept(dataclasses.replace(CREDENTIALS, client_secret="other"))
+    assert None is token_cache.kept(dataclasses.replace(CREDENTIALS, token_url="https://example.com"))
 
 
 def test_a_refused_token_is_not_handed_out_again() -> None:
     """But one that was minted meanwhile is: it need not be minted twice."""
-    tokens.keep(CREDENTIALS, Token("new", 1000.0))
+    token_cache.keep(CREDENTIALS, Token("new", 1000.0))
 
-    assert None is tokens.kept(CREDENTIALS, refused="new")
-    assert "new" == tokens.kept(CREDENTIALS, refused="old")
+    assert None is token_cache.kept(CREDENTIALS, refused="new")
+    assert "new" == token_cache.kept(CREDENTIALS, refused="old")
 
 
 @pytest.mark.parametrize("lifetime_s", [0.0, -5.0])
 def test_a_token_that_has_ended_is_not_handed_out(lifetime_s: float) -> None:
     """It would only earn a 401."""
-    tokens.keep(CREDENTIALS, Token("t", lifetime_s))
+    token_cache.keep(CREDENTIALS, Token("t", lifetime_s))
 
-    assert None is tokens.kept(CREDENTIALS)
+    assert None is token_cache.kept(CREDENTIALS)
 
 
 def test_a_short_token_keeps_most_of_its_life() -> None:
     """Renewed two minutes ahead, a token of a minute would be minted for every call."""
-    tokens.keep(CREDENTIALS, Token("t", tokens.TOKEN_LEEWAY_S / 2))
+    token_cache.keep(CREDENTIALS, Token("t", token_cache.TOKEN_LEEWAY_S / 2))
 
-    assert "t" == tokens.kept(CREDENTIALS)
+    assert "t" == token_cache.kept(CREDENTIALS)
 
 
 def test_no_secret_is_in_the_repr_of_what_is_kept() -> None:
     """A debugger or a log of locals shows it."""
-    tokens.keep(CREDENTIALS, Token("t0ken", 1000.0))
+    token_cache.keep(CREDENTIALS, Token("t0ken", 1000.0))
 
-    assert "t0ken" not in repr(tokens._tokens)
-    assert "a-secret" not in repr(tokens._tokens)
+    assert "t0ken" not in repr(token_cache._tokens)
+    assert "a-secret" not in repr(token_cache._tokens)
 
 
 # Minting once
@@ -224,7 +224,7 @@ def test_a_token_is_announced_once_and_before_its_first_use(simulator: Simulator
     client.send(GET)
     client.send(GET)
 
-    assert [(tokens.kept(config.credentials), 0)] == announced
+    assert [(token_cache.kept(config.credentials), 0)] == announced
 
 
 def test_a_token_is_awaited_before_its_first_use(simulator: Simulator, config: ApiConfig) -> None:
@@ -237,7 +237,7 @@ def test_a_token_is_awaited_before_its_first_use(simulator: Simulator, config: A
 
     asyncio.run(in_coroutines(config, on_token=announce))
 
-    assert [(tokens.kept(config.credentials), 0)] == announced
+    assert [(token_cache.kept(config.credentials), 0)] == announced
 
 
 # Renewing
@@ -250,7 +250,7 @@ def test_a_token_is_renewed_ahead_of_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A call that starts with a dying token would earn a 401 on its way."""
-    monkeypatch.setattr(tokens, "LEEWAY_SHARE", 0.95)
+    monkeypatch.setattr(token_cache, "LEEWAY_SHARE", 0.95)
     simulator = start_simulator(token_lifetime_s=6)
     simulator.add_pipeline("orders")
     config = config_of(simulator)
@@ -287,8 +287,8 @@ def test_a_forked_child_starts_without_tokens(simulator: Simulator, config: ApiC
     """Tasks run in forked processes; what a parent holds must not multiply."""
     Client(config).send(GET)
 
-    assert "None" == in_a_child(lambda: str(tokens.kept(config.credentials)))
-    assert None is not tokens.kept(config.credentials)
+    assert "None" == in_a_child(lambda: str(token_cache.kept(config.credentials)))
+    assert None is not token_cache.kept(config.credentials)
 
 
 def test_a_child_that_is_forked_during_a_login_can_log_in(simulator: Simulator, config: ApiConfig) -> None:

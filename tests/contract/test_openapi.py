@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from airflow_provider_mparticle.client.kinds import KINDS
+from airflow_provider_mparticle.client.resource_kinds import KINDS
 from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES
 from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
 from airflow_provider_mparticle.simulator import Simulator

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from contract.request_check import REMOVED, description, document
 
-from airflow_provider_mparticle.simulator.journal import without_secrets
+from airflow_provider_mparticle.simulator.request_log import without_secrets
 
 TESTS = Path(__file__).parents[1]
 BASE = "/platform/v2/workspaces/1234"

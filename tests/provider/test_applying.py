@@ -15,8 +15,6 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from jsonschema import Draft202012Validator
 
-from airflow_provider_mparticle import document as documents
-from airflow_provider_mparticle.applying import apply_plan, export_document, read_workspace
 from airflow_provider_mparticle.client import retrying
 from airflow_provider_mparticle.client.errors import (
     InvalidRequestError,
@@ -24,12 +22,14 @@ from airflow_provider_mparticle.client.errors import (
     NoAnswerError,
     ServerError,
 )
-from airflow_provider_mparticle.client.kinds import KINDS
 from airflow_provider_mparticle.client.models import without_secrets
-from airflow_provider_mparticle.document import document_problems, load_document, parse_document
+from airflow_provider_mparticle.client.resource_kinds import KINDS
+from airflow_provider_mparticle.configuration import document as documents
+from airflow_provider_mparticle.configuration.apply import apply_plan, export_document, read_workspace
+from airflow_provider_mparticle.configuration.document import document_problems, load_document, parse_document
+from airflow_provider_mparticle.configuration.plan import Plan, plan
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.operators import MParticleApplyOperator
-from airflow_provider_mparticle.planning import Plan, plan
 from airflow_provider_mparticle.simulator import Fault, Simulator
 from airflow_provider_mparticle.tasks import masking
 

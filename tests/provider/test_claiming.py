@@ -7,11 +7,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airflow_provider_mparticle.claiming import Claim, Holder, IsActive, holder_of, is_as_written, marked, unfit
 from airflow_provider_mparticle.client.errors import DataModelChangedError, DataModelHeldError, InvalidRequestError
 from airflow_provider_mparticle.client.models import DataModel, Pipeline, PipelineRun
-from airflow_provider_mparticle.steps import drive
-from airflow_provider_mparticle.windows import Slice
+from airflow_provider_mparticle.runs.steps import drive
+from airflow_provider_mparticle.slices.data_model_lock import (
+    Claim,
+    Holder,
+    IsActive,
+    holder_of,
+    is_as_written,
+    marked,
+    unfit,
+)
+from airflow_provider_mparticle.slices.slice import Slice
 
 JANUARY = Slice(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
 US = Holder("history", "sync", "scheduled__2026-01-01T00:00:00+00:00", 3)

@@ -17,8 +17,8 @@ import pytest
 import yaml
 from packaging.version import Version
 
-from airflow_provider_mparticle.cli import COMMANDS, get_cli_commands, main
-from airflow_provider_mparticle.client import tokens
+from airflow_provider_mparticle.cli.parser import COMMANDS, get_cli_commands, main
+from airflow_provider_mparticle.client import token_cache
 from airflow_provider_mparticle.simulator import Fault, Simulator
 
 AIRFLOW = Path(sys.executable).with_name("airflow")
@@ -385,7 +385,7 @@ def test_an_unreachable_mparticle_exits_with_1(
     connection = simulator.airflow_connection()
     connection["extra"]["token_url"] = f"{ANSWERS_OF_NOBODY}/oauth/token"
     monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", json.dumps(connection))
-    tokens.forget()
+    token_cache.forget()
 
     assert 1 == main(["doctor"])
 
@@ -472,7 +472,7 @@ def test_airflows_parser_takes_every_argument() -> None:
 def test_loading_the_commands_loads_nothing_else() -> None:
     """Every airflow command loads them."""
     code = (
-        "import sys; before = set(sys.modules); import airflow_provider_mparticle.cli; "
+        "import sys; before = set(sys.modules); import airflow_provider_mparticle.cli.parser; "
         "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names))"
     )
 

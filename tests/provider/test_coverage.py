@@ -15,10 +15,10 @@ from airflow_provider_mparticle.client.endpoints import RUNS_PER_PAGE, Call
 from airflow_provider_mparticle.client.errors import NoAnswerError, NotFoundError, ServerError
 from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
 from airflow_provider_mparticle.client.run_states import Progress
-from airflow_provider_mparticle.coverage import LONGEST_INTERVAL, CoverageFinder, covers, find_covering, reaches
 from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.runs.coverage import LONGEST_INTERVAL, CoverageFinder, covers, find_covering, reaches
+from airflow_provider_mparticle.runs.steps import Steps, drive
 from airflow_provider_mparticle.simulator import Simulator
-from airflow_provider_mparticle.steps import Steps, drive
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EARLIER, LATER = AT - timedelta(hours=1), AT + timedelta(hours=1)

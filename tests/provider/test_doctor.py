@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG
 
-from airflow_provider_mparticle.client import tokens
+from airflow_provider_mparticle.cli.doctor import Finding, Report, Verdict, examine
+from airflow_provider_mparticle.client import token_cache
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.routes import CANDIDATE_ROUTES, DEFAULT_ROUTES
-from airflow_provider_mparticle.doctor import Finding, Report, Verdict, examine
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
 from airflow_provider_mparticle.simulator import Fault, Simulator
@@ -40,7 +40,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
         given = {**connection["extra"], "routes": None, **extra}
         connection["extra"] = {name: value for name, value in given.items() if value is not None}
         monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", json.dumps(connection))
-        tokens.forget()
+        token_cache.forget()
 
     return lead_to
 

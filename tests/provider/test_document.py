@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from airflow_provider_mparticle import resources
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.client.kinds import KINDS, Kind
 from airflow_provider_mparticle.client.models import SECRET_NAME
-from airflow_provider_mparticle.document import (
+from airflow_provider_mparticle.client.resource_kinds import KINDS, Kind
+from airflow_provider_mparticle.configuration import resource_rules
+from airflow_provider_mparticle.configuration.document import (
     SECTIONS,
     SUFFIXES,
     check_document,
@@ -293,10 +293,10 @@ def test_the_schema_has_the_fields_that_can_be_written(kind: Kind[Any]) -> None:
     described = SCHEMA["$defs"][kind.name]
 
     assert {"id", *kind.writable} == set(described["properties"])
-    assert set(resources.REQUIRED[kind.name]) == set(described["required"])
+    assert set(resource_rules.REQUIRED[kind.name]) == set(described["required"])
     assert described["additionalProperties"] is False
     assert f"#/$defs/{kind.name}" == SCHEMA["properties"][kind.plural]["items"]["$ref"]
-    assert dict(resources.DEFAULTS.get(kind.name, {})) == {
+    assert dict(resource_rules.DEFAULTS.get(kind.name, {})) == {
         name: field["default"] for name, field in described["properties"].items() if "default" in field
     }
 
@@ -308,15 +308,15 @@ def test_the_schema_has_the_words_of_the_rules() -> None:
     mode, schedule = (definitions[name]["properties"] for name in ("sync_mode", "schedule"))
     needed = {rule["if"]["properties"]["mapping_type"]["const"]: rule["then"]["required"] for rule in _mapping_rules()}
 
-    assert f"^{resources.SLUG.pattern}$" == definitions["slug"]["pattern"]
-    assert [*resources.SYNC_MODES] == mode["type"]["enum"]
-    assert [*resources.ITERATOR_DATA_TYPES] == mode["iterator_data_type"]["examples"]
-    assert [*resources.SCHEDULE_TYPES] == schedule["type"]["enum"]
-    assert [*resources.FREQUENCIES] == schedule["frequency"]["enum"]
-    assert [*resources.ENVIRONMENTS] == pipeline["environment"]["enum"]
-    assert [*resources.PIPELINE_STATES] == pipeline["state"]["enum"]
-    assert [*resources.MAPPINGS] == definitions["mapping"]["properties"]["mapping_type"]["enum"]
-    assert {name: [*keys] for name, keys in resources.MAPPINGS.items()} == needed
+    assert f"^{resource_rules.SLUG.pattern}$" == definitions["slug"]["pattern"]
+    assert [*resource_rules.SYNC_MODES] == mode["type"]["enum"]
+    assert [*resource_rules.ITERATOR_DATA_TYPES] == mode["iterator_data_type"]["examples"]
+    assert [*resource_rules.SCHEDULE_TYPES] == schedule["type"]["enum"]
+    assert [*resource_rules.FREQUENCIES] == schedule["frequency"]["enum"]
+    assert [*resource_rules.ENVIRONMENTS] == pipeline["environment"]["enum"]
+    assert [*resource_rules.PIPELINE_STATES] == pipeline["state"]["enum"]
+    assert [*resource_rules.MAPPINGS] == definitions["mapping"]["properties"]["mapping_type"]["enum"]
+    assert {name: [*keys] for name, keys in resource_rules.MAPPINGS.items()} == needed
 
 
 def test_the_schema_marks_the_secrets() -> None:

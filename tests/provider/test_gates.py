@@ -11,7 +11,7 @@ from test_sensor_covers import sense
 
 from airflow_provider_mparticle.client.errors import ConfigError, DataGateError
 from airflow_provider_mparticle.client.models import PipelineRun
-from airflow_provider_mparticle.gates import Gates
+from airflow_provider_mparticle.runs.quality_gates import Gates
 from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.simulator import Simulator
 

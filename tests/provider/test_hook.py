@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_mparticle import sharing
-from airflow_provider_mparticle.client import endpoints, kinds
+from airflow_provider_mparticle.client import endpoints, resource_kinds
 from airflow_provider_mparticle.client.errors import (
     AuthenticationError,
     ConfigError,
@@ -29,6 +28,7 @@ from airflow_provider_mparticle.operators import MParticleCreatePipelineOperator
 from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
+from airflow_provider_mparticle.triggerer import shared_client
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 PIPELINE = {
@@ -454,7 +454,7 @@ def test_a_missing_airflow_connection_is_named_in_the_triggerer_too(airflow_db: 
 
     async def look() -> None:
         async with MParticleHook("nobody").async_client() as client:
-            await client.send(endpoints.list_resources(kinds.PIPELINE))
+            await client.send(endpoints.list_resources(resource_kinds.PIPELINE))
 
     with pytest.raises(ConfigError, match="There is no Airflow connection 'nobody'"):
         asyncio.run(look())
@@ -488,13 +488,13 @@ def test_a_hook_reads_its_connection_once(hook: MParticleHook, monkeypatch: pyte
 def look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ids of the Airflow connections that were really looked up."""
     seen: list[str] = []
-    really_look_up = sharing.get_async_connection
+    really_look_up = shared_client.get_async_connection
 
     async def look_up(conn_id: str) -> Any:
         seen.append(conn_id)
         return await really_look_up(conn_id)
 
-    monkeypatch.setattr(sharing, "get_async_connection", look_up)
+    monkeypatch.setattr(shared_client, "get_async_connection", look_up)
     return seen
 
 
@@ -503,7 +503,7 @@ def test_fifty_users_share_one_login_and_one_look_up(simulator: Simulator, look_
 
     async def use() -> str:
         async with MParticleHook().async_client() as client:
-            pipeline = await client.send(endpoints.get_resource(kinds.PIPELINE, "orders"))
+            pipeline = await client.send(endpoints.get_resource(resource_kinds.PIPELINE, "orders"))
             await asyncio.sleep(0.1)
             await client.send(endpoints.get_pipeline_status("orders"))
             return pipeline.id
@@ -527,7 +527,7 @@ def test_users_that_come_one_after_the_other_share_one_tcp_connection(simulator:
         async with MParticleHook().async_client():
             for _ in range(20):
                 async with MParticleHook().async_client() as client:
-                    await client.send(endpoints.get_resource(kinds.PIPELINE, "orders"))
+                    await client.send(endpoints.get_resource(resource_kinds.PIPELINE, "orders"))
 
     asyncio.run(use_one_by_one())
 
@@ -541,12 +541,12 @@ def test_the_last_user_closes_the_client(simulator: Simulator, look_ups: list[st
     async def use_twice() -> tuple[bool, bool]:
         hook = MParticleHook()
         async with hook.async_client() as first, hook.async_client() as second:
-            await first.send(endpoints.get_resource(kinds.PIPELINE, "orders"))
+            await first.send(endpoints.get_resource(resource_kinds.PIPELINE, "orders"))
             shared = first is second
         async with hook.async_client() as third:
-            await third.send(endpoints.get_resource(kinds.PIPELINE, "orders"))
+            await third.send(endpoints.get_resource(resource_kinds.PIPELINE, "orders"))
         with pytest.raises(RuntimeError, match="closed"):
-            await first.send(endpoints.get_resource(kinds.PIPELINE, "orders"))
+            await first.send(endpoints.get_resource(resource_kinds.PIPELINE, "orders"))
         return shared, third is first
 
     shared, reused = asyncio.run(use_twice())
@@ -562,13 +562,13 @@ def test_the_client_is_closed_when_its_last_user_fails(simulator: Simulator) -> 
 
     async def fail() -> Any:
         async with MParticleHook().async_client() as client:
-            await client.send(endpoints.get_resource(kinds.PIPELINE, "orders"))
+            await client.send(endpoints.get_resource(resource_kinds.PIPELINE, "orders"))
             raise KeyError("the trigger's own mistake")
 
     async def fail_and_look() -> int:
         with pytest.raises(KeyError):
             await fail()
-        return sum(map(len, sharing._clients.values()))
+        return sum(map(len, shared_client._clients.values()))
 
     left = asyncio.run(fail_and_look())
 
@@ -580,7 +580,7 @@ def test_users_in_different_event_loops_share_no_client(simulator: Simulator) ->
 
     async def use() -> Any:
         async with MParticleHook().async_client() as client:
-            await client.send(endpoints.get_resource(kinds.PIPELINE, "orders"))
+            await client.send(endpoints.get_resource(resource_kinds.PIPELINE, "orders"))
             return client
 
     first, second = asyncio.run(use()), asyncio.run(use())
@@ -598,8 +598,8 @@ def test_users_of_different_connections_share_no_client(simulator: Simulator, mo
     async def use_both() -> None:
         here, there = MParticleHook().async_client(), MParticleHook("elsewhere").async_client()
         async with here as known, there as unknown:
-            await known.send(endpoints.get_resource(kinds.PIPELINE, "orders"))
-            await unknown.send(endpoints.get_resource(kinds.PIPELINE, "orders"))
+            await known.send(endpoints.get_resource(resource_kinds.PIPELINE, "orders"))
+            await unknown.send(endpoints.get_resource(resource_kinds.PIPELINE, "orders"))
 
     with pytest.raises(NotFoundError):
         asyncio.run(use_both())
@@ -609,7 +609,7 @@ def test_users_of_different_connections_share_no_client(simulator: Simulator, mo
 
 def test_a_look_up_that_failed_is_tried_again(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """An Airflow that does not answer for a minute must not doom every task that waits."""
-    really_look_up = sharing.get_async_connection
+    really_look_up = shared_client.get_async_connection
     failures = [ConnectionError("Airflow's API server is away")]
 
     async def look_up(conn_id: str) -> Any:
@@ -620,10 +620,10 @@ def test_a_look_up_that_failed_is_tried_again(simulator: Simulator, monkeypatch:
     async def use() -> tuple[NoAnswerError, str]:
         async with MParticleHook().async_client() as client:
             with pytest.raises(NoAnswerError, match="'mparticle_default'") as failed:
-                await client.send(endpoints.get_resource(kinds.PIPELINE, "orders"))
-            return failed.value, (await client.send(endpoints.get_resource(kinds.PIPELINE, "orders"))).id
+                await client.send(endpoints.get_resource(resource_kinds.PIPELINE, "orders"))
+            return failed.value, (await client.send(endpoints.get_resource(resource_kinds.PIPELINE, "orders"))).id
 
-    monkeypatch.setattr(sharing, "get_async_connection", look_up)
+    monkeypatch.setattr(shared_client, "get_async_connection", look_up)
 
     error, found = asyncio.run(use())
 
@@ -642,9 +642,9 @@ def test_a_connection_that_was_missing_is_looked_up_again(
     async def use() -> str:
         async with MParticleHook().async_client() as client:
             with pytest.raises(ConfigError):
-                await client.send(endpoints.get_resource(kinds.PIPELINE, "orders"))
+                await client.send(endpoints.get_resource(resource_kinds.PIPELINE, "orders"))
             monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", fields)
-            return (await client.send(endpoints.get_resource(kinds.PIPELINE, "orders"))).id
+            return (await client.send(endpoints.get_resource(resource_kinds.PIPELINE, "orders"))).id
 
     found = asyncio.run(use())
 
@@ -660,10 +660,10 @@ def test_a_corrected_connection_is_read_after_a_refused_login(
         async with MParticleHook().async_client() as client:
             simulator.rotate_credentials(client_secret="new-secret")
             with pytest.raises(AuthenticationError):
-                await client.send(endpoints.get_resource(kinds.PIPELINE, "orders"))
+                await client.send(endpoints.get_resource(resource_kinds.PIPELINE, "orders"))
             monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", simulator.airflow_connection_json())
             async with MParticleHook().async_client() as corrected:
-                return (await corrected.send(endpoints.get_resource(kinds.PIPELINE, "orders"))).id
+                return (await corrected.send(endpoints.get_resource(resource_kinds.PIPELINE, "orders"))).id
 
     found = asyncio.run(use())
 
@@ -676,7 +676,7 @@ def test_both_clients_share_the_token(simulator: Simulator) -> None:
 
     async def use() -> None:
         async with MParticleHook().async_client() as client:
-            await client.send(endpoints.get_resource(kinds.PIPELINE, "orders"))
+            await client.send(endpoints.get_resource(resource_kinds.PIPELINE, "orders"))
 
     MParticleHook().list_pipelines()
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_mparticle.client.kinds import PIPELINE
+from airflow_provider_mparticle.client.resource_kinds import PIPELINE
+from airflow_provider_mparticle.configuration.resource_rules import problems
 from airflow_provider_mparticle.operators import MParticleCreatePipelineOperator
 from airflow_provider_mparticle.pipeline_settings import Every, FullSync, IncrementalSync, Once, OnDemand
-from airflow_provider_mparticle.resources import problems
 from airflow_provider_mparticle.simulator import Simulator
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)

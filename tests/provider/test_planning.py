@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.client.kinds import CONNECTION, DATA_MODEL, KINDS, PIPELINE
 from airflow_provider_mparticle.client.models import DataModel
-from airflow_provider_mparticle.document import load_document
-from airflow_provider_mparticle.planning import LOG_IN_WITH, Action, Plan, Workspace, plan
-from airflow_provider_mparticle.resources import Difference, differences
+from airflow_provider_mparticle.client.resource_kinds import CONNECTION, DATA_MODEL, KINDS, PIPELINE
+from airflow_provider_mparticle.configuration.document import load_document
+from airflow_provider_mparticle.configuration.plan import LOG_IN_WITH, Action, Plan, Workspace, plan
+from airflow_provider_mparticle.configuration.resource_rules import Difference, differences
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "workspace.yaml"
 SECRETS = ("bigquery-service-account-key", "snowflake-password", "customers-feed-key", "orders-feed-key")

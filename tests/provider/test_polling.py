@@ -13,16 +13,17 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_mparticle import sharing, triggers
+from airflow_provider_mparticle import triggers
 from airflow_provider_mparticle.client.errors import RunTimeoutError, ServerError
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
-from airflow_provider_mparticle.finding import Finder
-from airflow_provider_mparticle.outcome import Outcome
-from airflow_provider_mparticle.polling import Polling
-from airflow_provider_mparticle.rhythm import RunLengths
+from airflow_provider_mparticle.runs.outcome import Outcome
+from airflow_provider_mparticle.runs.poll_timing import RunLengths
+from airflow_provider_mparticle.runs.run_lookup import Finder
+from airflow_provider_mparticle.runs.steps import Learn, Look, Pause
 from airflow_provider_mparticle.simulator import Fault, Simulator
-from airflow_provider_mparticle.steps import Learn, Look, Pause
+from airflow_provider_mparticle.triggerer import shared_client
+from airflow_provider_mparticle.triggerer.shared_polling import Polling
 from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -166,7 +167,7 @@ def test_nothing_is_left_when_the_last_one_leaves(simulator: Simulator) -> None:
     async def main() -> tuple[int, int]:
         waits = [asyncio.create_task(outcome_of(trigger("orders", run_id))) for _ in range(3)]
         await asyncio.sleep(0.5)
-        [client] = sharing._clients[asyncio.get_running_loop()].values()
+        [client] = shared_client._clients[asyncio.get_running_loop()].values()
         for one in waits:
             one.cancel()
         await asyncio.gather(*waits, return_exceptions=True)
@@ -180,7 +181,7 @@ def test_nothing_is_left_when_the_last_one_leaves(simulator: Simulator) -> None:
 def test_no_registry_keeps_an_event_loop_that_is_over(simulator: Simulator) -> None:
     """Connections, locks and tasks of a loop are of no use in another."""
     run_id = simulator.add_run("orders", "success")["pipeline_run_id"]
-    registries: list[Any] = [sharing._clients, sharing._lengths, triggers._imports]
+    registries: list[Any] = [shared_client._clients, shared_client._lengths, triggers._imports]
 
     kept = []
     for _ in range(3):
@@ -211,7 +212,7 @@ def lengths_known() -> dict[str, list[float]]:
     """What this process has learned for ``mparticle_default``, in whichever event loop."""
     return {
         pipeline: lengths.seconds
-        for known in sharing._lengths.values()
+        for known in shared_client._lengths.values()
         for pipeline, lengths in known.get("mparticle_default", {}).items()
     }
 

@@ -16,7 +16,7 @@ from typing import Any
 import airflow
 import pytest
 
-from airflow_provider_mparticle.connection_form import CONN_TYPE, EXTRA_FIELDS, HIDDEN_FIELDS, PLACEHOLDERS, RELABELING
+from airflow_provider_mparticle.connection.form import CONN_TYPE, EXTRA_FIELDS, HIDDEN_FIELDS, PLACEHOLDERS, RELABELING
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.provider_info import get_provider_info
 from airflow_provider_mparticle.simulator import Simulator
@@ -176,9 +176,9 @@ def test_the_form_offers_every_field_that_is_read(simulator: Simulator) -> None:
     """A field that the form hides can be set by hand only, and one that nobody reads is a lie."""
     from inspect import getsource
 
-    from airflow_provider_mparticle import connection
+    from airflow_provider_mparticle.connection import reader
 
-    source = getsource(connection.api_config)
+    source = getsource(reader.api_config)
 
     unread = [name for name in EXTRA_FIELDS if f'"{name}"' not in source]
 

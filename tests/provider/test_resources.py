@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.client.kinds import PIPELINE
 from airflow_provider_mparticle.client.models import Pipeline
-from airflow_provider_mparticle.ensuring import checked
-from airflow_provider_mparticle.resources import changed_fields, differences, refusal, update_body
+from airflow_provider_mparticle.client.resource_kinds import PIPELINE
+from airflow_provider_mparticle.configuration.ensure import checked
+from airflow_provider_mparticle.configuration.resource_rules import changed_fields, differences, refusal, update_body
 
 INCREMENTAL = {
     "type": "incremental",

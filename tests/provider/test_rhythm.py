@@ -12,7 +12,15 @@ import pytest
 
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
-from airflow_provider_mparticle.rhythm import RUNS_KEPT, RunLengths, expected_end, jittered, late, pause_s, spread
+from airflow_provider_mparticle.runs.poll_timing import (
+    RUNS_KEPT,
+    RunLengths,
+    expected_end,
+    jittered,
+    late,
+    pause_s,
+    spread,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DONE = PipelineRun("orders", 1, state="success", progress=Progress.SUCCEEDED, started_on=NOON, logical_date=NOON)

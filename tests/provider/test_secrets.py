@@ -27,10 +27,10 @@ from airflow.providers.common.compat.sdk import DAG, TaskDeferred
 
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import MParticleError
-from airflow_provider_mparticle.client.kinds import PIPELINE
+from airflow_provider_mparticle.client.resource_kinds import PIPELINE
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.operators import MParticleCreatePipelineOperator, MParticleTriggerPipelineOperator
-from airflow_provider_mparticle.outcome import Outcome
+from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
@@ -393,9 +393,9 @@ def _steps_of_an_exchange(config: Any, search: Search) -> list[str]:
 
 
 def _kept_tokens() -> str:
-    from airflow_provider_mparticle.client import tokens
+    from airflow_provider_mparticle.client import token_cache
 
-    return repr(tokens._tokens)
+    return repr(token_cache._tokens)
 
 
 # The search itself

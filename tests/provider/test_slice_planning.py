@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.slice_arguments import Granularity
-from airflow_provider_mparticle.slice_planning import SlicePlan, plan_slices, read_count
-from airflow_provider_mparticle.slice_sql import count_query, require_both_bounds
-from airflow_provider_mparticle.windows import Slice, slice_at
+from airflow_provider_mparticle.slices.arguments import Granularity
+from airflow_provider_mparticle.slices.slice import Slice, slice_at
+from airflow_provider_mparticle.slices.slice_plan import SlicePlan, plan_slices, read_count
+from airflow_provider_mparticle.slices.slice_sql import count_query, require_both_bounds
 
 YEAR = Slice(datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
 

@@ -9,8 +9,8 @@ import pytest
 import sqlglot
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.slice_sql import restricted, time_literal
-from airflow_provider_mparticle.windows import Slice
+from airflow_provider_mparticle.slices.slice import Slice
+from airflow_provider_mparticle.slices.slice_sql import restricted, time_literal
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = Slice(FIRST, FIRST + timedelta(days=1))

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_provider_mparticle import starting
 from airflow_provider_mparticle.client.errors import (
     InvalidRequestError,
     NoAnswerError,
@@ -19,10 +18,11 @@ from airflow_provider_mparticle.client.errors import (
 )
 from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
 from airflow_provider_mparticle.client.run_states import Progress
-from airflow_provider_mparticle.decision import Move, Sent, Situation, decide
-from airflow_provider_mparticle.listing import runs_since
-from airflow_provider_mparticle.starting import Intent, Note, Start
-from airflow_provider_mparticle.steps import drive
+from airflow_provider_mparticle.runs import start
+from airflow_provider_mparticle.runs.run_list import runs_since
+from airflow_provider_mparticle.runs.start import Intent, Note, Start
+from airflow_provider_mparticle.runs.start_decision import Move, Sent, Situation, decide
+from airflow_provider_mparticle.runs.steps import drive
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OURS = PipelineRun("orders", 7, type="manual", state="running", logical_date=NOW)
@@ -254,9 +254,9 @@ def test_a_start_that_left_no_trace_is_sent_again_a_few_times_only():
     with pytest.raises(StartAmbiguousError) as raised:
         story.start()
 
-    assert starting.STARTS == story.count("trigger_pipeline")
+    assert start.STARTS == story.count("trigger_pipeline")
     assert ("orders", 502, True) == (raised.value.pipeline_id, raised.value.status, raised.value.may_have_acted)
-    assert 1 + starting.STARTS * len(starting.LOOK_PAUSES_S) == story.count("pipeline_runs")
+    assert 1 + start.STARTS * len(start.LOOK_PAUSES_S) == story.count("pipeline_runs")
 
 
 @pytest.mark.parametrize("answer", [None, lost()], ids=["accepted without an id", "answer lost"])
@@ -308,7 +308,7 @@ def test_a_start_after_which_nobody_can_look_is_not_repeated():
 
 def test_a_start_refused_as_busy_after_a_lost_one_adopts_the_run_of_the_lost_one():
     """The first request arrived after all, only late."""
-    looks = [[]] * (1 + len(starting.LOOK_PAUSES_S))
+    looks = [[]] * (1 + len(start.LOOK_PAUSES_S))
     story = Story(pipeline_runs=[*looks, [NEW]], trigger_pipeline=[lost(), BUSY])
 
     started = story.start()
@@ -390,7 +390,7 @@ def test_a_retry_without_an_id_looks_before_it_starts():
     started = story.start(kept=Intent("orders", 1.0, (), 3))
 
     assert (Move.START, 8) == (started.move, started.pipeline_run_id)
-    assert ["pipeline_runs"] * len(starting.LOOK_PAUSES_S) == story.told[:-3]
+    assert ["pipeline_runs"] * len(start.LOOK_PAUSES_S) == story.told[:-3]
 
 
 def test_a_retry_that_cannot_look_starts_nothing():

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_mparticle.client.errors import AuthenticationError, RunFailedError, RunTimeoutError
-from airflow_provider_mparticle.outcome import Outcome
+from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
 from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger

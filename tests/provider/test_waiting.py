@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_provider_mparticle import rhythm, waiting
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import (
     AuthenticationError,
@@ -28,11 +27,12 @@ from airflow_provider_mparticle.client.errors import (
 )
 from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
 from airflow_provider_mparticle.client.run_states import Progress
-from airflow_provider_mparticle.finding import Finder
-from airflow_provider_mparticle.outcome import MISSING_GRACE_S, Outcome, judge, judge_trouble
-from airflow_provider_mparticle.steps import Pause, adrive, drive
+from airflow_provider_mparticle.runs import poll_timing
+from airflow_provider_mparticle.runs.outcome import MISSING_GRACE_S, Outcome, judge, judge_trouble
+from airflow_provider_mparticle.runs.run_lookup import Finder
+from airflow_provider_mparticle.runs.steps import Pause, adrive, drive
+from airflow_provider_mparticle.runs.wait import BACKSTOP_S, Watch, backstop, deadline_of, wait
 from airflow_provider_mparticle.triggers import as_epoch
-from airflow_provider_mparticle.waiting import Watch, wait
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RUNNING = PipelineRun("orders", 7, state="running", logical_date=NOON)
@@ -349,11 +349,11 @@ def test_an_outage_does_not_count_as_missing():
 
 
 def test_a_pause_that_mparticle_asks_for_is_kept():
-    """It is longer than the rhythm, and asking sooner only prolongs the refusal."""
+    """It is longer than the poll_timing, and asking sooner only prolongs the refusal."""
     _, clock, _ = waited(RateLimitedError("429", retry_after_s=30.0), RUNNING, DONE)
 
     assert 30.0 <= clock.paused[0] <= 33.0
-    assert [pytest.approx(5.0, rel=rhythm.JITTER)] == clock.paused[1:]
+    assert [pytest.approx(5.0, rel=poll_timing.JITTER)] == clock.paused[1:]
 
 
 def test_a_pause_that_mparticle_asks_for_does_not_outlast_the_deadline():
@@ -480,13 +480,13 @@ def test_a_driver_lets_errors_out_that_the_steps_do_not_handle(driver, error):
 )
 def test_the_shorter_limit_counts(execution_timeout, deadline):
     """Airflow's ``execution_timeout`` does not bound a deferred task, so we do."""
-    assert deadline == waiting.deadline_of(100.0, 60.0, execution_timeout)
+    assert deadline == deadline_of(100.0, 60.0, execution_timeout)
 
 
 def test_the_backstop_stands_behind_the_deadline():
     """Airflow's own limit ends a task without a word about its run."""
-    assert timedelta(seconds=30 + waiting.BACKSTOP_S) == waiting.backstop(130.0, 100.0)
-    assert timedelta(seconds=waiting.BACKSTOP_S) == waiting.backstop(90.0, 100.0)
+    assert timedelta(seconds=30 + BACKSTOP_S) == backstop(130.0, 100.0)
+    assert timedelta(seconds=BACKSTOP_S) == backstop(90.0, 100.0)
 
 
 def test_an_instant_without_a_zone_is_utc():
@@ -510,7 +510,7 @@ def test_who_knows_nothing_asks_once_when_a_run_is_under_way_at_the_second_look(
 
     assert ["pipeline_run", "pipeline_run", "pipeline_runs"] == api.asked[:3]
     assert 1 == api.asked.count("pipeline_runs")
-    assert [pytest.approx(10.0, rel=rhythm.JITTER)] * 3 == clock.paused[1:4]  # nobody expects the end yet
+    assert [pytest.approx(10.0, rel=poll_timing.JITTER)] * 3 == clock.paused[1:4]  # nobody expects the end yet
 
 
 @pytest.mark.parametrize("runs", [[], MISSING], ids=["no run", "no such route"])
@@ -561,4 +561,4 @@ def test_a_start_in_the_future_is_not_believed():
 
     drive(wait(watch, poll_interval_s=60.0, clock=clock), api.send, clock.sleep)
 
-    assert [pytest.approx(20.0, rel=rhythm.JITTER)] == clock.paused
+    assert [pytest.approx(20.0, rel=poll_timing.JITTER)] == clock.paused

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.slice_arguments import CALENDAR_UNITS
-from airflow_provider_mparticle.windows import (
+from airflow_provider_mparticle.slices.arguments import CALENDAR_UNITS
+from airflow_provider_mparticle.slices.slice import (
     CONF_KEYS,
     RunDates,
     Slice,

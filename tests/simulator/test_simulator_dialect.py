@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_mparticle.simulator.dialect import for_sqlite, names_in
+from airflow_provider_mparticle.simulator.sql_dialect import for_sqlite, names_in
 
 TABLES = {"shop.public.orders": '"shop.public.orders"', "main.orders": '"orders"'}
 

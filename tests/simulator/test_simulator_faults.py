@@ -9,7 +9,7 @@ import requests
 
 from airflow_provider_mparticle.simulator import Fault
 from airflow_provider_mparticle.simulator.faults import Faults
-from airflow_provider_mparticle.simulator.messages import Request
+from airflow_provider_mparticle.simulator.http_messages import Request
 
 
 def test_a_status_is_answered_instead_of_the_work(simulator, caller):

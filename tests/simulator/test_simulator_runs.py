@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from airflow_provider_mparticle.simulator import Simulator
-from airflow_provider_mparticle.simulator.instants import iso, unix
+from airflow_provider_mparticle.simulator.timestamps import iso, unix
 from airflow_provider_mparticle.simulator.workspace import Habits, Workspace
 
 

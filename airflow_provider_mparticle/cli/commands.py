@@ -1,0 +1,239 @@
+"""What the commands of :mod:`~airflow_provider_mparticle.cli.parser` do: read, print, return the exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TextIO
+
+import yaml  # type: ignore[import-untyped, unused-ignore] # has stubs, which not everybody has
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from airflow_provider_mparticle.cli.doctor import Finding, Report, examine
+from airflow_provider_mparticle.cli.exit_codes import BAD_INPUT, CHANGES, FAILED, GOOD
+from airflow_provider_mparticle.client.errors import ConfigError, NotFoundError
+from airflow_provider_mparticle.client.models import Pipeline, PipelineRun, instant
+from airflow_provider_mparticle.configuration.apply import apply_plan, export_document, read_workspace
+from airflow_provider_mparticle.configuration.document import document_problems, load_document
+from airflow_provider_mparticle.configuration.plan import Plan
+from airflow_provider_mparticle.configuration.plan import plan as planned
+from airflow_provider_mparticle.hooks import MParticleHook
+
+# How far back the runs go, unless somebody says: 720 runs of an hourly pipeline, 8 requests.
+RUNS_SINCE = timedelta(days=30)
+# Characters in a line where nobody's window says it, as Airflow's own commands have it.
+WIDTH = 200
+
+
+def doctor(arguments: Namespace, out: TextIO) -> int:
+    """Examine the workspace."""
+    report = examine(MParticleHook(arguments.conn_id))
+    if arguments.output == "json":
+        _print_json(report.as_dict(), out)
+    else:
+        _print_table(("what", "verdict", "path", ""), map(_finding_row, report.findings), out)
+        print(_advice(report, arguments.conn_id), file=out)
+    return FAILED if report.faults else GOOD
+
+
+def plan(arguments: Namespace, out: TextIO) -> int:
+    """Show what a document would change."""
+    changes = _plan(arguments)
+    if arguments.output == "json":
+        _print_json(changes.as_dict(), out)
+    else:
+        print(*changes.lines(), sep="\n", file=out)
+    if changes.refusals:
+        return BAD_INPUT
+    return CHANGES if arguments.detailed_exitcode and not changes.is_empty else GOOD
+
+
+def apply(arguments: Namespace, out: TextIO) -> int:
+    """Apply a document, once somebody has agreed."""
+    if not arguments.yes and not sys.stdin.isatty():
+        raise ConfigError("There is no terminal to ask at. Pass --yes to apply without asking. Nothing was sent.")
+    changes = _plan(arguments)
+    as_json = arguments.output == "json"
+    print(*changes.lines(), sep="\n", file=sys.stderr if as_json else out, flush=True)
+    if changes.refusals:
+        raise ConfigError("mParticle cannot do what the document asks for, see above. Nothing was changed.")
+    if not (changes.is_empty or arguments.yes or _agreed()):
+        print("Nothing was changed.", file=sys.stderr)
+        return FAILED
+    done = apply_plan(MParticleHook(arguments.conn_id), changes)
+    if as_json:
+        _print_json(done, out)
+    elif not changes.is_empty:
+        print("Applied.", file=out)
+    return GOOD
+
+
+def export(arguments: Namespace, out: TextIO) -> int:
+    """Print the workspace as a document."""
+    document = export_document(MParticleHook(arguments.conn_id))
+    if arguments.output == "json":
+        _print_json(document, out)
+    else:
+        out.write(yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
+    return GOOD
+
+
+def pipelines(arguments: Namespace, out: TextIO) -> int:
+    """List the pipelines, each with its last run."""
+    hook = MParticleHook(arguments.conn_id)
+    found = [(pipeline, _last_run(hook, pipeline.id)) for pipeline in hook.list_pipelines()]
+    if arguments.output == "json":
+        _print_json([_pipeline_json(*one) for one in found], out)
+    else:
+        columns = ("pipeline", "state", "schedule", "last run", "ended (UTC)", "records", "rejected")
+        _print_table(columns, (_pipeline_row(*one) for one in found), out)
+    return GOOD
+
+
+def runs(arguments: Namespace, out: TextIO) -> int:
+    """List the runs of a pipeline."""
+    since = _since(arguments.since)
+    found = MParticleHook(arguments.conn_id).list_pipeline_runs(arguments.pipeline_id, since=since)
+    if arguments.output == "json":
+        _print_json([_run_json(run) for run in found], out)
+    elif found:
+        columns = ("run", "type", "state", "logical date (UTC)", "started", "ended", "records", "rejected", "errors")
+        _print_table(columns, map(_run_row, found), out)
+    else:
+        print(f"No runs since {_shown(since)} UTC; --since looks further back.", file=out)
+    return GOOD
+
+
+# The doctor
+
+
+def _finding_row(finding: Finding) -> tuple[Any, ...]:
+    style = "bold red" if finding.is_fault else "green"
+    return finding.subject, Text(finding.verdict, style), finding.path, finding.text
+
+
+def _advice(report: Report, conn_id: str) -> str:
+    """Say what to do now."""
+    lines = [f"{len(report.faults)} faults." if report.faults else "No fault."]
+    if report.faults and report.extra:
+        lines += [f"Put this into the extra of the Airflow connection {conn_id!r}, beside what is there:", ""]
+        lines += [json.dumps(report.extra, indent=2)]
+    return "\n".join(lines)
+
+
+# Documents
+
+
+def _plan(arguments: Namespace) -> Plan:
+    """
+    Read a document and compare it with the workspace.
+
+    :raises ConfigError: Something is wrong with the document; what it is, is on stderr.
+    """
+    document = load_document(arguments.file)
+    found = document_problems(document)
+    for problem in found:
+        print(f"{'Warning' if problem.is_warning else 'Problem'}: {problem}.", file=sys.stderr)
+    if count := sum(not problem.is_warning for problem in found):
+        raise ConfigError(f"{arguments.file} has {count} problems, see above. Nothing was sent to mParticle.")
+    return planned(document, read_workspace(MParticleHook(arguments.conn_id)), prune=arguments.prune)
+
+
+def _agreed() -> bool:
+    return input("Apply this? [y/N] ").strip().lower() in ("y", "yes")
+
+
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc, unused-ignore] # as above
+    """Writes a text of several lines, SQL as a rule, as lines."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+# Pipelines and runs
+
+
+def _last_run(hook: MParticleHook, pipeline_id: str) -> PipelineRun | None:
+    try:
+        return hook.get_pipeline_status(pipeline_id).latest_pipeline_run
+    except NotFoundError as error:  # for about a minute after its creation a pipeline has no status
+        print(f"Warning: {error}", file=sys.stderr)
+        return None
+
+
+def _pipeline_json(pipeline: Pipeline, run: PipelineRun | None) -> dict[str, Any]:
+    return {
+        "id": pipeline.id,
+        "name": pipeline.name,
+        "state": pipeline.state,
+        "schedule": dict(pipeline.schedule or {}),
+        "last_run": _run_json(run) if run else None,
+    }
+
+
+def _pipeline_row(pipeline: Pipeline, run: PipelineRun | None) -> tuple[Any, ...]:
+    schedule = pipeline.schedule or {}
+    last = (run.state, run.ended_on, run.successful_records, run.failed_records) if run else (None,) * 4
+    return pipeline.id, pipeline.state, schedule.get("frequency") or schedule.get("type"), *last
+
+
+def _run_json(run: PipelineRun) -> dict[str, Any]:
+    logical_date = run.logical_date.isoformat() if run.logical_date else None
+    return {**run.as_dict(), "type": run.type, "logical_date": logical_date, "errors": list(run.errors)}
+
+
+def _run_row(run: PipelineRun) -> tuple[Any, ...]:
+    return (
+        run.pipeline_run_id,
+        run.type,
+        run.state,
+        run.logical_date,
+        run.started_on,
+        run.ended_on,
+        run.successful_records,
+        run.failed_records,
+        "; ".join(run.errors),
+    )
+
+
+def _since(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC) - RUNS_SINCE
+    if (since := instant(text)) is None:
+        raise ConfigError(f"--since must be an ISO 8601 date, for example 2026-01-31, not {text!r}. Nothing was sent.")
+    return since
+
+
+# Printing
+
+
+def _print_json(value: Mapping[str, Any] | Sequence[Any], out: TextIO) -> None:
+    print(json.dumps(value, indent=2, default=str), file=out)
+
+
+def _print_table(columns: Iterable[str], rows: Iterable[tuple[Any, ...]], out: TextIO) -> None:
+    table = Table(*columns, box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    Console(file=out, width=None if out.isatty() else WIDTH).print(table)
+
+
+def _cell(value: object) -> Text:
+    """Return text that rich takes as it is: what mParticle says may contain its markup."""
+    return value if isinstance(value, Text) else Text(_shown(value))
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)

@@ -1,0 +1,148 @@
+"""
+The command line: ``airflow mparticle ...`` (Airflow 3.3) and ``python -m airflow_provider_mparticle ...``.
+
+Every ``airflow`` command imports this, so it imports nothing: what the commands do is in
+:mod:`~airflow_provider_mparticle.cli.commands`, loaded when one of them is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from airflow_provider_mparticle.cli.exit_codes import BAD_INPUT, FAILED, INTERRUPTED
+
+DESCRIPTION = "Look at mParticle Warehouse Sync and configure it, through an Airflow connection."
+EXIT_CODES = (
+    "Exit codes: 0 all is well; 1 mParticle or the network failed, the doctor found a fault, or you said no; "
+    "2 bad usage, connection or document; 3 the plan has changes (with --detailed-exitcode)."
+)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a command, as argparse and Airflow's own parser both take it."""
+
+    flags: tuple[str, ...]
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command; the function of the same name in ``commands`` carries it out."""
+
+    name: str
+    summary: str
+    arguments: tuple[Argument, ...]
+
+
+def _argument(*flags: str, **options: Any) -> Argument:
+    return Argument(flags, options)
+
+
+def _output(*choices: str) -> Argument:
+    return _argument("-o", "--output", choices=choices, default=choices[0], help=f"default: {choices[0]}")
+
+
+_CONN_ID = _argument(
+    "--conn-id", default="mparticle_default", metavar="ID", help="the Airflow connection (default: mparticle_default)"
+)
+_TABLE = (_CONN_ID, _output("table", "json"))
+_FILE = _argument("file", metavar="FILE", help="the document, YAML or JSON")
+_PRUNE = _argument("--prune", action="store_true", help="delete what the document does not name")
+
+COMMANDS = (
+    Command("doctor", "Find out with GET requests only what works, and where the routes are", _TABLE),
+    Command(
+        "plan",
+        "Show what applying a document would change; nothing is changed",
+        (
+            _FILE,
+            _PRUNE,
+            _argument("--detailed-exitcode", action="store_true", help="exit with 3 if there are changes"),
+            *_TABLE,
+        ),
+    ),
+    Command(
+        "apply",
+        "Show what applying a document changes, ask, and apply it",
+        (_FILE, _PRUNE, _argument("-y", "--yes", action="store_true", help="do not ask"), *_TABLE),
+    ),
+    Command("export", "Print the workspace as a document, without secrets", (_CONN_ID, _output("yaml", "json"))),
+    Command("pipelines", "List the pipelines, each with its last run", _TABLE),
+    Command(
+        "runs",
+        "List the runs of a pipeline, oldest first",
+        (
+            _argument("pipeline_id", metavar="PIPELINE", help="slug of the pipeline"),
+            _argument(
+                "--since",
+                metavar="DATE",
+                help="earliest logical date, ISO 8601, UTC unless it says otherwise (default: 30 days ago)",
+            ),
+            *_TABLE,
+        ),
+    ),
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Carry out a command line; return the exit code."""
+    arguments = _parser().parse_args(argv)
+    return run(arguments.command, arguments)
+
+
+def run(name: str, arguments: argparse.Namespace) -> int:
+    """Carry out a command; errors of ours become a line on stderr and an exit code."""
+    from airflow_provider_mparticle.client.errors import ConfigError, MParticleError
+
+    out = sys.stdout
+    try:
+        with redirect_stdout(sys.stderr):  # what Airflow logs while it loads is not our output
+            from airflow_provider_mparticle.cli import commands
+
+            return getattr(commands, name)(arguments, out)  # type: ignore[no-any-return] # named in COMMANDS
+    except MParticleError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return BAD_INPUT if isinstance(error, ConfigError) else FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def get_cli_commands() -> list[Any]:
+    """Return the commands as Airflow takes them, see ``cli`` in provider info."""
+    from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
+
+    commands = [
+        ActionCommand(
+            name=command.name,
+            help=command.summary,
+            func=partial(_run_and_exit, command.name),
+            args=[Arg(one.flags, **one.options) for one in command.arguments],  # type: ignore[no-untyped-call]
+            epilog=EXIT_CODES,
+        )
+        for command in COMMANDS
+    ]
+    return [GroupCommand(name="mparticle", help=DESCRIPTION, subcommands=commands, epilog=EXIT_CODES)]
+
+
+def _run_and_exit(name: str, arguments: argparse.Namespace) -> None:
+    """Exit, since Airflow drops what a command returns."""
+    sys.exit(run(name, arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m airflow_provider_mparticle", description=DESCRIPTION, epilog=EXIT_CODES)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        added = subparsers.add_parser(
+            command.name, help=command.summary, description=f"{command.summary}.", epilog=EXIT_CODES
+        )
+        for argument in command.arguments:
+            added.add_argument(*argument.flags, **argument.options)
+    return parser

@@ -1,0 +1,139 @@
+"""Whether a run that succeeded has read everything up to an instant, whoever started it. Pure."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_mparticle.client import endpoints
+from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError, RunTimeoutError
+from airflow_provider_mparticle.client.models import PipelineRun, RunId
+from airflow_provider_mparticle.client.run_states import Progress
+from airflow_provider_mparticle.runs.run_list import runs_since
+from airflow_provider_mparticle.runs.steps import Steps
+
+log = logging.getLogger(__name__)
+
+# Runs are listed by logical date, and it is not documented whether that is the start or the end of what a run reads.
+# So runs are looked for from so long before an instant; a monthly interval is the longest there is.
+LONGEST_INTERVAL = timedelta(days=32)
+
+
+def reaches(run: PipelineRun) -> datetime | None:
+    """Return the instant up to which a run reads: the end of its range, else, where that is not told, its start."""
+    return run.range_end or run.started_on
+
+
+def covers(run: PipelineRun, at: datetime) -> bool:
+    """Tell whether a run has succeeded and has read everything up to *at*."""
+    reached = reaches(run)
+    return run.progress is Progress.SUCCEEDED and reached is not None and reached >= at
+
+
+def any_run(_: PipelineRun) -> bool:
+    """Let any run do."""
+    return True
+
+
+def find_covering(
+    pipeline_id: str, at: datetime, suffices: Callable[[PipelineRun], bool] = any_run
+) -> Steps[PipelineRun | None]:
+    """
+    Return a run that covers *at*, or None: the latest run if it does, else another that does.
+
+    One request where the latest run covers it; otherwise one more for each hundred runs since a month before *at*.
+
+    :param suffices: Tells whether a run that covers the instant will do. Default: any will.
+    """
+    try:
+        latest: PipelineRun | None = (yield endpoints.get_pipeline_status(pipeline_id)).latest_pipeline_run
+        if latest is None or (covers(latest, at) and suffices(latest)):
+            return latest
+    except NotFoundError:  # for a minute after its creation a pipeline's status answers 404
+        pass
+
+    def covering(runs: list[PipelineRun]) -> PipelineRun | None:
+        return next((run for run in runs if covers(run, at) and suffices(run)), None)
+
+    return covering((yield from _listed(pipeline_id, at, lambda page: covering(page) is not None)))
+
+
+def _listed(pipeline_id: str, at: datetime, is_enough: Callable[[list[PipelineRun]], bool]) -> Steps[list[PipelineRun]]:
+    try:
+        return (yield from runs_since(pipeline_id, at - LONGEST_INTERVAL, is_enough=is_enough))
+    except NotFoundError:  # this mParticle lists no runs; the status was all there is to see
+        return []
+
+
+# The latest run of a pipeline, and others that were listed because that one was not enough.
+Seen = tuple[PipelineRun | None, list[PipelineRun]]
+
+
+@dataclass
+class CoverageFinder:
+    """
+    Looks for a run that covers an instant, as `finding.Finder` looks at one run.
+
+    :param at: Up to when a run has to have read.
+    """
+
+    pipeline_id: str
+    at: datetime
+    pipeline_run_id: RunId | None = field(default=None, init=False)
+    _latest: PipelineRun | None = field(default=None, init=False)
+    _known: tuple[Any, ...] | None = field(default=None, init=False)
+
+    @property
+    def view(self) -> Hashable:
+        """What is looked at: the runs of a pipeline, whichever instants they are to cover."""
+        return "coverage", self.pipeline_id
+
+    def overdue(self, last: PipelineRun, error: MParticleError | None) -> RunTimeoutError:
+        """Return the error for a wait that has reached its deadline."""
+        trouble = f" The last look failed: {error}" if error else ""
+        latest = self._latest
+        seen = f"its latest run is {latest.pipeline_run_id}, {latest.state}" if latest else "it has shown no run"
+        return RunTimeoutError(
+            f"No run of pipeline {self.pipeline_id!r} that covers {self.at.isoformat()} had ended well at the "
+            f"deadline; {seen}.{trouble} Look at the pipeline in mParticle: is it active, and does its schedule reach "
+            "that far? Then clear this task to wait on.",
+            status=error.status if error else None,
+            pipeline_id=self.pipeline_id,
+        )
+
+    def look(self, lookers: Sequence[CoverageFinder] = ()) -> Steps[Seen]:
+        """
+        Look once, for the instants of all *lookers*. A run that failed is no reason to give up.
+
+        :raises NotFoundError: mParticle does not know the pipeline now.
+        """
+        instants = [looker.at for looker in lookers or (self,)]
+        earliest, last = min(instants), max(instants)
+        latest: PipelineRun | None = (yield endpoints.get_pipeline_status(self.pipeline_id)).latest_pipeline_run
+        if latest is None or covers(latest, last):
+            return latest, []
+        known = latest.pipeline_run_id, latest.state, earliest
+        is_news = known != self._known
+        # A run may come after the latest one and yet have an earlier logical date, so one page is read all the same.
+        runs = yield from _listed(
+            self.pipeline_id, earliest, lambda page: not is_news or any(covers(run, last) for run in page)
+        )
+        self._known = known
+        if is_news and not any(covers(run, earliest) for run in (latest, *runs)):
+            log.info(
+                "The latest run of pipeline %r, %s, is %s and reaches to %s; waiting for one that covers %s.",
+                self.pipeline_id,
+                latest.pipeline_run_id,
+                latest.state,
+                reaches(latest),
+                earliest.isoformat(),
+            )
+        return latest, runs
+
+    def pick(self, seen: Seen) -> PipelineRun | None:
+        """Return a run that covers the instant, or None if there is none yet."""
+        self._latest, runs = seen
+        return next((run for run in (self._latest, *runs) if run and covers(run, self.at)), None)

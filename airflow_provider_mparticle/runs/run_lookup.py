@@ -1,0 +1,117 @@
+"""Looking at one run of a pipeline, by whichever route answers. Pure."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_mparticle.client import endpoints
+from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError, RunTimeoutError
+from airflow_provider_mparticle.client.models import PipelineRun, RunId
+from airflow_provider_mparticle.runs.outcome import run_overdue
+from airflow_provider_mparticle.runs.steps import Steps
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Finder:
+    """
+    Looks at one run, by whichever route answers.
+
+    :param pipeline_run_id: The run to stay with; None adopts the pipeline's latest run as soon as it has one.
+    :param as_of: Without a run id, adopt no run that began after this instant.
+    """
+
+    pipeline_id: str
+    pipeline_run_id: RunId | None = None
+    as_of: datetime | None = None
+    _route: Callable[[RunId], Steps[PipelineRun]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._route = self._by_run
+
+    @property
+    def view(self) -> Hashable:
+        """What is looked at: one run, or a pipeline's latest one."""
+        if self.pipeline_run_id is None:
+            return "latest run", self.pipeline_id
+        return "run", self.pipeline_id, str(self.pipeline_run_id)
+
+    def look(self, _: Sequence[Any] = ()) -> Steps[PipelineRun | None]:
+        """
+        Look once; None means that the pipeline has no run yet.
+
+        :raises NotFoundError: No route knows the run now.
+        """
+        if self.pipeline_run_id is None:
+            return (yield from self._latest())
+        return (yield from self._route(self.pipeline_run_id))
+
+    def pick(self, seen: PipelineRun | None) -> PipelineRun | None:
+        """Return the run that was seen; whoever had no id stays with it."""
+        if self.pipeline_run_id is None and seen and seen.pipeline_run_id is not None:
+            self.pipeline_run_id = seen.pipeline_run_id
+            log.info("Waiting for run %s of pipeline %r.", self.pipeline_run_id, self.pipeline_id)
+        return seen
+
+    def overdue(self, last: PipelineRun, error: MParticleError | None) -> RunTimeoutError:
+        """Return the error for a wait that has reached its deadline."""
+        return run_overdue(last, error)
+
+    def _by_run(self, run_id: RunId) -> Steps[PipelineRun]:
+        try:
+            run: PipelineRun = yield endpoints.get_pipeline_run(self.pipeline_id, run_id)
+        except NotFoundError:  # is it the run that is missing, or the route?
+            run = yield from self._by_list_or_status(run_id)
+        return run
+
+    def _by_list_or_status(self, run_id: RunId) -> Steps[PipelineRun]:
+        for name, route in (("list of runs", self._by_list), ("status", self._by_status)):
+            try:
+                run = yield from route(run_id)
+            except NotFoundError as error:
+                missing = error
+                continue
+            log.info("There is no route to one run of pipeline %r here; following its %s.", self.pipeline_id, name)
+            self._route = route
+            return run
+        raise missing
+
+    def _by_list(self, run_id: RunId) -> Steps[PipelineRun]:
+        runs: list[PipelineRun] = yield endpoints.list_pipeline_runs(self.pipeline_id)
+        for run in runs:
+            if run.is_run(run_id):
+                return run
+        raise self._unknown(run_id, "mParticle's list of runs does not contain it")
+
+    def _by_status(self, run_id: RunId) -> Steps[PipelineRun]:
+        latest: PipelineRun | None = (yield endpoints.get_pipeline_status(self.pipeline_id)).latest_pipeline_run
+        if latest is None or not latest.is_run(run_id):
+            shown = f"run {latest.pipeline_run_id}" if latest else "no run"
+            raise self._unknown(run_id, f"the pipeline's status shows {shown} instead")
+        return latest
+
+    def _latest(self) -> Steps[PipelineRun | None]:
+        latest: PipelineRun | None = (yield endpoints.get_pipeline_status(self.pipeline_id)).latest_pipeline_run
+        if latest and self._is_too_new(latest):
+            runs: list[PipelineRun] = yield endpoints.list_pipeline_runs(self.pipeline_id, until=self.as_of)
+            older = [run for run in runs if run.began and not self._is_too_new(run)]
+            latest = max(older, key=lambda run: run.began or _LONG_AGO, default=None)
+        return latest
+
+    def _is_too_new(self, run: PipelineRun) -> bool:
+        return bool(self.as_of and run.began and run.began > self.as_of)
+
+    def _unknown(self, run_id: RunId, why: str) -> NotFoundError:
+        return NotFoundError(
+            f"Run {run_id} of pipeline {self.pipeline_id!r} is not to be found: {why}.",
+            pipeline_id=self.pipeline_id,
+            pipeline_run_id=run_id,
+        )
+
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)

@@ -1,0 +1,162 @@
+"""
+Waiting for a run: what ends the wait, and what is said meanwhile.
+
+Everything here is pure. Waiting is a generator that yields the steps it wants and ends with an `Outcome`, so that a
+task and the triggerer wait in the very same way. When to look again, `rhythm` says.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError
+from airflow_provider_mparticle.client.models import PipelineRun
+from airflow_provider_mparticle.runs import poll_timing
+from airflow_provider_mparticle.runs.coverage import CoverageFinder
+from airflow_provider_mparticle.runs.outcome import Outcome, judge, judge_trouble
+from airflow_provider_mparticle.runs.poll_timing import RunLengths
+from airflow_provider_mparticle.runs.run_list import past_lengths
+from airflow_provider_mparticle.runs.run_lookup import Finder
+from airflow_provider_mparticle.runs.steps import Learn, Look, Pause, Steps
+
+log = logging.getLogger(__name__)
+
+# Trouble is said at its first occurrence in a row, then at every tenth.
+TROUBLE_SAID_EVERY = 10
+
+# A task that is resumed as soon as it has deferred can be failed by the scheduler, so a trigger rests at least so long.
+REST_S = 1.0
+
+# The trigger's own deadline comes first; Airflow's limit for a deferred task stands this much behind it.
+BACKSTOP_S = 60.0
+
+
+def wait(
+    watch: Watch, *, poll_interval_s: float, clock: Callable[[], float], asked_pause_s: float | None = None
+) -> Steps[Outcome]:
+    """
+    Wait until the run that is watched ends, or the deadline comes.
+
+    An unreachable API is not a failed run: a passing error keeps the wait going, said once and then rarely.
+
+    :param poll_interval_s: Longest pause between two looks, in seconds.
+    :param clock: Returns the time, in seconds since the epoch.
+    :param asked_pause_s: What mParticle asked somebody to wait for who has just looked, so that a pause comes first.
+        Default: nobody has looked.
+    """
+    if asked_pause_s is not None:
+        rest_s, pause_s = 2 * min(poll_interval_s, REST_S), watch.pause_s(poll_interval_s, clock())
+        yield watch.pause(poll_timing.spread(max(rest_s, pause_s)), asked_pause_s, clock())
+    while True:
+        outcome, asked_pause_s = yield from watch.look(clock)
+        if outcome:
+            return outcome
+        yield from watch.learn()
+        yield watch.pause(poll_timing.jittered(watch.pause_s(poll_interval_s, clock())), asked_pause_s, clock())
+
+
+@dataclass
+class Watch:
+    """
+    Looks at a run again and again, and remembers between looks what has to be said, or asked, only once.
+
+    :param finder: Looks at the run.
+    :param deadline: When the wait ends in any case, in seconds since the epoch.
+    :param began: When the run began, or else the wait, in seconds since the epoch.
+    :param lengths_s: How long the pipeline's last runs took, in seconds; None if nobody has asked mParticle.
+    :param looks: How often somebody has looked already.
+    """
+
+    finder: Finder | CoverageFinder
+    deadline: float
+    began: float
+    lengths_s: Sequence[float] | None = None
+    looks: int = 0
+    missing_since: float | None = None
+    _last: PipelineRun = field(init=False)
+    _troubles: int = 0
+
+    def __post_init__(self) -> None:
+        self._last = PipelineRun(self.finder.pipeline_id, self.finder.pipeline_run_id)
+
+    def look(self, clock: Callable[[], float]) -> Steps[tuple[Outcome | None, float]]:
+        """Look once; return the outcome, if there is one, and how many seconds mParticle asked to wait for."""
+        try:
+            run = self.finder.pick((yield Look(self.finder)))
+        except MParticleError as error:
+            return self._judge_trouble(error, clock()), error.retry_after_s or 0.0
+        self._say_state(run)
+        self._last, self._troubles, self.missing_since = run or self._last, 0, None
+        self.looks += 1
+        self._see_the_start(clock())
+        return judge(self._last, clock(), self.deadline, self.finder.overdue), 0.0
+
+    def learn(self) -> Steps[None]:
+        """Find out how long the last runs took, when one is seen under way for the second time and nobody knows."""
+        if self.lengths_s or self.looks < 2 or not isinstance(self.finder, Finder):
+            return
+        if self._last.state is None:  # there is no run yet
+            return
+        pipeline_id, began = self.finder.pipeline_id, datetime.fromtimestamp(self.began, UTC)
+        ask = partial(past_lengths, pipeline_id, began) if self.lengths_s is None else None
+        learned: RunLengths | None = yield Learn(pipeline_id, ask)
+        self.lengths_s = learned.seconds if learned else ()
+
+    def pause_s(self, poll_interval_s: float, now: float) -> float:
+        """Return how long to wait before the next look, in seconds."""
+        if isinstance(self.finder, CoverageFinder):  # whose run may not even have begun
+            return poll_interval_s
+        return poll_timing.pause_s(poll_interval_s, now - self.began, self.lengths_s or ())
+
+    def pause(self, seconds: float, asked_s: float, now: float) -> Pause:
+        """Return a pause that ends at the deadline, and not before mParticle wants to be asked again."""
+        left_s = max(0.0, self.deadline - now)
+        return Pause(min(max(seconds, poll_timing.late(asked_s)), left_s), at_most=left_s)
+
+    def _see_the_start(self, now: float) -> None:
+        started = self._last.started_on.timestamp() if self._last.started_on else None
+        if started is not None and started <= now:  # mParticle's clock may be ahead of ours
+            self.began = started
+
+    def _judge_trouble(self, error: MParticleError, now: float) -> Outcome | None:
+        if not isinstance(error, NotFoundError):
+            self.missing_since = None
+        elif self.missing_since is None:
+            self.missing_since = now
+        missing_for_s = 0.0 if self.missing_since is None else now - self.missing_since
+        outcome = judge_trouble(error, self._last, missing_for_s, now, self.deadline, self.finder.overdue)
+        if outcome is None:
+            self._say_trouble(error)
+        return outcome
+
+    def _say_state(self, run: PipelineRun | None) -> None:
+        if self._troubles:
+            log.info("mParticle answers again after %d looks in vain.", self._troubles)
+        if run and run.state != self._last.state:
+            log.info("Run %s of pipeline %r is %s.", run.pipeline_run_id, run.pipeline_id, run.state)
+            if not run.is_state_known:
+                log.warning(
+                    "The state %r is not known here and taken for under way; the extra run_states of the Airflow "
+                    "connection can say what it means.",
+                    run.state,
+                )
+
+    def _say_trouble(self, error: MParticleError) -> None:
+        self._troubles += 1
+        if self._troubles == 1 or self._troubles % TROUBLE_SAID_EVERY == 0:
+            log.warning("%s Waiting goes on (%d looks in vain so far).", error, self._troubles)
+
+
+def deadline_of(since: float, timeout_s: float, execution_timeout: timedelta | None) -> float:
+    """Return when the shorter of the two limits is over, in seconds since the epoch."""
+    limit_s = execution_timeout.total_seconds() if execution_timeout else timeout_s
+    return since + min(timeout_s, limit_s)
+
+
+def backstop(deadline: float, now: float) -> timedelta:
+    """Return the time after which Airflow may end a deferred wait by itself, without a word about the run."""
+    return timedelta(seconds=max(0.0, deadline - now) + BACKSTOP_S)

@@ -1,0 +1,145 @@
+"""
+The simulator's own routes under ``/_simulator``, for a person with curl.
+
+They need no token, are neither recorded nor counted, and no fault touches them. In JSON the rows of a source have no
+datetimes: an instant is the text that a query is to compare.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_mparticle.simulator.faults import fault_from_json
+from airflow_provider_mparticle.simulator.http_messages import (
+    Answer,
+    JsonObject,
+    Refusal,
+    Request,
+    error_answer,
+    json_answer,
+)
+from airflow_provider_mparticle.simulator.routes import Route, Router
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_mparticle.simulator.simulator import Simulator
+
+BASE = "/_simulator"
+
+
+def concerns(request: Request) -> bool:
+    """Whether the request is for the simulator rather than for mParticle."""
+    return request.path == BASE or request.path.startswith(BASE + "/")
+
+
+def answer(router: Router, request: Request) -> Answer:
+    """Answer a control request."""
+    try:
+        return router.answer(request)
+    except Refusal as refusal:
+        return error_answer(refusal)
+
+
+def build_router(simulator: Simulator) -> Router:
+    """The table of control routes."""
+    return Router(
+        [
+            Route("GET", BASE, lambda _: json_answer(simulator.overview())),
+            Route("GET", BASE + "/requests", lambda _: json_answer(simulator.requests)),
+            *_fault_routes(simulator),
+            *_login_routes(simulator),
+            *_pipeline_routes(simulator),
+            *_warehouse_routes(simulator),
+        ]
+    )
+
+
+def _fault_routes(simulator: Simulator) -> list[Route]:
+    def inject(request: Request) -> Answer:
+        simulator.inject(fault_from_json(_fields(request)))
+        return json_answer({"faults": simulator.overview()["faults"]})
+
+    def clear(_: Request) -> Answer:
+        simulator.clear_faults()
+        return json_answer({"faults": []})
+
+    return [Route("POST", BASE + "/faults", inject), Route("DELETE", BASE + "/faults", clear)]
+
+
+def _login_routes(simulator: Simulator) -> list[Route]:
+    def expire(_: Request) -> Answer:
+        simulator.expire_tokens()
+        return json_answer({"expired": simulator.tokens_minted})
+
+    def rotate(request: Request) -> Answer:
+        _called(simulator.rotate_credentials, **_fields(request))
+        return json_answer({"client_id": simulator.client_id})
+
+    return [Route("POST", BASE + "/tokens/expire", expire), Route("POST", BASE + "/credentials", rotate)]
+
+
+def _pipeline_routes(simulator: Simulator) -> list[Route]:
+    def add_pipeline(request: Request) -> Answer:
+        fields = _fields(request)
+        pipeline_id = fields.pop("id", None)
+        if not isinstance(pipeline_id, str):
+            raise Refusal(400, "id is required.")
+        return json_answer(_called(simulator.add_pipeline, pipeline_id, **fields))
+
+    def add_run(request: Request, pipeline_id: str) -> Answer:
+        return json_answer(_called(simulator.add_run, pipeline_id, **_fields(request)))
+
+    def end_runs(request: Request) -> Answer:
+        return json_answer({"ended": _called(simulator.end_runs, **_fields(request))})
+
+    def script(request: Request, pipeline_id: str) -> Answer:
+        _called(simulator.script_next_run, pipeline_id, **_fields(request))
+        return json_answer({"scripted": pipeline_id})
+
+    one = BASE + "/pipelines/{pipeline_id}"
+    return [
+        Route("POST", BASE + "/pipelines", add_pipeline),
+        Route("POST", one + "/runs", add_run),
+        Route("POST", one + "/script", script),
+        Route("POST", BASE + "/runs/end", end_runs),
+    ]
+
+
+def _warehouse_routes(simulator: Simulator) -> list[Route]:
+    def add_source(request: Request) -> Answer:
+        _called(simulator.add_source, **_fields(request))
+        return json_answer(_counted(simulator.ingested()))
+
+    def ingested(request: Request) -> Answer:
+        return json_answer(_counted(simulator.ingested(request.query.get("pipeline_id"))))
+
+    return [Route("POST", BASE + "/sources", add_source), Route("GET", BASE + "/ingested", ingested)]
+
+
+def _counted(times: dict[Any, int]) -> JsonObject:
+    """Which rows were ingested how often, at a glance."""
+    return {
+        "rows": len(times),
+        "never": [key for key, count in times.items() if count == 0],
+        "once": sum(count == 1 for count in times.values()),
+        "more": {str(key): count for key, count in times.items() if count > 1},
+    }
+
+
+def _fields(request: Request) -> JsonObject:
+    """The body as named values. An empty body is none; curl's usual content type is fine."""
+    if not request.raw:
+        return {}
+    fields = request.json()
+    if not isinstance(fields, dict):
+        raise Refusal(400, "The request body must be a JSON object.")
+    return fields
+
+
+def _called(act: Callable[..., Any], *arguments: Any, **fields: Any) -> Any:
+    """Call with values a person typed; 400 says which of them does not fit."""
+    try:
+        return act(*arguments, **fields)
+    except TypeError as error:
+        raise Refusal(400, str(error)) from error

@@ -1,0 +1,255 @@
+"""
+Holding a data model for one slice, so that a run reads that slice's rows and no others. Pure.
+
+All slices of a pipeline share its data model, and mParticle neither locks it nor says what a run has read. So the SQL
+carries a mark of the task that wrote it. A task changes the SQL only when the one that the mark names is over, looks
+at it again right before it triggers the pipeline, and once more when the run has ended: had it changed in between, the
+run may have read other rows. docs/explanation/exactly-once.md tells it in prose.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, unquote
+
+from airflow_provider_mparticle.client import endpoints
+from airflow_provider_mparticle.client.errors import DataModelChangedError, DataModelHeldError, InvalidRequestError
+from airflow_provider_mparticle.client.models import DataModel, Pipeline, PipelineRun, instant, whole_second
+from airflow_provider_mparticle.client.resource_kinds import DATA_MODEL, PIPELINE
+from airflow_provider_mparticle.configuration.resource_rules import update_body
+from airflow_provider_mparticle.runs.steps import Steps
+from airflow_provider_mparticle.slices.slice import Slice
+from airflow_provider_mparticle.slices.slice_sql import without_semicolon
+
+log = logging.getLogger(__name__)
+
+# A comment at the end of the SQL; every warehouse that mParticle reads from ignores it.
+MARK = re.compile(r"/\* airflow-provider-mparticle slice: (\S+) \*/\s*$")
+
+
+@dataclass(frozen=True)
+class Holder:
+    """
+    The task that wrote a data model's SQL.
+
+    :param map_index: Its place among mapped tasks; -1 for one that is not mapped.
+    """
+
+    dag_id: str
+    task_id: str
+    run_id: str
+    map_index: int = -1
+
+    def __str__(self) -> str:
+        mapped = f" (map index {self.map_index})" if self.map_index >= 0 else ""
+        return f"task {self.task_id!r}{mapped} of DAG {self.dag_id!r}, run {self.run_id!r}"
+
+
+@dataclass(frozen=True)
+class IsActive:
+    """A step that asks Airflow: may this task still need what it wrote?"""
+
+    holder: Holder
+
+
+def marked(sql: str, holder: Holder, window: Slice) -> str:
+    """Return *sql* with the mark of the task that writes it; a ``;`` at its end goes, mParticle wraps the query."""
+    query = without_semicolon(sql)
+    facts = {"start": window.start.isoformat(), "end": window.end.isoformat(), **asdict(holder), "sum": _sum(query)}
+    mark = "&".join(f"{name}={_escaped(str(fact))}" for name, fact in facts.items())
+    return f"{query}\n/* airflow-provider-mparticle slice: {mark} */"
+
+
+def holder_of(sql: str | None) -> Holder | None:
+    """Return the task whose mark *sql* carries, or None for SQL that somebody else wrote."""
+    facts = _facts(sql)
+    try:
+        return Holder(facts["dag_id"], facts["task_id"], facts["run_id"], int(facts["map_index"]))
+    except (KeyError, ValueError):
+        return None
+
+
+def is_as_written(sql: str) -> bool:
+    """Tell whether the query in front of a mark is the one that was written with it."""
+    return _facts(sql).get("sum") == _sum(MARK.sub("", sql))
+
+
+@dataclass
+class Claim:
+    """
+    One task's claim to a data model, for one slice.
+
+    :param query: What the data model has to hold, without a mark.
+    """
+
+    pipeline_id: str
+    data_model_id: str
+    query: str
+    holder: Holder
+    window: Slice
+    _seen: DataModel | None = field(default=None, init=False)
+
+    @property
+    def sql(self) -> str:
+        """What the data model has to hold, with the mark of the holder."""
+        return marked(self.query, self.holder, self.window)
+
+    def ask(self) -> Steps[DataModel]:
+        """
+        Look whether the data model may be taken, and return it as it is.
+
+        :raises InvalidRequestError: The pipeline is not full, not on demand, or reads another data model; or mParticle
+            does not show the data model's SQL.
+        :raises DataModelHeldError: Another task has written the SQL and may still need it.
+        """
+        pipeline: Pipeline = yield endpoints.get_resource(PIPELINE, self.pipeline_id)
+        if reason := unfit(pipeline, self.data_model_id):
+            raise InvalidRequestError(f"{reason} Nothing was changed or started.", pipeline_id=self.pipeline_id)
+        have = yield from self._look()
+        if have.sql_query is None:
+            raise InvalidRequestError(
+                f"mParticle shows no SQL of data model {self.data_model_id!r} (config.sql_query), so it cannot be told "
+                "which slice it holds. Nothing was changed or started.",
+                pipeline_id=self.pipeline_id,
+            )
+        if self._other and (yield IsActive(self._other)):
+            raise DataModelHeldError(
+                f"Data model {self.data_model_id!r} holds the slice of {self._other}, which has not ended. Slices of "
+                "one pipeline must not overlap, so this task changes nothing and waits for its turn.",
+                pipeline_id=self.pipeline_id,
+            )
+        return have
+
+    def take(self) -> Steps[None]:
+        """Write the SQL of this slice, unless it is there already; `check` looks whether it has arrived."""
+        have = self._seen or (yield from self.ask())
+        if self._is_held:
+            log.info("Data model %r holds the SQL of slice %s already.", self.data_model_id, self.window)
+            return
+        body = update_body(DATA_MODEL, have, {"config": {"sql_query": self.sql}})
+        yield endpoints.update_resource(DATA_MODEL, self.data_model_id, body)
+        log.info("Data model %r now holds the SQL of slice %s.", self.data_model_id, self.window)
+
+    def check(self) -> Steps[None]:
+        """
+        Look whether the data model holds the SQL of this slice, right before a run is started.
+
+        :raises DataModelHeldError: It does not: somebody else has written to it meanwhile.
+        """
+        if not (yield from self.is_held()):
+            raise DataModelHeldError(
+                f"Data model {self.data_model_id!r} holds other SQL than slice {self.window} has just written. Nothing "
+                "was started. If nobody else writes to it, mParticle does not keep SQL as it is sent: compare there.",
+                pipeline_id=self.pipeline_id,
+            )
+
+    def check_run(self, run: Mapping[str, Any]) -> Steps[None]:
+        """
+        Look whether the data model has held the SQL of this slice up to the end of a run.
+
+        :param run: What a task returns for its run.
+        :raises DataModelChangedError: It has not, as far as one can see, so nobody knows which rows the run has read.
+        """
+        if (yield from self.stands()) or self._was_replaced_after(instant(run["ended_on"])):
+            return
+        raise self._changed(run["pipeline_run_id"])
+
+    def is_held(self) -> Steps[bool]:
+        """Look whether the data model holds the SQL of this slice."""
+        yield from self._look()
+        return self._is_held
+
+    def stands(self) -> Steps[bool]:
+        """Look whether the data model holds what this task has written, even if its SQL would be another by now."""
+        yield from self._look()
+        return self._stands
+
+    def reads(self, run: PipelineRun) -> bool:
+        """Tell whether a run can only have read this slice: it began after its SQL was written, which still stands."""
+        written = self._written
+        return bool(self._stands and written and run.began and run.began >= whole_second(written))
+
+    def _look(self) -> Steps[DataModel]:
+        have: DataModel = yield endpoints.get_resource(DATA_MODEL, self.data_model_id)
+        self._seen = have
+        return have
+
+    @property
+    def _sql(self) -> str:
+        return (self._seen.sql_query if self._seen else None) or ""
+
+    @property
+    def _written(self) -> datetime | None:
+        """When the data model was changed last, as far as mParticle tells it."""
+        return instant(self._seen.last_modified_on) if self._seen else None
+
+    @property
+    def _other(self) -> Holder | None:
+        """The task whose slice the data model holds instead of this one's."""
+        holder = holder_of(self._sql)
+        return None if holder == self.holder else holder
+
+    @property
+    def _stands(self) -> bool:
+        return holder_of(self._sql) == self.holder and is_as_written(self._sql)
+
+    @property
+    def _is_held(self) -> bool:
+        return self._sql.split() == self.sql.split()  # how mParticle keeps white space is not documented
+
+    def _was_replaced_after(self, ended: datetime | None) -> bool:
+        """Tell whether another slice has taken the data model, and has done so after the run's end."""
+        written = self._written
+        return bool(self._other and ended and written and whole_second(written) > whole_second(ended))
+
+    def _changed(self, run_id: Any) -> DataModelChangedError:
+        by = f"It now holds the slice of {self._other}" if self._other else "Somebody outside of Airflow has changed it"
+        return DataModelChangedError(
+            f"Run {run_id} of pipeline {self.pipeline_id!r} was started for slice {self.window}, but data model "
+            f"{self.data_model_id!r} no longer holds the SQL of that slice, so which rows the run has read cannot be "
+            f"told. {by}. See to it that nobody else writes to it, and compare what was ingested with the warehouse; "
+            "clearing this task syncs the slice again.",
+            pipeline_id=self.pipeline_id,
+            pipeline_run_id=run_id,
+        )
+
+
+def unfit(pipeline: Pipeline, data_model_id: str) -> str | None:
+    """Say why slices cannot be synced through this pipeline, or None where they can."""
+    mode, schedule = (pipeline.sync_mode or {}).get("type"), (pipeline.schedule or {}).get("type")
+    what = f"Pipeline {pipeline.id!r}"
+    if mode not in (None, "full"):
+        return f"{what} syncs in mode {mode!r}; slices need one whose sync_mode.type is 'full'."
+    if schedule not in (None, "on_demand"):
+        return f"{what} has a schedule of type {schedule!r}; slices need one of type 'on_demand'."
+    if pipeline.data_model_id not in (None, data_model_id):
+        return f"{what} reads data model {pipeline.data_model_id!r}, not {data_model_id!r}."
+    return None
+
+
+# Nothing in a mark may mean something to whoever passes the SQL on: no quote, no colon, no percent sign, no "*/".
+
+
+def _facts(sql: str | None) -> dict[str, str]:
+    mark = MARK.search(sql or "")
+    pairs = (pair.partition("=") for pair in mark[1].split("&")) if mark else ()
+    return {name: _unescaped(fact) for name, _, fact in pairs}
+
+
+def _sum(query: str) -> str:
+    """Return a digest of a query, for which white space does not count."""
+    return hashlib.sha256(" ".join(query.split()).encode()).hexdigest()[:16]
+
+
+def _escaped(text: str) -> str:
+    return quote(text, safe="").replace("~", "%7E").replace("%", "~")
+
+
+def _unescaped(text: str) -> str:
+    return unquote(text.replace("~", "%"))

@@ -1,0 +1,207 @@
+"""
+Cut history into few slices, each with few enough rows for one run, by counting as rarely as possible. Pure.
+
+From the top down: the whole range is counted first, and only what holds too many rows is cut and counted again, by
+month, week, day and hour. Neighbours that fit into one slice are then merged, which takes no count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, timedelta, tzinfo
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.slices.arguments import CALENDAR_UNITS, MAX_RECORDS, Granularity, checked_granularity
+from airflow_provider_mparticle.slices.slice import Slice, split
+
+# Counts the rows of each slice, one query for each.
+Count = Callable[[Sequence[Slice]], Sequence[int]]
+Cut = Callable[[Slice], list[Slice]]
+
+
+@dataclass(frozen=True)
+class CountedSlice:
+    """A slice and the number of its rows."""
+
+    span: Slice
+    rows: int
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """
+    A slice that did not hold as many rows as its parts together did.
+
+    Rows came or went between the counts, or the query counts other rows than those at or after the start and before
+    the end.
+    """
+
+    span: Slice
+    rows: int
+    rows_in_parts: int
+
+    def __str__(self) -> str:
+        return f"{self.span} held {self.rows:,} rows, its parts {self.rows_in_parts:,}"
+
+
+@dataclass(frozen=True)
+class SlicePlan:
+    """
+    How to ingest a range slice by slice.
+
+    :param slices: In order; they cover the range exactly. None if the range holds no rows.
+    :param max_records: Rows that a slice should hold at most.
+    :param queries: How many counts it took, one query each.
+    :param disagreements: Where the counts do not add up.
+    """
+
+    slices: tuple[CountedSlice, ...]
+    max_records: int
+    queries: int
+    disagreements: tuple[Disagreement, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Rows of all slices together."""
+        return sum(one.rows for one in self.slices)
+
+    @property
+    def oversized(self) -> tuple[CountedSlice, ...]:
+        """The slices that hold too many rows, and cannot be cut."""
+        return tuple(one for one in self.slices if one.rows > self.max_records)
+
+    def report(self) -> list[dict[str, Any]]:
+        """Return the slices and their rows as JSON."""
+        return [{**one.span.as_dict(), "rows": one.rows} for one in self.slices]
+
+    def lines(self) -> Iterator[str]:
+        """Yield a table of the slices, and a line of totals."""
+        yield f"{'from':25}  {'until':25}  {'rows':>15}  share of limit"
+        for one in self.slices:
+            bounds = f"{one.span.start.isoformat():25}  {one.span.end.isoformat():25}"
+            mark = "  too many" if one.rows > self.max_records else ""
+            yield f"{bounds}  {one.rows:15,}  {one.rows / self.max_records:14.1%}{mark}"
+        yield (
+            f"Slices: {len(self.slices):,}. Rows: {self.rows:,}. "
+            f"Limit of rows per slice: {self.max_records:,}. Queries: {self.queries:,}."
+        )
+
+    def require_all_fit(self, granularity: Granularity) -> None:
+        """
+        Refuse a plan with slices that mParticle would not ingest whole.
+
+        :raises ConfigError: It has some; all are named, with their rows.
+        """
+        if not self.oversized:
+            return
+        named = "; ".join(f"{one.span} with {one.rows:,} rows" for one in self.oversized)
+        raise ConfigError(
+            f"{len(self.oversized)} of {len(self.slices)} slices hold more than max_records={self.max_records:,} rows "
+            f"and cannot be cut at granularity={granularity!r}: {named}. Pass a finer granularity, for example "
+            "timedelta(minutes=10); or a higher max_records, if your contract with mParticle allows more records per "
+            "run; or count and sync fewer rows, for example one source at a time. The log and the XCom 'report' have "
+            "the other slices. Nothing was sent to mParticle."
+        )
+
+
+def plan_slices(
+    whole: Slice,
+    count: Count,
+    *,
+    max_records: int = MAX_RECORDS,
+    granularity: Granularity = "hour",
+    zone: tzinfo = UTC,
+) -> SlicePlan:
+    """
+    Cut a range into few slices of at most *max_records* rows.
+
+    :param whole: The range.
+    :param count: Counts the rows of slices. It is called once for the range and once for each unit that is cut into.
+    :param max_records: Rows that a slice should hold at most. Default: 24 million.
+    :param granularity: Where even such a unit or duration holds more rows, the plan has it as an oversized slice. A
+        duration is counted from the start of the range, and the range is bisected down to it. Default: ``"hour"``.
+    :param zone: Time zone of days, weeks and months. Default: UTC.
+    :raises ConfigError: There is no such granularity.
+    """
+    pieces = [CountedSlice(whole, *count([whole]))]
+    queries, disagreements = 1, list[Disagreement]()
+    for cut in _cuts(whole, granularity, zone):
+        parts = {piece: cut(piece.span) for piece in pieces if piece.rows > max_records}
+        counted = _counted({piece: spans for piece, spans in parts.items() if len(spans) > 1}, count)
+        pieces = [part for piece in pieces for part in counted.get(piece, [piece])]
+        queries += sum(map(len, counted.values()))
+        disagreements += _disagreements(counted)
+    slices = _merged(pieces, max_records) if any(piece.rows for piece in pieces) else []
+    return SlicePlan(tuple(slices), max_records, queries, tuple(disagreements))
+
+
+def _cuts(whole: Slice, granularity: Granularity, zone: tzinfo) -> list[Cut]:
+    """Return the ways to cut, coarse ones first."""
+    unit = checked_granularity(granularity)
+    if isinstance(unit, timedelta):
+        return [partial(_halves, unit=unit)] * _units(whole, unit).bit_length()
+    coarse_first = CALENDAR_UNITS[CALENDAR_UNITS.index(unit) :][::-1]
+    return [partial(_units_of, unit=each, zone=zone) for each in coarse_first]
+
+
+def _units_of(span: Slice, unit: Granularity, zone: tzinfo) -> list[Slice]:
+    return [*split(span.start, span.end, unit, zone)]
+
+
+def _units(span: Slice, unit: timedelta) -> int:
+    """Return how many durations a slice takes; the last one may be cut short."""
+    return -((span.start - span.end) // unit)
+
+
+def _halves(span: Slice, unit: timedelta) -> list[Slice]:
+    """Cut a slice in two at a multiple of a duration, or not at all if it takes only one."""
+    if (units := _units(span, unit)) < 2:
+        return [span]
+    middle = span.start + units // 2 * unit
+    return [Slice(span.start, middle), Slice(middle, span.end)]
+
+
+def _counted(parts: dict[CountedSlice, list[Slice]], count: Count) -> dict[CountedSlice, list[CountedSlice]]:
+    """Count all parts at once, so that *count* can use one connection for them."""
+    spans = [span for each in parts.values() for span in each]
+    rows = dict(zip(spans, count(spans) if spans else [], strict=True))
+    return {piece: [CountedSlice(span, rows[span]) for span in each] for piece, each in parts.items()}
+
+
+def _disagreements(counted: dict[CountedSlice, list[CountedSlice]]) -> Iterator[Disagreement]:
+    for piece, parts in counted.items():
+        if (rows := sum(part.rows for part in parts)) != piece.rows:
+            yield Disagreement(piece.span, piece.rows, rows)
+
+
+def _merged(pieces: Iterable[CountedSlice], max_records: int) -> list[CountedSlice]:
+    """Let each slice take in those that follow, as long as all their rows fit."""
+    merged: list[CountedSlice] = []
+    for piece in pieces:
+        if merged and merged[-1].rows + piece.rows <= max_records:
+            last = merged.pop()
+            piece = CountedSlice(Slice(last.span.start, piece.span.end), last.rows + piece.rows)
+        merged.append(piece)
+    return merged
+
+
+def read_count(rows: Sequence[Sequence[Any]] | None, query: str) -> int:
+    """
+    Read the answer to a query that counts.
+
+    :raises ConfigError: It is not one row with one whole number.
+    """
+    if rows and len(rows) == 1 and len(rows[0]) == 1:
+        value: Any = rows[0][0]
+        is_number = type(value) in (int, float, Decimal)  # True is an int, too
+        if is_number and value % 1 == 0 and value >= 0:
+            return int(value)
+    answer = "no row" if not rows else "several rows" if len(rows) > 1 else repr(tuple(rows[0]))
+    raise ConfigError(
+        f"A query must return one row with one number, the count of rows; this one returned {answer}: {query}. "
+        "Nothing was sent to mParticle."
+    )

@@ -1,0 +1,85 @@
+"""What a task's context says of its DAG run and of itself, on every supported Airflow."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.slices.slice import RunDates, read_instant
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+# States of a task that may still need what it did in an earlier moment: it runs, waits, or will be tried again.
+NOT_OVER = frozenset(
+    (
+        *("scheduled", "queued", "running", "restarting", "deferred", "awaiting_input"),
+        *("up_for_retry", "up_for_reschedule"),
+    )
+)
+
+
+def run_dates(context: Context) -> RunDates:
+    """Return what the DAG run says of its time."""
+    dag_run = context.get("dag_run")
+    zone: tzinfo = getattr(context.get("dag"), "timezone", None) or UTC
+    return RunDates(
+        conf=getattr(dag_run, "conf", None) or {},
+        data_interval_start=context.get("data_interval_start"),
+        data_interval_end=context.get("data_interval_end"),
+        partition_date=context.get("partition_date"),
+        logical_date=context.get("logical_date"),
+        zone=zone,
+    )
+
+
+def window_end(context: Context) -> datetime:
+    """
+    Return the end of what the DAG run stands for: of its data interval, else its logical date.
+
+    :raises ConfigError: It has neither.
+    """
+    dates = run_dates(context)
+    if (end := dates.data_interval_end or dates.logical_date) is None:
+        raise ConfigError(
+            "This DAG run has neither a data interval nor a logical date, so it does not say up to when a run has to "
+            'have read. Pass an instant, for example "{{ dag_run.run_after }}". Nothing was sent to mParticle.'
+        )
+    return read_instant(end, "the DAG run's window end")
+
+
+def clears(context: Context) -> int:
+    """Return how often something in the DAG run has been cleared."""
+    return getattr(context.get("dag_run"), "clear_number", 0) or 0
+
+
+def first_start(context: Context) -> datetime:
+    """Return when a task that is rescheduled again and again started first; now, for one that was not yet."""
+    ti = context["ti"]
+    # Airflow 3 tells it on request; in Airflow 2 only the module of its own sensors knows.
+    asked = getattr(ti, "get_first_reschedule_date", None) or partial(_first_start_in_airflow_2, ti)
+    first: datetime | None = asked(context)
+    return first or datetime.now(UTC)
+
+
+def is_over(context: Context, *, dag_id: str, task_id: str, run_id: str, map_index: int) -> bool:
+    """Tell whether a task instance has ended for good. Airflow 2 does not tell, so there all others pass for over."""
+    get_task_states = getattr(context["ti"], "get_task_states", None)
+    if get_task_states is None:
+        return True
+    states = get_task_states(dag_id=dag_id, task_ids=[task_id], run_ids=[run_id], map_index=map_index)
+    return not any(state in NOT_OVER for tasks in states.values() for state in tasks.values())
+
+
+def _first_start_in_airflow_2(ti: Any, _: Context) -> Any:
+    from airflow.sensors import base  # type: ignore[attr-defined]  # Airflow 2 only
+
+    return base._orig_start_date(
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        map_index=ti.map_index,
+        try_number=ti.max_tries - (ti.task.retries or 0) + 1,
+    )

@@ -1,0 +1,118 @@
+"""
+One asynchronous client per event loop and Airflow connection, shared by every trigger that waits there.
+
+So a thousand deferred tasks read the Airflow connection once, log in once and share one pool of TCP connections.
+The last to leave closes it. Nothing here outlives its event loop: the registries hold loops weakly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, mask_secret
+
+from airflow_provider_mparticle.client.aio import AsyncClient
+from airflow_provider_mparticle.client.endpoints import Call
+from airflow_provider_mparticle.client.errors import AuthenticationError, ConfigError, NoAnswerError
+from airflow_provider_mparticle.client.single_flight import SingleFlight
+from airflow_provider_mparticle.connection.reader import api_config
+from airflow_provider_mparticle.runs.poll_timing import RunLengths
+from airflow_provider_mparticle.triggerer.shared_polling import Polling
+
+# A look-up imports this on its way; this module is imported in a thread, where that keeps no event loop waiting.
+with contextlib.suppress(ImportError):  # Airflow 2 has no such module
+    import airflow.sdk.execution_time.supervisor  # noqa: F401 - loaded early, as said
+
+T = TypeVar("T")
+
+
+class SharedClient:
+    """
+    Carries out calls and waits for one Airflow connection; the connection is read at the first call.
+
+    :param mparticle_conn_id: Id of the Airflow connection.
+    :param lengths: How long the last runs of each pipeline took, as far as it is known.
+    """
+
+    def __init__(self, mparticle_conn_id: str, lengths: dict[str, RunLengths]) -> None:
+        self.mparticle_conn_id = mparticle_conn_id
+        self.users = 0
+        self.polling = Polling(partial(self.send, retry=False), self._stretch, lengths)
+        self._opening = SingleFlight()
+        self._client: AsyncClient | None = None
+
+    async def send(self, call: Call[T], *, retry: bool = True) -> T:
+        """
+        Carry out *call* and return its decoded answer.
+
+        :raises MParticleError: The error whose class names the cause.
+        """
+        if (client := self._client) is None:
+            client = await self._opening.do(self.mparticle_conn_id, self._open)
+        try:
+            return await client.send(call, retry=retry)
+        except AuthenticationError:
+            # The Airflow connection may have been corrected meanwhile: whoever comes next reads it afresh.
+            _forget(self)
+            raise
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self._opening.cancel(self.mparticle_conn_id)
+        if self._client:
+            await self._client.close()
+
+    def _stretch(self) -> float:
+        return self._client.pace.stretch if self._client else 1.0
+
+    async def _open(self) -> AsyncClient:
+        try:
+            conn = await get_async_connection(self.mparticle_conn_id)
+            extra = await get_async_extra_dejson(conn)
+        except AirflowNotFoundException as error:
+            raise ConfigError(f"There is no Airflow connection {self.mparticle_conn_id!r}.") from error
+        except Exception as error:  # a secrets backend may fail in any way, and may be back in a minute
+            raise NoAnswerError(
+                f"Airflow could not read its connection {self.mparticle_conn_id!r}: {type(error).__name__}."
+            ) from error
+        self._client = AsyncClient(api_config(conn, extra), on_token=_mask)
+        return self._client
+
+
+async def _mask(token: str) -> None:
+    # In a thread: on some Airflow versions masking asks the supervisor and waits, which must not stop the loop.
+    await asyncio.to_thread(mask_secret, token)
+
+
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SharedClient]] = WeakKeyDictionary()
+_lengths: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, dict[str, RunLengths]]] = WeakKeyDictionary()
+
+
+@contextlib.asynccontextmanager
+async def shared_client(mparticle_conn_id: str) -> AsyncIterator[SharedClient]:
+    """Lend the client that this event loop shares for an Airflow connection."""
+    loop = asyncio.get_running_loop()
+    clients = _clients.setdefault(loop, {})
+    if (client := clients.get(mparticle_conn_id)) is None:
+        lengths = _lengths.setdefault(loop, {}).setdefault(mparticle_conn_id, {})
+        client = clients[mparticle_conn_id] = SharedClient(mparticle_conn_id, lengths)
+    client.users += 1
+    try:
+        yield client
+    finally:
+        client.users -= 1
+        if client.users == 0:
+            _forget(client)
+            await client.close()
+
+
+def _forget(client: SharedClient) -> None:
+    clients = _clients.get(asyncio.get_running_loop(), {})
+    if clients.get(client.mparticle_conn_id) is client:
+        del clients[client.mparticle_conn_id]
