@@ -21,7 +21,7 @@ from airflow_provider_mparticle.client.single_flight import SingleFlight
 if TYPE_CHECKING:
     from airflow_provider_mparticle.client.models import RunId
     from airflow_provider_mparticle.runs.outcome import Outcome
-    from airflow_provider_mparticle.runs.wait import Watch
+    from airflow_provider_mparticle.runs.wait import RunMonitor
 
 
 class MParticlePipelineRunTrigger(BaseTrigger):
@@ -49,10 +49,10 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         pipeline_run_id: RunId | None,
         poll_interval: float,
         deadline: datetime | float,
-        asked_pause_s: float = 0.0,
+        retry_after_s: float = 0.0,
         covers: datetime | float | None = None,
         began: datetime | float | None = None,
-        run_lengths: Sequence[float] | None = None,
+        run_durations: Sequence[float] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it unannotated
         self.mparticle_conn_id = mparticle_conn_id
@@ -60,10 +60,10 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         self.pipeline_run_id = pipeline_run_id
         self.poll_interval = poll_interval
         self.deadline = as_epoch(deadline)
-        self.asked_pause_s = asked_pause_s
+        self.retry_after_s = retry_after_s
         self.covers = None if covers is None else as_epoch(covers)
         self.began = None if began is None else as_epoch(began)
-        self.run_lengths = None if run_lengths is None else [*run_lengths]
+        self.run_durations = None if run_durations is None else [*run_durations]
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what Airflow stores to build this trigger again."""
@@ -74,21 +74,21 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
     @classmethod
-    def after_look(
-        cls, mparticle_conn_id: str, watch: Watch, poll_interval: float, asked_pause_s: float
+    def after_poll(
+        cls, mparticle_conn_id: str, monitor: RunMonitor, poll_interval: float, retry_after_s: float
     ) -> MParticlePipelineRunTrigger:
         """Return the trigger that goes on with what a worker has just looked at once."""
-        finder = watch.finder
+        lookup = monitor.lookup
         return cls(
             mparticle_conn_id,
-            finder.pipeline_id,
-            finder.pipeline_run_id,
+            lookup.pipeline_id,
+            lookup.pipeline_run_id,
             poll_interval,
-            watch.deadline,
-            asked_pause_s,
-            getattr(finder, "at", None),  # only one that looks for coverage has an instant
-            watch.began,
-            watch.lengths_s,
+            monitor.deadline,
+            retry_after_s,
+            getattr(lookup, "at", None),  # only one that looks for coverage has an instant
+            monitor.began,
+            monitor.durations_s,
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

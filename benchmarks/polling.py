@@ -16,9 +16,9 @@ from typing import Any
 
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
-from airflow_provider_mparticle.runs.run_lookup import Finder
+from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.steps import drive
-from airflow_provider_mparticle.runs.wait import Watch, wait
+from airflow_provider_mparticle.runs.wait import RunMonitor, wait
 from benchmarks.figures import table
 
 POLL_INTERVAL_S = 60.0  # the default
@@ -82,8 +82,8 @@ def waited(run_length_s: float, past_s: Sequence[float]) -> tuple[float, int]:
         nonlocal now
         now += seconds
 
-    watch = Watch(Finder("orders", 1), deadline=math.inf, began=0.0, lengths_s=past_s, looks=1)
-    drive(wait(watch, poll_interval_s=POLL_INTERVAL_S, clock=lambda: now, asked_pause_s=0.0), send, sleep)
+    monitor = RunMonitor(RunLookup("orders", 1), deadline=math.inf, began=0.0, durations_s=past_s, polls=1)
+    drive(wait(monitor, poll_interval_s=POLL_INTERVAL_S, clock=lambda: now, retry_after_s=0.0), send, sleep)
     return now - run_length_s, requests
 
 

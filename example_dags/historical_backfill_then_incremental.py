@@ -93,7 +93,7 @@ with DAG(
             raise ValueError(f"Rows in the warehouse and rows ingested differ: {wrong}")
         return sum(ingested.values())
 
-    checked = verify(plan.output["report"], slices.output, first.output, "{{ params.end }}")
+    validated = verify(plan.output["report"], slices.output, first.output, "{{ params.end }}")
     # [END verify]
 
-    slices >> pause >> model >> create >> first >> checked
+    slices >> pause >> model >> create >> first >> validated

@@ -18,7 +18,7 @@ from rich.text import Text
 from airflow_provider_mparticle.cli.doctor import Finding, Report, examine
 from airflow_provider_mparticle.cli.exit_codes import BAD_INPUT, CHANGES, FAILED, GOOD
 from airflow_provider_mparticle.client.errors import ConfigError, NotFoundError
-from airflow_provider_mparticle.client.models import Pipeline, PipelineRun, instant
+from airflow_provider_mparticle.client.models import Pipeline, PipelineRun, parse_timestamp
 from airflow_provider_mparticle.configuration.apply import apply_plan, export_document, read_workspace
 from airflow_provider_mparticle.configuration.document import document_problems, load_document
 from airflow_provider_mparticle.configuration.plan import Plan
@@ -209,7 +209,7 @@ def _run_row(run: PipelineRun) -> tuple[Any, ...]:
 def _since(text: str | None) -> datetime:
     if text is None:
         return datetime.now(UTC) - RUNS_SINCE
-    if (since := instant(text)) is None:
+    if (since := parse_timestamp(text)) is None:
         raise ConfigError(f"--since must be an ISO 8601 date, for example 2026-01-31, not {text!r}. Nothing was sent.")
     return since
 

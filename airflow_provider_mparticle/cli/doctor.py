@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_mparticle.cli.route_probe import (
-    Look,
+    ProbeResult,
     Runs,
     Seen,
     Verdict,
@@ -22,7 +22,7 @@ from airflow_provider_mparticle.cli.route_probe import (
 )
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import MParticleError
-from airflow_provider_mparticle.client.models import first
+from airflow_provider_mparticle.client.models import first_value
 from airflow_provider_mparticle.client.resource_kinds import KINDS
 from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES
 from airflow_provider_mparticle.hooks import MParticleHook
@@ -161,7 +161,7 @@ def _account(client: Client, login: Finding) -> Finding:
     return Finding("account", Verdict.GOOD, f"Account {account_id} has the workspaces {names}{missing}.")
 
 
-def _finding(look: Look, config: ApiConfig) -> Finding:
+def _finding(look: ProbeResult, config: ApiConfig) -> Finding:
     configured = config.routes[look.name]
     verdict, text = look.verdict, look.text
     if verdict is Verdict.ANSWERS and look.path != configured:
@@ -172,7 +172,7 @@ def _finding(look: Look, config: ApiConfig) -> Finding:
 
 
 def _run_states(config: ApiConfig, runs: Runs) -> Finding:
-    words = {str(first(run, config.run_fields["state"]) or "").strip().lower() for run in runs} - {""}
+    words = {str(first_value(run, config.run_fields["state"]) or "").strip().lower() for run in runs} - {""}
     if unknown := sorted(words - set(config.run_states)):
         text = (
             f"Unknown: {', '.join(unknown)}. A task waits for a run in such a state until its timeout. Say in the "
@@ -201,7 +201,7 @@ def _known(subject: str, names: Iterable[str], runs: Runs, more: str = "") -> Fi
     return Finding(subject, Verdict.GOOD, f"Met: {', '.join(sorted(names))}.{more}")
 
 
-def _extra(config: ApiConfig, looks: Mapping[str, Look]) -> dict[str, Any]:
+def _extra(config: ApiConfig, looks: Mapping[str, ProbeResult]) -> dict[str, Any]:
     """Return the routes that are not at their defaults; what the connection says stands where nothing was found."""
     found = {look.name: look.path for look in looks.values() if look.verdict in (Verdict.ANSWERS, Verdict.INFERRED)}
     routes = {name: path for name, path in {**config.routes, **found}.items() if path != DEFAULT_ROUTES[name]}

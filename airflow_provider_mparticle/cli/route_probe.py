@@ -20,9 +20,9 @@ from airflow_provider_mparticle.client.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
-from airflow_provider_mparticle.client.models import Json, first
+from airflow_provider_mparticle.client.models import Json, first_value
 from airflow_provider_mparticle.client.resource_kinds import KINDS, PIPELINE, Kind
-from airflow_provider_mparticle.client.routes import CANDIDATE_ROUTES, DEFAULT_ROUTES, filled
+from airflow_provider_mparticle.client.routes import CANDIDATE_ROUTES, DEFAULT_ROUTES, fill_path
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.client.config import ApiConfig
@@ -47,7 +47,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Look:
+class ProbeResult:
     """What came of looking for one route; *path* is where it is, or where it was refused."""
 
     name: str
@@ -69,14 +69,14 @@ Runs = list[Mapping[str, Any]]
 class Seen:
     """What was seen of a workspace; *silence* is the request that nobody answered, which ended the looking."""
 
-    looks: dict[str, Look]
+    looks: dict[str, ProbeResult]
     runs: Runs = field(default_factory=list)
     silence: NoAnswerError | None = None
 
 
-def not_tried(why: str) -> dict[str, Look]:
+def not_tried(why: str) -> dict[str, ProbeResult]:
     """Say of every route that it was not tried."""
-    return {name: Look(name, Verdict.NOT_TRIED, why) for name in DEFAULT_ROUTES}
+    return {name: ProbeResult(name, Verdict.NOT_TRIED, why) for name in DEFAULT_ROUTES}
 
 
 def look_at_everything(client: Client) -> Seen:
@@ -95,20 +95,20 @@ def look_at_everything(client: Client) -> Seen:
     return seen
 
 
-def _look(client: Client, name: str, base: str = "", **ids: Any) -> Look:
+def _look(client: Client, name: str, base: str = "", **ids: Any) -> ProbeResult:
     """Try the candidates of a route until one answers; of the refusals, 404 says least."""
-    refusals: list[Look] = []
+    refusals: list[ProbeResult] = []
     paths = _candidates(client.config, name, base)
     for path in paths:
         try:
-            return Look(name, Verdict.ANSWERS, "", path, _read(client, name, filled(path, ids)))
+            return ProbeResult(name, Verdict.ANSWERS, "", path, _read(client, name, fill_path(path, ids)))
         except NoAnswerError:
             raise
         except NotFoundError:
             continue
         except MParticleError as error:
-            refusals.append(Look(name, verdict_on(error), said_by(error), path))
-    return refusals[0] if refusals else Look(name, Verdict.NOT_FOUND, f"404 at {', '.join(paths)}.")
+            refusals.append(ProbeResult(name, verdict_on(error), said_by(error), path))
+    return refusals[0] if refusals else ProbeResult(name, Verdict.NOT_FOUND, f"404 at {', '.join(paths)}.")
 
 
 def _candidates(config: ApiConfig, name: str, base: str) -> list[str]:
@@ -138,10 +138,10 @@ def _as_it_came(kind: type) -> Callable[[Json, Any], Json]:
     return decode
 
 
-def _look_at_one(client: Client, kind: Kind[Any], listed: Look) -> Look:
+def _look_at_one(client: Client, kind: Kind[Any], listed: ProbeResult) -> ProbeResult:
     """Try the route of one resource with the first that the list names."""
     if listed.base is None:
-        return Look(kind.name, Verdict.NOT_TRIED, f"The list of {kind.title}s does not answer.")
+        return ProbeResult(kind.name, Verdict.NOT_TRIED, f"The list of {kind.title}s does not answer.")
     if ids := _ids(listed.answer):
         return _look(client, kind.name, listed.base, **{kind.id_name: ids[0]})
     return _inferred(client.config, kind.name, listed.base, 0, f"There is no {kind.title} to try it with.")
@@ -151,19 +151,19 @@ def _ids(answer: Json) -> list[Any]:
     return [item["id"] for item in answer or () if isinstance(item, Mapping) and str(item.get("id") or "").strip()]
 
 
-def _look_at_runs(client: Client, looks: dict[str, Look]) -> Runs:
+def _look_at_runs(client: Client, looks: dict[str, ProbeResult]) -> Runs:
     """Try the routes of status, runs and one run, with a pipeline that has run if there is one; return its runs."""
     listed = looks[PIPELINE.plural]
     why = "There is no pipeline to try it with." if listed.base else "The list of pipelines does not answer."
     for name in ("pipeline_status", "pipeline_runs", "pipeline_run"):
-        looks[name] = Look(name, Verdict.NOT_TRIED, why)
+        looks[name] = ProbeResult(name, Verdict.NOT_TRIED, why)
     for pipeline_id in _ids(listed.answer)[:PIPELINES_TRIED]:
         if runs := _look_at_runs_of(client, str(listed.base), pipeline_id, looks):
             return runs
     return []
 
 
-def _look_at_runs_of(client: Client, base: str, pipeline_id: Any, looks: dict[str, Look]) -> Runs:
+def _look_at_runs_of(client: Client, base: str, pipeline_id: Any, looks: dict[str, ProbeResult]) -> Runs:
     ids = {"pipeline_id": pipeline_id}
     status = _look(client, "pipeline_status", base, **ids)
     listed = _look(client, "pipeline_runs", base, **ids)
@@ -171,12 +171,12 @@ def _look_at_runs_of(client: Client, base: str, pipeline_id: Any, looks: dict[st
         if looks[look.name].base is None:
             looks[look.name] = look
     runs = [run for run in ((status.answer or {}).get("latest_pipeline_run"), *(listed.answer or ())) if _is_run(run)]
-    run_ids = [first(run, client.config.run_fields["pipeline_run_id"]) for run in runs]
+    run_ids = [first_value(run, client.config.run_fields["pipeline_run_id"]) for run in runs]
     if any(run_id is not None for run_id in run_ids):
         ids["pipeline_run_id"] = next(run_id for run_id in run_ids if run_id is not None)
         looks["pipeline_run"] = _look(client, "pipeline_run", base, **ids)
     else:
-        looks["pipeline_run"] = Look("pipeline_run", Verdict.NOT_TRIED, "No run was found to try it with.")
+        looks["pipeline_run"] = ProbeResult("pipeline_run", Verdict.NOT_TRIED, "No run was found to try it with.")
     return runs
 
 
@@ -184,7 +184,7 @@ def _is_run(value: object) -> bool:
     return isinstance(value, Mapping) and bool(value)
 
 
-def _look_from_afar_at_the_trigger(config: ApiConfig, looks: Mapping[str, Look]) -> Look:
+def _look_from_afar_at_the_trigger(config: ApiConfig, looks: Mapping[str, ProbeResult]) -> ProbeResult:
     """Infer the trigger's route: v2's where the status or the runs are where v2 has them, else v1's."""
     base = looks[PIPELINE.plural].base or ""
     for name in ("pipeline_status", "pipeline_runs"):
@@ -193,15 +193,15 @@ def _look_from_afar_at_the_trigger(config: ApiConfig, looks: Mapping[str, Look])
             why = f"Never tried, since that would start a run; it follows from {path}."
             return _inferred(config, "trigger_pipeline", base, layouts.index(str(path)), why)
     why = "Never tried, since that would start a run; nothing that answers tells where it is."
-    return Look("trigger_pipeline", Verdict.NOT_TRIED, why)
+    return ProbeResult("trigger_pipeline", Verdict.NOT_TRIED, why)
 
 
-def _inferred(config: ApiConfig, name: str, base: str, layout: int, why: str) -> Look:
+def _inferred(config: ApiConfig, name: str, base: str, layout: int, why: str) -> ProbeResult:
     """Take a route to be where the connection says, if that says so itself and fits; else at the candidate."""
     configured = config.routes[name]
     if configured != DEFAULT_ROUTES[name] and configured.startswith(f"{base}/"):
-        return Look(name, Verdict.INFERRED, f"{why} The connection names it.", configured)
-    return Look(name, Verdict.INFERRED, why, _below(base, CANDIDATE_ROUTES[name][layout]))
+        return ProbeResult(name, Verdict.INFERRED, f"{why} The connection names it.", configured)
+    return ProbeResult(name, Verdict.INFERRED, why, _below(base, CANDIDATE_ROUTES[name][layout]))
 
 
 def verdict_on(error: MParticleError) -> Verdict:

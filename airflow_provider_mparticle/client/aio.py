@@ -22,7 +22,7 @@ from airflow_provider_mparticle.client.errors import (
     RateLimitedError,
 )
 from airflow_provider_mparticle.client.exchange import HttpRequest, HttpResponse, TokenNeeded, exchange, login
-from airflow_provider_mparticle.client.rate_limit import Pace
+from airflow_provider_mparticle.client.rate_limit import RateLimit
 from airflow_provider_mparticle.client.retrying import policy
 from airflow_provider_mparticle.client.single_flight import SingleFlight
 
@@ -53,7 +53,7 @@ class AsyncClient:
 
     def __init__(self, config: ApiConfig, on_token: Callable[[str], Awaitable[object]] = _ignore) -> None:
         self.config = config
-        self.pace = Pace()
+        self.rate_limit = RateLimit()
         self._on_token = on_token
         self._proxy_for = functools.cache(_proxy_for)
         self._session = aiohttp.ClientSession(
@@ -78,12 +78,12 @@ class AsyncClient:
         await self._session.close()
 
     async def _send_once(self, call: Call[T]) -> T:
-        if refusal := self.pace.refusal:
+        if refusal := self.rate_limit.refusal:
             raise refusal
         try:
             return await self._drive(exchange(call, self.config))
         except RateLimitedError as error:
-            self.pace.keep(error)
+            self.rate_limit.hold_back(error)
             raise
 
     async def _drive(self, steps: Generator[Any, Any, T]) -> T:
@@ -112,7 +112,7 @@ class AsyncClient:
         except MParticleError as error:
             if isinstance(error, AuthenticationError):
                 token_cache.keep_refusal(credentials, error)
-            error.may_have_acted = False  # whatever happened to the login, the call itself was not sent
+            error.may_have_executed = False  # whatever happened to the login, the call itself was not sent
             raise
         await self._on_token(minted.value)
         return token_cache.keep(credentials, minted)
@@ -133,12 +133,12 @@ class AsyncClient:
             ) as answer:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 response = HttpResponse(answer.status, headers, await answer.read())
-                self.pace.note(response)
+                self.rate_limit.observe(response)
                 return response
         except (aiohttp.ClientError, TimeoutError) as error:
             raise NoAnswerError(
                 f"No answer from {request.method} {request.url}: {type(error).__name__}: {error}",
-                may_have_acted=not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError),
+                may_have_executed=not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError),
             ) from error
 
 

@@ -24,8 +24,8 @@ from airflow_provider_mparticle.client.models import (
     Resource,
     RunId,
     WorkspaceItem,
-    first,
-    words,
+    error_messages,
+    first_value,
 )
 from airflow_provider_mparticle.client.resource_kinds import Kind
 
@@ -146,7 +146,7 @@ def get_pipeline_status(pipeline_id: str) -> Call[PipelineStatus]:
             status=answer.get("status"),
             connection_status=answer.get("connection_status"),
             data_model_status=answer.get("data_model_status"),
-            errors=words(answer.get("errors")),
+            errors=error_messages(answer.get("errors")),
             latest_pipeline_run=_run(pipeline_id)(latest, config) if latest else None,
         )
 
@@ -256,5 +256,5 @@ def _run(pipeline_id: str) -> Callable[[Json, ApiConfig], PipelineRun]:
 
 
 def _triggered_run_id(answer: Json, config: ApiConfig) -> RunId | None:
-    run_id: RunId | None = first(answer, config.run_fields["pipeline_run_id"]) if answer else None
+    run_id: RunId | None = first_value(answer, config.run_fields["pipeline_run_id"]) if answer else None
     return run_id

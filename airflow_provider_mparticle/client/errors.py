@@ -51,7 +51,7 @@ class MParticleError(Exception):
     """
 
     # Whether the same request may well succeed a little later.
-    is_passing = False
+    is_transient = False
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class MParticleError(Exception):
         successful_records: int | None = None,
         failed_records: int | None = None,
         retry_after_s: float | None = None,
-        may_have_acted: bool = False,
+        may_have_executed: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -76,7 +76,7 @@ class MParticleError(Exception):
         self.successful_records = successful_records
         self.failed_records = failed_records
         self.retry_after_s = retry_after_s
-        self.may_have_acted = may_have_acted
+        self.may_have_executed = may_have_executed
 
     def facts(self) -> dict[str, Any]:
         """Everything but the message, as the keyword arguments that build the same error again."""
@@ -99,13 +99,13 @@ class ConfigError(MParticleError, ValueError):
 class NoAnswerError(MParticleError):
     """No answer arrived: no connection, a time-out, or a connection that broke half-way."""
 
-    is_passing = True
+    is_transient = True
 
 
 class UnreadableAnswerError(MParticleError):
     """mParticle answered with success, but not with what its documentation promises."""
 
-    is_passing = True
+    is_transient = True
 
 
 class DataModelError(MParticleError):
@@ -147,13 +147,13 @@ class InvalidRequestError(RefusedError):
 class RateLimitedError(RefusedError):
     """Too many requests; ``retry_after_s`` says how long to wait, where mParticle says it."""
 
-    is_passing = True
+    is_transient = True
 
 
 class ServerError(RefusedError):
     """mParticle failed to answer properly (5xx)."""
 
-    is_passing = True
+    is_transient = True
 
 
 class WarehouseUnreachableError(RefusedError):

@@ -29,8 +29,8 @@ from airflow_provider_mparticle.client.errors import (
     UnreadableAnswerError,
     WarehouseUnreachableError,
 )
-from airflow_provider_mparticle.client.models import SECRET_NAME, Json, first, words
-from airflow_provider_mparticle.client.routes import filled
+from airflow_provider_mparticle.client.models import SECRET_NAME, Json, error_messages, first_value
+from airflow_provider_mparticle.client.routes import fill_path
 
 T = TypeVar("T")
 
@@ -194,7 +194,7 @@ def _spelled(value: object) -> str | list[str]:
 
 def url_of(call: Call[Any], config: ApiConfig) -> str:
     """Return the address that *call* goes to, without its query."""
-    path = call.route if call.route.startswith("/") else filled(config.routes[call.route], call.ids)
+    path = call.route if call.route.startswith("/") else fill_path(config.routes[call.route], call.ids)
     family = "/v1" if call.scope is Scope.ACCOUNT else f"/platform/v2/workspaces/{config.workspace_id}"
     return f"{config.base_url}{family}{path}"
 
@@ -226,7 +226,7 @@ def _unwrapped(answer: Json, response: HttpResponse, call: Call[Any], secrets: t
     """Take the Platform API's answer out of its envelope; audiences may come as a bare array."""
     if not isinstance(answer, dict) or "data" not in answer:
         return answer
-    if answer["data"] is None and words(answer.get("errors")):
+    if answer["data"] is None and error_messages(answer.get("errors")):
         raise InvalidRequestError(
             f"mParticle answered {response.status} to: {call.title}, without data{_said(response, secrets)}",
             status=response.status,
@@ -277,7 +277,7 @@ def _refusal(response: HttpResponse, title: str, ids: Mapping[str, Any], secrets
         status=response.status,
         reasons=reasons,
         retry_after_s=_retry_after_s(response),
-        may_have_acted=kind is ServerError,
+        may_have_executed=kind is ServerError,
         **_concerned(ids),
     )
 
@@ -290,7 +290,7 @@ def _unreadable(
         f"{_said(response, secrets)}.",
         status=response.status,
         reasons=_words(response, secrets),
-        may_have_acted=True,
+        may_have_executed=True,
         **_concerned(ids),
     )
 
@@ -311,9 +311,9 @@ def _words(response: HttpResponse, secrets: tuple[str, ...]) -> tuple[str, ...]:
     except (ValueError, RecursionError):
         answer = None
     if isinstance(answer, dict):
-        found = words(first(answer, ("errors", "error_description", "error", "message")))
+        found = error_messages(first_value(answer, ("errors", "error_description", "error", "message")))
     else:
-        found = words(answer if isinstance(answer, list | str) else " ".join(_TAGS.sub(" ", text).split()))
+        found = error_messages(answer if isinstance(answer, list | str) else " ".join(_TAGS.sub(" ", text).split()))
     for secret in filter(None, secrets):
         found = tuple(word.replace(secret, "***") for word in found)
     return tuple(word[:WORDS_SHOWN] for word in found)

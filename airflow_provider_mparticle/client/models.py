@@ -43,7 +43,7 @@ class Resource:
     def read(cls: type[_Resource], answer: Json, resource_id: str | None = None) -> _Resource:
         """Read mParticle's answer; *resource_id* stands in where the answer does not name the resource."""
         known = {f.name: answer[f.name] for f in fields(cls) if answer.get(f.name) is not None}
-        known["errors"] = words(answer.get("errors"))
+        known["errors"] = error_messages(answer.get("errors"))
         return cls(**{"id": resource_id, **known})
 
     def as_dict(self) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class PipelineRun:
         states: Mapping[str, Progress] = RUN_STATES,
     ) -> PipelineRun:
         """Read a run of *pipeline_id* under whichever of the *names* its fields came."""
-        found = {name: first(answer, aliases) for name, aliases in names.items()}
+        found = {name: first_value(answer, aliases) for name, aliases in names.items()}
         return cls(
             pipeline_id=pipeline_id,
             pipeline_run_id=found["pipeline_run_id"],
@@ -148,14 +148,14 @@ class PipelineRun:
             state=found["state"],
             progress=progress_of(found["state"], states),
             is_state_known=found["state"] is None or is_known(found["state"], states),
-            started_on=instant(found["started_on"]),
-            ended_on=instant(found["ended_on"]),
-            range_start=instant(found["range_start"]),
-            range_end=instant(found["range_end"]),
-            logical_date=instant(found["logical_date"]),
-            successful_records=count(found["successful_records"]),
-            failed_records=count(found["failed_records"]),
-            errors=words(found["errors"]),
+            started_on=parse_timestamp(found["started_on"]),
+            ended_on=parse_timestamp(found["ended_on"]),
+            range_start=parse_timestamp(found["range_start"]),
+            range_end=parse_timestamp(found["range_end"]),
+            logical_date=parse_timestamp(found["logical_date"]),
+            successful_records=parse_count(found["successful_records"]),
+            failed_records=parse_count(found["failed_records"]),
+            errors=error_messages(found["errors"]),
         )
 
     @property
@@ -239,7 +239,7 @@ def without_secrets(value: Any) -> Any:
     return value
 
 
-def first(answer: Mapping[str, Any], names: Iterable[str]) -> Any:
+def first_value(answer: Mapping[str, Any], names: Iterable[str]) -> Any:
     """Return the first of the *names* that has a value, or None."""
     for name in names:
         if (value := answer.get(name)) is not None:
@@ -247,7 +247,7 @@ def first(answer: Mapping[str, Any], names: Iterable[str]) -> Any:
     return None
 
 
-def instant(value: object) -> datetime | None:
+def parse_timestamp(value: object) -> datetime | None:
     """Read an ISO 8601 instant; one without a zone is UTC, one that nobody can read is None."""
     if value is None:  # as in most answers, and raising takes its time
         return None
@@ -263,7 +263,7 @@ def whole_second(at: datetime) -> datetime:
     return at.replace(microsecond=0)
 
 
-def count(value: object) -> int | None:
+def parse_count(value: object) -> int | None:
     """Read a number of records, given as a number or as text."""
     try:
         return int(str(value))
@@ -271,7 +271,7 @@ def count(value: object) -> int | None:
         return None
 
 
-def words(errors: object) -> tuple[str, ...]:
+def error_messages(errors: object) -> tuple[str, ...]:
     """
     Return mParticle's own words out of an ``errors`` field, whatever shape it has.
 
@@ -288,7 +288,7 @@ def words(errors: object) -> tuple[str, ...]:
 
 def _message(error: object) -> str:
     if isinstance(error, Mapping):
-        return str(first(error, ("message", "error_description", "error", "code")) or "")
+        return str(first_value(error, ("message", "error_description", "error", "code")) or "")
     return str(error or "")
 
 

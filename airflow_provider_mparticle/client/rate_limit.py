@@ -15,12 +15,12 @@ from airflow_provider_mparticle.client.exchange import HttpResponse
 
 # Up to this share of the limit nobody slows down; from there on pauses grow, up to so many times at the limit.
 FREE_PERCENT = 50.0
-LONGEST_STRETCH = 4.0
+MAX_SLOWDOWN = 4.0
 # A 429 counts as the whole limit; each answer that says nothing of the limit takes so much off again.
 RECOVERY_PERCENT = 5.0
 
 
-class Pace:
+class RateLimit:
     """What the answers so far have said of the rate limit."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -28,7 +28,7 @@ class Pace:
         self._used_percent = 0.0
         self._refusal: tuple[RateLimitedError, float] | None = None
 
-    def note(self, response: HttpResponse) -> None:
+    def observe(self, response: HttpResponse) -> None:
         """Note what an answer says."""
         if response.status == 429:
             self._used_percent = 100.0
@@ -36,7 +36,7 @@ class Pace:
             told = _percent(response.headers.get("x-mp-rate-limit-percentage-used", ""))
             self._used_percent = max(0.0, self._used_percent - RECOVERY_PERCENT) if told is None else told
 
-    def keep(self, refusal: RateLimitedError) -> None:
+    def hold_back(self, refusal: RateLimitedError) -> None:
         """Keep a refusal for as long as it asks to wait."""
         if refusal.retry_after_s:
             self._refusal = refusal, self._clock() + refusal.retry_after_s
@@ -56,10 +56,10 @@ class Pace:
         )
 
     @property
-    def stretch(self) -> float:
+    def slowdown(self) -> float:
         """How many times as long as otherwise pauses should be."""
         over = max(0.0, min(100.0, self._used_percent) - FREE_PERCENT) / (100.0 - FREE_PERCENT)
-        return 1.0 + over * (LONGEST_STRETCH - 1.0)
+        return 1.0 + over * (MAX_SLOWDOWN - 1.0)
 
 
 def _percent(value: str) -> float | None:

@@ -38,7 +38,7 @@ def policy(call: Call[Any]) -> dict[str, Any]:
 
 def is_repeatable(error: BaseException, *, idempotent: bool) -> bool:
     """Tell whether sending the same call again may help and does no harm."""
-    return isinstance(error, MParticleError) and error.is_passing and (idempotent or not error.may_have_acted)
+    return isinstance(error, MParticleError) and error.is_transient and (idempotent or not error.may_have_executed)
 
 
 _jitter_s = tenacity.wait_random_exponential(multiplier=FIRST_PAUSE_S, max=LONGEST_PAUSE_S)

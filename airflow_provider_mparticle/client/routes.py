@@ -62,7 +62,7 @@ def route_table(overrides: Mapping[str, str]) -> dict[str, str]:
     return {**DEFAULT_ROUTES, **overrides}
 
 
-def filled(template: str, values: Mapping[str, object]) -> str:
+def fill_path(template: str, values: Mapping[str, object]) -> str:
     """
     Put *values*, quoted for a URL, into the placeholders of a path.
 

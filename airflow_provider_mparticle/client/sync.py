@@ -98,7 +98,7 @@ class Client:
             except MParticleError as error:
                 if isinstance(error, AuthenticationError):
                     token_cache.keep_refusal(credentials, error)
-                error.may_have_acted = False  # whatever happened to the login, the call itself was not sent
+                error.may_have_executed = False  # whatever happened to the login, the call itself was not sent
                 raise
             self._on_token(minted.value)
             return token_cache.keep(credentials, minted)
@@ -117,7 +117,7 @@ class Client:
         except requests.RequestException as error:
             raise NoAnswerError(
                 f"No answer from {request.method} {request.url}: {_cause(error)}",
-                may_have_acted=not _never_left(error),
+                may_have_executed=not _never_left(error),
             ) from error
         headers = {name.lower(): value for name, value in response.headers.items()}
         return HttpResponse(response.status_code, headers, response.content)

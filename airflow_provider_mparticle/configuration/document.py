@@ -18,7 +18,7 @@ from typing import Any
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.resource_kinds import KINDS, Kind
 from airflow_provider_mparticle.configuration.problems import Problem
-from airflow_provider_mparticle.configuration.resource_rules import described, problems
+from airflow_provider_mparticle.configuration.resource_rules import problems, with_defaults
 
 SUFFIXES = (".yaml", ".yml", ".json")
 SECTIONS = tuple(kind.plural for kind in KINDS)
@@ -44,7 +44,7 @@ class Document:
 
     def descriptions(self, kind: Kind[Any]) -> list[dict[str, Any]]:
         """Return what it describes of a kind, in its order, with mParticle's defaults and without blanks."""
-        return [described(kind, given) for given in self.content.get(kind.plural, ())]
+        return [with_defaults(kind, given) for given in self.content.get(kind.plural, ())]
 
 
 def load_document(spec: Mapping[str, Any] | str | Path) -> Document:
@@ -135,7 +135,7 @@ def _section(kind: Kind[Any], content: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _description(kind: Kind[Any], place: str, given: Mapping[str, Any]) -> Iterator[Problem]:
     who = f" ({kind.title} {given['id']!r})" if given.get("id") else ""
-    for problem in problems(kind, described(kind, given)):
+    for problem in problems(kind, with_defaults(kind, given)):
         yield Problem(f"{place}.{problem.place}", f"{problem.text}{who}", problem.is_warning)
 
 

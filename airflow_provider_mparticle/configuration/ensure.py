@@ -18,11 +18,11 @@ from airflow_provider_mparticle.client.resource_kinds import PIPELINE, Kind
 from airflow_provider_mparticle.configuration.resource_rules import (
     IfExists,
     changed_fields,
-    described,
     differences,
     problems,
     refusal,
     update_body,
+    with_defaults,
 )
 from airflow_provider_mparticle.hooks import MParticleHook
 
@@ -31,14 +31,14 @@ log = logging.getLogger(__name__)
 R = TypeVar("R", bound=Resource)
 
 
-def checked(kind: Kind[Any], given: Mapping[str, Any], *, is_whole: bool = True) -> dict[str, Any]:
+def validated(kind: Kind[Any], given: Mapping[str, Any], *, is_whole: bool = True) -> dict[str, Any]:
     """
     Return the description to send; what may work all the same is said in the log.
 
     :param is_whole: Whether it describes a whole resource, or only some fields of one.
     :raises ConfigError: The description is wrong; the message names everything that is. Nothing was sent.
     """
-    wanted = described(kind, given) if is_whole else dict(given)
+    wanted = with_defaults(kind, given) if is_whole else dict(given)
     found = problems(kind, wanted, is_whole=is_whole)
     what = f"{kind.title.capitalize()} {given.get('id')!r}"
     for problem in found:
@@ -58,7 +58,7 @@ def ensure(hook: MParticleHook, kind: Kind[R], wanted: Mapping[str, Any], if_exi
     :return: The resource, and the names of the fields that were set: all of them if it was created.
     :raises InvalidRequestError: It exists and may not, or mParticle cannot change it so.
     """
-    have = existing(hook, kind, wanted["id"])
+    have = get_or_none(hook, kind, wanted["id"])
     if have is None:
         return create(hook, kind, wanted), list(wanted)
     if if_exists == "fail":
@@ -70,7 +70,7 @@ def ensure(hook: MParticleHook, kind: Kind[R], wanted: Mapping[str, Any], if_exi
     return update(hook, kind, have, wanted) if if_exists == "update" else (have, [])
 
 
-def completed(have: Resource, fields: Mapping[str, Any]) -> dict[str, Any]:
+def merged(have: Resource, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return *fields*, each dict among them completed with what mParticle has."""
     return {
         name: {**(getattr(have, name, None) or {}), **value} if isinstance(value, Mapping) else value
@@ -78,7 +78,7 @@ def completed(have: Resource, fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def existing(hook: MParticleHook, kind: Kind[R], resource_id: str) -> R | None:
+def get_or_none(hook: MParticleHook, kind: Kind[R], resource_id: str) -> R | None:
     """Read a resource, or return None where there is none."""
     try:
         return hook.send(endpoints.get_resource(kind, resource_id))
@@ -91,7 +91,7 @@ def create(hook: MParticleHook, kind: Kind[R], wanted: Mapping[str, Any]) -> R:
     try:
         return hook.send(endpoints.create_resource(kind, wanted))
     except MParticleError as error:
-        if error.may_have_acted and (created := existing(hook, kind, wanted["id"])):
+        if error.may_have_executed and (created := get_or_none(hook, kind, wanted["id"])):
             log.info("%s The %s is there all the same.", error, kind.title)
             return created
         raise

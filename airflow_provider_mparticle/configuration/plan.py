@@ -260,10 +260,10 @@ def _difference_lines(difference: Difference) -> list[str]:
 
 
 def _described(kind: Kind[Any], resource: Resource) -> dict[str, Any]:
-    described: dict[str, Any] = _readable(
+    readable: dict[str, Any] = _readable(
         without_secrets({name: getattr(resource, name) for name in ("id", *kind.writable)})
     )
-    return described
+    return readable
 
 
 def _readable(value: Any) -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from airflow_provider_mparticle.client.models import SECRET_NAME, Resource, instant
+from airflow_provider_mparticle.client.models import SECRET_NAME, Resource, parse_timestamp
 from airflow_provider_mparticle.client.resource_kinds import (
     CONNECTION,
     DATA_MODEL,
@@ -87,7 +87,7 @@ class Difference:
         return f"{self.field}: {self.have!r} -> {self.wanted!r}"
 
 
-def described(kind: Kind[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def with_defaults(kind: Kind[Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return a description with mParticle's defaults put in, and without the fields that are left blank."""
     wanted = {**DEFAULTS.get(kind.name, {}), **_not_blank(given)}
     version = str(wanted.get("data_plan_version")).strip()
@@ -253,7 +253,7 @@ def _schedule(schedule: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _bounds(name: str, of: Mapping[str, Any], lower: str, upper: str) -> Iterator[Problem]:
-    read = {bound: instant(of[bound]) for bound in (lower, upper) if bound in of}
+    read = {bound: parse_timestamp(of[bound]) for bound in (lower, upper) if bound in of}
     for bound, at in read.items():
         if at is None:
             yield Problem(f"{name}.{bound}", f"must be an ISO 8601 instant, not {of[bound]!r}")
@@ -299,7 +299,7 @@ def _same(name: str, have: Any, wanted: Any) -> bool:
         return bool(_plain(_not_blank(have)) == _plain(_not_blank(wanted)))
     if str(wanted) == str(have):
         return True
-    return instant(wanted) is not None and instant(wanted) == instant(have)
+    return parse_timestamp(wanted) is not None and parse_timestamp(wanted) == parse_timestamp(have)
 
 
 def is_masked(place: str, value: Any) -> bool:

@@ -39,7 +39,7 @@ def any_run(_: PipelineRun) -> bool:
 
 
 def find_covering(
-    pipeline_id: str, at: datetime, suffices: Callable[[PipelineRun], bool] = any_run
+    pipeline_id: str, at: datetime, accept: Callable[[PipelineRun], bool] = any_run
 ) -> Steps[PipelineRun | None]:
     """
     Return a run that covers *at*, or None: the latest run if it does, else another that does.
@@ -50,20 +50,22 @@ def find_covering(
     """
     try:
         latest: PipelineRun | None = (yield endpoints.get_pipeline_status(pipeline_id)).latest_pipeline_run
-        if latest is None or (covers(latest, at) and suffices(latest)):
+        if latest is None or (covers(latest, at) and accept(latest)):
             return latest
     except NotFoundError:  # for a minute after its creation a pipeline's status answers 404
         pass
 
     def covering(runs: list[PipelineRun]) -> PipelineRun | None:
-        return next((run for run in runs if covers(run, at) and suffices(run)), None)
+        return next((run for run in runs if covers(run, at) and accept(run)), None)
 
     return covering((yield from _listed(pipeline_id, at, lambda page: covering(page) is not None)))
 
 
-def _listed(pipeline_id: str, at: datetime, is_enough: Callable[[list[PipelineRun]], bool]) -> Steps[list[PipelineRun]]:
+def _listed(
+    pipeline_id: str, at: datetime, is_last_needed: Callable[[list[PipelineRun]], bool]
+) -> Steps[list[PipelineRun]]:
     try:
-        return (yield from runs_since(pipeline_id, at - LONGEST_INTERVAL, is_enough=is_enough))
+        return (yield from runs_since(pipeline_id, at - LONGEST_INTERVAL, is_last_needed=is_last_needed))
     except NotFoundError:  # this mParticle lists no runs; the status was all there is to see
         return []
 
@@ -73,7 +75,7 @@ Seen = tuple[PipelineRun | None, list[PipelineRun]]
 
 
 @dataclass
-class CoverageFinder:
+class CoverageLookup:
     """
     Looks for a run that covers an instant, as `finding.Finder` looks at one run.
 
@@ -87,11 +89,11 @@ class CoverageFinder:
     _known: tuple[Any, ...] | None = field(default=None, init=False)
 
     @property
-    def view(self) -> Hashable:
+    def poll_key(self) -> Hashable:
         """What is looked at: the runs of a pipeline, whichever instants they are to cover."""
         return "coverage", self.pipeline_id
 
-    def overdue(self, last: PipelineRun, error: MParticleError | None) -> RunTimeoutError:
+    def timeout_error(self, last: PipelineRun, error: MParticleError | None) -> RunTimeoutError:
         """Return the error for a wait that has reached its deadline."""
         trouble = f" The last look failed: {error}" if error else ""
         latest = self._latest
@@ -104,13 +106,13 @@ class CoverageFinder:
             pipeline_id=self.pipeline_id,
         )
 
-    def look(self, lookers: Sequence[CoverageFinder] = ()) -> Steps[Seen]:
+    def poll(self, sources: Sequence[CoverageLookup] = ()) -> Steps[Seen]:
         """
         Look once, for the instants of all *lookers*. A run that failed is no reason to give up.
 
         :raises NotFoundError: mParticle does not know the pipeline now.
         """
-        instants = [looker.at for looker in lookers or (self,)]
+        instants = [source.at for source in sources or (self,)]
         earliest, last = min(instants), max(instants)
         latest: PipelineRun | None = (yield endpoints.get_pipeline_status(self.pipeline_id)).latest_pipeline_run
         if latest is None or covers(latest, last):
@@ -133,7 +135,7 @@ class CoverageFinder:
             )
         return latest, runs
 
-    def pick(self, seen: Seen) -> PipelineRun | None:
+    def select(self, seen: Seen) -> PipelineRun | None:
         """Return a run that covers the instant, or None if there is none yet."""
         self._latest, runs = seen
         return next((run for run in (self._latest, *runs) if run and covers(run, self.at)), None)

@@ -22,7 +22,7 @@ from airflow_provider_mparticle.client.run_states import Progress
 MISSING_GRACE_S = 90.0
 
 # Makes the error for a wait whose deadline has come, from the run as last seen and what the last look met.
-Overdue = Callable[[PipelineRun, MParticleError | None], RunTimeoutError]
+MakeTimeoutError = Callable[[PipelineRun, MParticleError | None], RunTimeoutError]
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ class Outcome:
                 facts = {**error["facts"], "reasons": tuple(error["facts"]["reasons"])}
                 return cls(run=event["run"], error=error_named(error["kind"])(error["message"], **facts))
         except (KeyError, TypeError, AttributeError) as cause:
-            raise _not_ours(event) from cause
-        raise _not_ours(event)
+            raise _unknown_event(event) from cause
+        raise _unknown_event(event)
 
 
 def _success(run: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -83,14 +83,16 @@ def _success(run: Mapping[str, Any]) -> Mapping[str, Any]:
     return run
 
 
-def _not_ours(event: Any) -> MParticleError:
+def _unknown_event(event: Any) -> MParticleError:
     return MParticleError(
         f"The trigger sent an event that does not say how the run ended: {event!r}. The run itself is not touched; "
         "look at it in mParticle, then retry the task: it reattaches to its run and starts no other."
     )
 
 
-def judge(run: PipelineRun, now: float, deadline: float, overdue: Overdue | None = None) -> Outcome | None:
+def evaluate_run(
+    run: PipelineRun, now: float, deadline: float, timeout_error: MakeTimeoutError | None = None
+) -> Outcome | None:
     """
     Say whether *run* ends the wait, and how; None means to wait on. The state word decides, never the end instant.
 
@@ -103,17 +105,17 @@ def judge(run: PipelineRun, now: float, deadline: float, overdue: Overdue | None
     if run.progress is Progress.FAILED:
         return Outcome(run.as_dict(), _failed(run))
     if now >= deadline:
-        return Outcome(run.as_dict(), (overdue or run_overdue)(run, None))
+        return Outcome(run.as_dict(), (timeout_error or run_timeout_error)(run, None))
     return None
 
 
-def judge_trouble(
+def evaluate_error(
     error: MParticleError,
     last: PipelineRun,
     missing_for_s: float,
     now: float,
     deadline: float,
-    overdue: Overdue | None = None,
+    timeout_error: MakeTimeoutError | None = None,
 ) -> Outcome | None:
     """
     Say whether *error*, met on looking at the run, ends the wait; None means to wait on.
@@ -125,9 +127,9 @@ def judge_trouble(
     if isinstance(error, NotFoundError):
         if missing_for_s > MISSING_GRACE_S:
             return Outcome(last.as_dict(), error if last.pipeline_run_id is None else _lost(last, error))
-    elif not error.is_passing:
+    elif not error.is_transient:
         return Outcome(last.as_dict(), error)
-    return Outcome(last.as_dict(), (overdue or run_overdue)(last, error)) if now >= deadline else None
+    return Outcome(last.as_dict(), (timeout_error or run_timeout_error)(last, error)) if now >= deadline else None
 
 
 def _failed(run: PipelineRun) -> RunFailedError:
@@ -141,7 +143,7 @@ def _failed(run: PipelineRun) -> RunFailedError:
     )
 
 
-def run_overdue(run: PipelineRun, error: MParticleError | None) -> RunTimeoutError:
+def run_timeout_error(run: PipelineRun, error: MParticleError | None) -> RunTimeoutError:
     """Return the error for a run that is under way at the deadline; *error* is what the last look met."""
     last = f"its last known state is {run.state}" if run.state else "its state was never seen"
     trouble = f" The last look failed: {error}" if error else ""

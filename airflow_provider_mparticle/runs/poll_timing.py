@@ -34,7 +34,7 @@ CLOSENESS = 1.7
 JITTER = 0.05
 
 
-def pause_s(poll_interval_s: float, elapsed_s: float, lengths_s: Sequence[float] = ()) -> float:
+def pause_s(poll_interval_s: float, elapsed_s: float, durations_s: Sequence[float] = ()) -> float:
     """
     Return how long to wait before the next look at a run, in seconds, without jitter.
 
@@ -42,26 +42,26 @@ def pause_s(poll_interval_s: float, elapsed_s: float, lengths_s: Sequence[float]
     :param elapsed_s: For how long the run has been under way.
     :param lengths_s: How long the pipeline's last runs took.
     """
-    if lengths_s:
-        earliest_s, latest_s = expected_end(lengths_s)
+    if durations_s:
+        earliest_s, latest_s = expected_end(durations_s)
         if elapsed_s < latest_s:
             width_s = latest_s - earliest_s
-            mean_s = sum(lengths_s) / len(lengths_s)
+            mean_s = sum(durations_s) / len(durations_s)
             close_s = min(poll_interval_s * width_s / (width_s + CLOSENESS * mean_s), width_s / 3)
             return min(poll_interval_s, close_s + max(0.0, earliest_s - elapsed_s))
-    return _unknowing(poll_interval_s, elapsed_s)
+    return _without_durations(poll_interval_s, elapsed_s)
 
 
-def expected_end(lengths_s: Sequence[float]) -> tuple[float, float]:
+def expected_end(durations_s: Sequence[float]) -> tuple[float, float]:
     """Return between which ages, in seconds, a run is expected to end, if the last ones took so long."""
-    ordered = sorted(lengths_s)
+    ordered = sorted(durations_s)
     margin = MARGIN + MARGIN_OF_ONE_RUN / len(ordered)
     if len(ordered) >= RUNS_WITH_EXCEPTIONS:
         ordered = ordered[1:-1]
     return ordered[0] * (1 - margin), ordered[-1] * (1 + margin)
 
 
-def _unknowing(poll_interval_s: float, elapsed_s: float) -> float:
+def _without_durations(poll_interval_s: float, elapsed_s: float) -> float:
     look_at_s = 0.0
     for share in FIRST_PAUSES:
         pause = share * poll_interval_s
@@ -71,22 +71,22 @@ def _unknowing(poll_interval_s: float, elapsed_s: float) -> float:
     return STEADY_PAUSE * poll_interval_s
 
 
-def jittered(seconds: float) -> float:
+def jitter(seconds: float) -> float:
     """Return about as many seconds."""
     return seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - not for secrets
 
 
-def late(seconds: float) -> float:
+def jitter_up(seconds: float) -> float:
     """Return at least so many seconds: what mParticle asked to wait for, and a little so as not to crowd in then."""
     return seconds * random.uniform(1, 1 + 2 * JITTER)  # noqa: S311 - not for secrets
 
 
-def spread(seconds: float) -> float:
+def jitter_down(seconds: float) -> float:
     """Return at most so many seconds, so that a thousand who begin to wait at once do not look at once."""
     return seconds * random.uniform(0.5, 1.0)  # noqa: S311 - not for secrets
 
 
-class RunLengths:
+class RunDurations:
     """How long the last runs of one pipeline took, in seconds."""
 
     def __init__(self, runs: Iterable[PipelineRun] = ()) -> None:

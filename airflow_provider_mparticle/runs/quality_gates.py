@@ -38,7 +38,7 @@ class Gates:
             raise _refused("on_empty", f"one of {', '.join(ON_EMPTY)}", self.on_empty)
 
     @property
-    def are_open(self) -> bool:
+    def accept_everything(self) -> bool:
         """Whether every run passes."""
         return self == Gates()
 
@@ -46,7 +46,7 @@ class Gates:
         """Tell whether a task is to be skipped for its run, since that read nothing."""
         return self.on_empty == "skip" and _is_empty(run)
 
-    def admit(self, run: Mapping[str, Any]) -> bool:
+    def passes(self, run: Mapping[str, Any]) -> bool:
         """Tell whether a run passes; one that a task would be skipped for does not."""
         try:
             self.check(run)

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import MParticleError
 from airflow_provider_mparticle.client.models import PipelineRun
-from airflow_provider_mparticle.runs.poll_timing import RunLengths
+from airflow_provider_mparticle.runs.poll_timing import RunDurations
 from airflow_provider_mparticle.runs.steps import Steps
 
 # Who wants to know how long a pipeline's runs take looks at those of so long before.
-LEARNED_FROM = timedelta(days=7)
+DURATIONS_SPAN = timedelta(days=7)
 
 
-def to_the_end(_: list[PipelineRun]) -> bool:
+def read_all_pages(_: list[PipelineRun]) -> bool:
     """Let no page be the last one that is needed."""
     return False
 
@@ -24,7 +24,7 @@ def runs_since(
     pipeline_id: str,
     since: datetime | None = None,
     until: datetime | None = None,
-    is_enough: Callable[[list[PipelineRun]], bool] = to_the_end,
+    is_last_needed: Callable[[list[PipelineRun]], bool] = read_all_pages,
 ) -> Steps[list[PipelineRun]]:
     """
     Return the runs whose logical date lies between two instants, inclusive, in no promised order.
@@ -42,19 +42,19 @@ def runs_since(
         runs: list[PipelineRun] = yield endpoints.list_pipeline_runs(pipeline_id, page=page, since=since, until=until)
         known = len(found)
         found |= {str(run.pipeline_run_id): run for run in runs}
-        if len(runs) < endpoints.RUNS_PER_PAGE or len(found) == known or is_enough(runs):
+        if len(runs) < endpoints.RUNS_PER_PAGE or len(found) == known or is_last_needed(runs):
             return [*found.values()]
         page += 1
 
 
-def past_lengths(pipeline_id: str, began: datetime) -> Steps[RunLengths]:
+def recent_durations(pipeline_id: str, began: datetime) -> Steps[RunDurations]:
     """
     Return how long the runs took that lie before one that *began*. One request; knowing nothing is no error.
 
     A hundred runs are enough, and which hundred makes no difference.
     """
     try:
-        runs = yield from runs_since(pipeline_id, began - LEARNED_FROM, is_enough=lambda _: True)
+        runs = yield from runs_since(pipeline_id, began - DURATIONS_SPAN, is_last_needed=lambda _: True)
     except MParticleError:
-        return RunLengths()
-    return RunLengths(runs)
+        return RunDurations()
+    return RunDurations(runs)

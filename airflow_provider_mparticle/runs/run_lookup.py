@@ -11,14 +11,14 @@ from typing import Any
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError, RunTimeoutError
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
-from airflow_provider_mparticle.runs.outcome import run_overdue
+from airflow_provider_mparticle.runs.outcome import run_timeout_error
 from airflow_provider_mparticle.runs.steps import Steps
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
-class Finder:
+class RunLookup:
     """
     Looks at one run, by whichever route answers.
 
@@ -35,13 +35,13 @@ class Finder:
         self._route = self._by_run
 
     @property
-    def view(self) -> Hashable:
+    def poll_key(self) -> Hashable:
         """What is looked at: one run, or a pipeline's latest one."""
         if self.pipeline_run_id is None:
             return "latest run", self.pipeline_id
         return "run", self.pipeline_id, str(self.pipeline_run_id)
 
-    def look(self, _: Sequence[Any] = ()) -> Steps[PipelineRun | None]:
+    def poll(self, _: Sequence[Any] = ()) -> Steps[PipelineRun | None]:
         """
         Look once; None means that the pipeline has no run yet.
 
@@ -51,16 +51,16 @@ class Finder:
             return (yield from self._latest())
         return (yield from self._route(self.pipeline_run_id))
 
-    def pick(self, seen: PipelineRun | None) -> PipelineRun | None:
+    def select(self, seen: PipelineRun | None) -> PipelineRun | None:
         """Return the run that was seen; whoever had no id stays with it."""
         if self.pipeline_run_id is None and seen and seen.pipeline_run_id is not None:
             self.pipeline_run_id = seen.pipeline_run_id
             log.info("Waiting for run %s of pipeline %r.", self.pipeline_run_id, self.pipeline_id)
         return seen
 
-    def overdue(self, last: PipelineRun, error: MParticleError | None) -> RunTimeoutError:
+    def timeout_error(self, last: PipelineRun, error: MParticleError | None) -> RunTimeoutError:
         """Return the error for a wait that has reached its deadline."""
-        return run_overdue(last, error)
+        return run_timeout_error(last, error)
 
     def _by_run(self, run_id: RunId) -> Steps[PipelineRun]:
         try:

@@ -25,17 +25,17 @@ from airflow_provider_mparticle.client.errors import (
 from airflow_provider_mparticle.client.models import PipelineRun, RunId, whole_second
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs.coverage import any_run, covers, find_covering
-from airflow_provider_mparticle.runs.poll_timing import RunLengths
+from airflow_provider_mparticle.runs.poll_timing import RunDurations
 from airflow_provider_mparticle.runs.run_list import runs_since
-from airflow_provider_mparticle.runs.run_lookup import Finder
-from airflow_provider_mparticle.runs.start_decision import IfRunning, Move, Sent, Situation, decide
+from airflow_provider_mparticle.runs.run_lookup import RunLookup
+from airflow_provider_mparticle.runs.start_decision import Decision, IfRunning, StartState, TriggerState, decide
 from airflow_provider_mparticle.runs.steps import Pause, Steps
-from airflow_provider_mparticle.slices.data_model_lock import Claim
+from airflow_provider_mparticle.slices.data_model_lock import DataModelLock
 
 log = logging.getLogger(__name__)
 
 # Looks at the runs after a start whose answer was lost, and the pauses before each: a few over a few seconds.
-LOOK_PAUSES_S = (0.2, 0.5, 1.0, 2.0)
+LOOKUP_PAUSES_S = (0.2, 0.5, 1.0, 2.0)
 # A start whose answer is lost every time is sent this often, each time only after the runs showed that none began.
 STARTS = 3
 # How far back runs are noted and compared. Their logical dates are mParticle's clock, this is ours.
@@ -43,7 +43,7 @@ NOTE_SPAN = timedelta(days=2)
 
 
 @dataclass(frozen=True)
-class Intent:
+class StartRecord:
     """
     What a task notes before it starts a run, and keeps across its tries.
 
@@ -73,7 +73,7 @@ class Intent:
         return {**asdict(self), "known_run_ids": list(self.known_run_ids)}
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Intent:
+    def from_json(cls, stored: Mapping[str, Any]) -> StartRecord:
         """Read back what an earlier try stored."""
         return cls(**{**stored, "known_run_ids": tuple(stored["known_run_ids"])})
 
@@ -93,14 +93,14 @@ class Intent:
 
 
 @dataclass(frozen=True)
-class Note:
+class SaveRecord:
     """Keep this intent where a later try of the task finds it; None forgets it."""
 
-    intent: Intent | None
+    record: StartRecord | None
 
 
 @dataclass(frozen=True)
-class Started:
+class StartResult:
     """
     What came of it: *run_id* is the run to wait for.
 
@@ -108,14 +108,14 @@ class Started:
         a run that has done already what ours is for.
     """
 
-    move: Move
+    decision: Decision
     pipeline_run_id: RunId
-    intent: Intent
+    record: StartRecord
     run: PipelineRun | None = None
 
 
 @dataclass
-class Start:
+class RunStarter:
     """
     Starts one run of a pipeline, or finds the one that an earlier try of the same task started.
 
@@ -131,15 +131,15 @@ class Start:
     max_tries: int
     clear_number: int
     now: float
-    kept: Intent | None = None
+    kept: StartRecord | None = None
     retry_since: datetime | None = None
-    claim: Claim | None = None
+    lock: DataModelLock | None = None
     covers: datetime | None = None
-    suffices: Callable[[PipelineRun], bool] = any_run
+    accept: Callable[[PipelineRun], bool] = any_run
     _runs: list[PipelineRun] | None = field(default=None, init=False)
     _in_doubt: bool = field(default=False, init=False)  # whether a request of ours may have started a run
 
-    def steps(self) -> Steps[Started]:
+    def steps(self) -> Steps[StartResult]:
         """
         Yield calls, pauses and notes; end with the run to wait for.
 
@@ -148,56 +148,58 @@ class Start:
         :raises DataModelHeldError: Another slice still needs the data model. Nothing was changed.
         :raises MParticleError: mParticle refused the start, or nobody reached it.
         """
-        move, run = yield from self._first_move()
-        intent = self.kept if self.kept and move is Move.ADOPT else self._intent()
-        if move is not Move.START:
-            return (yield from self._finish(move, run, intent))
-        if self.claim:
-            yield from self.claim.take()
-        yield Note(intent)
+        decision, run = yield from self._first_decision()
+        record = self.kept if self.kept and decision is Decision.ADOPT else self._new_record()
+        if decision is not Decision.START:
+            return (yield from self._finish(decision, run, record))
+        if self.lock:
+            yield from self.lock.acquire()
+        yield SaveRecord(record)
         try:
-            return (yield from self._send(intent))
+            return (yield from self._send(record))
         except MParticleError:
             if not self._in_doubt:  # certainly nothing started: the next try has nothing to resolve
-                yield Note(None)
+                yield SaveRecord(None)
             raise
 
     @property
-    def run_lengths_s(self) -> list[float] | None:
+    def run_durations_s(self) -> list[float] | None:
         """How long the runs took that were seen before the start, in seconds; None if nobody looked at any."""
-        return None if self._runs is None else RunLengths(self._runs).seconds
+        return None if self._runs is None else RunDurations(self._runs).seconds
 
     # What an earlier try, or somebody else, has done already
 
-    def _first_move(self) -> Steps[tuple[Move, PipelineRun | None]]:
+    def _first_decision(self) -> Steps[tuple[Decision, PipelineRun | None]]:
         if self.kept and self.kept.is_finished and self.kept.pipeline_run_id is not None:
-            return Move.ADOPT, PipelineRun(self.pipeline_id, self.kept.pipeline_run_id)
+            return Decision.ADOPT, PipelineRun(self.pipeline_id, self.kept.pipeline_run_id)
         if self.kept and self.kept.pipeline_run_id is not None:
-            move, run = decide(Situation(self.if_running, ours=(yield from self._known_run(self.kept.pipeline_run_id))))
-            if move is Move.ADOPT:
+            decision, run = decide(
+                StartState(self.if_running, ours=(yield from self._known_run(self.kept.pipeline_run_id)))
+            )
+            if decision is Decision.ADOPT:
                 log.info("An earlier try of this task started run %s; reattaching.", self.kept.pipeline_run_id)
-                return move, run
+                return decision, run
             log.info("The run of an earlier try failed, so this try starts a new one.")
         elif self.kept and (yield from self._may_be_found(self.kept)):
             log.info("An earlier try of this task may have started a run; looking for it.")
-            move, run = yield from self._resolve(self.kept, Sent.UNCERTAIN, is_retry=True)
-            if move is not Move.START or self.covers is None:
-                return move, run
-        if self.covers and (covering := (yield from find_covering(self.pipeline_id, self.covers, self.suffices))):
-            return Move.COVERED, covering
-        if self.claim:
-            yield from self.claim.ask()
-        yield from self._look(must=True)
+            decision, run = yield from self._resolve(self.kept, TriggerState.UNCERTAIN, is_retry=True)
+            if decision is not Decision.START or self.covers is None:
+                return decision, run
+        if self.covers and (covering := (yield from find_covering(self.pipeline_id, self.covers, self.accept))):
+            return Decision.COVERED, covering
+        if self.lock:
+            yield from self.lock.check_available()
+        yield from self._read_runs(must=True)
         if covering := self._covering():  # it may have ended just now
-            return Move.COVERED, covering
+            return Decision.COVERED, covering
         if self.retry_since and (ours := self._run_of_an_earlier_try(self.retry_since)):
             log.info("Run %s began during this DAG run; reattaching.", ours.pipeline_run_id)
-            return Move.ADOPT, ours
-        return decide(Situation(self.if_running, in_progress=self._in_progress()))
+            return Decision.ADOPT, ours
+        return decide(StartState(self.if_running, in_progress=self._in_progress()))
 
-    def _may_be_found(self, kept: Intent) -> Steps[bool]:
+    def _may_be_found(self, kept: StartRecord) -> Steps[bool]:
         """Tell whether the run that an earlier try may have started can be told from those of other slices."""
-        if self.claim is None or (yield from self.claim.stands()):
+        if self.lock is None or (yield from self.lock.is_still_held()):
             return True
         if kept.max_tries == self.max_tries:
             raise self._ambiguous(None)
@@ -212,77 +214,77 @@ class Start:
         """Return our run; while nobody knows it, the wait is what says so."""
         unseen = PipelineRun(self.pipeline_id, run_id)
         try:
-            return (yield from Finder(self.pipeline_id, run_id).look()) or unseen
+            return (yield from RunLookup(self.pipeline_id, run_id).poll()) or unseen
         except NotFoundError:
             return unseen
         except MParticleError as error:
-            if error.is_passing:
+            if error.is_transient:
                 return unseen
             raise
 
     # Sending the trigger request, and finding out what came of it
 
-    def _send(self, intent: Intent) -> Steps[Started]:
+    def _send(self, record: StartRecord) -> Steps[StartResult]:
         for attempt in range(1, STARTS + 1):
-            if self.claim:
-                yield from self.claim.check()
-            sent, run_id, error = yield from self._post()
+            if self.lock:
+                yield from self.lock.verify()
+            trigger_state, run_id, error = yield from self._post()
             if run_id is not None:
-                return (yield from self._keep(Move.START, run_id, intent))
-            if sent is Sent.NO:
-                move, run = yield from self._find_somebody()
+                return (yield from self._keep(Decision.START, run_id, record))
+            if trigger_state is TriggerState.NO:
+                decision, run = yield from self._find_other_run()
             else:
-                move, run = yield from self._resolve(intent, sent, may_start=attempt < STARTS)
-            if move is not Move.START:
-                return (yield from self._finish(move, run, intent, error))
+                decision, run = yield from self._resolve(record, trigger_state, may_start=attempt < STARTS)
+            if decision is not Decision.START:
+                return (yield from self._finish(decision, run, record, error))
             log.info("mParticle shows no new run of pipeline %r, so it is triggered again.", self.pipeline_id)
         raise self._ambiguous(error)
 
-    def _post(self) -> Steps[tuple[Sent, RunId | None, MParticleError | None]]:
+    def _post(self) -> Steps[tuple[TriggerState, RunId | None, MParticleError | None]]:
         try:
             run_id: RunId | None = yield endpoints.trigger_pipeline(self.pipeline_id)
         except PipelineBusyError as error:
-            return (Sent.BUSY if self._in_doubt else Sent.NO), None, error
+            return (TriggerState.BUSY if self._in_doubt else TriggerState.NO), None, error
         except MParticleError as error:
-            self._in_doubt = self._in_doubt or error.may_have_acted
+            self._in_doubt = self._in_doubt or error.may_have_executed
             if not self._in_doubt:
                 raise
             log.warning("%s Looking at the runs of pipeline %r for what came of it.", error, self.pipeline_id)
-            return Sent.UNCERTAIN, None, error
+            return TriggerState.UNCERTAIN, None, error
         self._in_doubt = True
-        return Sent.ACCEPTED, run_id, None
+        return TriggerState.ACCEPTED, run_id, None
 
-    def _find_somebody(self) -> Steps[tuple[Move, PipelineRun | None]]:
+    def _find_other_run(self) -> Steps[tuple[Decision, PipelineRun | None]]:
         """Look for the run that made the pipeline busy, a few times; it may be too new to be shown."""
-        for pause_s in (0.0, *LOOK_PAUSES_S):
+        for pause_s in (0.0, *LOOKUP_PAUSES_S):
             yield Pause(pause_s)
-            yield from self._look(must=False)
+            yield from self._read_runs(must=False)
             if run := self._in_progress():
-                return decide(Situation(self.if_running, in_progress=run))
-        return decide(Situation(self.if_running, in_progress=PipelineRun(self.pipeline_id)))
+                return decide(StartState(self.if_running, in_progress=run))
+        return decide(StartState(self.if_running, in_progress=PipelineRun(self.pipeline_id)))
 
     def _resolve(
-        self, intent: Intent, sent: Sent, *, is_retry: bool = False, may_start: bool = True
-    ) -> Steps[tuple[Move, PipelineRun | None]]:
+        self, record: StartRecord, trigger_state: TriggerState, *, is_retry: bool = False, may_start: bool = True
+    ) -> Steps[tuple[Decision, PipelineRun | None]]:
         """Look at the runs, a few times if need be, until it is clear what came of our request."""
-        seen = Situation(self.if_running, sent, unknown=None, is_retry=is_retry, may_start=may_start)
-        for looks_left, pause_s in zip(reversed(range(len(LOOK_PAUSES_S))), LOOK_PAUSES_S, strict=True):
+        seen = StartState(self.if_running, trigger_state, unknown=None, is_retry=is_retry, may_start=may_start)
+        for attempts_left, pause_s in zip(reversed(range(len(LOOKUP_PAUSES_S))), LOOKUP_PAUSES_S, strict=True):
             yield Pause(pause_s)
-            yield from self._look(must=False)
+            yield from self._read_runs(must=False)
             seen = replace(
                 seen,
-                unknown=None if self._runs is None else self._unknown(intent),
+                unknown=None if self._runs is None else self._unknown(record),
                 in_progress=self._in_progress(),
-                may_look=looks_left > 0,
+                may_check_again=attempts_left > 0,
             )
-            move, run = decide(seen)
-            if move is not Move.LOOK_AGAIN:
+            decision, run = decide(seen)
+            if decision is not Decision.CHECK_AGAIN:
                 break
-        return move, run
+        return decision, run
 
     # Looking at the runs
 
-    def _look(self, *, must: bool) -> Steps[None]:
+    def _read_runs(self, *, must: bool) -> Steps[None]:
         """Read the latest runs: by listing, or by status where listing is not available."""
         self._runs = None
         since = datetime.fromtimestamp(self.now, UTC) - NOTE_SPAN
@@ -295,13 +297,13 @@ class Start:
         except NotFoundError:  # for a minute after its creation a pipeline's status answers 404
             self._runs = [] if must else None
         except MParticleError as error:
-            if must or not error.is_passing:
+            if must or not error.is_transient:
                 raise
             log.warning("%s", error)
 
     def _covering(self) -> PipelineRun | None:
         at = self.covers
-        return next((run for run in self._runs or () if at and covers(run, at) and self.suffices(run)), None)
+        return next((run for run in self._runs or () if at and covers(run, at) and self.accept(run)), None)
 
     def _in_progress(self) -> PipelineRun | None:
         return next((run for run in self._runs or () if run.progress is Progress.UNDER_WAY), None)
@@ -310,52 +312,52 @@ class Start:
         """Return a manual run in progress; one of a slice has left its mark in the SQL, so it may have ended too."""
         began = whole_second(since)
         manual = [run for run in self._runs or () if _is_manual(run) and run.began and run.began >= began]
-        if self.claim:
-            ours = [run for run in manual if run.progress is not Progress.FAILED and self.claim.reads(run)]
+        if self.lock:
+            ours = [run for run in manual if run.progress is not Progress.FAILED and self.lock.reads(run)]
         else:
             ours = [run for run in manual if run.progress is Progress.UNDER_WAY]
         return ours[0] if ours else None
 
-    def _unknown(self, intent: Intent) -> tuple[PipelineRun, ...]:
+    def _unknown(self, record: StartRecord) -> tuple[PipelineRun, ...]:
         unknown = [
-            run for run in self._runs or () if _is_manual(run) and str(run.pipeline_run_id) not in intent.known_run_ids
+            run for run in self._runs or () if _is_manual(run) and str(run.pipeline_run_id) not in record.known_run_ids
         ]
         return tuple(sorted(unknown, key=lambda run: run.began or datetime.max.replace(tzinfo=UTC)))
 
     # Endings
 
-    def _intent(self) -> Intent:
+    def _new_record(self) -> StartRecord:
         known = tuple(str(run.pipeline_run_id) for run in self._runs or ())
-        window = self.claim.window.isoformat() if self.claim else None
-        return Intent(self.pipeline_id, self.now, known, self.max_tries, self.clear_number, window=window)
+        window = self.lock.window.isoformat() if self.lock else None
+        return StartRecord(self.pipeline_id, self.now, known, self.max_tries, self.clear_number, window=window)
 
     def _finish(
-        self, move: Move, run: PipelineRun | None, intent: Intent, error: MParticleError | None = None
-    ) -> Steps[Started]:
+        self, decision: Decision, run: PipelineRun | None, record: StartRecord, error: MParticleError | None = None
+    ) -> Steps[StartResult]:
         run_id = run.pipeline_run_id if run else None
-        if move is Move.COVERED:
-            return Started(move, "" if run_id is None else run_id, intent, run)
-        if move is Move.SKIP:
-            return (yield from self._leave(move, "" if run_id is None else run_id, intent))
-        if move is Move.FAIL or (run_id is None and isinstance(error, PipelineBusyError)):
+        if decision is Decision.COVERED:
+            return StartResult(decision, "" if run_id is None else run_id, record, run)
+        if decision is Decision.SKIP:
+            return (yield from self._leave(decision, "" if run_id is None else run_id, record))
+        if decision is Decision.FAIL or (run_id is None and isinstance(error, PipelineBusyError)):
             raise self._busy(run_id, error)
-        if move is Move.GIVE_UP or run_id is None:
+        if decision is Decision.GIVE_UP or run_id is None:
             raise self._ambiguous(error)
-        if move is Move.ADOPT:
-            return (yield from self._keep(move, run_id, intent))
-        return (yield from self._leave(move, run_id, intent))
+        if decision is Decision.ADOPT:
+            return (yield from self._keep(decision, run_id, record))
+        return (yield from self._leave(decision, run_id, record))
 
-    def _leave(self, move: Move, run_id: RunId, intent: Intent) -> Steps[Started]:
+    def _leave(self, decision: Decision, run_id: RunId, record: StartRecord) -> Steps[StartResult]:
         """Forget the note, since nothing of ours began: by it the run in progress would pass for ours later."""
-        yield Note(None)
-        return Started(move, run_id, intent)
+        yield SaveRecord(None)
+        return StartResult(decision, run_id, record)
 
-    def _keep(self, move: Move, run_id: RunId, intent: Intent) -> Steps[Started]:
-        is_retry = intent.max_tries == self.max_tries  # a clear begins to wait anew
-        since = intent.waiting_since if is_retry and intent.waiting_since else self.now
-        kept = replace(intent, pipeline_run_id=run_id, waiting_since=since, max_tries=self.max_tries)
-        yield Note(kept)
-        return Started(move, run_id, kept)
+    def _keep(self, decision: Decision, run_id: RunId, record: StartRecord) -> Steps[StartResult]:
+        is_retry = record.max_tries == self.max_tries  # a clear begins to wait anew
+        since = record.waiting_since if is_retry and record.waiting_since else self.now
+        kept = replace(record, pipeline_run_id=run_id, waiting_since=since, max_tries=self.max_tries)
+        yield SaveRecord(kept)
+        return StartResult(decision, run_id, kept)
 
     def _busy(self, run_id: RunId | None, error: MParticleError | None) -> PipelineBusyError:
         which = "a run that it does not name" if run_id is None else f"run {run_id}"
@@ -376,7 +378,7 @@ class Start:
             status=error.status if error else None,
             reasons=error.reasons if error else (),
             pipeline_id=self.pipeline_id,
-            may_have_acted=True,
+            may_have_executed=True,
         )
 
 

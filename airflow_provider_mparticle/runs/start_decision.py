@@ -16,7 +16,7 @@ from airflow_provider_mparticle.client.run_states import Progress
 IfRunning = Literal["fail", "wait", "attach", "skip"]
 
 
-class Sent(StrEnum):
+class TriggerState(StrEnum):
     """What is known of our own trigger request."""
 
     NO = "no"  # not sent, or certainly refused
@@ -25,7 +25,7 @@ class Sent(StrEnum):
     BUSY = "busy"  # refused because of a run in progress, after an uncertain one
 
 
-class Move(StrEnum):
+class Decision(StrEnum):
     """What to do next."""
 
     START = "start"
@@ -34,12 +34,12 @@ class Move(StrEnum):
     FAIL = "fail"
     SKIP = "skip"
     COVERED = "covered"
-    LOOK_AGAIN = "look again"
+    CHECK_AGAIN = "look again"
     GIVE_UP = "give up"
 
 
 @dataclass(frozen=True)
-class Situation:
+class StartState:
     """
     All that a decision depends on.
 
@@ -54,40 +54,40 @@ class Situation:
     """
 
     if_running: IfRunning
-    sent: Sent = Sent.NO
+    trigger_state: TriggerState = TriggerState.NO
     ours: PipelineRun | None = None
     unknown: tuple[PipelineRun, ...] | None = ()
     in_progress: PipelineRun | None = None
     is_retry: bool = False
-    may_look: bool = True
+    may_check_again: bool = True
     may_start: bool = True
 
 
-def decide(situation: Situation) -> tuple[Move, PipelineRun | None]:
+def decide(state: StartState) -> tuple[Decision, PipelineRun | None]:
     """Say what to do next, and with which run."""
-    s = situation
+    s = state
     if s.ours:
         return _again(s.ours)
-    if s.sent is Sent.NO:
+    if s.trigger_state is TriggerState.NO:
         return _unless_running(s)
     if s.unknown:
-        return _again(s.unknown[0]) if s.is_retry else (Move.ADOPT, s.unknown[0])
-    if s.may_look:
-        return Move.LOOK_AGAIN, None
-    if s.sent is Sent.BUSY and s.in_progress:
+        return _again(s.unknown[0]) if s.is_retry else (Decision.ADOPT, s.unknown[0])
+    if s.may_check_again:
+        return Decision.CHECK_AGAIN, None
+    if s.trigger_state is TriggerState.BUSY and s.in_progress:
         return _unless_running(s)
-    if s.sent is Sent.UNCERTAIN and s.unknown is not None and s.may_start:
+    if s.trigger_state is TriggerState.UNCERTAIN and s.unknown is not None and s.may_start:
         return _unless_running(s)
-    return Move.GIVE_UP, None
+    return Decision.GIVE_UP, None
 
 
-def _again(run: PipelineRun) -> tuple[Move, PipelineRun | None]:
+def _again(run: PipelineRun) -> tuple[Decision, PipelineRun | None]:
     """A retry reattaches to its run, and starts afresh only if that one failed."""
-    return (Move.START, None) if run.progress is Progress.FAILED else (Move.ADOPT, run)
+    return (Decision.START, None) if run.progress is Progress.FAILED else (Decision.ADOPT, run)
 
 
-def _unless_running(s: Situation) -> tuple[Move, PipelineRun | None]:
+def _unless_running(s: StartState) -> tuple[Decision, PipelineRun | None]:
     if s.in_progress is None:
-        return Move.START, None
-    moves = {"fail": Move.FAIL, "wait": Move.WAIT, "attach": Move.ADOPT, "skip": Move.SKIP}
+        return Decision.START, None
+    moves = {"fail": Decision.FAIL, "wait": Decision.WAIT, "attach": Decision.ADOPT, "skip": Decision.SKIP}
     return moves[s.if_running], s.in_progress

@@ -25,31 +25,31 @@ class Pause:
     at_most: float = math.inf
 
 
-class Looker(Protocol):
+class RunSource(Protocol):
     """Somebody who looks at the runs of a pipeline, and picks from what is seen there the run that matters to him."""
 
     pipeline_id: str
 
     @property
-    def view(self) -> Hashable:
+    def poll_key(self) -> Hashable:
         """What is looked at: those who look at the same share their looks."""
 
-    def look(self, lookers: Sequence[Any] = ()) -> Steps[Any]:
+    def poll(self, sources: Sequence[Any] = ()) -> Steps[Any]:
         """Look once, for all these; by default for oneself."""
 
-    def pick(self, seen: Any) -> Any:
+    def select(self, seen: Any) -> Any:
         """Return one's own run from what a look has shown."""
 
 
 @dataclass(frozen=True)
-class Look:
+class Poll:
     """Look once. In a task this is done at once; in the triggerer one look serves all who look at the same."""
 
-    looker: Looker
+    source: RunSource
 
 
 @dataclass(frozen=True)
-class Learn:
+class FetchDurations:
     """
     Find out how long the last runs of a pipeline took; a triggerer remembers the runs that ended there.
 
@@ -61,7 +61,7 @@ class Learn:
 
 
 # What a generator asks of its driver.
-Step = Call[Any] | Pause | Look | Learn
+Step = Call[Any] | Pause | Poll | FetchDurations
 Steps = Generator[Any, Any, T]
 
 
@@ -72,9 +72,9 @@ def drive(steps: Steps[T], send: Callable[[Call[Any]], Any], sleep: Callable[[fl
         match step:
             case Pause():
                 return sleep(step.seconds)
-            case Look():
-                return drive(step.looker.look(), send, sleep)
-            case Learn():
+            case Poll():
+                return drive(step.source.poll(), send, sleep)
+            case FetchDurations():
                 return drive(step.ask(), send, sleep) if step.ask else None
             case _:
                 return send(step)

@@ -16,17 +16,17 @@ from functools import partial
 from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.runs import poll_timing
-from airflow_provider_mparticle.runs.coverage import CoverageFinder
-from airflow_provider_mparticle.runs.outcome import Outcome, judge, judge_trouble
-from airflow_provider_mparticle.runs.poll_timing import RunLengths
-from airflow_provider_mparticle.runs.run_list import past_lengths
-from airflow_provider_mparticle.runs.run_lookup import Finder
-from airflow_provider_mparticle.runs.steps import Learn, Look, Pause, Steps
+from airflow_provider_mparticle.runs.coverage import CoverageLookup
+from airflow_provider_mparticle.runs.outcome import Outcome, evaluate_error, evaluate_run
+from airflow_provider_mparticle.runs.poll_timing import RunDurations
+from airflow_provider_mparticle.runs.run_list import recent_durations
+from airflow_provider_mparticle.runs.run_lookup import RunLookup
+from airflow_provider_mparticle.runs.steps import FetchDurations, Pause, Poll, Steps
 
 log = logging.getLogger(__name__)
 
 # Trouble is said at its first occurrence in a row, then at every tenth.
-TROUBLE_SAID_EVERY = 10
+ERROR_LOGGED_EVERY = 10
 
 # A task that is resumed as soon as it has deferred can be failed by the scheduler, so a trigger rests at least so long.
 REST_S = 1.0
@@ -36,7 +36,7 @@ BACKSTOP_S = 60.0
 
 
 def wait(
-    watch: Watch, *, poll_interval_s: float, clock: Callable[[], float], asked_pause_s: float | None = None
+    monitor: RunMonitor, *, poll_interval_s: float, clock: Callable[[], float], retry_after_s: float | None = None
 ) -> Steps[Outcome]:
     """
     Wait until the run that is watched ends, or the deadline comes.
@@ -48,19 +48,19 @@ def wait(
     :param asked_pause_s: What mParticle asked somebody to wait for who has just looked, so that a pause comes first.
         Default: nobody has looked.
     """
-    if asked_pause_s is not None:
-        rest_s, pause_s = 2 * min(poll_interval_s, REST_S), watch.pause_s(poll_interval_s, clock())
-        yield watch.pause(poll_timing.spread(max(rest_s, pause_s)), asked_pause_s, clock())
+    if retry_after_s is not None:
+        rest_s, pause_s = 2 * min(poll_interval_s, REST_S), monitor.pause_s(poll_interval_s, clock())
+        yield monitor.pause(poll_timing.jitter_down(max(rest_s, pause_s)), retry_after_s, clock())
     while True:
-        outcome, asked_pause_s = yield from watch.look(clock)
+        outcome, retry_after_s = yield from monitor.poll(clock)
         if outcome:
             return outcome
-        yield from watch.learn()
-        yield watch.pause(poll_timing.jittered(watch.pause_s(poll_interval_s, clock())), asked_pause_s, clock())
+        yield from monitor.fetch_durations()
+        yield monitor.pause(poll_timing.jitter(monitor.pause_s(poll_interval_s, clock())), retry_after_s, clock())
 
 
 @dataclass
-class Watch:
+class RunMonitor:
     """
     Looks at a run again and again, and remembers between looks what has to be said, or asked, only once.
 
@@ -71,71 +71,71 @@ class Watch:
     :param looks: How often somebody has looked already.
     """
 
-    finder: Finder | CoverageFinder
+    lookup: RunLookup | CoverageLookup
     deadline: float
     began: float
-    lengths_s: Sequence[float] | None = None
-    looks: int = 0
+    durations_s: Sequence[float] | None = None
+    polls: int = 0
     missing_since: float | None = None
     _last: PipelineRun = field(init=False)
-    _troubles: int = 0
+    _failed_polls: int = 0
 
     def __post_init__(self) -> None:
-        self._last = PipelineRun(self.finder.pipeline_id, self.finder.pipeline_run_id)
+        self._last = PipelineRun(self.lookup.pipeline_id, self.lookup.pipeline_run_id)
 
-    def look(self, clock: Callable[[], float]) -> Steps[tuple[Outcome | None, float]]:
+    def poll(self, clock: Callable[[], float]) -> Steps[tuple[Outcome | None, float]]:
         """Look once; return the outcome, if there is one, and how many seconds mParticle asked to wait for."""
         try:
-            run = self.finder.pick((yield Look(self.finder)))
+            run = self.lookup.select((yield Poll(self.lookup)))
         except MParticleError as error:
-            return self._judge_trouble(error, clock()), error.retry_after_s or 0.0
-        self._say_state(run)
-        self._last, self._troubles, self.missing_since = run or self._last, 0, None
-        self.looks += 1
-        self._see_the_start(clock())
-        return judge(self._last, clock(), self.deadline, self.finder.overdue), 0.0
+            return self._evaluate_error(error, clock()), error.retry_after_s or 0.0
+        self._log_state(run)
+        self._last, self._failed_polls, self.missing_since = run or self._last, 0, None
+        self.polls += 1
+        self._update_start(clock())
+        return evaluate_run(self._last, clock(), self.deadline, self.lookup.timeout_error), 0.0
 
-    def learn(self) -> Steps[None]:
+    def fetch_durations(self) -> Steps[None]:
         """Find out how long the last runs took, when one is seen under way for the second time and nobody knows."""
-        if self.lengths_s or self.looks < 2 or not isinstance(self.finder, Finder):
+        if self.durations_s or self.polls < 2 or not isinstance(self.lookup, RunLookup):
             return
         if self._last.state is None:  # there is no run yet
             return
-        pipeline_id, began = self.finder.pipeline_id, datetime.fromtimestamp(self.began, UTC)
-        ask = partial(past_lengths, pipeline_id, began) if self.lengths_s is None else None
-        learned: RunLengths | None = yield Learn(pipeline_id, ask)
-        self.lengths_s = learned.seconds if learned else ()
+        pipeline_id, began = self.lookup.pipeline_id, datetime.fromtimestamp(self.began, UTC)
+        ask = partial(recent_durations, pipeline_id, began) if self.durations_s is None else None
+        learned: RunDurations | None = yield FetchDurations(pipeline_id, ask)
+        self.durations_s = learned.seconds if learned else ()
 
     def pause_s(self, poll_interval_s: float, now: float) -> float:
         """Return how long to wait before the next look, in seconds."""
-        if isinstance(self.finder, CoverageFinder):  # whose run may not even have begun
+        if isinstance(self.lookup, CoverageLookup):  # whose run may not even have begun
             return poll_interval_s
-        return poll_timing.pause_s(poll_interval_s, now - self.began, self.lengths_s or ())
+        return poll_timing.pause_s(poll_interval_s, now - self.began, self.durations_s or ())
 
     def pause(self, seconds: float, asked_s: float, now: float) -> Pause:
         """Return a pause that ends at the deadline, and not before mParticle wants to be asked again."""
         left_s = max(0.0, self.deadline - now)
-        return Pause(min(max(seconds, poll_timing.late(asked_s)), left_s), at_most=left_s)
+        return Pause(min(max(seconds, poll_timing.jitter_up(asked_s)), left_s), at_most=left_s)
 
-    def _see_the_start(self, now: float) -> None:
+    def _update_start(self, now: float) -> None:
         started = self._last.started_on.timestamp() if self._last.started_on else None
         if started is not None and started <= now:  # mParticle's clock may be ahead of ours
             self.began = started
 
-    def _judge_trouble(self, error: MParticleError, now: float) -> Outcome | None:
+    def _evaluate_error(self, error: MParticleError, now: float) -> Outcome | None:
         if not isinstance(error, NotFoundError):
             self.missing_since = None
         elif self.missing_since is None:
             self.missing_since = now
         missing_for_s = 0.0 if self.missing_since is None else now - self.missing_since
-        outcome = judge_trouble(error, self._last, missing_for_s, now, self.deadline, self.finder.overdue)
+        outcome = evaluate_error(error, self._last, missing_for_s, now, self.deadline, self.lookup.timeout_error)
         if outcome is None:
-            self._say_trouble(error)
+            self._log_error(error)
         return outcome
 
-    def _say_state(self, run: PipelineRun | None) -> None:
-        if self._troubles:
-            log.info("mParticle answers again after %d looks in vain.", self._troubles)
+    def _log_state(self, run: PipelineRun | None) -> None:
+        if self._failed_polls:
+            log.info("mParticle answers again after %d looks in vain.", self._failed_polls)
         if run and run.state != self._last.state:
             log.info("Run %s of pipeline %r is %s.", run.pipeline_run_id, run.pipeline_id, run.state)
             if not run.is_state_known:
@@ -145,10 +145,10 @@ class Watch:
                     run.state,
                 )
 
-    def _say_trouble(self, error: MParticleError) -> None:
-        self._troubles += 1
-        if self._troubles == 1 or self._troubles % TROUBLE_SAID_EVERY == 0:
-            log.warning("%s Waiting goes on (%d looks in vain so far).", error, self._troubles)
+    def _log_error(self, error: MParticleError) -> None:
+        self._failed_polls += 1
+        if self._failed_polls == 1 or self._failed_polls % ERROR_LOGGED_EVERY == 0:
+            log.warning("%s Waiting goes on (%d looks in vain so far).", error, self._failed_polls)
 
 
 def deadline_of(since: float, timeout_s: float, execution_timeout: timedelta | None) -> float:

@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote
 
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import DataModelChangedError, DataModelHeldError, InvalidRequestError
-from airflow_provider_mparticle.client.models import DataModel, Pipeline, PipelineRun, instant, whole_second
+from airflow_provider_mparticle.client.models import DataModel, Pipeline, PipelineRun, parse_timestamp, whole_second
 from airflow_provider_mparticle.client.resource_kinds import DATA_MODEL, PIPELINE
 from airflow_provider_mparticle.configuration.resource_rules import update_body
 from airflow_provider_mparticle.runs.steps import Steps
@@ -34,7 +34,7 @@ MARK = re.compile(r"/\* airflow-provider-mparticle slice: (\S+) \*/\s*$")
 
 
 @dataclass(frozen=True)
-class Holder:
+class LockOwner:
     """
     The task that wrote a data model's SQL.
 
@@ -55,22 +55,22 @@ class Holder:
 class IsActive:
     """A step that asks Airflow: may this task still need what it wrote?"""
 
-    holder: Holder
+    owner: LockOwner
 
 
-def marked(sql: str, holder: Holder, window: Slice) -> str:
+def marked(sql: str, owner: LockOwner, window: Slice) -> str:
     """Return *sql* with the mark of the task that writes it; a ``;`` at its end goes, mParticle wraps the query."""
     query = without_semicolon(sql)
-    facts = {"start": window.start.isoformat(), "end": window.end.isoformat(), **asdict(holder), "sum": _sum(query)}
+    facts = {"start": window.start.isoformat(), "end": window.end.isoformat(), **asdict(owner), "sum": _sum(query)}
     mark = "&".join(f"{name}={_escaped(str(fact))}" for name, fact in facts.items())
     return f"{query}\n/* airflow-provider-mparticle slice: {mark} */"
 
 
-def holder_of(sql: str | None) -> Holder | None:
+def owner_of(sql: str | None) -> LockOwner | None:
     """Return the task whose mark *sql* carries, or None for SQL that somebody else wrote."""
     facts = _facts(sql)
     try:
-        return Holder(facts["dag_id"], facts["task_id"], facts["run_id"], int(facts["map_index"]))
+        return LockOwner(facts["dag_id"], facts["task_id"], facts["run_id"], int(facts["map_index"]))
     except (KeyError, ValueError):
         return None
 
@@ -81,7 +81,7 @@ def is_as_written(sql: str) -> bool:
 
 
 @dataclass
-class Claim:
+class DataModelLock:
     """
     One task's claim to a data model, for one slice.
 
@@ -91,16 +91,16 @@ class Claim:
     pipeline_id: str
     data_model_id: str
     query: str
-    holder: Holder
+    owner: LockOwner
     window: Slice
     _seen: DataModel | None = field(default=None, init=False)
 
     @property
     def sql(self) -> str:
         """What the data model has to hold, with the mark of the holder."""
-        return marked(self.query, self.holder, self.window)
+        return marked(self.query, self.owner, self.window)
 
-    def ask(self) -> Steps[DataModel]:
+    def check_available(self) -> Steps[DataModel]:
         """
         Look whether the data model may be taken, and return it as it is.
 
@@ -111,7 +111,7 @@ class Claim:
         pipeline: Pipeline = yield endpoints.get_resource(PIPELINE, self.pipeline_id)
         if reason := unfit(pipeline, self.data_model_id):
             raise InvalidRequestError(f"{reason} Nothing was changed or started.", pipeline_id=self.pipeline_id)
-        have = yield from self._look()
+        have = yield from self._read_data_model()
         if have.sql_query is None:
             raise InvalidRequestError(
                 f"mParticle shows no SQL of data model {self.data_model_id!r} (config.sql_query), so it cannot be told "
@@ -126,9 +126,9 @@ class Claim:
             )
         return have
 
-    def take(self) -> Steps[None]:
+    def acquire(self) -> Steps[None]:
         """Write the SQL of this slice, unless it is there already; `check` looks whether it has arrived."""
-        have = self._seen or (yield from self.ask())
+        have = self._seen or (yield from self.check_available())
         if self._is_held:
             log.info("Data model %r holds the SQL of slice %s already.", self.data_model_id, self.window)
             return
@@ -136,7 +136,7 @@ class Claim:
         yield endpoints.update_resource(DATA_MODEL, self.data_model_id, body)
         log.info("Data model %r now holds the SQL of slice %s.", self.data_model_id, self.window)
 
-    def check(self) -> Steps[None]:
+    def verify(self) -> Steps[None]:
         """
         Look whether the data model holds the SQL of this slice, right before a run is started.
 
@@ -149,33 +149,33 @@ class Claim:
                 pipeline_id=self.pipeline_id,
             )
 
-    def check_run(self, run: Mapping[str, Any]) -> Steps[None]:
+    def verify_run(self, run: Mapping[str, Any]) -> Steps[None]:
         """
         Look whether the data model has held the SQL of this slice up to the end of a run.
 
         :param run: What a task returns for its run.
         :raises DataModelChangedError: It has not, as far as one can see, so nobody knows which rows the run has read.
         """
-        if (yield from self.stands()) or self._was_replaced_after(instant(run["ended_on"])):
+        if (yield from self.is_still_held()) or self._was_replaced_after(parse_timestamp(run["ended_on"])):
             return
         raise self._changed(run["pipeline_run_id"])
 
     def is_held(self) -> Steps[bool]:
         """Look whether the data model holds the SQL of this slice."""
-        yield from self._look()
+        yield from self._read_data_model()
         return self._is_held
 
-    def stands(self) -> Steps[bool]:
+    def is_still_held(self) -> Steps[bool]:
         """Look whether the data model holds what this task has written, even if its SQL would be another by now."""
-        yield from self._look()
-        return self._stands
+        yield from self._read_data_model()
+        return self._is_still_held
 
     def reads(self, run: PipelineRun) -> bool:
         """Tell whether a run can only have read this slice: it began after its SQL was written, which still stands."""
         written = self._written
-        return bool(self._stands and written and run.began and run.began >= whole_second(written))
+        return bool(self._is_still_held and written and run.began and run.began >= whole_second(written))
 
-    def _look(self) -> Steps[DataModel]:
+    def _read_data_model(self) -> Steps[DataModel]:
         have: DataModel = yield endpoints.get_resource(DATA_MODEL, self.data_model_id)
         self._seen = have
         return have
@@ -187,17 +187,17 @@ class Claim:
     @property
     def _written(self) -> datetime | None:
         """When the data model was changed last, as far as mParticle tells it."""
-        return instant(self._seen.last_modified_on) if self._seen else None
+        return parse_timestamp(self._seen.last_modified_on) if self._seen else None
 
     @property
-    def _other(self) -> Holder | None:
+    def _other(self) -> LockOwner | None:
         """The task whose slice the data model holds instead of this one's."""
-        holder = holder_of(self._sql)
-        return None if holder == self.holder else holder
+        owner = owner_of(self._sql)
+        return None if owner == self.owner else owner
 
     @property
-    def _stands(self) -> bool:
-        return holder_of(self._sql) == self.holder and is_as_written(self._sql)
+    def _is_still_held(self) -> bool:
+        return owner_of(self._sql) == self.owner and is_as_written(self._sql)
 
     @property
     def _is_held(self) -> bool:

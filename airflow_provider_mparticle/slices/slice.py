@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.client.models import instant
+from airflow_provider_mparticle.client.models import parse_timestamp
 from airflow_provider_mparticle.slices.arguments import CalendarUnit, Granularity, checked_granularity
 
 # From which multiples of a duration are counted.
@@ -175,7 +175,7 @@ def read_instant(value: object, name: str) -> datetime:
 
     :raises ConfigError: Nobody can read it.
     """
-    if (read := instant(value)) is None:
+    if (read := parse_timestamp(value)) is None:
         raise ConfigError(
             f"{name} must be an ISO 8601 instant, for example '2026-03-01T00:00:00Z', not {value!r}. "
             "Nothing was sent to mParticle."

@@ -32,7 +32,7 @@ def without_semicolon(sql: str) -> str:
     return sql.rstrip().rstrip(";").rstrip()
 
 
-def restricted(sql: str, time_column: str, window: Slice, service_provider: str | None) -> str:
+def restrict_to_slice(sql: str, time_column: str, window: Slice, service_provider: str | None) -> str:
     """
     Return *sql* without the rows outside of a slice. The query is wrapped, so it must select *time_column*.
 

@@ -16,7 +16,7 @@ from airflow_provider_mparticle.configuration.document import (
 )
 from airflow_provider_mparticle.configuration.plan import plan
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.tasks.failures import failing_by_cause
+from airflow_provider_mparticle.tasks.failures import fail_without_retry
 from airflow_provider_mparticle.tasks.masking import mask_secrets
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def apply_document(operator: ApplyOperator, context: Context) -> dict[str, Any]:
     """Check, plan, and apply."""
-    with failing_by_cause():
+    with fail_without_retry():
         document = _document(operator, context)
         for problem in check_document(document):
             operator.log.warning("%s.", problem)
@@ -45,7 +45,7 @@ def mask_secrets_of(spec: Mapping[str, Any] | str | Path) -> None:
     """Tell Airflow the secrets that stand in the argument itself; a file is read later."""
     mask_secrets(spec)
     if _is_text(spec):
-        with failing_by_cause():
+        with fail_without_retry():
             mask_secrets(parse_document(spec).content)
 
 

@@ -21,7 +21,7 @@ from airflow_provider_mparticle.client.errors import (
 )
 from airflow_provider_mparticle.runs.quality_gates import Gates
 
-INCURABLE: tuple[type[MParticleError], ...] = (
+NON_RETRYABLE: tuple[type[MParticleError], ...] = (
     AuthenticationError,
     ConfigError,
     DataGateError,
@@ -34,7 +34,7 @@ INCURABLE: tuple[type[MParticleError], ...] = (
 
 
 @contextmanager
-def failing_by_cause() -> Iterator[None]:
+def fail_without_retry() -> Iterator[None]:
     """
     Turn the errors that no retry can cure into ``AirflowFailException``, with the error as its cause.
 
@@ -44,7 +44,7 @@ def failing_by_cause() -> Iterator[None]:
     """
     try:
         yield
-    except INCURABLE as error:
+    except NON_RETRYABLE as error:
         raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
 

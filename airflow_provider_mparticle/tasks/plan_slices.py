@@ -15,7 +15,7 @@ from airflow_provider_mparticle.slices.arguments import zone_named
 from airflow_provider_mparticle.slices.slice import Slice, read_instant
 from airflow_provider_mparticle.slices.slice_plan import SlicePlan, plan_slices, read_count
 from airflow_provider_mparticle.slices.slice_sql import count_query, require_both_bounds
-from airflow_provider_mparticle.tasks.failures import failing_by_cause
+from airflow_provider_mparticle.tasks.failures import fail_without_retry
 from airflow_provider_mparticle.tasks.sql_templates import rendered
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class PlanSlicesTask:
 
     def execute(self) -> list[dict[str, str]]:
         """Count, plan, and say so."""
-        with failing_by_cause():
+        with fail_without_retry():
             whole = Slice(read_instant(self.operator.start, "start"), read_instant(self.operator.end, "end"))
             self._check_query(whole)
             plan = plan_slices(

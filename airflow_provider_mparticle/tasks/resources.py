@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import ConfigError, NotFoundError
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, KINDS, Kind
-from airflow_provider_mparticle.configuration.ensure import checked, ensure
+from airflow_provider_mparticle.configuration.ensure import ensure, validated
 from airflow_provider_mparticle.configuration.resource_rules import IF_EXISTS
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.tasks.failures import failing_by_cause
+from airflow_provider_mparticle.tasks.failures import fail_without_retry
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.tasks.declared import CreateConnectionOperator, CreateOperator, DeleteOperator
@@ -28,8 +28,8 @@ def ensure_connection(operator: CreateConnectionOperator, description: Mapping[s
     result = _ensured(hook, operator, description)
     if not operator.write_secrets or operator.if_exists != "update" or result["changed"]:
         return result
-    with failing_by_cause():
-        body = {name: value for name, value in checked(CONNECTION, description).items() if name != "id"}
+    with fail_without_retry():
+        body = {name: value for name, value in validated(CONNECTION, description).items() if name != "id"}
         hook.update_warehouse_connection(operator.connection_id, body)
     operator.log.info("Connection %r: secrets written.", operator.connection_id)
     return {**result, "changed": ["config"]}
@@ -37,7 +37,7 @@ def ensure_connection(operator: CreateConnectionOperator, description: Mapping[s
 
 def delete_resource(operator: DeleteOperator) -> bool:
     """Delete the resource; tell whether there was one."""
-    with failing_by_cause():
+    with fail_without_retry():
         kind, hook = _kind_named(operator.kind), MParticleHook(operator.mparticle_conn_id)
         try:
             hook.send(endpoints.delete_resource(kind, operator.resource_id))
@@ -55,11 +55,11 @@ def said_of(changed: list[str]) -> str:
 
 
 def _ensured(hook: MParticleHook, operator: CreateOperator, description: Mapping[str, Any]) -> dict[str, Any]:
-    with failing_by_cause():
+    with fail_without_retry():
         if operator.if_exists not in IF_EXISTS:
             raise ConfigError(f"if_exists must be one of {', '.join(IF_EXISTS)}, not {operator.if_exists!r}.")
         kind = _kind_named(operator.kind)
-        resource, changed = ensure(hook, kind, checked(kind, description), operator.if_exists)
+        resource, changed = ensure(hook, kind, validated(kind, description), operator.if_exists)
     operator.log.info("%s %r: %s.", kind.title.capitalize(), resource.id, said_of(changed))
     return {kind.name: resource.as_dict(), "changed": changed}
 

@@ -16,13 +16,13 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_mparticle.client.errors import ConfigError, MParticleError, RunTimeoutError
-from airflow_provider_mparticle.runs.coverage import CoverageFinder
+from airflow_provider_mparticle.runs.coverage import CoverageLookup
 from airflow_provider_mparticle.runs.outcome import Outcome
-from airflow_provider_mparticle.runs.run_lookup import Finder
+from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.steps import drive
-from airflow_provider_mparticle.runs.wait import Watch, deadline_of
+from airflow_provider_mparticle.runs.wait import RunMonitor, deadline_of
 from airflow_provider_mparticle.slices.slice import read_instant
-from airflow_provider_mparticle.tasks.failures import failing_by_cause
+from airflow_provider_mparticle.tasks.failures import fail_without_retry
 from airflow_provider_mparticle.tasks.task_context import first_start
 from airflow_provider_mparticle.tasks.waiting import WaitingTask
 
@@ -50,18 +50,20 @@ class SensorTask(WaitingTask):
         """Wait in the triggerer, or in this worker."""
         deadline = deadline_of(time.time(), self.operator.timeout, self.operator.execution_timeout)
         with self._failing():
-            return self._conclude(self._wait(Watch(self._finder(), deadline, time.time()), "execute_complete"))
+            return self._conclude(self._wait(RunMonitor(self._lookup(), deadline, time.time()), "execute_complete"))
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once, for ``mode="reschedule"``, where nothing but the first look's instant is remembered."""
-        first_look = self._first_look(context)
-        since = first_look.timestamp()
+        first_poll = self._first_look(context)
+        since = first_poll.timestamp()
         with self._failing():
             self._check()
-            watch = Watch(self._finder(as_of=first_look), since + self.operator.timeout, since, missing_since=since)
-            outcome, asked_pause_s = drive(watch.look(time.time), self._send_once, time.sleep)
+            monitor = RunMonitor(
+                self._lookup(as_of=first_poll), since + self.operator.timeout, since, missing_since=since
+            )
+            outcome, retry_after_s = drive(monitor.poll(time.time), self._send_once, time.sleep)
             # Of this look; the next has a new object.
-            self.operator.poke_interval = max(self.operator.poke_interval, asked_pause_s)
+            self.operator.poke_interval = max(self.operator.poke_interval, retry_after_s)
             return PokeReturnValue(outcome is not None, self._conclude(outcome) if outcome else None)
 
     def execute_complete(self, event: Any) -> dict[str, Any]:
@@ -69,10 +71,10 @@ class SensorTask(WaitingTask):
         with self._failing():
             return self._conclude(Outcome.from_event(event))
 
-    def _finder(self, as_of: datetime | None = None) -> Finder | CoverageFinder:
+    def _lookup(self, as_of: datetime | None = None) -> RunLookup | CoverageLookup:
         if self.operator.covers is not None:
-            return CoverageFinder(self.operator.pipeline_id, read_instant(self.operator.covers, "covers"))
-        return Finder(self.operator.pipeline_id, self.operator.pipeline_run_id, as_of=as_of)
+            return CoverageLookup(self.operator.pipeline_id, read_instant(self.operator.covers, "covers"))
+        return RunLookup(self.operator.pipeline_id, self.operator.pipeline_run_id, as_of=as_of)
 
     def _check(self) -> None:
         run_id, covers, poll_interval = self.operator.pipeline_run_id, self.operator.covers, self.operator.poll_interval
@@ -86,7 +88,7 @@ class SensorTask(WaitingTask):
                 f"covers={str(covers)!r} and pipeline_run_id={run_id!r} name two things to "
                 "wait for; pass one. Nothing was sent to mParticle."
             )
-        _ = self._gates, self._finder()  # they refuse what is none
+        _ = self._gates, self._lookup()  # they refuse what is none
         if poll_interval <= 0:
             raise ConfigError(f"poll_interval must be a positive number of seconds, not {poll_interval!r}.")
 
@@ -98,7 +100,7 @@ class SensorTask(WaitingTask):
     def _failing(self) -> Iterator[None]:
         """Let failures reach Airflow as a sensor's do: skip if so wished, and time out as sensors time out."""
         try:
-            with failing_by_cause():
+            with fail_without_retry():
                 yield
         except (MParticleError, AirflowFailException) as error:
             if self.operator.soft_fail or self.operator.never_fail:

@@ -19,15 +19,15 @@ from airflow_provider_mparticle.client.errors import (
     RunLostError,
 )
 from airflow_provider_mparticle.client.resource_kinds import DATA_MODEL
-from airflow_provider_mparticle.configuration.ensure import checked
+from airflow_provider_mparticle.configuration.ensure import validated
 from airflow_provider_mparticle.runs.outcome import Outcome
-from airflow_provider_mparticle.runs.poll_timing import jittered
-from airflow_provider_mparticle.runs.start import Intent, Note, Start, Started
+from airflow_provider_mparticle.runs.poll_timing import jitter
+from airflow_provider_mparticle.runs.start import RunStarter, SaveRecord, StartRecord, StartResult
 from airflow_provider_mparticle.runs.steps import drive
 from airflow_provider_mparticle.slices.arguments import checked_granularity
-from airflow_provider_mparticle.slices.data_model_lock import Claim, Holder, IsActive
+from airflow_provider_mparticle.slices.data_model_lock import DataModelLock, IsActive, LockOwner
 from airflow_provider_mparticle.slices.slice import DATES_ALONE, Slice, slice_of_dag_run
-from airflow_provider_mparticle.slices.slice_sql import require_both_bounds, restricted
+from airflow_provider_mparticle.slices.slice_sql import require_both_bounds, restrict_to_slice
 from airflow_provider_mparticle.tasks.sql_templates import rendered
 from airflow_provider_mparticle.tasks.task_context import first_start, is_over, run_dates
 from airflow_provider_mparticle.tasks.trigger import TriggerTask
@@ -61,17 +61,17 @@ class SyncSliceTask(TriggerTask):
 
     def _carry_out(self, step: Any) -> Any:
         if isinstance(step, IsActive):
-            return not is_over(self.context, **vars(step.holder))
+            return not is_over(self.context, **vars(step.owner))
         return super()._carry_out(step)
 
-    def _start(self) -> Started:
+    def _start(self) -> StartResult:
         started = super()._start()
         self.context["ti"].xcom_push(key="slice", value=self._window.as_dict())
         return started
 
-    def _new_start(self) -> Start:
+    def _new_start(self) -> RunStarter:
         start = super()._new_start()
-        start.claim = self._claim()
+        start.lock = self._lock()
         return start
 
     def _conclude(self, outcome: Outcome) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class SyncSliceTask(TriggerTask):
             try:
                 self._check_run(run)
             except DataModelChangedError:
-                self._keep(Note(None))  # a clear has to sync the slice anew, not to find this run again
+                self._keep(SaveRecord(None))  # a clear has to sync the slice anew, not to find this run again
                 raise
         return {**self._window.as_dict(), **super()._conclude(outcome)}
 
@@ -91,20 +91,20 @@ class SyncSliceTask(TriggerTask):
         deadline = self._deadline(time.time())
         while True:
             try:
-                drive(self._claim().check_run(run), self._hook.send, time.sleep)
+                drive(self._lock().verify_run(run), self._hook.send, time.sleep)
                 return
             except MParticleError as error:
-                if not error.is_passing or time.time() >= deadline:
+                if not error.is_transient or time.time() >= deadline:
                     raise
                 self.log.warning("%s The run has ended well; looking again at the data model.", error)
-            time.sleep(jittered(self.operator.poll_interval / 2))
+            time.sleep(jitter(self.operator.poll_interval / 2))
 
-    def _forget_if_over(self, outcome: Outcome, noted: Intent | None) -> None:
+    def _forget_if_over(self, outcome: Outcome, noted: StartRecord | None) -> None:
         """See to it that a task that is cleared does not find a run again that failed or is lost."""
         if isinstance(outcome.error, RunFailedError):
-            self._keep(Note(None))
+            self._keep(SaveRecord(None))
         elif isinstance(outcome.error, RunLostError) and noted:
-            self._keep(Note(replace(noted, is_lost=True)))
+            self._keep(SaveRecord(replace(noted, is_lost=True)))
 
     # The slice and its SQL
 
@@ -135,21 +135,21 @@ class SyncSliceTask(TriggerTask):
         self.log.info("Slice %s, taken from %s.", found, origin)
         return found
 
-    def _claim(self) -> Claim:
+    def _lock(self) -> DataModelLock:
         ti = self.context["ti"]
-        holder = Holder(ti.dag_id, ti.task_id, ti.run_id, -1 if ti.map_index is None else ti.map_index)
-        return Claim(self.operator.pipeline_id, self.operator.data_model_id, self._query, holder, self._window)
+        owner = LockOwner(ti.dag_id, ti.task_id, ti.run_id, -1 if ti.map_index is None else ti.map_index)
+        return DataModelLock(self.operator.pipeline_id, self.operator.data_model_id, self._query, owner, self._window)
 
     @cached_property
     def _query(self) -> str:
         window, time_column = self._window, self.operator.time_column
         render = partial(rendered, self.operator, "sql", self.context)
         if time_column:
-            sql = restricted(render(window.start, window.end), time_column, window, self._service_provider())
+            sql = restrict_to_slice(render(window.start, window.end), time_column, window, self._service_provider())
         else:
             require_both_bounds("sql", render, window, window.end - window.start)
             sql = render(window.start, window.end)
-        checked(DATA_MODEL, {"id": self.operator.data_model_id, "config": {"sql_query": sql}}, is_whole=False)
+        validated(DATA_MODEL, {"id": self.operator.data_model_id, "config": {"sql_query": sql}}, is_whole=False)
         return sql
 
     def _service_provider(self) -> str | None:

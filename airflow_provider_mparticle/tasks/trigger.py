@@ -13,13 +13,13 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 from airflow_provider_mparticle.client.errors import ConfigError, RunFailedError, RunLostError
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
 from airflow_provider_mparticle.runs.outcome import Outcome
-from airflow_provider_mparticle.runs.run_lookup import Finder
-from airflow_provider_mparticle.runs.start import Intent, Note, Start, Started
-from airflow_provider_mparticle.runs.start_decision import Move
+from airflow_provider_mparticle.runs.run_lookup import RunLookup
+from airflow_provider_mparticle.runs.start import RunStarter, SaveRecord, StartRecord, StartResult
+from airflow_provider_mparticle.runs.start_decision import Decision
 from airflow_provider_mparticle.runs.steps import drive
-from airflow_provider_mparticle.runs.wait import Watch, deadline_of
+from airflow_provider_mparticle.runs.wait import RunMonitor, deadline_of
 from airflow_provider_mparticle.slices.slice import read_instant
-from airflow_provider_mparticle.tasks.failures import failing_by_cause
+from airflow_provider_mparticle.tasks.failures import fail_without_retry
 from airflow_provider_mparticle.tasks.task_context import clears, window_end
 from airflow_provider_mparticle.tasks.waiting import WaitingTask
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_mparticle.tasks.declared import TriggerOperator
 
 # Under this key the task state store keeps what a task has noted about its run (Airflow 3.3 and later).
-INTENT_KEY = "mparticle_pipeline_run"
+START_RECORD_KEY = "mparticle_pipeline_run"
 
 
 class TriggerTask(WaitingTask):
@@ -45,31 +45,31 @@ class TriggerTask(WaitingTask):
     def __init__(self, operator: TriggerOperator, context: Context) -> None:
         super().__init__(operator)
         self.context = context
-        self._run_lengths_s: list[float] | None = None
+        self._run_durations_s: list[float] | None = None
 
     def execute(self) -> dict[str, Any]:
         """Start a run or find the one that is ours, then wait for it."""
-        with failing_by_cause():
+        with fail_without_retry():
             self._check()
             return self._start_and_wait(waiting_since=time.time())
 
     def execute_after_other_run(self, event: Any, waiting_since: float | None) -> dict[str, Any]:
         """Resume when somebody else's run has ended, however it did: start ours now."""
-        with failing_by_cause():
+        with fail_without_retry():
             _still_in_time(Outcome.from_event(event))
             # Airflow's dag.test() drops what was handed to defer().
             return self._start_and_wait(waiting_since=waiting_since or time.time())
 
     def execute_complete(self, event: Any) -> dict[str, Any]:
         """Resume when the run has ended, or the deadline has come."""
-        with failing_by_cause():
+        with fail_without_retry():
             return self._conclude(Outcome.from_event(event))
 
     def _check(self) -> None:
         _one_of("if_running", self.operator.if_running, self.operator.if_running_choices)
         _positive("poll_interval", self.operator.poll_interval)
         _positive("timeout", self.operator.timeout)
-        if not self._gates.are_open and not self.operator.wait_for_completion:
+        if not self._gates.accept_everything and not self.operator.wait_for_completion:
             raise ConfigError(
                 "min_records, max_failed_ratio and on_empty look at a run that has ended, so they need "
                 "wait_for_completion=True. Nothing was sent to mParticle."
@@ -77,13 +77,13 @@ class TriggerTask(WaitingTask):
 
     def _start_and_wait(self, waiting_since: float) -> dict[str, Any]:
         pipeline_id = self.operator.pipeline_id
-        while (started := self._start()).move is Move.WAIT:
+        while (started := self._start()).decision is Decision.WAIT:
             self._wait_for_other_run(started.pipeline_run_id, waiting_since)
-        if started.move is Move.COVERED and started.run:
+        if started.decision is Decision.COVERED and started.run:
             self.log.info("Run %s has read all that is asked for, so nothing is started.", started.pipeline_run_id)
             self.context["ti"].xcom_push(key="pipeline_run_id", value=started.pipeline_run_id)
             return started.run.as_dict()
-        if started.move is Move.SKIP:
+        if started.decision is Decision.SKIP:
             raise AirflowSkipException(
                 f"Pipeline {pipeline_id!r} has run {started.pipeline_run_id} in progress, and if_running='skip'."
             )
@@ -93,20 +93,20 @@ class TriggerTask(WaitingTask):
         if not self.operator.wait_for_completion:
             self._keep_finished()
             return PipelineRun(pipeline_id, started.pipeline_run_id).as_dict()
-        deadline = self._deadline(min(started.intent.waiting_since or waiting_since, waiting_since))
-        return self._conclude(self._wait(self._watch(started.pipeline_run_id, deadline), "execute_complete"))
+        deadline = self._deadline(min(started.record.waiting_since or waiting_since, waiting_since))
+        return self._conclude(self._wait(self._monitor(started.pipeline_run_id, deadline), "execute_complete"))
 
-    def _start(self) -> Started:
+    def _start(self) -> StartResult:
         start = self._new_start()
         started = drive(start.steps(), self._carry_out, time.sleep)
-        self._run_lengths_s = start.run_lengths_s
+        self._run_durations_s = start.run_durations_s
         return started
 
     def _carry_out(self, step: Any) -> Any:
-        return self._keep(step) if isinstance(step, Note) else self._hook.send(step)
+        return self._keep(step) if isinstance(step, SaveRecord) else self._hook.send(step)
 
-    def _new_start(self) -> Start:
-        return Start(
+    def _new_start(self) -> RunStarter:
+        return RunStarter(
             self.operator.pipeline_id,
             self.operator.if_running,
             max_tries=self.context["ti"].max_tries,
@@ -115,18 +115,20 @@ class TriggerTask(WaitingTask):
             kept=self._kept(),
             retry_since=self._retry_since(),
             covers=self._covers(),
-            suffices=lambda run: self._gates.admit(run.as_dict()),
+            accept=lambda run: self._gates.passes(run.as_dict()),
         )
 
     def _wait_for_other_run(self, pipeline_run_id: RunId, waiting_since: float) -> None:
         self.log.info(
             "Pipeline %r has run %s in progress; waiting for its end.", self.operator.pipeline_id, pipeline_run_id
         )
-        watch = self._watch(pipeline_run_id, self._deadline(waiting_since))
-        _still_in_time(self._wait(watch, "execute_after_other_run", waiting_since=waiting_since))
+        monitor = self._monitor(pipeline_run_id, self._deadline(waiting_since))
+        _still_in_time(self._wait(monitor, "execute_after_other_run", waiting_since=waiting_since))
 
-    def _watch(self, pipeline_run_id: RunId, deadline: float) -> Watch:
-        return Watch(Finder(self.operator.pipeline_id, pipeline_run_id), deadline, time.time(), self._run_lengths_s)
+    def _monitor(self, pipeline_run_id: RunId, deadline: float) -> RunMonitor:
+        return RunMonitor(
+            RunLookup(self.operator.pipeline_id, pipeline_run_id), deadline, time.time(), self._run_durations_s
+        )
 
     def _covers(self) -> datetime | None:
         skip_if_covered = self.operator.skip_if_covered
@@ -141,7 +143,7 @@ class TriggerTask(WaitingTask):
 
     # What earlier tries noted, where Airflow has a task state store (3.3 and later)
 
-    def _kept(self) -> Intent | None:
+    def _kept(self) -> StartRecord | None:
         """Return what an earlier try has noted, if that counts for this one."""
         noted = self._noted()
         counts = noted and noted.counts_for(
@@ -149,27 +151,27 @@ class TriggerTask(WaitingTask):
         )
         return noted if counts else None
 
-    def _noted(self) -> Intent | None:
+    def _noted(self) -> StartRecord | None:
         store = self.context.get("task_state_store")
-        stored: Any = store.get(INTENT_KEY) if store is not None else None
-        return Intent.from_json(stored) if stored else None
+        stored: Any = store.get(START_RECORD_KEY) if store is not None else None
+        return StartRecord.from_json(stored) if stored else None
 
     def _identity(self) -> str | None:
         """Return what tells one run from another of the same pipeline, for a task that asks for one of many."""
         return None
 
-    def _keep(self, note: Note) -> None:
+    def _keep(self, note: SaveRecord) -> None:
         if (store := self.context.get("task_state_store")) is None:
             return
-        if note.intent:
-            store.set(INTENT_KEY, note.intent.as_json())
+        if note.record:
+            store.set(START_RECORD_KEY, note.record.as_json())
         else:
-            store.delete(INTENT_KEY)
+            store.delete(START_RECORD_KEY)
 
     def _keep_finished(self) -> None:
         """Keep the note, marked: the worker may die before Airflow hears of the end, and the task run again."""
-        if intent := self._kept():
-            self._keep(Note(replace(intent, clear_number=clears(self.context), is_finished=True)))
+        if record := self._kept():
+            self._keep(SaveRecord(replace(record, clear_number=clears(self.context), is_finished=True)))
 
     def _retry_since(self) -> datetime | None:
         """Return, where there is no store, the instant since which a manual run may be an earlier try's."""

@@ -10,7 +10,7 @@ from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.quality_gates import Gates
 from airflow_provider_mparticle.runs.steps import drive
-from airflow_provider_mparticle.runs.wait import Watch, backstop, wait
+from airflow_provider_mparticle.runs.wait import RunMonitor, backstop, wait
 from airflow_provider_mparticle.tasks.failures import pass_gates
 
 if TYPE_CHECKING:
@@ -37,24 +37,24 @@ class WaitingTask:
     def _send_once(self, call: Any) -> Any:
         return self._hook.send(call, retry=False)
 
-    def _wait(self, watch: Watch, method_name: str, **kwargs: Any) -> Outcome:
+    def _wait(self, monitor: RunMonitor, method_name: str, **kwargs: Any) -> Outcome:
         operator = self.operator
         if not operator.deferrable:
-            steps = wait(watch, poll_interval_s=operator.poll_interval, clock=time.time)
+            steps = wait(monitor, poll_interval_s=operator.poll_interval, clock=time.time)
             return drive(steps, self._send_once, time.sleep)
         # A task that defers and is resumed at once can be failed by the scheduler, so look once before.
-        outcome, asked_pause_s = drive(watch.look(time.time), self._send_once, time.sleep)
+        outcome, retry_after_s = drive(monitor.poll(time.time), self._send_once, time.sleep)
         if outcome:
             return outcome
         from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
 
         operator.defer(
-            trigger=MParticlePipelineRunTrigger.after_look(
-                operator.mparticle_conn_id, watch, operator.poll_interval, asked_pause_s
+            trigger=MParticlePipelineRunTrigger.after_poll(
+                operator.mparticle_conn_id, monitor, operator.poll_interval, retry_after_s
             ),
             method_name=method_name,
             kwargs=kwargs,
-            timeout=backstop(watch.deadline, time.time()),
+            timeout=backstop(monitor.deadline, time.time()),
         )
 
     def _conclude(self, outcome: Outcome) -> dict[str, Any]:

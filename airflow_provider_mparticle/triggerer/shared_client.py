@@ -22,7 +22,7 @@ from airflow_provider_mparticle.client.endpoints import Call
 from airflow_provider_mparticle.client.errors import AuthenticationError, ConfigError, NoAnswerError
 from airflow_provider_mparticle.client.single_flight import SingleFlight
 from airflow_provider_mparticle.connection.reader import api_config
-from airflow_provider_mparticle.runs.poll_timing import RunLengths
+from airflow_provider_mparticle.runs.poll_timing import RunDurations
 from airflow_provider_mparticle.triggerer.shared_polling import Polling
 
 # A look-up imports this on its way; this module is imported in a thread, where that keeps no event loop waiting.
@@ -40,10 +40,10 @@ class SharedClient:
     :param lengths: How long the last runs of each pipeline took, as far as it is known.
     """
 
-    def __init__(self, mparticle_conn_id: str, lengths: dict[str, RunLengths]) -> None:
+    def __init__(self, mparticle_conn_id: str, durations: dict[str, RunDurations]) -> None:
         self.mparticle_conn_id = mparticle_conn_id
         self.users = 0
-        self.polling = Polling(partial(self.send, retry=False), self._stretch, lengths)
+        self.polling = Polling(partial(self.send, retry=False), self._slowdown, durations)
         self._opening = SingleFlight()
         self._client: AsyncClient | None = None
 
@@ -68,8 +68,8 @@ class SharedClient:
         if self._client:
             await self._client.close()
 
-    def _stretch(self) -> float:
-        return self._client.pace.stretch if self._client else 1.0
+    def _slowdown(self) -> float:
+        return self._client.rate_limit.slowdown if self._client else 1.0
 
     async def _open(self) -> AsyncClient:
         try:
@@ -91,7 +91,7 @@ async def _mask(token: str) -> None:
 
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SharedClient]] = WeakKeyDictionary()
-_lengths: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, dict[str, RunLengths]]] = WeakKeyDictionary()
+_durations: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, dict[str, RunDurations]]] = WeakKeyDictionary()
 
 
 @contextlib.asynccontextmanager
@@ -100,8 +100,8 @@ async def shared_client(mparticle_conn_id: str) -> AsyncIterator[SharedClient]:
     loop = asyncio.get_running_loop()
     clients = _clients.setdefault(loop, {})
     if (client := clients.get(mparticle_conn_id)) is None:
-        lengths = _lengths.setdefault(loop, {}).setdefault(mparticle_conn_id, {})
-        client = clients[mparticle_conn_id] = SharedClient(mparticle_conn_id, lengths)
+        durations = _durations.setdefault(loop, {}).setdefault(mparticle_conn_id, {})
+        client = clients[mparticle_conn_id] = SharedClient(mparticle_conn_id, durations)
     client.users += 1
     try:
         yield client

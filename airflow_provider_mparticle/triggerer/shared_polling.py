@@ -18,8 +18,8 @@ from airflow_provider_mparticle.client.errors import MParticleError
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.client.single_flight import SingleFlight
-from airflow_provider_mparticle.runs.poll_timing import RunLengths
-from airflow_provider_mparticle.runs.steps import Learn, Look, Looker, Pause, Step, Steps, adrive
+from airflow_provider_mparticle.runs.poll_timing import RunDurations
+from airflow_provider_mparticle.runs.steps import FetchDurations, Pause, Poll, RunSource, Step, Steps, adrive
 
 Send = Callable[[Call[Any]], Awaitable[Any]]
 
@@ -33,68 +33,68 @@ class Polling:
     :param lengths: How long the last runs of each pipeline took, as far as it is known; it is added to.
     """
 
-    def __init__(self, send: Send, stretch: Callable[[], float], lengths: dict[str, RunLengths]) -> None:
+    def __init__(self, send: Send, slowdown: Callable[[], float], durations: dict[str, RunDurations]) -> None:
         self.send = send
-        self.stretch = stretch
-        self._lengths = lengths
+        self.slowdown = slowdown
+        self._durations = durations
         self.under_way = SingleFlight()
-        self._views: dict[Hashable, _View] = {}
+        self._groups: dict[Hashable, _PollGroup] = {}
 
     @contextmanager
-    def waiter(self, looker: Looker) -> Iterator[_Waiter]:
+    def waiter(self, source: RunSource) -> Iterator[_Waiter]:
         """Lend somebody who carries out the steps of one wait; *looker* is whom that wait's looks name."""
-        key = looker.view
-        view = self._views.get(key)
-        if view is None:
-            view = self._views[key] = _View(looker, self)
-        view.lookers[id(looker)] = looker
+        key = source.poll_key
+        poll_key = self._groups.get(key)
+        if poll_key is None:
+            poll_key = self._groups[key] = _PollGroup(source, self)
+        poll_key.sources[id(source)] = source
         try:
-            yield _Waiter(view, self)
+            yield _Waiter(poll_key, self)
         finally:
-            del view.lookers[id(looker)]
-            if not view.lookers:
-                del self._views[key]
-                self.under_way.cancel(view)
+            del poll_key.sources[id(source)]
+            if not poll_key.sources:
+                del self._groups[key]
+                self.under_way.cancel(poll_key)
 
-    async def learn(self, pipeline_id: str, ask: Callable[[], Steps[RunLengths]] | None) -> RunLengths:
+    async def fetch_durations(self, pipeline_id: str, ask: Callable[[], Steps[RunDurations]] | None) -> RunDurations:
         """Return how long the last runs of a pipeline took, as far as it is known, or else after asking."""
-        if pipeline_id not in self._lengths and ask:
+        if pipeline_id not in self._durations and ask:
             learned = await self.under_way.do(pipeline_id, lambda: adrive(ask(), self.send))
-            self._lengths.setdefault(pipeline_id, learned)
-        return self._lengths.get(pipeline_id) or RunLengths()
+            self._durations.setdefault(pipeline_id, learned)
+        return self._durations.get(pipeline_id) or RunDurations()
 
     def note(self, pipeline_id: str, run: PipelineRun, ended_now: bool) -> None:
         """Remember how long a run took, if it has ended well."""
         if run.progress is Progress.SUCCEEDED:
-            self._lengths.setdefault(pipeline_id, RunLengths()).note(run, time.time() if ended_now else None)
+            self._durations.setdefault(pipeline_id, RunDurations()).note(run, time.time() if ended_now else None)
 
 
-class _View:
+class _PollGroup:
     """What several waits look at."""
 
-    def __init__(self, looker: Looker, polling: Polling) -> None:
-        self.lookers: dict[int, Looker] = {}
-        self.looks = 0
-        self._looker = looker
+    def __init__(self, source: RunSource, polling: Polling) -> None:
+        self.sources: dict[int, RunSource] = {}
+        self.polls = 0
+        self._looker = source
         self._polling = polling
         self._seen: Any = None
         self._error: MParticleError | None = None
         self._is_under_way = False
         self._pausing: set[asyncio.Future[None]] = set()
 
-    async def look(self, looks_seen: int) -> Any:
+    async def poll(self, polls_seen: int) -> Any:
         """Return what has been seen since then, by whomever; if nothing has, look."""
-        if self.looks == looks_seen:
+        if self.polls == polls_seen:
             # A task of its own for each look, which others can join, is a cost that one alone need not bear.
-            alone = len(self.lookers) == 1
-            await (self._look() if alone else self._polling.under_way.do(self, self._look))
+            alone = len(self.sources) == 1
+            await (self._poll() if alone else self._polling.under_way.do(self, self._poll))
         if self._error:
             raise self._error.with_traceback(None)  # each time it is raised it would grow otherwise
         return self._seen
 
-    async def pause(self, seconds: float, looks_seen: int) -> None:
+    async def pause(self, seconds: float, polls_seen: int) -> None:
         """Wait for so long, or until there is news."""
-        if self.looks != looks_seen:
+        if self.polls != polls_seen:
             return
         loop = asyncio.get_running_loop()
         awake: asyncio.Future[None] = loop.create_future()
@@ -106,14 +106,14 @@ class _View:
             timer.cancel()
             self._pausing.discard(awake)
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         try:
-            steps = self._looker.look([*self.lookers.values()])
+            steps = self._looker.poll([*self.sources.values()])
             self._seen, self._error = await adrive(steps, self._polling.send), None
-            self._note(self._looker.pick(self._seen))
+            self._note(self._looker.select(self._seen))
         except MParticleError as error:
             self._error = error
-        self.looks += 1
+        self.polls += 1
         for pausing in self._pausing:
             _wake(pausing)
 
@@ -131,22 +131,22 @@ def _wake(pausing: asyncio.Future[None]) -> None:
 class _Waiter:
     """Carries out the steps of one wait."""
 
-    def __init__(self, view: _View, polling: Polling) -> None:
-        self._view = view
+    def __init__(self, poll_key: _PollGroup, polling: Polling) -> None:
+        self._group = poll_key
         self._polling = polling
-        self._looks_seen = view.looks
+        self._polls_seen = poll_key.polls
 
     async def __call__(self, step: Step) -> Any:
         match step:
-            case Look():
+            case Poll():
                 try:
-                    return await self._view.look(self._looks_seen)
+                    return await self._group.poll(self._polls_seen)
                 finally:
-                    self._looks_seen = self._view.looks
+                    self._polls_seen = self._group.polls
             case Pause():
-                seconds = min(step.seconds * self._polling.stretch(), step.at_most)
-                return await self._view.pause(seconds, self._looks_seen)
-            case Learn():
-                return await self._polling.learn(step.pipeline_id, step.ask)
+                seconds = min(step.seconds * self._polling.slowdown(), step.at_most)
+                return await self._group.pause(seconds, self._polls_seen)
+            case FetchDurations():
+                return await self._polling.fetch_durations(step.pipeline_id, step.ask)
             case _:
                 return await self._polling.send(step)

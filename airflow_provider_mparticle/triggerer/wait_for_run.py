@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from airflow_provider_mparticle.client.models import RunId
-from airflow_provider_mparticle.runs.coverage import CoverageFinder
+from airflow_provider_mparticle.runs.coverage import CoverageLookup
 from airflow_provider_mparticle.runs.outcome import Outcome
-from airflow_provider_mparticle.runs.run_lookup import Finder
+from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.steps import adrive
-from airflow_provider_mparticle.runs.wait import Watch, wait
+from airflow_provider_mparticle.runs.wait import RunMonitor, wait
 from airflow_provider_mparticle.triggerer.shared_client import shared_client
 
 
@@ -21,19 +21,19 @@ async def wait_for_run(
     pipeline_run_id: RunId | None,
     poll_interval: float,
     deadline: float,
-    asked_pause_s: float,
+    retry_after_s: float,
     covers: float | None,
     began: float | None,
-    run_lengths: Sequence[float] | None,
+    run_durations: Sequence[float] | None,
 ) -> Outcome:
     """Wait for what a trigger of these arguments waits for. The worker has just looked, so a pause comes first."""
-    finder = (
-        Finder(pipeline_id, pipeline_run_id)
+    lookup = (
+        RunLookup(pipeline_id, pipeline_run_id)
         if covers is None
-        else CoverageFinder(pipeline_id, datetime.fromtimestamp(covers, UTC))
+        else CoverageLookup(pipeline_id, datetime.fromtimestamp(covers, UTC))
     )
-    watch = Watch(finder, deadline, time.time() if began is None else began, run_lengths, looks=1)
-    steps = wait(watch, poll_interval_s=poll_interval, clock=time.time, asked_pause_s=asked_pause_s)
+    monitor = RunMonitor(lookup, deadline, time.time() if began is None else began, run_durations, polls=1)
+    steps = wait(monitor, poll_interval_s=poll_interval, clock=time.time, retry_after_s=retry_after_s)
     async with shared_client(mparticle_conn_id) as client:
-        with client.polling.waiter(finder) as carry_out:
+        with client.polling.waiter(lookup) as carry_out:
             return await adrive(steps, carry_out)

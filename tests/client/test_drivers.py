@@ -282,7 +282,7 @@ def test_a_trigger_that_may_have_arrived_is_not_repeated(
     with pytest.raises(errors.MParticleError) as caught:
         send(TRIGGER)
 
-    assert caught.value.may_have_acted
+    assert caught.value.may_have_executed
     assert (1, starts) == (simulator.count("POST", "/trigger"), simulator.starts("orders"))
 
 
@@ -294,7 +294,7 @@ def test_a_trigger_that_takes_too_long_is_not_repeated(send: Send, simulator: Si
     with pytest.raises(errors.NoAnswerError) as caught:
         send(TRIGGER, hurried)
 
-    assert caught.value.may_have_acted
+    assert caught.value.may_have_executed
     assert (1, 1) == (simulator.count("POST", "/trigger"), simulator.starts("orders"))
 
 
@@ -365,7 +365,7 @@ def test_a_refused_connection_never_left(send: Send, simulator: Simulator, confi
     with pytest.raises(errors.NoAnswerError, match=r"No answer from POST http://127\.0\.0\.1") as caught:
         send(TRIGGER, config, retry=False)
 
-    assert not caught.value.may_have_acted
+    assert not caught.value.may_have_executed
 
 
 @pytest.mark.parametrize("fault", [Fault(path=LOGIN, status=503), Fault(path=LOGIN, lose="after")])
@@ -481,7 +481,7 @@ def test_the_proxy_of_the_environment_is_used(
     with pytest.raises(errors.NoAnswerError) as caught:
         send(TRIGGER, dataclasses.replace(config, base_url=simulator.url.replace("http", scheme, 1)), retry=False)
 
-    assert (False, 0) == (caught.value.may_have_acted, simulator.count("POST", "/trigger"))
+    assert (False, 0) == (caught.value.may_have_executed, simulator.count("POST", "/trigger"))
 
 
 @pytest.mark.usefixtures("without_proxies")
@@ -549,7 +549,7 @@ def test_a_certificate_that_nobody_trusts_ends_it_before_the_request(
     with pytest.raises(errors.NoAnswerError, match=r"(?i)certificate") as caught:
         send(TRIGGER, dataclasses.replace(config, base_url=url), retry=False)
 
-    assert (False, []) == (caught.value.may_have_acted, read)
+    assert (False, []) == (caught.value.may_have_executed, read)
 
 
 @pytest.mark.parametrize("send", ["sync"], indirect=True)  # aiohttp has an error of its own for broken handshakes
@@ -568,7 +568,7 @@ def test_an_encrypted_answer_that_breaks_may_have_acted(
     with pytest.raises(errors.NoAnswerError, match="SSL") as caught:
         send(TRIGGER, dataclasses.replace(config, base_url=url), retry=False)
 
-    assert caught.value.may_have_acted
+    assert caught.value.may_have_executed
     assert read[0].startswith(b"POST /platform/v2/workspaces/1234/inputs/data-pipelines/orders/trigger")
 
 

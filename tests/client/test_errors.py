@@ -90,6 +90,6 @@ def test_bad_input_is_a_value_error() -> None:
 
 def test_only_what_time_may_cure_is_passing() -> None:
     """Retrying anything else wastes a worker and hides the cause."""
-    passing = {kind.__name__ for kind in LEAVES if kind.is_passing}
+    transient = {kind.__name__ for kind in LEAVES if kind.is_transient}
 
-    assert {"NoAnswerError", "UnreadableAnswerError", "RateLimitedError", "ServerError"} == passing
+    assert {"NoAnswerError", "UnreadableAnswerError", "RateLimitedError", "ServerError"} == transient

@@ -297,7 +297,7 @@ def test_a_rate_limit_carries_how_long_to_wait(value: str, expected: float | Non
     error = refused(TRIGGER, said(429, **{"retry-after": value}))
 
     assert expected == error.retry_after_s
-    assert not error.may_have_acted
+    assert not error.may_have_executed
 
 
 @pytest.mark.parametrize("status", [400, 409, 422])
@@ -314,7 +314,7 @@ def test_the_busy_sentence_is_a_busy_pipeline(status: int, body: Any) -> None:
     error = refused(TRIGGER, said(status, body))
 
     assert errors.PipelineBusyError is type(error)
-    assert (status, "orders", False) == (error.status, error.pipeline_id, error.may_have_acted)
+    assert (status, "orders", False) == (error.status, error.pipeline_id, error.may_have_executed)
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
@@ -328,7 +328,7 @@ def test_the_busy_sentence_elsewhere_is_what_its_status_says(status: int) -> Non
 @pytest.mark.parametrize(("status", "acted"), [(500, True), (502, True), (504, True), (400, False), (429, False)])
 def test_only_a_broken_server_may_have_acted(status: int, acted: bool) -> None:
     """A trigger is repeated only where it certainly started nothing."""
-    assert acted is refused(TRIGGER, said(status)).may_have_acted
+    assert acted is refused(TRIGGER, said(status)).may_have_executed
 
 
 # Reading what an answer says
@@ -371,7 +371,7 @@ def test_a_good_status_with_a_strange_body_is_unreadable(body: bytes) -> None:
     error = refused(TRIGGER, said(200, body))
 
     assert errors.UnreadableAnswerError is type(error)
-    assert (200, True, "orders") == (error.status, error.may_have_acted, error.pipeline_id)
+    assert (200, True, "orders") == (error.status, error.may_have_executed, error.pipeline_id)
 
 
 LISTS = [

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_mparticle.client.models import Pipeline, PipelineRun, count, instant, words
+from airflow_provider_mparticle.client.models import Pipeline, PipelineRun, error_messages, parse_count, parse_timestamp
 from airflow_provider_mparticle.client.run_states import Progress
 
 # Warehouse Sync API overview, July 2025; names assumed.
@@ -139,8 +139,8 @@ def test_reading_a_run_never_raises(answer: dict[str, Any]) -> None:
 )
 def test_an_instant_is_read_leniently_and_is_utc(text: str, expected: datetime) -> None:
     """They come with and without zone, with none to three digits of a second."""
-    assert expected == instant(text)
-    assert UTC == instant(text).tzinfo  # type: ignore[union-attr]
+    assert expected == parse_timestamp(text)
+    assert UTC == parse_timestamp(text).tzinfo  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_an_instant_is_read_leniently_and_is_utc(text: str, expected: datetime) 
 )
 def test_an_instant_that_nobody_can_read_is_none(value: object) -> None:
     """An instant is shown, never decided on, so it is not worth an error."""
-    assert instant(value) is None
+    assert parse_timestamp(value) is None
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_an_instant_that_nobody_can_read_is_none(value: object) -> None:
 )
 def test_a_number_of_records_is_a_number_or_none(value: object, expected: int | None) -> None:
     """Nothing was ingested and nobody knows are two different reports."""
-    assert expected == count(value)
+    assert expected == parse_count(value)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_number_of_records_is_a_number_or_none(value: object, expected: int | 
 )
 def test_words_are_found_in_any_shape_of_errors(errors: object, expected: tuple[str, ...]) -> None:
     """Each family of paths, and each version, wraps its sentences in another way."""
-    assert expected == words(errors)
+    assert expected == error_messages(errors)
 
 
 def test_a_pipeline_keeps_the_names_of_the_wire() -> None:

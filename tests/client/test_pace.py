@@ -11,7 +11,7 @@ from airflow_provider_mparticle.client.aio import AsyncClient
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.errors import RateLimitedError
 from airflow_provider_mparticle.client.exchange import HttpResponse
-from airflow_provider_mparticle.client.rate_limit import LONGEST_STRETCH, Pace
+from airflow_provider_mparticle.client.rate_limit import MAX_SLOWDOWN, RateLimit
 from airflow_provider_mparticle.client.resource_kinds import PIPELINE
 from airflow_provider_mparticle.simulator import Fault, Simulator
 
@@ -19,11 +19,11 @@ USED = "x-mp-rate-limit-percentage-used"
 GET = endpoints.get_resource(PIPELINE, "orders")
 
 
-def pace_after(*responses: HttpResponse) -> Pace:
-    pace = Pace()
+def rate_limit_after(*responses: HttpResponse) -> RateLimit:
+    rate_limit = RateLimit()
     for response in responses:
-        pace.note(response)
-    return pace
+        rate_limit.observe(response)
+    return rate_limit
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ def pace_after(*responses: HttpResponse) -> Pace:
         pytest.param("0", 1.0, id="nothing used"),
         pytest.param("50", 1.0, id="half"),
         pytest.param("75", 2.5, id="three quarters"),
-        pytest.param("100", LONGEST_STRETCH, id="all"),
-        pytest.param("250", LONGEST_STRETCH, id="more than all"),
+        pytest.param("100", MAX_SLOWDOWN, id="all"),
+        pytest.param("250", MAX_SLOWDOWN, id="more than all"),
         pytest.param('"75"', 2.5, id="in quotation marks"),
         pytest.param("75%", 2.5, id="with its sign"),
         pytest.param("75.0", 2.5, id="a fraction"),
@@ -41,48 +41,48 @@ def pace_after(*responses: HttpResponse) -> Pace:
         pytest.param("-3", 1.0, id="negative"),
     ],
 )
-def test_pauses_grow_with_the_used_share_of_the_limit(told: str, stretch: float) -> None:
+def test_pauses_grow_with_the_used_share_of_the_limit(told: str, slowdown: float) -> None:
     """Who waits for many runs leaves something of the limit to others."""
-    assert pytest.approx(stretch) == pace_after(HttpResponse(200, {USED: told})).stretch
+    assert pytest.approx(slowdown) == rate_limit_after(HttpResponse(200, {USED: told})).slowdown
 
 
 def test_a_refusal_counts_as_the_whole_limit() -> None:
     """mParticle need not say how much is used."""
-    assert pytest.approx(LONGEST_STRETCH) == pace_after(HttpResponse(429)).stretch
+    assert pytest.approx(MAX_SLOWDOWN) == rate_limit_after(HttpResponse(429)).slowdown
 
 
 def test_answers_that_say_nothing_lead_back_to_the_usual_pace() -> None:
     """Slowly, or the next answer would be a refusal again."""
-    stretches = [pace_after(HttpResponse(429), *[HttpResponse(200)] * n).stretch for n in range(12)]
+    slowdowns = [rate_limit_after(HttpResponse(429), *[HttpResponse(200)] * n).slowdown for n in range(12)]
 
-    assert stretches == sorted(stretches, reverse=True)
-    assert 1.0 < stretches[9]
-    assert 1.0 == stretches[10]
+    assert slowdowns == sorted(slowdowns, reverse=True)
+    assert 1.0 < slowdowns[9]
+    assert 1.0 == slowdowns[10]
 
 
 def test_a_refusal_counts_for_as_long_as_it_asks() -> None:
     """And says how much of that is left."""
     now = [100.0]
-    pace = Pace(clock=lambda: now[0])
-    pace.keep(RateLimitedError("Too many", status=429, reasons=("Slow down",), retry_after_s=30.0))
+    rate_limit = RateLimit(clock=lambda: now[0])
+    rate_limit.hold_back(RateLimitedError("Too many", status=429, reasons=("Slow down",), retry_after_s=30.0))
 
     now[0] = 110.0
-    refusal = pace.refusal
+    refusal = rate_limit.refusal
     now[0] = 130.0
 
     assert refusal is not None
     assert (20.0, 429, ("Slow down",)) == (refusal.retry_after_s, refusal.status, refusal.reasons)
     assert "Too many" in str(refusal)
-    assert pace.refusal is None
+    assert rate_limit.refusal is None
 
 
 def test_a_refusal_that_asks_for_nothing_is_not_kept() -> None:
     """``Retry-After`` may be absent."""
-    pace = Pace()
+    rate_limit = RateLimit()
 
-    pace.keep(RateLimitedError("Too many", status=429))
+    rate_limit.hold_back(RateLimitedError("Too many", status=429))
 
-    assert pace.refusal is None
+    assert rate_limit.refusal is None
 
 
 def test_a_refusal_keeps_all_calls_of_a_client_back(simulator: Simulator, config: ApiConfig) -> None:
@@ -118,7 +118,7 @@ def test_what_an_answer_says_of_the_limit_reaches_the_pace(simulator: Simulator,
         client = AsyncClient(config)
         try:
             await client.send(GET)
-            return client.pace.stretch
+            return client.rate_limit.slowdown
         finally:
             await client.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES, filled, route_table
+from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES, fill_path, route_table
 
 
 def test_without_overrides_the_defaults_stand() -> None:
@@ -90,11 +90,11 @@ def test_a_placeholder_may_occur_twice_and_in_any_order() -> None:
 )
 def test_an_odd_id_stays_one_segment_of_the_path(value: object, quoted: str) -> None:
     """An id comes from a template and could otherwise reach another resource."""
-    assert f"/pipelines/{quoted}/trigger" == filled("/pipelines/{pipeline_id}/trigger", {"pipeline_id": value})
+    assert f"/pipelines/{quoted}/trigger" == fill_path("/pipelines/{pipeline_id}/trigger", {"pipeline_id": value})
 
 
 @pytest.mark.parametrize("value", ["", " ", ".", ".."])
 def test_an_id_that_would_name_another_path_is_refused(value: str) -> None:
     """A template that renders to nothing must not turn "delete this pipeline" into a call on all of them."""
     with pytest.raises(ConfigError, match=r"^pipeline_id must not be '"):
-        filled("/pipelines/{pipeline_id}", {"pipeline_id": value})
+        fill_path("/pipelines/{pipeline_id}", {"pipeline_id": value})

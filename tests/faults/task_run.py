@@ -25,7 +25,7 @@ from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
 from airflow_provider_mparticle.simulator import Simulator
-from airflow_provider_mparticle.tasks.trigger import INTENT_KEY
+from airflow_provider_mparticle.tasks.trigger import START_RECORD_KEY
 
 # Parts of the simulator's paths. Only looks at one run go to the first: waiting uses it, starting does not.
 POLL = "/status/runs/"
@@ -186,7 +186,7 @@ class TaskRun:
     def kept(self) -> Any:
         """What the store keeps of the run."""
         assert self.store
-        return self.store.get(INTENT_KEY)
+        return self.store.get(START_RECORD_KEY)
 
     # What Airflow does
 

@@ -32,5 +32,5 @@ def test_a_task_hands_over_how_long_the_last_runs_took(simulator):
     task.run()
 
     trigger = task.deferrals[0].trigger
-    assert [40.0, 50.0] == sorted(trigger.run_lengths)
+    assert [40.0, 50.0] == sorted(trigger.run_durations)
     assert abs(trigger.began - datetime.now(UTC).timestamp()) < 10

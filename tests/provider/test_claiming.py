@@ -11,18 +11,18 @@ from airflow_provider_mparticle.client.errors import DataModelChangedError, Data
 from airflow_provider_mparticle.client.models import DataModel, Pipeline, PipelineRun
 from airflow_provider_mparticle.runs.steps import drive
 from airflow_provider_mparticle.slices.data_model_lock import (
-    Claim,
-    Holder,
+    DataModelLock,
     IsActive,
-    holder_of,
+    LockOwner,
     is_as_written,
     marked,
+    owner_of,
     unfit,
 )
 from airflow_provider_mparticle.slices.slice import Slice
 
 JANUARY = Slice(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
-US = Holder("history", "sync", "scheduled__2026-01-01T00:00:00+00:00", 3)
+US = LockOwner("history", "sync", "scheduled__2026-01-01T00:00:00+00:00", 3)
 OTHER = replace(US, map_index=4)
 QUERY = "SELECT id FROM shop.public.orders"
 PIPELINE = Pipeline("orders", data_model_id="orders-model", sync_mode={"type": "full"}, schedule={"type": "on_demand"})
@@ -37,7 +37,7 @@ class MParticle:
 
     def __call__(self, step):
         if isinstance(step, IsActive):
-            return step.holder in self.active
+            return step.owner in self.active
         self.sent.append(step.method)
         if step.method == "PUT":
             self.sql = step.json["config"]["sql_query"]
@@ -49,8 +49,8 @@ class MParticle:
         )
 
 
-def claim():
-    return Claim("orders", "orders-model", QUERY, US, JANUARY)
+def lock():
+    return DataModelLock("orders", "orders-model", QUERY, US, JANUARY)
 
 
 def carry_out(steps, mparticle):
@@ -59,15 +59,15 @@ def carry_out(steps, mparticle):
 
 @pytest.mark.parametrize(
     "holder",
-    [US, Holder("a b", "tâche", "manual */ DROP", -1), Holder("d", "t", "~2 %41 'q' \" : & = + ;", 0)],
+    [US, LockOwner("a b", "tâche", "manual */ DROP", -1), LockOwner("d", "t", "~2 %41 'q' \" : & = + ;", 0)],
     ids=["usual", "not ASCII", "hostile"],
 )
-def test_a_mark_tells_who_wrote_the_sql_whatever_their_ids_are(holder):
+def test_a_mark_tells_who_wrote_the_sql_whatever_their_ids_are(owner):
     """A run id is free text: nothing in it may end the comment or mean something to a driver."""
-    sql = marked(QUERY, holder, JANUARY)
+    sql = marked(QUERY, owner, JANUARY)
 
     mark = sql.removeprefix(QUERY)
-    assert holder == holder_of(sql)
+    assert owner == owner_of(sql)
     assert mark.count("*/") == mark.count("/*") == 1
     assert not set("%:'\";+") & set(mark.replace("slice: ", ""))
 
@@ -83,25 +83,25 @@ def test_a_semicolon_at_the_end_goes():
 )
 def test_sql_of_somebody_else_has_no_holder(sql):
     """It may be replaced: nobody waits for it."""
-    assert holder_of(sql) is None
+    assert owner_of(sql) is None
 
 
 def test_sql_that_differs_is_written_once_and_then_left():
     """A retry of the same task finds its own."""
     mparticle = MParticle("SELECT 1")
 
-    carry_out(claim().take(), mparticle)
-    carry_out(claim().take(), mparticle)
+    carry_out(lock().acquire(), mparticle)
+    carry_out(lock().acquire(), mparticle)
 
-    assert claim().sql == mparticle.sql
+    assert lock().sql == mparticle.sql
     assert 1 == mparticle.sent.count("PUT")
 
 
 def test_white_space_is_no_difference():
     """How mParticle keeps it is not documented."""
-    mparticle = MParticle("  " + claim().sql.replace("\n", "\r\n  ") + "\n")
+    mparticle = MParticle("  " + lock().sql.replace("\n", "\r\n  ") + "\n")
 
-    carry_out(claim().take(), mparticle)
+    carry_out(lock().acquire(), mparticle)
 
     assert 0 == mparticle.sent.count("PUT")
 
@@ -111,7 +111,7 @@ def test_the_sql_of_a_task_that_is_not_over_is_not_replaced():
     mparticle = MParticle(marked(QUERY, OTHER, JANUARY), active=(OTHER,))
 
     with pytest.raises(DataModelHeldError, match=r"map index 4"):
-        carry_out(claim().take(), mparticle)
+        carry_out(lock().acquire(), mparticle)
 
     assert "PUT" not in mparticle.sent
 
@@ -120,16 +120,16 @@ def test_the_sql_of_a_task_that_is_over_is_replaced():
     """Nobody needs it any more."""
     mparticle = MParticle(marked(QUERY, OTHER, JANUARY))
 
-    carry_out(claim().take(), mparticle)
+    carry_out(lock().acquire(), mparticle)
 
-    assert US == holder_of(mparticle.sql)
+    assert US == owner_of(mparticle.sql)
 
 
 def test_airflow_is_not_asked_about_the_task_itself():
     """It is active, of course."""
-    mparticle = MParticle(claim().sql, active=(US,))
+    mparticle = MParticle(lock().sql, active=(US,))
 
-    carry_out(claim().ask(), mparticle)
+    carry_out(lock().check_available(), mparticle)
 
     assert ["GET", "GET"] == mparticle.sent
 
@@ -137,9 +137,9 @@ def test_airflow_is_not_asked_about_the_task_itself():
 def test_a_check_before_the_start_finds_other_sql():
     """Somebody wrote between our writing and our start."""
     with pytest.raises(DataModelHeldError, match="Nothing was started"):
-        carry_out(claim().check(), MParticle("SELECT 1"))
+        carry_out(lock().verify(), MParticle("SELECT 1"))
 
-    carry_out(claim().check(), MParticle(claim().sql))
+    carry_out(lock().verify(), MParticle(lock().sql))
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_check_after_the_run_names_whoever_wrote_in_between(sql, who):
     run = {"pipeline_run_id": 7, "ended_on": "2026-03-01T12:00:01+00:00"}
 
     with pytest.raises(DataModelChangedError, match=who) as changed:
-        carry_out(claim().check_run(run), MParticle(sql))
+        carry_out(lock().verify_run(run), MParticle(sql))
 
     assert 7 == changed.value.pipeline_run_id
 
@@ -158,12 +158,12 @@ def test_a_check_after_the_run_names_whoever_wrote_in_between(sql, who):
 def test_a_query_that_was_changed_behind_its_mark_is_noticed():
     """A person edits the SQL in mParticle's UI and leaves the comment where it is."""
     run = {"pipeline_run_id": 7, "ended_on": "2026-03-01T12:00:00+00:00"}
-    edited = claim().sql.replace("SELECT id", "SELECT id, email")
+    edited = lock().sql.replace("SELECT id", "SELECT id, email")
 
-    assert is_as_written(claim().sql)
+    assert is_as_written(lock().sql)
     assert not is_as_written(edited)
     with pytest.raises(DataModelChangedError, match="outside of Airflow"):
-        carry_out(claim().check_run(run), MParticle(edited))
+        carry_out(lock().verify_run(run), MParticle(edited))
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_query_that_was_changed_behind_its_mark_is_noticed():
 def test_a_slice_that_took_the_data_model_after_the_run_does_no_harm(sql, ended_on, is_sure):
     """A task whose worker died for good is cleared later; its run had the data model to itself."""
     run = {"pipeline_run_id": 7, "ended_on": ended_on}
-    steps = claim().check_run(run)
+    steps = lock().verify_run(run)
 
     if is_sure:
         carry_out(steps, MParticle(sql))
@@ -193,7 +193,7 @@ def test_a_slice_that_took_the_data_model_after_the_run_does_no_harm(sql, ended_
 )
 def test_a_run_that_began_after_the_sql_was_written_has_read_this_slice(began, reads):
     """The SQL still stands, and mParticle dates both by its own clock, maybe without fractions."""
-    ours = claim()
+    ours = lock()
     carry_out(ours.is_held(), MParticle(ours.sql))
 
     run = PipelineRun("orders", 7, logical_date=datetime.fromisoformat(began).replace(tzinfo=UTC))
@@ -203,7 +203,7 @@ def test_a_run_that_began_after_the_sql_was_written_has_read_this_slice(began, r
 
 def test_nothing_is_known_of_runs_under_other_sql_or_without_a_date():
     """A guess could take somebody else's run for ours."""
-    ours = claim()
+    ours = lock()
     run = PipelineRun("orders", 7, logical_date=datetime(2026, 4, 1, tzinfo=UTC))
 
     for mparticle in (MParticle("SELECT 1"), MParticle(ours.sql, written=None)):
@@ -225,7 +225,7 @@ def test_a_pipeline_that_is_not_fit_for_slices_is_refused(change, what):
     mparticle = MParticle("SELECT 1", pipeline=replace(PIPELINE, **change))
 
     with pytest.raises(InvalidRequestError, match=what):
-        carry_out(claim().take(), mparticle)
+        carry_out(lock().acquire(), mparticle)
 
     assert ["GET"] == mparticle.sent
 
@@ -235,7 +235,7 @@ def test_a_data_model_whose_sql_is_not_shown_is_refused():
     mparticle = MParticle(None)
 
     with pytest.raises(InvalidRequestError, match=r"config\.sql_query"):
-        carry_out(claim().take(), mparticle)
+        carry_out(lock().acquire(), mparticle)
 
     assert "PUT" not in mparticle.sent
 

@@ -16,7 +16,7 @@ from airflow_provider_mparticle.client.errors import NoAnswerError, NotFoundErro
 from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.runs.coverage import LONGEST_INTERVAL, CoverageFinder, covers, find_covering, reaches
+from airflow_provider_mparticle.runs.coverage import LONGEST_INTERVAL, CoverageLookup, covers, find_covering, reaches
 from airflow_provider_mparticle.runs.steps import Steps, drive
 from airflow_provider_mparticle.simulator import Simulator
 
@@ -98,44 +98,44 @@ def page_of(*last: PipelineRun, first_id: int = 1000, size: int = RUNS_PER_PAGE)
     return [*(replace(FAILED, pipeline_run_id=first_id + n) for n in range(size - len(last))), *last]
 
 
-def looked(finder: CoverageFinder) -> Steps[PipelineRun | None]:
+def looked(lookup: CoverageLookup) -> Steps[PipelineRun | None]:
     """Look once, and pick what the finder is for."""
-    return finder.pick((yield from finder.look()))
+    return lookup.select((yield from lookup.poll()))
 
 
-Look = Callable[[], Steps[PipelineRun | None]]
+Poll = Callable[[], Steps[PipelineRun | None]]
 both_ways = pytest.mark.parametrize(
     "look",
-    [lambda: find_covering("orders", AT), lambda: looked(CoverageFinder("orders", AT))],
+    [lambda: find_covering("orders", AT), lambda: looked(CoverageLookup("orders", AT))],
     ids=["find_covering", "finder"],
 )
 
 
 @both_ways
-def test_a_latest_run_that_covers_takes_one_request(look: Look) -> None:
+def test_a_latest_run_that_covers_takes_one_request(poll: Poll) -> None:
     """A catch-up asks this for each of its DAG runs."""
     api = Api(INCREMENTAL)
 
-    assert INCREMENTAL == api.do(look())
+    assert INCREMENTAL == api.do(poll())
     assert ["pipeline_status"] == api.asked
 
 
 @both_ways
-def test_a_pipeline_without_runs_takes_one_request(look: Look) -> None:
+def test_a_pipeline_without_runs_takes_one_request(poll: Poll) -> None:
     """The list could show none either."""
     api = Api(None)
 
-    assert api.do(look()) is None
+    assert api.do(poll()) is None
     assert ["pipeline_status"] == api.asked
 
 
 @pytest.mark.parametrize("latest", [SHORT, FAILED, RUNNING], ids=["short", "failed", "under way"])
 def test_behind_a_latest_run_that_does_not_cover_another_one_may(latest: PipelineRun) -> None:
     """The latest run hides those before it, and a failure undoes nothing that was read before."""
-    for look in (find_covering("orders", AT), looked(CoverageFinder("orders", AT))):
+    for poll in (find_covering("orders", AT), looked(CoverageLookup("orders", AT))):
         api = Api(latest, pages=([latest, INCREMENTAL],))
 
-        assert INCREMENTAL == api.do(look)
+        assert INCREMENTAL == api.do(poll)
         assert ["pipeline_status", "pipeline_runs"] == api.asked
 
 
@@ -169,20 +169,20 @@ def test_pages_end_where_the_runs_end(last: list[PipelineRun]) -> None:
 
 
 @both_ways
-def test_a_server_that_repeats_its_page_for_ever_is_asked_twice(look: Look) -> None:
+def test_a_server_that_repeats_its_page_for_ever_is_asked_twice(poll: Poll) -> None:
     """One that does not know ``currentPage`` must not keep a task for ever."""
     api = Api(SHORT, pages=(page_of(),))
 
-    assert api.do(look()) is None
+    assert api.do(poll()) is None
     assert 2 == api.asked.count("pipeline_runs")
 
 
 @both_ways
-def test_where_runs_cannot_be_listed_the_status_is_all(look: Look) -> None:
+def test_where_runs_cannot_be_listed_the_status_is_all(poll: Poll) -> None:
     """Which run routes v2 has is assumed."""
     api = Api(SHORT, pages=(MISSING,))
 
-    assert api.do(look()) is None
+    assert api.do(poll()) is None
     assert ["pipeline_status", "pipeline_runs"] == api.asked
 
 
@@ -202,11 +202,11 @@ def test_a_pipeline_that_nothing_is_known_of_has_no_run_that_covers() -> None:
 
 @both_ways
 @pytest.mark.parametrize("error", [ServerError("503"), NoAnswerError("away")], ids=["503", "no answer"])
-def test_an_api_that_is_away_does_not_answer_the_question(look: Look, error: Exception) -> None:
+def test_an_api_that_is_away_does_not_answer_the_question(poll: Poll, error: Exception) -> None:
     """To start a run because nobody could look would make one too many."""
     for api in (Api(error), Api(SHORT, pages=(error,))):
         with pytest.raises(type(error)):
-            api.do(look())
+            api.do(poll())
 
 
 # Looking again and again
@@ -215,33 +215,33 @@ def test_an_api_that_is_away_does_not_answer_the_question(look: Look, error: Exc
 def test_a_finder_that_finds_no_pipeline_says_so() -> None:
     """The wait decides how long that is forgiven."""
     with pytest.raises(NotFoundError):
-        Api(MISSING).do(looked(CoverageFinder("orders", AT)))
+        Api(MISSING).do(looked(CoverageLookup("orders", AT)))
 
 
 def test_one_look_serves_the_instants_of_all_who_look() -> None:
     """The latest run does for one of them, and hides the run that does for the other."""
     further = replace(INCREMENTAL, pipeline_run_id=5, range_end=LATER)
     api = Api(INCREMENTAL, pages=([further, INCREMENTAL],))
-    near, far = CoverageFinder("orders", AT), CoverageFinder("orders", LATER)
+    near, far = CoverageLookup("orders", AT), CoverageLookup("orders", LATER)
 
-    seen = api.do(near.look([near, far]))
+    seen = api.do(near.poll([near, far]))
 
-    assert (INCREMENTAL, further) == (near.pick(seen), far.pick(seen))
+    assert (INCREMENTAL, further) == (near.select(seen), far.select(seen))
 
 
 def test_a_finder_reads_all_pages_only_when_the_latest_run_is_news() -> None:
     """A month of an hourly pipeline is eight requests, too many for every look."""
     api = Api(RUNNING, RUNNING, FAILED, pages=(page_of(first_id=1000), page_of(first_id=2000), []) * 3)
-    finder = CoverageFinder("orders", AT)
+    lookup = CoverageLookup("orders", AT)
 
-    looks = []
+    polls = []
     for _ in range(3):
         api.params.clear()
         api.answers["pipeline_runs"] = [page_of(first_id=1000), page_of(first_id=2000), []]
-        api.do(looked(finder))
-        looks.append([asked["currentPage"] for asked in api.params[1:]])
+        api.do(looked(lookup))
+        polls.append([asked["currentPage"] for asked in api.params[1:]])
 
-    assert [[1, 2, 3], [1], [1, 2, 3]] == looks
+    assert [[1, 2, 3], [1], [1, 2, 3]] == polls
 
 
 def test_a_finder_sees_a_run_that_sorts_before_the_latest_one() -> None:
@@ -249,31 +249,31 @@ def test_a_finder_sees_a_run_that_sorts_before_the_latest_one() -> None:
     before = replace(RUNNING, logical_date=AT - timedelta(days=1))
     done = replace(before, state="success", progress=Progress.SUCCEEDED)
     api = Api(SHORT, pages=([SHORT], [SHORT, before], [SHORT, done]))
-    finder = CoverageFinder("orders", AT)
+    lookup = CoverageLookup("orders", AT)
 
-    looks = [api.do(looked(finder)) for _ in range(3)]
+    polls = [api.do(looked(lookup)) for _ in range(3)]
 
-    assert [None, None, done] == looks
+    assert [None, None, done] == polls
 
 
 def test_a_look_that_failed_is_made_up_for() -> None:
     """The news was not read, so it is still news."""
     api = Api(FAILED, pages=(ServerError("503"), page_of(), [INCREMENTAL]))
-    finder = CoverageFinder("orders", AT)
+    lookup = CoverageLookup("orders", AT)
     with pytest.raises(ServerError):
-        api.do(looked(finder))
+        api.do(looked(lookup))
 
-    assert INCREMENTAL == api.do(looked(finder))
+    assert INCREMENTAL == api.do(looked(lookup))
 
 
 def test_a_finder_says_once_how_far_the_latest_run_reaches(caplog: pytest.LogCaptureFixture) -> None:
     """The log tells the story of the schedule, not of the polling."""
     caplog.set_level(logging.INFO)
     api = Api(SHORT, SHORT, SHORT, FAILED)
-    finder = CoverageFinder("orders", AT)
+    lookup = CoverageLookup("orders", AT)
 
     for _ in range(4):
-        api.do(looked(finder))
+        api.do(looked(lookup))
 
     assert [(6, "success", EARLIER), (8, "failed", AT)] == [record.args[1:4] for record in caplog.records]
 
@@ -285,10 +285,10 @@ def test_an_overdue_wait_names_the_instant_the_latest_run_and_the_trouble(
     latest: PipelineRun | None, said: str
 ) -> None:
     """The message is what somebody reads at 2 a.m."""
-    finder = CoverageFinder("orders", AT)
-    Api(latest).do(looked(finder))
+    lookup = CoverageLookup("orders", AT)
+    Api(latest).do(looked(lookup))
 
-    error = finder.overdue(PipelineRun("orders"), ServerError("It is away.", status=503))
+    error = lookup.timeout_error(PipelineRun("orders"), ServerError("It is away.", status=503))
 
     assert f"covers {AT.isoformat()} had ended well at the deadline; {said}. The last look failed: It is away." in str(
         error

@@ -145,9 +145,9 @@ def test_only_a_run_that_read_nothing_is_skipped(
         (Gates(on_empty="skip"), False),
     ],
 )
-def test_any_gate_at_all_has_to_be_checked(gates: Gates, are_open: bool) -> None:
+def test_any_gate_at_all_has_to_be_checked(gates: Gates, accept_everything: bool) -> None:
     """Even one that every known count passes asks for the counts to be known."""
-    assert are_open is gates.are_open
+    assert accept_everything is gates.accept_everything
 
 
 BAD_VALUES = [

@@ -103,7 +103,7 @@ def test_a_create_is_sent_once(hook: MParticleHook, simulator: Simulator) -> Non
     with pytest.raises(NoAnswerError) as lost:
         hook.create_pipeline(PIPELINE)
 
-    assert lost.value.may_have_acted
+    assert lost.value.may_have_executed
     assert 1 == simulator.count("POST", "/data-pipelines")
 
 
@@ -165,7 +165,7 @@ def test_a_trigger_that_may_have_arrived_is_not_repeated(
     with pytest.raises(MParticleError) as failed:
         hook.trigger_pipeline("orders")
 
-    assert failed.value.may_have_acted
+    assert failed.value.may_have_executed
     assert 1 == simulator.count("POST", "/trigger")
 
 
@@ -452,12 +452,12 @@ def test_a_missing_airflow_connection_is_named(airflow_db: None, simulator: Simu
 def test_a_missing_airflow_connection_is_named_in_the_triggerer_too(airflow_db: None, simulator: Simulator) -> None:
     """The asynchronous look-up is another one."""
 
-    async def look() -> None:
+    async def poll() -> None:
         async with MParticleHook("nobody").async_client() as client:
             await client.send(endpoints.list_resources(resource_kinds.PIPELINE))
 
     with pytest.raises(ConfigError, match="There is no Airflow connection 'nobody'"):
-        asyncio.run(look())
+        asyncio.run(poll())
 
     assert [] == simulator.requests
 
@@ -627,8 +627,8 @@ def test_a_look_up_that_failed_is_tried_again(simulator: Simulator, monkeypatch:
 
     error, found = asyncio.run(use())
 
-    assert error.is_passing
-    assert not error.may_have_acted
+    assert error.is_transient
+    assert not error.may_have_executed
     assert "orders" == found
 
 

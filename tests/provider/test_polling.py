@@ -18,9 +18,9 @@ from airflow_provider_mparticle.client.errors import RunTimeoutError, ServerErro
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs.outcome import Outcome
-from airflow_provider_mparticle.runs.poll_timing import RunLengths
-from airflow_provider_mparticle.runs.run_lookup import Finder
-from airflow_provider_mparticle.runs.steps import Learn, Look, Pause
+from airflow_provider_mparticle.runs.poll_timing import RunDurations
+from airflow_provider_mparticle.runs.run_lookup import RunLookup
+from airflow_provider_mparticle.runs.steps import FetchDurations, Pause, Poll
 from airflow_provider_mparticle.simulator import Fault, Simulator
 from airflow_provider_mparticle.triggerer import shared_client
 from airflow_provider_mparticle.triggerer.shared_polling import Polling
@@ -173,7 +173,7 @@ def test_nothing_is_left_when_the_last_one_leaves(simulator: Simulator) -> None:
         await asyncio.gather(*waits, return_exceptions=True)
         await asyncio.sleep(0)
         left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        return len(client.polling._views), len(left)
+        return len(client.polling._groups), len(left)
 
     assert (0, 0) == asyncio.run(main())
 
@@ -181,7 +181,7 @@ def test_nothing_is_left_when_the_last_one_leaves(simulator: Simulator) -> None:
 def test_no_registry_keeps_an_event_loop_that_is_over(simulator: Simulator) -> None:
     """Connections, locks and tasks of a loop are of no use in another."""
     run_id = simulator.add_run("orders", "success")["pipeline_run_id"]
-    registries: list[Any] = [shared_client._clients, shared_client._lengths, triggers._imports]
+    registries: list[Any] = [shared_client._clients, shared_client._durations, triggers._imports]
 
     kept = []
     for _ in range(3):
@@ -211,9 +211,9 @@ def test_trouble_reaches_everybody_who_waits(simulator: Simulator) -> None:
 def lengths_known() -> dict[str, list[float]]:
     """What this process has learned for ``mparticle_default``, in whichever event loop."""
     return {
-        pipeline: lengths.seconds
-        for known in shared_client._lengths.values()
-        for pipeline, lengths in known.get("mparticle_default", {}).items()
+        pipeline: durations.seconds
+        for known in shared_client._durations.values()
+        for pipeline, durations in known.get("mparticle_default", {}).items()
     }
 
 
@@ -223,7 +223,7 @@ def test_how_long_the_last_runs_took_is_asked_once_for_all(simulator: Simulator)
     run_id = simulator.add_run("orders", "running", ends_in_s=1.5)["pipeline_run_id"]
 
     async def main() -> dict[str, list[float]]:
-        await asyncio.gather(*(outcome_of(trigger("orders", run_id, run_lengths=None)) for _ in range(10)))
+        await asyncio.gather(*(outcome_of(trigger("orders", run_id, run_durations=None)) for _ in range(10)))
         return lengths_known()
 
     learned = asyncio.run(main())
@@ -236,7 +236,7 @@ def test_a_wait_that_brings_lengths_along_does_not_ask(simulator: Simulator) -> 
     """The worker has listed the runs before it started one."""
     run_id = simulator.add_run("orders", "running", ends_in_s=1.0)["pipeline_run_id"]
 
-    waited_for(trigger("orders", run_id, run_lengths=[0.5]))
+    waited_for(trigger("orders", run_id, run_durations=[0.5]))
 
     assert [] == [request for request in simulator.requests if request["path"].endswith("/status/runs")]
 
@@ -246,7 +246,7 @@ def test_a_pipeline_whose_runs_cannot_be_listed_is_waited_for_all_the_same(simul
     run_id = simulator.add_run("orders", "running", ends_in_s=1.0)["pipeline_run_id"]
     simulator.inject(Fault(method="GET", path="/status/runs", status=500, skip=2))
 
-    [outcome] = waited_for(trigger("orders", run_id, run_lengths=None))
+    [outcome] = waited_for(trigger("orders", run_id, run_durations=None))
 
     assert outcome.error is None
 
@@ -258,67 +258,67 @@ class Api:
     """Answers looks at run 7 with what it is given, and counts them."""
 
     def __init__(self) -> None:
-        self.looks = 0
+        self.polls = 0
         self.answer: Any = "seen"
 
     async def send(self, call: Any) -> Any:
-        self.looks += 1
+        self.polls += 1
         await asyncio.sleep(0.01)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
 
 
-class RunFinder(Finder):
+class RunFinder(RunLookup):
     """Looks at whatever run the API answers."""
 
-    def look(self, _: Any = ()) -> Any:
+    def poll(self, _: Any = ()) -> Any:
         return (yield "look")
 
 
-class Looker(RunFinder):
+class RunSource(RunFinder):
     """Looks at whatever the API answers."""
 
-    def pick(self, seen: Any) -> None:
+    def select(self, seen: Any) -> None:
         return None
 
 
-def polled(scenario: Callable[[Polling, Api], Coroutine[Any, Any, Any]], stretch: float = 1.0) -> Any:
+def polled(scenario: Callable[[Polling, Api], Coroutine[Any, Any, Any]], slowdown: float = 1.0) -> Any:
     async def main() -> Any:
         api = Api()
-        return await scenario(Polling(api.send, lambda: stretch, {}), api)
+        return await scenario(Polling(api.send, lambda: slowdown, {}), api)
 
     return asyncio.run(main())
 
 
 def test_a_pause_ends_with_somebody_elses_look() -> None:
     """And the one who paused sees what the other has seen, without a request."""
-    first, second = Looker("orders", 7), Looker("orders", "7")
+    first, second = RunSource("orders", 7), RunSource("orders", "7")
 
     async def scenario(polling: Polling, api: Api) -> tuple[float, Any, int]:
         with polling.waiter(first) as one, polling.waiter(second) as other:
             began = time.monotonic()
             pausing = asyncio.create_task(one(Pause(5.0)))
             await asyncio.sleep(0.01)
-            await other(Look(second))
+            await other(Poll(second))
             await pausing
-            return time.monotonic() - began, await one(Look(first)), api.looks
+            return time.monotonic() - began, await one(Poll(first)), api.polls
 
-    took_s, seen, looks = polled(scenario)
+    took_s, seen, polls = polled(scenario)
 
     assert took_s < 1.0
-    assert ("seen", 1) == (seen, looks)
+    assert ("seen", 1) == (seen, polls)
 
 
 def test_news_that_came_before_a_pause_ends_it_at_once() -> None:
     """Somebody may look while another does something else."""
-    first, second = Looker("orders", 7), Looker("orders", 7)
+    first, second = RunSource("orders", 7), RunSource("orders", 7)
 
     async def scenario(polling: Polling, _: Api) -> float:
         with polling.waiter(first) as one, polling.waiter(second) as other:
-            await one(Look(first))
-            await other(Look(second))  # sees what the first one has seen
-            await other(Look(second))
+            await one(Poll(first))
+            await other(Poll(second))  # sees what the first one has seen
+            await other(Poll(second))
             began = time.monotonic()
             await one(Pause(5.0))
             return time.monotonic() - began
@@ -328,29 +328,29 @@ def test_news_that_came_before_a_pause_ends_it_at_once() -> None:
 
 def test_one_does_not_see_his_own_look_twice() -> None:
     """After a pause without news he looks himself."""
-    looker = Looker("orders", 7)
+    source = RunSource("orders", 7)
 
     async def scenario(polling: Polling, api: Api) -> int:
-        with polling.waiter(looker) as one:
+        with polling.waiter(source) as one:
             for _ in range(3):
-                await one(Look(looker))
+                await one(Poll(source))
                 await one(Pause(0.01))
-        return api.looks
+        return api.polls
 
     assert 3 == polled(scenario)
 
 
 def test_a_failed_look_is_news_too() -> None:
     """Whoever was pausing has not got to ask an mParticle that is away."""
-    first, second = Looker("orders", 7), Looker("orders", 7)
+    first, second = RunSource("orders", 7), RunSource("orders", 7)
 
     async def scenario(polling: Polling, api: Api) -> int:
         api.answer = ServerError("503")
         with polling.waiter(first) as one, polling.waiter(second) as other:
-            for carry_out, looker in ((one, first), (other, second)):
+            for carry_out, source in ((one, first), (other, second)):
                 with pytest.raises(ServerError):
-                    await carry_out(Look(looker))
-        return api.looks
+                    await carry_out(Poll(source))
+        return api.polls
 
     assert 1 == polled(scenario)
 
@@ -358,39 +358,39 @@ def test_a_failed_look_is_news_too() -> None:
 @pytest.mark.parametrize(("pause", "least", "most"), [(Pause(0.1), 0.3, 0.6), (Pause(0.1, at_most=0.2), 0.15, 0.28)])
 def test_under_load_pauses_are_longer_but_not_beyond_the_deadline(pause: Pause, least: float, most: float) -> None:
     """The deadline is a promise to the user."""
-    looker = Looker("orders", 7)
+    source = RunSource("orders", 7)
 
     async def scenario(polling: Polling, _: Api) -> float:
-        with polling.waiter(looker) as one:
+        with polling.waiter(source) as one:
             began = time.monotonic()
             await one(pause)
             return time.monotonic() - began
 
-    assert least <= polled(scenario, stretch=3.0) < most
+    assert least <= polled(scenario, slowdown=3.0) < most
 
 
 def test_the_length_of_a_run_that_ends_here_is_remembered_though_mparticle_does_not_tell_its_end() -> None:
     """mParticle's own examples show ended runs without an end."""
-    finder = RunFinder("orders", 7)
+    lookup = RunFinder("orders", 7)
     running = PipelineRun("orders", 7, state="running", started_on=datetime.now(UTC) - timedelta(seconds=90))
 
-    async def scenario(polling: Polling, api: Api) -> RunLengths:
-        with polling.waiter(finder) as one:
+    async def scenario(polling: Polling, api: Api) -> RunDurations:
+        with polling.waiter(lookup) as one:
             for api.answer in (running, replace(running, state="success", progress=Progress.SUCCEEDED)):
-                await one(Look(finder))
-            return await one(Learn("orders", None))
+                await one(Poll(lookup))
+            return await one(FetchDurations("orders", None))
 
     assert [pytest.approx(90.0, abs=5.0)] == polled(scenario).seconds
 
 
 def test_without_anything_to_ask_only_what_was_seen_here_is_known() -> None:
     """The worker has asked already, in vain."""
-    looker = Looker("orders", 7)
+    source = RunSource("orders", 7)
 
-    async def scenario(polling: Polling, api: Api) -> tuple[RunLengths, int]:
-        with polling.waiter(looker) as one:
-            return await one(Learn("orders", None)), api.looks
+    async def scenario(polling: Polling, api: Api) -> tuple[RunDurations, int]:
+        with polling.waiter(source) as one:
+            return await one(FetchDurations("orders", None)), api.polls
 
-    known, looks = polled(scenario)
+    known, polls = polled(scenario)
 
-    assert ([], 0) == (known.seconds, looks)
+    assert ([], 0) == (known.seconds, polls)

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.models import Pipeline
 from airflow_provider_mparticle.client.resource_kinds import PIPELINE
-from airflow_provider_mparticle.configuration.ensure import checked
+from airflow_provider_mparticle.configuration.ensure import validated
 from airflow_provider_mparticle.configuration.resource_rules import changed_fields, differences, refusal, update_body
 
 INCREMENTAL = {
@@ -34,7 +34,7 @@ def wanted(**changes: Any) -> dict[str, Any]:
         "environment": "development",
         "state": "active",
     }
-    return checked(PIPELINE, {**fine, **changes})
+    return validated(PIPELINE, {**fine, **changes})
 
 
 def had(**changes: Any) -> Pipeline:

@@ -14,23 +14,23 @@ from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs.poll_timing import (
     RUNS_KEPT,
-    RunLengths,
+    RunDurations,
     expected_end,
-    jittered,
-    late,
+    jitter,
+    jitter_down,
+    jitter_up,
     pause_s,
-    spread,
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DONE = PipelineRun("orders", 1, state="success", progress=Progress.SUCCEEDED, started_on=NOON, logical_date=NOON)
 
 
-def looks(poll_interval_s: float, until_s: float, lengths_s: list[float]) -> list[float]:
+def polls(poll_interval_s: float, until_s: float, durations_s: list[float]) -> list[float]:
     """The ages of a run, in seconds, at which it is looked at."""
     at, elapsed_s = [], 0.0
     while elapsed_s < until_s:
-        elapsed_s += pause_s(poll_interval_s, elapsed_s, lengths_s)
+        elapsed_s += pause_s(poll_interval_s, elapsed_s, durations_s)
         at.append(round(elapsed_s, 1))
     return at
 
@@ -40,7 +40,7 @@ def looks(poll_interval_s: float, until_s: float, lengths_s: list[float]) -> lis
 
 def test_where_nothing_is_known_a_steady_pace_follows_three_looks() -> None:
     """Half the poll interval, which is the pause that nobody exceeds."""
-    assert [20.0, 60.0, 100.0, 130.0, 160.0, 190.0] == looks(60, 180, [])
+    assert [20.0, 60.0, 100.0, 130.0, 160.0, 190.0] == polls(60, 180, [])
 
 
 def test_a_look_that_comes_a_little_early_is_not_made_up_for() -> None:
@@ -58,7 +58,7 @@ def test_a_run_that_has_been_under_way_for_long_is_looked_at_steadily() -> None:
 
 def test_nobody_looks_closely_before_the_end_is_expected() -> None:
     """An hour of a run whose like took an hour is asked about once a minute."""
-    before = looks(60, 3000, [3600.0] * 3)
+    before = polls(60, 3000, [3600.0] * 3)
 
     assert [60.0 * n for n in range(1, 51)] == before
 
@@ -66,7 +66,7 @@ def test_nobody_looks_closely_before_the_end_is_expected() -> None:
 def test_the_first_close_look_comes_within_the_expected_time() -> None:
     """Nothing can be seen right at its beginning."""
     earliest_s, latest_s = expected_end([100.0] * 3)
-    first = looks(600, 90, [100.0] * 3)[0]
+    first = polls(600, 90, [100.0] * 3)[0]
 
     assert earliest_s < first < latest_s
 
@@ -106,11 +106,11 @@ def test_an_exceptional_run_does_not_widen_the_expected_time() -> None:
 
 
 @pytest.mark.parametrize("lengths_s", [[], [10.0], [300.0] * 4, [40.0, 4000.0], [0.001]])
-def test_no_pause_is_longer_than_the_poll_interval(lengths_s: list[float]) -> None:
+def test_no_pause_is_longer_than_the_poll_interval(durations_s: list[float]) -> None:
     """It is what the user has asked for."""
     ages = itertools.chain(range(1000), range(1000, 100_000, 100))
 
-    pauses = [pause_s(7.0, float(age), lengths_s) for age in ages]
+    pauses = [pause_s(7.0, float(age), durations_s) for age in ages]
 
     assert 0 < min(pauses)
     assert 7.0 >= max(pauses)
@@ -121,7 +121,7 @@ def test_no_pause_is_longer_than_the_poll_interval(lengths_s: list[float]) -> No
 
 @pytest.mark.parametrize(
     ("chance", "least", "most"),
-    [(jittered, 95.0, 105.0), (spread, 50.0, 100.0), (late, 100.0, 110.0)],
+    [(jitter, 95.0, 105.0), (jitter_down, 50.0, 100.0), (jitter_up, 100.0, 110.0)],
     ids=["jittered", "spread", "late"],
 )
 def test_a_thousand_tasks_do_not_look_in_step(chance, least: float, most: float) -> None:
@@ -137,18 +137,18 @@ def test_a_thousand_tasks_do_not_look_in_step(chance, least: float, most: float)
 
 def test_a_run_s_length_is_what_mparticle_says() -> None:
     """Our own clock has no part in it."""
-    lengths = RunLengths([replace(DONE, ended_on=NOON + timedelta(seconds=90))])
+    durations = RunDurations([replace(DONE, ended_on=NOON + timedelta(seconds=90))])
 
-    assert [90.0] == lengths.seconds
+    assert [90.0] == durations.seconds
 
 
 def test_where_no_end_is_told_the_instant_counts_at_which_it_was_seen() -> None:
     """mParticle's own examples show ended runs without an end."""
-    lengths = RunLengths()
+    durations = RunDurations()
 
-    lengths.note(DONE, now=NOON.timestamp() + 75)
+    durations.note(DONE, now=NOON.timestamp() + 75)
 
-    assert [75.0] == lengths.seconds
+    assert [75.0] == durations.seconds
 
 
 @pytest.mark.parametrize(
@@ -163,17 +163,17 @@ def test_where_no_end_is_told_the_instant_counts_at_which_it_was_seen() -> None:
 )
 def test_nothing_is_learned_from_a_run_that_tells_nothing(run: PipelineRun) -> None:
     """A failed run's length says nothing of the next one's."""
-    assert [] == RunLengths([run]).seconds
+    assert [] == RunDurations([run]).seconds
 
 
 def test_a_run_is_noted_once() -> None:
     """Many tasks wait for the same run, and each sees it end."""
-    lengths = RunLengths()
+    durations = RunDurations()
 
     for now in (60.0, 61.0, 62.0):
-        lengths.note(DONE, now=NOON.timestamp() + now)
+        durations.note(DONE, now=NOON.timestamp() + now)
 
-    assert [60.0] == lengths.seconds
+    assert [60.0] == durations.seconds
 
 
 def test_the_last_runs_are_kept_whatever_order_they_come_in() -> None:
@@ -188,6 +188,6 @@ def test_the_last_runs_are_kept_whatever_order_they_come_in() -> None:
         for n in range(1, 31)
     ]
 
-    lengths = RunLengths(reversed(runs))
+    durations = RunDurations(reversed(runs))
 
-    assert [float(n) for n in range(31 - RUNS_KEPT, 31)] == lengths.seconds
+    assert [float(n) for n in range(31 - RUNS_KEPT, 31)] == durations.seconds

@@ -169,11 +169,11 @@ def test_the_deadline_is_a_sensors_timeout_with_the_last_state(
     """Airflow does not retry a sensor that timed out, so it has to be Airflow's own error."""
     run = simulator.add_run("orders", "queued")
 
-    with pytest.raises(AirflowSensorTimeout, match="its last known state is queued") as late:
+    with pytest.raises(AirflowSensorTimeout, match="its last known state is queued") as jitter_up:
         sense(pipeline_run_id=run["pipeline_run_id"], timeout=0.8, **mode)
 
-    assert isinstance(late.value.__cause__, RunTimeoutError)
-    assert "queued" == late.value.__cause__.state
+    assert isinstance(jitter_up.value.__cause__, RunTimeoutError)
+    assert "queued" == jitter_up.value.__cause__.state
 
 
 def test_without_a_run_id_it_stays_with_the_latest_run_of_its_first_look(
@@ -183,12 +183,12 @@ def test_without_a_run_id_it_stays_with_the_latest_run_of_its_first_look(
     simulator.add_run("orders", "success")
     mine = simulator.add_run("orders", "running")
 
-    with another_run(simulator, after="/status"), pytest.raises(AirflowSensorTimeout) as late:
+    with another_run(simulator, after="/status"), pytest.raises(AirflowSensorTimeout) as jitter_up:
         sense(poll_interval=0.3, timeout=1.5, **mode)
 
     assert 3 == len(simulator.runs("orders"))
-    assert isinstance(late.value.__cause__, RunTimeoutError)
-    assert mine["pipeline_run_id"] == late.value.__cause__.pipeline_run_id
+    assert isinstance(jitter_up.value.__cause__, RunTimeoutError)
+    assert mine["pipeline_run_id"] == jitter_up.value.__cause__.pipeline_run_id
 
 
 @contextmanager
@@ -327,8 +327,8 @@ def test_execution_timeout_bounds_the_deferred_wait(in_dag: Sense, simulator: Si
     with pytest.raises(AirflowSensorTimeout, match="its last known state is running"):
         in_dag(pipeline_run_id=run["pipeline_run_id"], timeout=60, execution_timeout=limit, deferrable=True)
 
-    looks = [seen["at"] for seen in simulator.requests if seen["method"] == "GET"]
-    assert 2 <= looks[-1] - looks[0] < 30
+    polls = [seen["at"] for seen in simulator.requests if seen["method"] == "GET"]
+    assert 2 <= polls[-1] - polls[0] < 30
 
 
 @pytest.mark.parametrize("deferrable", [False, True])

@@ -188,12 +188,12 @@ def test_a_timeout_names_the_instant_and_the_latest_run(simulator: Simulator, mo
     simulator.add_run("orders", "success", "scheduled", range_end=EARLIER, logical_date=EARLIER)
     latest = simulator.add_run("orders", "failed", "scheduled", range_end=AT, logical_date=AT)
 
-    with pytest.raises(AirflowSensorTimeout, match="covers 2026-03-01T00:00:00") as late:
+    with pytest.raises(AirflowSensorTimeout, match="covers 2026-03-01T00:00:00") as jitter_up:
         sense(covers=AT, timeout=0.3, **mode)
 
-    assert f"its latest run is {latest['pipeline_run_id']}, failed" in str(late.value)
-    assert isinstance(late.value.__cause__, RunTimeoutError)
-    assert "orders" == late.value.__cause__.pipeline_id
+    assert f"its latest run is {latest['pipeline_run_id']}, failed" in str(jitter_up.value)
+    assert isinstance(jitter_up.value.__cause__, RunTimeoutError)
+    assert "orders" == jitter_up.value.__cause__.pipeline_id
 
 
 def test_a_timeout_without_any_run_says_so(simulator: Simulator, mode: dict[str, Any]) -> None:
@@ -293,7 +293,7 @@ def test_a_trigger_stored_without_an_instant_waits_for_its_run() -> None:
 
     again = MParticlePipelineRunTrigger(**stored)
 
-    assert (7, None, None, None) == (again.pipeline_run_id, again.covers, again.began, again.run_lengths)
+    assert (7, None, None, None) == (again.pipeline_run_id, again.covers, again.began, again.run_durations)
 
 
 # In a DAG

@@ -10,7 +10,7 @@ import sqlglot
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.slices.slice import Slice
-from airflow_provider_mparticle.slices.slice_sql import restricted, time_literal
+from airflow_provider_mparticle.slices.slice_sql import restrict_to_slice, time_literal
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = Slice(FIRST, FIRST + timedelta(days=1))
@@ -35,7 +35,7 @@ def test_an_instant_is_written_as_the_warehouse_reads_it(provider, literal):
 @pytest.mark.parametrize("provider", DIALECTS)
 def test_the_query_is_valid_in_the_warehouse_s_dialect(provider):
     """A parser of that dialect reads it, and finds one statement that selects."""
-    sql = restricted("SELECT a.id, a.at FROM x.y.z AS a -- all\n", "at", DAY, provider)
+    sql = restrict_to_slice("SELECT a.id, a.at FROM x.y.z AS a -- all\n", "at", DAY, provider)
 
     (statement,) = sqlglot.parse(sql, dialect=DIALECTS[provider])
 
@@ -49,7 +49,7 @@ def test_only_the_rows_of_the_slice_are_left_the_first_instant_in_and_the_last_o
     ats = [FIRST - timedelta(microseconds=1), FIRST, DAY.end - timedelta(microseconds=1), DAY.end]
     database.executemany("INSERT INTO orders VALUES (?, ?)", [(i, at.isoformat(sep=" ")) for i, at in enumerate(ats)])
 
-    rows = database.execute(restricted("SELECT id, at FROM orders WHERE id >= 0;", "at", DAY, None)).fetchall()
+    rows = database.execute(restrict_to_slice("SELECT id, at FROM orders WHERE id >= 0;", "at", DAY, None)).fetchall()
 
     assert [1, 2] == [row[0] for row in rows]
 
@@ -58,10 +58,10 @@ def test_only_the_rows_of_the_slice_are_left_the_first_instant_in_and_the_last_o
 def test_what_is_no_column_is_refused(column):
     """The column of the wrapped query has one name; anything else is written in sql itself."""
     with pytest.raises(ConfigError, match="time_column"):
-        restricted("SELECT 1", column, DAY, None)
+        restrict_to_slice("SELECT 1", column, DAY, None)
 
 
 @pytest.mark.parametrize("column", ["at", "_updated$at", '"Updated At"', "`updated at`"])
 def test_a_column_may_be_quoted(column):
     """Some warehouses fold names that are not."""
-    assert f"{column} >= " in restricted("SELECT 1", column, DAY, None)
+    assert f"{column} >= " in restrict_to_slice("SELECT 1", column, DAY, None)

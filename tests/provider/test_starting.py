@@ -20,8 +20,8 @@ from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs import start
 from airflow_provider_mparticle.runs.run_list import runs_since
-from airflow_provider_mparticle.runs.start import Intent, Note, Start
-from airflow_provider_mparticle.runs.start_decision import Move, Sent, Situation, decide
+from airflow_provider_mparticle.runs.start import RunStarter, SaveRecord, StartRecord
+from airflow_provider_mparticle.runs.start_decision import Decision, StartState, TriggerState, decide
 from airflow_provider_mparticle.runs.steps import drive
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -32,123 +32,135 @@ OTHER = PipelineRun("orders", 3, type="manual", state="running", logical_date=NO
 SCHEDULED = replace(OTHER, type="scheduled")
 
 
-def situation(**facts):
-    return Situation(**{"if_running": "fail", **facts})
+def state(**facts):
+    return StartState(**{"if_running": "fail", **facts})
 
 
 DECISIONS = {
     # An idle or busy pipeline, nothing sent yet
-    "an idle pipeline is started": (situation(), Move.START, None),
-    "a busy pipeline fails the task if asked": (situation(in_progress=OTHER), Move.FAIL, OTHER),
-    "a busy pipeline is waited for if asked": (situation(if_running="wait", in_progress=OTHER), Move.WAIT, OTHER),
-    "a busy pipeline is attached to if asked": (situation(if_running="attach", in_progress=OTHER), Move.ADOPT, OTHER),
-    "a busy pipeline skips the task if asked": (situation(if_running="skip", in_progress=OTHER), Move.SKIP, OTHER),
+    "an idle pipeline is started": (state(), Decision.START, None),
+    "a busy pipeline fails the task if asked": (state(in_progress=OTHER), Decision.FAIL, OTHER),
+    "a busy pipeline is waited for if asked": (state(if_running="wait", in_progress=OTHER), Decision.WAIT, OTHER),
+    "a busy pipeline is attached to if asked": (state(if_running="attach", in_progress=OTHER), Decision.ADOPT, OTHER),
+    "a busy pipeline skips the task if asked": (state(if_running="skip", in_progress=OTHER), Decision.SKIP, OTHER),
     # A run that an earlier try knows by its id
-    "our run under way is adopted": (situation(ours=OURS, is_retry=True), Move.ADOPT, OURS),
-    "our run that succeeded is adopted": (situation(ours=DONE, is_retry=True), Move.ADOPT, DONE),
-    "our run that failed is started afresh": (situation(ours=FAILED, is_retry=True), Move.START, None),
-    "our run is adopted though another is in progress": (situation(ours=OURS, in_progress=OTHER), Move.ADOPT, OURS),
+    "our run under way is adopted": (state(ours=OURS, is_retry=True), Decision.ADOPT, OURS),
+    "our run that succeeded is adopted": (state(ours=DONE, is_retry=True), Decision.ADOPT, DONE),
+    "our run that failed is started afresh": (state(ours=FAILED, is_retry=True), Decision.START, None),
+    "our run is adopted though another is in progress": (state(ours=OURS, in_progress=OTHER), Decision.ADOPT, OURS),
     # A request whose answer is lost
-    "after a lost answer the unknown run is ours": (situation(sent=Sent.UNCERTAIN, unknown=(OURS,)), Move.ADOPT, OURS),
+    "after a lost answer the unknown run is ours": (
+        state(trigger_state=TriggerState.UNCERTAIN, unknown=(OURS,)),
+        Decision.ADOPT,
+        OURS,
+    ),
     "after a lost answer the oldest unknown run is ours": (
-        situation(sent=Sent.UNCERTAIN, unknown=(OURS, OTHER)),
-        Move.ADOPT,
+        state(trigger_state=TriggerState.UNCERTAIN, unknown=(OURS, OTHER)),
+        Decision.ADOPT,
         OURS,
     ),
     "after a lost answer an unknown run that failed is ours as well": (
-        situation(sent=Sent.UNCERTAIN, unknown=(FAILED,)),
-        Move.ADOPT,
+        state(trigger_state=TriggerState.UNCERTAIN, unknown=(FAILED,)),
+        Decision.ADOPT,
         FAILED,
     ),
-    "after a lost answer the runs are looked at again": (situation(sent=Sent.UNCERTAIN), Move.LOOK_AGAIN, None),
+    "after a lost answer the runs are looked at again": (
+        state(trigger_state=TriggerState.UNCERTAIN),
+        Decision.CHECK_AGAIN,
+        None,
+    ),
     "after a lost answer a run in progress does not end the looks": (
-        situation(sent=Sent.UNCERTAIN, in_progress=SCHEDULED),
-        Move.LOOK_AGAIN,
+        state(trigger_state=TriggerState.UNCERTAIN, in_progress=SCHEDULED),
+        Decision.CHECK_AGAIN,
         None,
     ),
     "after a lost answer and enough looks the start is repeated": (
-        situation(sent=Sent.UNCERTAIN, may_look=False),
-        Move.START,
+        state(trigger_state=TriggerState.UNCERTAIN, may_check_again=False),
+        Decision.START,
         None,
     ),
     "after a lost answer and enough looks somebody's run is dealt with as asked": (
-        situation(if_running="wait", sent=Sent.UNCERTAIN, may_look=False, in_progress=SCHEDULED),
-        Move.WAIT,
+        state(if_running="wait", trigger_state=TriggerState.UNCERTAIN, may_check_again=False, in_progress=SCHEDULED),
+        Decision.WAIT,
         SCHEDULED,
     ),
     "after a lost answer and enough starts the start is given up": (
-        situation(sent=Sent.UNCERTAIN, may_look=False, may_start=False),
-        Move.GIVE_UP,
+        state(trigger_state=TriggerState.UNCERTAIN, may_check_again=False, may_start=False),
+        Decision.GIVE_UP,
         None,
     ),
     "after a lost answer nobody starts who could not look": (
-        situation(sent=Sent.UNCERTAIN, unknown=None, may_look=False),
-        Move.GIVE_UP,
+        state(trigger_state=TriggerState.UNCERTAIN, unknown=None, may_check_again=False),
+        Decision.GIVE_UP,
         None,
     ),
     # A request that was accepted without an id
     "an accepted start without an id is the unknown run": (
-        situation(sent=Sent.ACCEPTED, unknown=(OURS,)),
-        Move.ADOPT,
+        state(trigger_state=TriggerState.ACCEPTED, unknown=(OURS,)),
+        Decision.ADOPT,
         OURS,
     ),
     "an accepted start that is not shown yet is looked for again": (
-        situation(sent=Sent.ACCEPTED),
-        Move.LOOK_AGAIN,
+        state(trigger_state=TriggerState.ACCEPTED),
+        Decision.CHECK_AGAIN,
         None,
     ),
     "an accepted start that is never shown is never repeated": (
-        situation(sent=Sent.ACCEPTED, may_look=False),
-        Move.GIVE_UP,
+        state(trigger_state=TriggerState.ACCEPTED, may_check_again=False),
+        Decision.GIVE_UP,
         None,
     ),
     # A request refused as busy after one whose answer was lost
     "a busy pipeline after a lost answer is busy with ours": (
-        situation(sent=Sent.BUSY, unknown=(OURS,), in_progress=OURS),
-        Move.ADOPT,
+        state(trigger_state=TriggerState.BUSY, unknown=(OURS,), in_progress=OURS),
+        Decision.ADOPT,
         OURS,
     ),
     "a busy pipeline after a lost answer is busy with somebody's if no run is unknown": (
-        situation(if_running="skip", sent=Sent.BUSY, may_look=False, in_progress=SCHEDULED),
-        Move.SKIP,
+        state(if_running="skip", trigger_state=TriggerState.BUSY, may_check_again=False, in_progress=SCHEDULED),
+        Decision.SKIP,
         SCHEDULED,
     ),
-    "a busy pipeline that shows no run is given up": (situation(sent=Sent.BUSY, may_look=False), Move.GIVE_UP, None),
+    "a busy pipeline that shows no run is given up": (
+        state(trigger_state=TriggerState.BUSY, may_check_again=False),
+        Decision.GIVE_UP,
+        None,
+    ),
     # A try before this one may have sent the request
     "a retry adopts the unknown run": (
-        situation(sent=Sent.UNCERTAIN, unknown=(OURS,), is_retry=True),
-        Move.ADOPT,
+        state(trigger_state=TriggerState.UNCERTAIN, unknown=(OURS,), is_retry=True),
+        Decision.ADOPT,
         OURS,
     ),
     "a retry adopts the unknown run that succeeded": (
-        situation(sent=Sent.UNCERTAIN, unknown=(DONE,), is_retry=True),
-        Move.ADOPT,
+        state(trigger_state=TriggerState.UNCERTAIN, unknown=(DONE,), is_retry=True),
+        Decision.ADOPT,
         DONE,
     ),
     "a retry starts afresh if the unknown run failed": (
-        situation(sent=Sent.UNCERTAIN, unknown=(FAILED,), is_retry=True),
-        Move.START,
+        state(trigger_state=TriggerState.UNCERTAIN, unknown=(FAILED,), is_retry=True),
+        Decision.START,
         None,
     ),
     "a retry that finds no unknown run starts": (
-        situation(sent=Sent.UNCERTAIN, may_look=False, is_retry=True),
-        Move.START,
+        state(trigger_state=TriggerState.UNCERTAIN, may_check_again=False, is_retry=True),
+        Decision.START,
         None,
     ),
     "a retry that cannot look gives up": (
-        situation(sent=Sent.UNCERTAIN, unknown=None, may_look=False, is_retry=True),
-        Move.GIVE_UP,
+        state(trigger_state=TriggerState.UNCERTAIN, unknown=None, may_check_again=False, is_retry=True),
+        Decision.GIVE_UP,
         None,
     ),
 }
 
 
 @pytest.mark.parametrize(("seen", "move", "run"), DECISIONS.values(), ids=DECISIONS.keys())
-def test_a_decision_follows_from_what_is_seen(seen, move, run):
+def test_a_decision_follows_from_what_is_seen(seen, decision, run):
     """One table says when a second run would be started, so that a reader can check it."""
     decision = decide(seen)
 
-    assert (move, run) == decision
+    assert (decision, run) == decision
 
 
 # Notes
@@ -157,17 +169,17 @@ def test_a_decision_follows_from_what_is_seen(seen, move, run):
 @pytest.mark.parametrize(
     "intent",
     [
-        Intent("orders", 1.5),
-        Intent("orders", 1.5, ("1", "2"), 3, 1, 7, 2.5, is_finished=True),
-        Intent("orders", 1.5, pipeline_run_id="seven"),
+        StartRecord("orders", 1.5),
+        StartRecord("orders", 1.5, ("1", "2"), 3, 1, 7, 2.5, is_finished=True),
+        StartRecord("orders", 1.5, pipeline_run_id="seven"),
     ],
     ids=["new", "finished", "id as text"],
 )
-def test_a_note_survives_its_way_through_the_store(intent):
+def test_a_note_survives_its_way_through_the_store(record):
     """Airflow's task state store keeps JSON, which knows no tuples."""
-    stored = json.dumps(intent.as_json())
+    stored = json.dumps(record.as_json())
 
-    assert intent == Intent.from_json(json.loads(stored))
+    assert record == StartRecord.from_json(json.loads(stored))
 
 
 @pytest.mark.parametrize(
@@ -183,9 +195,9 @@ def test_a_note_survives_its_way_through_the_store(intent):
 )
 def test_a_note_counts_for_a_retry_and_not_after_a_clear(finished, pipeline_id, max_tries, clear_number, counts):
     """A retry has to find its run, and a user who clears a task wants a fresh one."""
-    intent = Intent("orders", 1.5, max_tries=3, clear_number=0, is_finished=finished)
+    record = StartRecord("orders", 1.5, max_tries=3, clear_number=0, is_finished=finished)
 
-    assert counts == intent.counts_for(pipeline_id, None, max_tries, clear_number)
+    assert counts == record.counts_for(pipeline_id, None, max_tries, clear_number)
 
 
 # The steps, driven by hand
@@ -200,11 +212,11 @@ class Story:
 
     def start(self, if_running="fail", **options):
         options = {"max_tries": 3, "clear_number": 0, "now": NOW.timestamp(), **options}
-        return drive(Start("orders", if_running, **options).steps(), self.carry_out, lambda _: None)
+        return drive(RunStarter("orders", if_running, **options).steps(), self.carry_out, lambda _: None)
 
     def carry_out(self, step):
-        if isinstance(step, Note):
-            known = step.intent and (step.intent.known_run_ids, step.intent.pipeline_run_id)
+        if isinstance(step, SaveRecord):
+            known = step.record and (step.record.known_run_ids, step.record.pipeline_run_id)
             self.told.append(("note", known))
             return None
         self.told.append(step.route)
@@ -219,7 +231,7 @@ class Story:
 
 
 def lost(status=None):
-    return ServerError("502", status=status or 502, may_have_acted=True)
+    return ServerError("502", status=status or 502, may_have_executed=True)
 
 
 BUSY = PipelineBusyError("already in progress", status=400, reasons=("already in progress",))
@@ -233,8 +245,8 @@ def test_the_intent_is_noted_before_the_start_and_the_id_after_it():
     started = story.start()
 
     assert ["pipeline_runs", ("note", (("7",), None)), "trigger_pipeline", ("note", (("7",), 8))] == story.told
-    assert (Move.START, 8) == (started.move, started.pipeline_run_id)
-    assert NOW.timestamp() == started.intent.waiting_since
+    assert (Decision.START, 8) == (started.decision, started.pipeline_run_id)
+    assert NOW.timestamp() == started.record.waiting_since
 
 
 def test_a_lost_answer_is_looked_into_before_anything_else():
@@ -243,7 +255,7 @@ def test_a_lost_answer_is_looked_into_before_anything_else():
 
     started = story.start()
 
-    assert (Move.ADOPT, 8) == (started.move, started.pipeline_run_id)
+    assert (Decision.ADOPT, 8) == (started.decision, started.pipeline_run_id)
     assert ["trigger_pipeline", "pipeline_runs", "pipeline_runs", ("note", (("7",), 8))] == story.told[2:]
 
 
@@ -255,8 +267,8 @@ def test_a_start_that_left_no_trace_is_sent_again_a_few_times_only():
         story.start()
 
     assert start.STARTS == story.count("trigger_pipeline")
-    assert ("orders", 502, True) == (raised.value.pipeline_id, raised.value.status, raised.value.may_have_acted)
-    assert 1 + start.STARTS * len(start.LOOK_PAUSES_S) == story.count("pipeline_runs")
+    assert ("orders", 502, True) == (raised.value.pipeline_id, raised.value.status, raised.value.may_have_executed)
+    assert 1 + start.STARTS * len(start.LOOKUP_PAUSES_S) == story.count("pipeline_runs")
 
 
 @pytest.mark.parametrize("answer", [None, lost()], ids=["accepted without an id", "answer lost"])
@@ -308,26 +320,28 @@ def test_a_start_after_which_nobody_can_look_is_not_repeated():
 
 def test_a_start_refused_as_busy_after_a_lost_one_adopts_the_run_of_the_lost_one():
     """The first request arrived after all, only late."""
-    looks = [[]] * (1 + len(start.LOOK_PAUSES_S))
-    story = Story(pipeline_runs=[*looks, [NEW]], trigger_pipeline=[lost(), BUSY])
+    polls = [[]] * (1 + len(start.LOOKUP_PAUSES_S))
+    story = Story(pipeline_runs=[*polls, [NEW]], trigger_pipeline=[lost(), BUSY])
 
     started = story.start()
 
-    assert (Move.ADOPT, 8) == (started.move, started.pipeline_run_id)
+    assert (Decision.ADOPT, 8) == (started.decision, started.pipeline_run_id)
     assert 2 == story.count("trigger_pipeline")
 
 
-@pytest.mark.parametrize(("if_running", "move"), [("wait", Move.WAIT), ("skip", Move.SKIP), ("attach", Move.ADOPT)])
+@pytest.mark.parametrize(
+    ("if_running", "move"), [("wait", Decision.WAIT), ("skip", Decision.SKIP), ("attach", Decision.ADOPT)]
+)
 @pytest.mark.parametrize("runs", [[[OTHER]], [[], [OTHER]]], ids=["seen before the start", "met by the start"])
-def test_somebody_elses_run_is_named_and_no_note_is_left_unless_it_is_adopted(if_running, move, runs):
+def test_somebody_elses_run_is_named_and_no_note_is_left_unless_it_is_adopted(if_running, decision, runs):
     """By a note from before that run, a later try would take it for ours."""
     story = Story(pipeline_runs=runs, trigger_pipeline=[BUSY])
 
     started = story.start(if_running)
 
-    assert (move, 3) == (started.move, started.pipeline_run_id)
+    assert (decision, 3) == (started.decision, started.pipeline_run_id)
     last_note = story.told[-1][1]
-    assert last_note is None if move is not Move.ADOPT else last_note[1] == 3
+    assert last_note is None if decision is not Decision.ADOPT else last_note[1] == 3
 
 
 def test_a_busy_pipeline_that_shows_no_run_is_busy_all_the_same():
@@ -343,11 +357,11 @@ def test_a_busy_pipeline_that_shows_no_run_is_busy_all_the_same():
 def test_a_retry_with_an_id_asks_for_that_run_only():
     """It needs to know nothing else, and starts nothing."""
     story = Story(pipeline_run=[OURS])
-    kept = Intent("orders", 1.0, (), 3, 0, 7, 2.0)
+    kept = StartRecord("orders", 1.0, (), 3, 0, 7, 2.0)
 
     started = story.start(kept=kept)
 
-    assert (Move.ADOPT, 7, 2.0) == (started.move, started.pipeline_run_id, started.intent.waiting_since)
+    assert (Decision.ADOPT, 7, 2.0) == (started.decision, started.pipeline_run_id, started.record.waiting_since)
     assert ["pipeline_run", ("note", ((), 7))] == story.told
 
 
@@ -358,18 +372,18 @@ def test_a_retry_keeps_to_its_run_though_nobody_can_see_it_now(error):
     """An API that is away says nothing about the run; the wait is what decides."""
     story = Story(pipeline_run=[error], pipeline_runs=[error], pipeline_status=[error])
 
-    started = story.start(kept=Intent("orders", 1.0, (), 3, 0, 7, 2.0))
+    started = story.start(kept=StartRecord("orders", 1.0, (), 3, 0, 7, 2.0))
 
-    assert (Move.ADOPT, 7) == (started.move, started.pipeline_run_id)
+    assert (Decision.ADOPT, 7) == (started.decision, started.pipeline_run_id)
 
 
 def test_a_retry_of_a_finished_task_asks_nothing():
     """Its run ended well; Airflow only has not heard of it."""
     story = Story()
 
-    started = story.start(kept=Intent("orders", 1.0, (), 3, 0, 7, 2.0, is_finished=True))
+    started = story.start(kept=StartRecord("orders", 1.0, (), 3, 0, 7, 2.0, is_finished=True))
 
-    assert (Move.ADOPT, 7) == (started.move, started.pipeline_run_id)
+    assert (Decision.ADOPT, 7) == (started.decision, started.pipeline_run_id)
     assert 0 == sum(isinstance(step, str) for step in story.told)
 
 
@@ -377,9 +391,13 @@ def test_a_retry_of_a_failed_run_notes_it_as_known_and_starts_afresh():
     """A failed run is no longer ours, not even after a lost answer."""
     story = Story(pipeline_run=[FAILED], pipeline_runs=[[FAILED]], trigger_pipeline=[8])
 
-    started = story.start(kept=Intent("orders", 1.0, (), 3, 0, 7, 2.0))
+    started = story.start(kept=StartRecord("orders", 1.0, (), 3, 0, 7, 2.0))
 
-    assert (Move.START, 8, NOW.timestamp()) == (started.move, started.pipeline_run_id, started.intent.waiting_since)
+    assert (Decision.START, 8, NOW.timestamp()) == (
+        started.decision,
+        started.pipeline_run_id,
+        started.record.waiting_since,
+    )
     assert [("note", (("7",), None)), "trigger_pipeline", ("note", (("7",), 8))] == story.told[2:]
 
 
@@ -387,10 +405,10 @@ def test_a_retry_without_an_id_looks_before_it_starts():
     """The try before this one may have died on its way."""
     story = Story(trigger_pipeline=[8])
 
-    started = story.start(kept=Intent("orders", 1.0, (), 3))
+    started = story.start(kept=StartRecord("orders", 1.0, (), 3))
 
-    assert (Move.START, 8) == (started.move, started.pipeline_run_id)
-    assert ["pipeline_runs"] * len(start.LOOK_PAUSES_S) == story.told[:-3]
+    assert (Decision.START, 8) == (started.decision, started.pipeline_run_id)
+    assert ["pipeline_runs"] * len(start.LOOKUP_PAUSES_S) == story.told[:-3]
 
 
 def test_a_retry_that_cannot_look_starts_nothing():
@@ -398,7 +416,7 @@ def test_a_retry_that_cannot_look_starts_nothing():
     story = Story(pipeline_runs=[[DONE], lost()])
 
     with pytest.raises(StartAmbiguousError):
-        story.start(kept=Intent("orders", 1.0, ("7",), 3))
+        story.start(kept=StartRecord("orders", 1.0, ("7",), 3))
 
     assert 0 == story.count("trigger_pipeline")
 
@@ -419,7 +437,7 @@ def test_a_new_pipeline_without_a_status_is_started():
 
     started = story.start()
 
-    assert (Move.START, 8) == (started.move, started.pipeline_run_id)
+    assert (Decision.START, 8) == (started.decision, started.pipeline_run_id)
 
 
 def test_an_unreachable_api_stops_a_start_before_anything_is_noted():
@@ -435,22 +453,22 @@ def test_an_unreachable_api_stops_a_start_before_anything_is_noted():
 @pytest.mark.parametrize(
     ("began", "kind", "move"),
     [
-        pytest.param(timedelta(minutes=1), "manual", Move.ADOPT, id="manual, from this DAG run"),
-        pytest.param(timedelta(minutes=-1), "manual", Move.FAIL, id="manual, older"),
-        pytest.param(timedelta(minutes=1), "scheduled", Move.FAIL, id="scheduled"),
-        pytest.param(timedelta(minutes=1), None, Move.ADOPT, id="kind not told"),
+        pytest.param(timedelta(minutes=1), "manual", Decision.ADOPT, id="manual, from this DAG run"),
+        pytest.param(timedelta(minutes=-1), "manual", Decision.FAIL, id="manual, older"),
+        pytest.param(timedelta(minutes=1), "scheduled", Decision.FAIL, id="scheduled"),
+        pytest.param(timedelta(minutes=1), None, Decision.ADOPT, id="kind not told"),
     ],
 )
-def test_without_a_store_a_retry_takes_only_what_can_be_ours(began, kind, move):
+def test_without_a_store_a_retry_takes_only_what_can_be_ours(began, kind, decision):
     """Where no note is kept, the DAG run's beginning is all that is known."""
     run = replace(OURS, type=kind, logical_date=NOW + began)
     story = Story(pipeline_runs=[[run]])
 
-    if move is Move.FAIL:
+    if decision is Decision.FAIL:
         with pytest.raises(PipelineBusyError):
             story.start(retry_since=NOW)
     else:
-        assert (Move.ADOPT, 7) == (story.start(retry_since=NOW).move, 7)
+        assert (Decision.ADOPT, 7) == (story.start(retry_since=NOW).decision, 7)
 
     assert 0 == story.count("trigger_pipeline")
 

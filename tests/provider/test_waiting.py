@@ -28,10 +28,10 @@ from airflow_provider_mparticle.client.errors import (
 from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs import poll_timing
-from airflow_provider_mparticle.runs.outcome import MISSING_GRACE_S, Outcome, judge, judge_trouble
-from airflow_provider_mparticle.runs.run_lookup import Finder
+from airflow_provider_mparticle.runs.outcome import MISSING_GRACE_S, Outcome, evaluate_error, evaluate_run
+from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.steps import Pause, adrive, drive
-from airflow_provider_mparticle.runs.wait import BACKSTOP_S, Watch, backstop, deadline_of, wait
+from airflow_provider_mparticle.runs.wait import BACKSTOP_S, RunMonitor, backstop, deadline_of, wait
 from airflow_provider_mparticle.triggers import as_epoch
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -66,12 +66,12 @@ def kind_of(outcome):
 )
 def test_the_state_word_decides_and_the_deadline_comes_second(run, now, outcome):
     """Ended runs may come without an end instant, as in mParticle's own examples."""
-    assert outcome == kind_of(judge(run, now, deadline=10.0))
+    assert outcome == kind_of(evaluate_run(run, now, deadline=10.0))
 
 
 def test_a_failed_run_carries_everything_that_is_known_of_it():
     """Whoever is woken needs the reason and the counts."""
-    error = judge(FAILED, 0.0, 10.0).error
+    error = evaluate_run(FAILED, 0.0, 10.0).error
 
     assert ("orders", 7, "failed", 1, 2, ("Column x.",)) == (
         error.pipeline_id,
@@ -102,12 +102,12 @@ def test_a_failed_run_carries_everything_that_is_known_of_it():
 )
 def test_trouble_ends_a_wait_only_if_waiting_cannot_help(error, missing_for_s, now, outcome):
     """An unreachable API is not a failed run."""
-    assert outcome == kind_of(judge_trouble(error, RUNNING, missing_for_s, now, deadline=10.0))
+    assert outcome == kind_of(evaluate_error(error, RUNNING, missing_for_s, now, deadline=10.0))
 
 
 def test_a_pipeline_that_is_not_found_is_no_lost_run():
     """Without a run id nothing was lost: the pipeline is not there."""
-    outcome = judge_trouble(MISSING, PipelineRun("orders"), 91.0, 0.0, 10.0)
+    outcome = evaluate_error(MISSING, PipelineRun("orders"), 91.0, 0.0, 10.0)
 
     assert MISSING is outcome.error
 
@@ -119,9 +119,9 @@ def test_a_pipeline_that_is_not_found_is_no_lost_run():
     "outcome",
     [
         Outcome(DONE.as_dict()),
-        judge(FAILED, 0.0, 10.0),
-        judge(RUNNING, 10.0, 10.0),
-        judge_trouble(MISSING, RUNNING, 91.0, 0.0, 10.0),
+        evaluate_run(FAILED, 0.0, 10.0),
+        evaluate_run(RUNNING, 10.0, 10.0),
+        evaluate_error(MISSING, RUNNING, 91.0, 0.0, 10.0),
         Outcome(RUNNING.as_dict(), RateLimitedError("slow", status=429, retry_after_s=2.0, reasons=("slow down",))),
     ],
     ids=["success", "failed", "timed out", "lost", "rate limited"],
@@ -135,7 +135,7 @@ def test_an_outcome_survives_its_way_as_an_event(outcome):
 
 
 GOOD_RUN = DONE.as_dict()
-GOOD_ERROR = judge(FAILED, 0.0, 10.0).as_event()
+GOOD_ERROR = evaluate_run(FAILED, 0.0, 10.0).as_event()
 
 
 @pytest.mark.parametrize(
@@ -184,8 +184,8 @@ class Api:
             raise answer
         return answer
 
-    def look(self, finder):
-        return finder.pick(drive(finder.look(), self.send, lambda _: None))
+    def poll(self, lookup):
+        return lookup.select(drive(lookup.poll(), self.send, lambda _: None))
 
 
 def status(run):
@@ -196,16 +196,16 @@ def test_a_run_is_asked_for_by_its_id():
     """One request for each look."""
     api = Api(pipeline_run=[RUNNING])
 
-    assert RUNNING == api.look(Finder("orders", 7))
+    assert RUNNING == api.poll(RunLookup("orders", 7))
     assert ["pipeline_run"] == api.asked
 
 
 def test_a_missing_route_to_one_run_is_replaced_by_the_list_for_good():
     """Which run routes v2 has is assumed; the detour is taken once."""
     api = Api(pipeline_run=[MISSING], pipeline_runs=[[DONE, RUNNING]])
-    finder = Finder("orders", "7")
+    lookup = RunLookup("orders", "7")
 
-    found = [api.look(finder), api.look(finder)]
+    found = [api.poll(lookup), api.poll(lookup)]
 
     assert [DONE, DONE] == found
     assert ["pipeline_run", "pipeline_runs", "pipeline_runs"] == api.asked
@@ -214,9 +214,9 @@ def test_a_missing_route_to_one_run_is_replaced_by_the_list_for_good():
 def test_missing_run_routes_are_replaced_by_the_status_for_good():
     """The one route that every version has."""
     api = Api(pipeline_run=[MISSING], pipeline_runs=[MISSING], pipeline_status=[status(RUNNING)])
-    finder = Finder("orders", 7)
+    lookup = RunLookup("orders", 7)
 
-    found = [api.look(finder), api.look(finder)]
+    found = [api.poll(lookup), api.poll(lookup)]
 
     assert [RUNNING, RUNNING] == found
     assert ["pipeline_run", "pipeline_runs", "pipeline_status", "pipeline_status"] == api.asked
@@ -228,7 +228,7 @@ def test_a_status_without_our_run_does_not_find_it(shown):
     api = Api(pipeline_run=[MISSING], pipeline_runs=[[]], pipeline_status=[status(shown)])
 
     with pytest.raises(NotFoundError, match=r"Run 7 .* is not to be found") as raised:
-        api.look(Finder("orders", 7))
+        api.poll(RunLookup("orders", 7))
 
     assert ("orders", 7) == (raised.value.pipeline_id, raised.value.pipeline_run_id)
 
@@ -236,12 +236,12 @@ def test_a_status_without_our_run_does_not_find_it(shown):
 def test_an_api_that_is_away_does_not_change_the_route():
     """Only a 404 says that a route may be missing."""
     api = Api(pipeline_run=[AWAY, RUNNING])
-    finder = Finder("orders", 7)
+    lookup = RunLookup("orders", 7)
 
     with pytest.raises(ServerError):
-        api.look(finder)
+        api.poll(lookup)
 
-    assert RUNNING == api.look(finder)
+    assert RUNNING == api.poll(lookup)
     assert ["pipeline_run", "pipeline_run"] == api.asked
 
 
@@ -249,9 +249,9 @@ def test_without_an_id_the_latest_run_is_adopted_and_kept():
     """A later run is somebody else's matter."""
     later = replace(RUNNING, pipeline_run_id=8)
     api = Api(pipeline_status=[status(None), status(RUNNING), status(later)], pipeline_run=[DONE])
-    finder = Finder("orders")
+    lookup = RunLookup("orders")
 
-    found = [api.look(finder) for _ in range(3)]
+    found = [api.poll(lookup) for _ in range(3)]
 
     assert [None, RUNNING, DONE] == found
     assert ["pipeline_status", "pipeline_status", "pipeline_run"] == api.asked
@@ -262,10 +262,10 @@ def test_without_an_id_no_run_is_adopted_that_began_after_the_first_look():
     later = replace(RUNNING, pipeline_run_id=8, logical_date=NOON + timedelta(hours=1))
     older = replace(RUNNING, pipeline_run_id=6, logical_date=NOON - timedelta(hours=1))
     api = Api(pipeline_status=[status(later)], pipeline_runs=[[older, later, RUNNING]])
-    finder = Finder("orders", as_of=NOON)
+    lookup = RunLookup("orders", as_of=NOON)
 
-    assert RUNNING == api.look(finder)
-    assert 7 == finder.pipeline_run_id
+    assert RUNNING == api.poll(lookup)
+    assert 7 == lookup.pipeline_run_id
 
 
 # Waiting
@@ -286,11 +286,11 @@ class Clock:
         self.now += seconds
 
 
-def waited(*looks, poll_interval_s=10.0, deadline=1000.0, asked_pause_s=None, runs=MISSING, **options):
+def waited(*polls, poll_interval_s=10.0, deadline=1000.0, retry_after_s=None, runs=MISSING, **options):
     """Wait for run 7, which the *looks* tell of, the last of them for ever."""
-    clock, api = Clock(), Api(pipeline_run=list(looks), pipeline_runs=[runs], pipeline_status=[MISSING])
-    watch = Watch(Finder("orders", 7), deadline, clock.now, **options)
-    steps = wait(watch, poll_interval_s=poll_interval_s, clock=clock, asked_pause_s=asked_pause_s)
+    clock, api = Clock(), Api(pipeline_run=list(polls), pipeline_runs=[runs], pipeline_status=[MISSING])
+    monitor = RunMonitor(RunLookup("orders", 7), deadline, clock.now, **options)
+    steps = wait(monitor, poll_interval_s=poll_interval_s, clock=clock, retry_after_s=retry_after_s)
     return drive(steps, api.send, clock.sleep), clock, api
 
 
@@ -302,9 +302,9 @@ def test_a_wait_looks_at_once_and_ends_with_the_run():
 
 
 @pytest.mark.parametrize(("asked_pause_s", "least", "most"), [(0.0, 10 / 6, 10 / 3), (30.0, 30.0, 33.0)])
-def test_a_wait_after_somebody_elses_look_begins_with_a_pause(asked_pause_s, least, most):
+def test_a_wait_after_somebody_elses_look_begins_with_a_pause(retry_after_s, least, most):
     """The worker has just looked, and may have been asked to stay away for a while."""
-    _, clock, _ = waited(DONE, asked_pause_s=asked_pause_s)
+    _, clock, _ = waited(DONE, retry_after_s=retry_after_s)
 
     [pause_s] = clock.paused
     assert least <= pause_s <= most
@@ -396,7 +396,7 @@ def test_an_unknown_state_is_said_once_with_the_cure(caplog):
 @pytest.mark.parametrize(("run_id", "said"), [(7, "Run 7 of pipeline 'orders' had not ended"), (None, "No run of")])
 def test_a_timeout_says_what_has_not_happened(run_id, said):
     """The message is what somebody reads at 2 a.m."""
-    outcome = judge(PipelineRun("orders", run_id, state="queued"), now=2.0, deadline=1.0)
+    outcome = evaluate_run(PipelineRun("orders", run_id, state="queued"), now=2.0, deadline=1.0)
 
     assert said in str(outcome.error)
 
@@ -522,9 +522,9 @@ def test_who_has_asked_in_vain_does_not_ask_again(runs):
 
 
 @pytest.mark.parametrize("lengths_s", [[], [5.0]], ids=["there were none", "known"])
-def test_who_has_been_told_does_not_ask(lengths_s):
+def test_who_has_been_told_does_not_ask(durations_s):
     """The list before the start has told it."""
-    _, _, api = waited(*[RUNNING] * 6, DONE, lengths_s=lengths_s)
+    _, _, api = waited(*[RUNNING] * 6, DONE, durations_s=durations_s)
 
     assert {"pipeline_run"} == {*api.asked}
 
@@ -533,9 +533,9 @@ def test_there_is_nothing_to_learn_before_there_is_a_run():
     """It is asked for when the run has come."""
     api = Api(pipeline_status=[status(None)] * 3 + [status(RUNNING)], pipeline_run=[RUNNING, DONE], pipeline_runs=[[]])
     clock = Clock()
-    watch = Watch(Finder("orders"), 1000.0, clock.now)
+    monitor = RunMonitor(RunLookup("orders"), 1000.0, clock.now)
 
-    drive(wait(watch, poll_interval_s=10.0, clock=clock), api.send, clock.sleep)
+    drive(wait(monitor, poll_interval_s=10.0, clock=clock), api.send, clock.sleep)
 
     assert [*["pipeline_status"] * 4, "pipeline_runs", "pipeline_run", "pipeline_run"] == api.asked
 
@@ -545,9 +545,9 @@ def test_a_run_s_age_counts_from_its_start_not_from_the_wait_s():
     clock = Clock()
     clock.now = NOON.timestamp() + 95.0
     api = Api(pipeline_run=[replace(RUNNING, started_on=NOON), DONE])
-    watch = Watch(Finder("orders", 7), clock.now + 1000.0, clock.now, lengths_s=[100.0] * 3)
+    monitor = RunMonitor(RunLookup("orders", 7), clock.now + 1000.0, clock.now, durations_s=[100.0] * 3)
 
-    drive(wait(watch, poll_interval_s=60.0, clock=clock), api.send, clock.sleep)
+    drive(wait(monitor, poll_interval_s=60.0, clock=clock), api.send, clock.sleep)
 
     assert clock.paused[0] < 10.0
 
@@ -557,8 +557,8 @@ def test_a_start_in_the_future_is_not_believed():
     clock = Clock()
     clock.now = NOON.timestamp() - 5.0
     api = Api(pipeline_run=[replace(RUNNING, started_on=NOON), DONE])
-    watch = Watch(Finder("orders", 7), clock.now + 1000.0, clock.now)
+    monitor = RunMonitor(RunLookup("orders", 7), clock.now + 1000.0, clock.now)
 
-    drive(wait(watch, poll_interval_s=60.0, clock=clock), api.send, clock.sleep)
+    drive(wait(monitor, poll_interval_s=60.0, clock=clock), api.send, clock.sleep)
 
     assert [pytest.approx(20.0, rel=poll_timing.JITTER)] == clock.paused
