@@ -32,7 +32,7 @@ test-airflow-2: ## Run the provider's tests on the oldest supported Airflow
 	@$(MAKE) --no-print-directory VENV=.venv-airflow-2 AIRFLOW=2.11.2 GROUP=test run-airflow-2
 
 run-airflow-2: $(VENV)/ready
-	@$(PYTEST) tests/provider tests/faults
+	@$(PYTEST) -m "not slow" --ignore tests/client --ignore tests/contract --ignore tests/simulator --ignore tests/airflow_e2e
 
 chaos: $(VENV)/ready ## Kill workers and the triggerer of a real Airflow, take mParticle away, count the runs
 	@$(BIN)/python -m dev.chaos

@@ -69,7 +69,7 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         """Return what Airflow stores to build this trigger again."""
         names = (
             *("mparticle_conn_id", "pipeline_id", "pipeline_run_id", "poll_interval", "deadline"),
-            *("asked_pause_s", "covers", "began", "run_lengths"),
+            *("retry_after_s", "covers", "began", "run_durations"),
         )
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 

@@ -23,10 +23,10 @@ os.environ.update(
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{AIRFLOW_HOME}/airflow.db",
 )
 
-from airflow.providers.common.compat.sdk import mask_secret  # noqa: E402 - as below
+from airflow.providers.common.compat.sdk import BaseOperator, mask_secret  # noqa: E402 - as below
 from contract.request_check import check_requests  # noqa: E402 - as below
 
-from airflow_provider_mparticle.client import tokens  # noqa: E402 - after the environment is set
+from airflow_provider_mparticle.client import token_cache  # noqa: E402 - after the environment is set
 from airflow_provider_mparticle.simulator import Simulator  # noqa: E402 - as above
 
 
@@ -51,7 +51,7 @@ def start_simulator(
         monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", json.dumps(simulator.airflow_connection()))
         return simulator
 
-    tokens.forget()
+    token_cache.forget()
     yield start
     for simulator in running:
         simulator.stop()
@@ -96,3 +96,17 @@ def _register(dag: Any) -> None:
     bag = DagBag(dag_folder=os.devnull, collect_dags=False)
     bag.bag_dag(dag)
     sync_bag_to_db(bag, "dags-folder", None)
+
+
+@pytest.fixture
+def execute(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
+    """Render an operator's fields and execute it as Airflow's task runner does, without a DAG run."""
+    # Airflow refuses to execute an operator outside of its own task runner.
+    safeguard = importlib.import_module(BaseOperator.__module__).ExecutorSafeguard
+    monkeypatch.setattr(safeguard, "test_mode", True)
+
+    def run(operator: Any) -> Any:
+        operator.render_template_fields({})
+        return operator.execute({})
+
+    return run

@@ -31,10 +31,10 @@ def test_the_meter_sees_a_blocked_loop() -> None:
 
 def test_a_run_ends_after_so_many_looks_or_seconds() -> None:
     """Every provider is told the same story."""
-    counted, timed = Runs(Habits(polls=2)), Runs(Habits(run_s=0.0))
+    counted, timed = Runs(Habits(looks=2)), Runs(Habits(run_s=0.0))
 
-    assert [False, False, True] == [counted.poll("a") for _ in range(3)]
-    assert timed.poll("a")
+    assert [False, False, True] == [counted.look("a") for _ in range(3)]
+    assert timed.look("a")
 
 
 @pytest.mark.parametrize(

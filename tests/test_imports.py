@@ -15,22 +15,24 @@ AIRFLOW = "from airflow.providers.common.compat.sdk import BaseHook, BaseOperato
 PACKAGE = "airflow_provider_mparticle"
 DAG_FILE = f"from {PACKAGE}.operators import *\nfrom {PACKAGE}.sensors import MParticlePipelineRunSensor"
 
-# All that a DAG file loads of us: what declares tasks, and what Airflow reads of every provider.
+# All that a DAG file loads of us: what declares tasks, the form and the arguments that both share, and what Airflow
+# reads of every provider. A new operator's module is allowed by its folder.
 DECLARATIONS = {
     PACKAGE,
-    f"{PACKAGE}.connection_form",
+    f"{PACKAGE}.connection",
+    f"{PACKAGE}.connection.form",
     f"{PACKAGE}.operators",
-    f"{PACKAGE}.operators.apply",
-    f"{PACKAGE}.operators.pipelines",
-    f"{PACKAGE}.operators.plan_slices",
-    f"{PACKAGE}.operators.platform",
-    f"{PACKAGE}.operators.resources",
-    f"{PACKAGE}.operators.sync_slice",
-    f"{PACKAGE}.operators.trigger",
     f"{PACKAGE}.provider_info",
     f"{PACKAGE}.sensors",
-    f"{PACKAGE}.slice_arguments",
+    f"{PACKAGE}.slices",
+    f"{PACKAGE}.slices.arguments",
 }
+
+
+def is_declaration(module: str) -> bool:
+    """Return whether a DAG file may load this module of ours."""
+    return module in DECLARATIONS or module.startswith(f"{PACKAGE}.operators.")
+
 
 # One task of each class.
 TASKS = """
@@ -85,7 +87,15 @@ def test_a_dag_file_loads_declarations_only() -> None:
     """The DAG processor imports them for every DAG file, every 30 seconds."""
     loaded = loaded_by(DAG_FILE)
 
-    assert DECLARATIONS == {module for module in loaded if module.partition(".")[0] == PACKAGE}
+    ours = {module for module in loaded if module.partition(".")[0] == PACKAGE}
+    assert set() == {module for module in ours if not is_declaration(module)}
+
+
+def test_a_dag_file_loads_only_the_operators_that_it_names() -> None:
+    """Thirteen classes are built for those who import the package's operators all at once, and for nobody else."""
+    loaded = loaded_by(f"from {PACKAGE}.operators import MParticleTriggerPipelineOperator")
+
+    assert {f"{PACKAGE}.operators.trigger"} == {name for name in loaded if name.startswith(f"{PACKAGE}.operators.")}
 
 
 def test_a_dag_file_loads_nobody_else() -> None:
@@ -155,5 +165,5 @@ def test_provider_info_loads_two_plain_modules() -> None:
     """Every Airflow process loads it, before anything else of ours."""
     new = loaded_by(f"from {PACKAGE}.provider_info import get_provider_info; get_provider_info()")
 
-    ours = {PACKAGE, f"{PACKAGE}.connection_form", f"{PACKAGE}.provider_info"}
+    ours = {PACKAGE, f"{PACKAGE}.connection", f"{PACKAGE}.connection.form", f"{PACKAGE}.provider_info"}
     assert ours == {module for module in new if module.partition(".")[0] not in sys.stdlib_module_names}

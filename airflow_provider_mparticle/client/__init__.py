@@ -1,1 +1,1 @@
-"""The mParticle client: knows HTTP and mParticle, knows nothing of Airflow."""
+"""The mParticle API: calls, protocol, and two drivers that move bytes. Knows nothing of Airflow."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.errors import ConfigError
@@ -69,6 +69,13 @@ class Call(Generic[T]):
     json: Json = field(default=None, repr=False)
     scope: Scope = Scope.WORKSPACE
     idempotent: bool = True
+
+
+class Sender(Protocol):
+    """Carries out calls: a client, or the Airflow hook."""
+
+    def send(self, call: Call[T], *, retry: bool = True) -> T:
+        """Carry out *call* and return its decoded answer."""
 
 
 def list_resources(kind: Kind[R], params: Mapping[str, Any] | None = None) -> Call[list[R]]:

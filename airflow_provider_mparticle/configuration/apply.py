@@ -6,16 +6,16 @@ import logging
 from typing import Any
 
 from airflow_provider_mparticle.client import endpoints
+from airflow_provider_mparticle.client.endpoints import Sender
 from airflow_provider_mparticle.client.errors import InvalidRequestError, MParticleError, NotFoundError
 from airflow_provider_mparticle.client.resource_kinds import KINDS
 from airflow_provider_mparticle.configuration import ensure
 from airflow_provider_mparticle.configuration.plan import Action, Plan, Step, Workspace
-from airflow_provider_mparticle.hooks import MParticleHook
 
 log = logging.getLogger(__name__)
 
 
-def read_workspace(hook: MParticleHook) -> Workspace:
+def read_workspace(sender: Sender) -> Workspace:
     """
     Read what mParticle has, with four requests.
 
@@ -24,11 +24,11 @@ def read_workspace(hook: MParticleHook) -> Workspace:
 
     :raises MParticleError: A list cannot be read.
     """
-    lists = {kind.name: hook.send(endpoints.list_resources(kind)) for kind in KINDS}
+    lists = {kind.name: sender.send(endpoints.list_resources(kind)) for kind in KINDS}
     return Workspace({name: {resource.id: resource for resource in found} for name, found in lists.items()})
 
 
-def export_document(hook: MParticleHook) -> dict[str, Any]:
+def export_document(sender: Sender) -> dict[str, Any]:
     """
     Return the workspace as a document: what can be written, ordered by id, without secrets.
 
@@ -36,7 +36,7 @@ def export_document(hook: MParticleHook) -> dict[str, Any]:
 
     :raises MParticleError: A list cannot be read.
     """
-    return read_workspace(hook).as_document()
+    return read_workspace(sender).as_document()
 
 
 def require_applicable(plan: Plan) -> None:
@@ -49,7 +49,7 @@ def require_applicable(plan: Plan) -> None:
         raise InvalidRequestError(f"{' '.join(plan.refusals)} Nothing was changed.")
 
 
-def apply_plan(hook: MParticleHook, plan: Plan) -> dict[str, Any]:
+def apply_plan(sender: Sender, plan: Plan) -> dict[str, Any]:
     """
     Carry out a plan, step by step.
 
@@ -64,26 +64,26 @@ def apply_plan(hook: MParticleHook, plan: Plan) -> dict[str, Any]:
     steps = [step for step in plan.steps if step.is_change]
     for number, step in enumerate(steps):
         try:
-            _DO[step.action](hook, step)
+            _DO[step.action](sender, step)
         except MParticleError as error:
             raise _interrupted(error, steps[:number], steps[number:]) from error
         log.info("Done: %s.", step)
     return {"changed": bool(steps), "steps": plan.as_dict()["steps"]}
 
 
-def _create(hook: MParticleHook, step: Step) -> None:
-    ensure.create(hook, step.kind, step.wanted)
+def _create(sender: Sender, step: Step) -> None:
+    ensure.create(sender, step.kind, step.wanted)
 
 
-def _update(hook: MParticleHook, step: Step) -> None:
+def _update(sender: Sender, step: Step) -> None:
     """Read it once more: what the list has left out must not get lost if mParticle replaces the whole."""
-    have = hook.send(endpoints.get_resource(step.kind, step.resource_id))
-    ensure.update(hook, step.kind, have, step.wanted)
+    have = sender.send(endpoints.get_resource(step.kind, step.resource_id))
+    ensure.update(sender, step.kind, have, step.wanted)
 
 
-def _delete(hook: MParticleHook, step: Step) -> None:
+def _delete(sender: Sender, step: Step) -> None:
     try:
-        hook.send(endpoints.delete_resource(step.kind, step.resource_id))
+        sender.send(endpoints.delete_resource(step.kind, step.resource_id))
     except NotFoundError:
         log.info("The %s %r is gone already.", step.kind.title, step.resource_id)
 

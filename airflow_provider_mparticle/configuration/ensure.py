@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from airflow_provider_mparticle.client import endpoints
+from airflow_provider_mparticle.client.endpoints import Sender
 from airflow_provider_mparticle.client.errors import (
     ConfigError,
     InvalidRequestError,
@@ -24,7 +25,6 @@ from airflow_provider_mparticle.configuration.resource_rules import (
     update_body,
     with_defaults,
 )
-from airflow_provider_mparticle.hooks import MParticleHook
 
 log = logging.getLogger(__name__)
 
@@ -51,23 +51,23 @@ def validated(kind: Kind[Any], given: Mapping[str, Any], *, is_whole: bool = Tru
     return wanted
 
 
-def ensure(hook: MParticleHook, kind: Kind[R], wanted: Mapping[str, Any], if_exists: IfExists) -> tuple[R, list[str]]:
+def ensure(sender: Sender, kind: Kind[R], wanted: Mapping[str, Any], if_exists: IfExists) -> tuple[R, list[str]]:
     """
     Make sure that the resource is there.
 
     :return: The resource, and the names of the fields that were set: all of them if it was created.
     :raises InvalidRequestError: It exists and may not, or mParticle cannot change it so.
     """
-    have = get_or_none(hook, kind, wanted["id"])
+    have = get_or_none(sender, kind, wanted["id"])
     if have is None:
-        return create(hook, kind, wanted), list(wanted)
+        return create(sender, kind, wanted), list(wanted)
     if if_exists == "fail":
         raise InvalidRequestError(
             f"{kind.title.capitalize()} {have.id!r} exists already, and if_exists='fail'. Nothing was changed. Pass "
             "if_exists='reuse' to take it as it is, or 'update' to change what differs.",
             **_about(kind, have.id),
         )
-    return update(hook, kind, have, wanted) if if_exists == "update" else (have, [])
+    return update(sender, kind, have, wanted) if if_exists == "update" else (have, [])
 
 
 def merged(have: Resource, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,26 +78,26 @@ def merged(have: Resource, fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def get_or_none(hook: MParticleHook, kind: Kind[R], resource_id: str) -> R | None:
+def get_or_none(sender: Sender, kind: Kind[R], resource_id: str) -> R | None:
     """Read a resource, or return None where there is none."""
     try:
-        return hook.send(endpoints.get_resource(kind, resource_id))
+        return sender.send(endpoints.get_resource(kind, resource_id))
     except NotFoundError:
         return None
 
 
-def create(hook: MParticleHook, kind: Kind[R], wanted: Mapping[str, Any]) -> R:
+def create(sender: Sender, kind: Kind[R], wanted: Mapping[str, Any]) -> R:
     """Create a resource; if the answer is lost, look whether it is there."""
     try:
-        return hook.send(endpoints.create_resource(kind, wanted))
+        return sender.send(endpoints.create_resource(kind, wanted))
     except MParticleError as error:
-        if error.may_have_executed and (created := get_or_none(hook, kind, wanted["id"])):
+        if error.may_have_executed and (created := get_or_none(sender, kind, wanted["id"])):
             log.info("%s The %s is there all the same.", error, kind.title)
             return created
         raise
 
 
-def update(hook: MParticleHook, kind: Kind[R], have: R, wanted: Mapping[str, Any]) -> tuple[R, list[str]]:
+def update(sender: Sender, kind: Kind[R], have: R, wanted: Mapping[str, Any]) -> tuple[R, list[str]]:
     """
     Change what differs, with one request, or with none if nothing does.
 
@@ -108,7 +108,7 @@ def update(hook: MParticleHook, kind: Kind[R], have: R, wanted: Mapping[str, Any
     changed = changed_fields(differences(have, wanted))
     if not changed:
         return have, []
-    return hook.send(endpoints.update_resource(kind, have.id, update_body(kind, have, wanted))), changed
+    return sender.send(endpoints.update_resource(kind, have.id, update_body(kind, have, wanted))), changed
 
 
 def _about(kind: Kind[Any], resource_id: Any) -> dict[str, Any]:

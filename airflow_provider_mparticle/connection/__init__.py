@@ -1,0 +1,1 @@
+"""The Airflow connection of type ``mparticle``: its form, and its reader."""

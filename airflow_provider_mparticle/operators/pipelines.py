@@ -143,7 +143,7 @@ class MParticleUpdatePipelineOperator(ResourceOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the pipeline, and change what differs with one request."""
-        from airflow_provider_mparticle.tasks.pipelines import change_pipeline
+        from airflow_provider_mparticle.tasks.resources import change_pipeline
 
         return change_pipeline(self, self.fields)
 
@@ -170,7 +170,7 @@ class MParticlePausePipelineOperator(ResourceOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Give the pipeline its state, if it has another."""
-        from airflow_provider_mparticle.tasks.pipelines import change_pipeline
+        from airflow_provider_mparticle.tasks.resources import change_pipeline
 
         return change_pipeline(self, {"state": self._state})
 

@@ -23,7 +23,7 @@ class ResourceOperator(BaseOperator):
     def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
         """Render, then mask every secret, before Airflow stores the rendered fields."""
         super().render_template_fields(context, jinja_env)
-        from airflow_provider_mparticle.tasks.masking import mask_secrets
+        from airflow_provider_mparticle.tasks.resources import mask_secrets
 
         mask_secrets({name: getattr(self, name) for name in self.template_fields})
 

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import (
@@ -30,7 +30,6 @@ from airflow_provider_mparticle.runs.run_list import runs_since
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.start_decision import Decision, IfRunning, StartState, TriggerState, decide
 from airflow_provider_mparticle.runs.steps import Pause, Steps
-from airflow_provider_mparticle.slices.data_model_lock import DataModelLock
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +98,29 @@ class SaveRecord:
     record: StartRecord | None
 
 
+class RunLock(Protocol):
+    """What must hold while a run starts: for a slice of history, that the data model holds the SQL of that slice."""
+
+    @property
+    def slice_id(self) -> str:
+        """Identifies the slice: an ISO 8601 interval."""
+
+    def check_available(self) -> Steps[Any]:
+        """Read who holds the lock; raise an error if another task still needs it."""
+
+    def acquire(self) -> Steps[None]:
+        """Take the lock."""
+
+    def verify(self) -> Steps[None]:
+        """Check the lock once more, right before the run is triggered."""
+
+    def is_still_held(self) -> Steps[bool]:
+        """Check whether an earlier try of this task still holds the lock."""
+
+    def reads(self, run: PipelineRun) -> bool:
+        """Return whether a run can only have read this slice."""
+
+
 @dataclass(frozen=True)
 class StartResult:
     """
@@ -133,7 +155,7 @@ class RunStarter:
     now: float
     kept: StartRecord | None = None
     retry_since: datetime | None = None
-    lock: DataModelLock | None = None
+    lock: RunLock | None = None
     covers: datetime | None = None
     accept: Callable[[PipelineRun], bool] = any_run
     _runs: list[PipelineRun] | None = field(default=None, init=False)
@@ -328,7 +350,7 @@ class RunStarter:
 
     def _new_record(self) -> StartRecord:
         known = tuple(str(run.pipeline_run_id) for run in self._runs or ())
-        window = self.lock.window.isoformat() if self.lock else None
+        window = self.lock.slice_id if self.lock else None
         return StartRecord(self.pipeline_id, self.now, known, self.max_tries, self.clear_number, window=window)
 
     def _finish(

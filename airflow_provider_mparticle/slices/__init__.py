@@ -1,0 +1,1 @@
+"""History in slices: bounds, sizes, SQL, and which task may write the data model. Knows nothing of Airflow."""

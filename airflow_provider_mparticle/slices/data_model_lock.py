@@ -100,6 +100,11 @@ class DataModelLock:
         """What the data model has to hold, with the mark of the holder."""
         return marked(self.query, self.owner, self.window)
 
+    @property
+    def slice_id(self) -> str:
+        """Identifies the slice: an ISO 8601 interval."""
+        return self.window.isoformat()
+
     def check_available(self) -> Steps[DataModel]:
         """
         Look whether the data model may be taken, and return it as it is.

@@ -1,1 +1,1 @@
-"""What a task does once a worker runs it; `operators` and `sensors` declare tasks, and load this only then."""
+"""What a worker does for an operator. Operators declare tasks, and load this only when a worker runs them."""

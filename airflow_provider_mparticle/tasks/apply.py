@@ -17,15 +17,15 @@ from airflow_provider_mparticle.configuration.document import (
 from airflow_provider_mparticle.configuration.plan import plan
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.tasks.failures import fail_without_retry
-from airflow_provider_mparticle.tasks.masking import mask_secrets
+from airflow_provider_mparticle.tasks.resources import mask_secrets
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_mparticle.tasks.declared import ApplyOperator
+    from airflow_provider_mparticle.operators.apply import MParticleApplyOperator
 
 
-def apply_document(operator: ApplyOperator, context: Context) -> dict[str, Any]:
+def apply_document(operator: MParticleApplyOperator, context: Context) -> dict[str, Any]:
     """Check, plan, and apply."""
     with fail_without_retry():
         document = _document(operator, context)
@@ -49,7 +49,7 @@ def mask_secrets_of(spec: Mapping[str, Any] | str | Path) -> None:
             mask_secrets(parse_document(spec).content)
 
 
-def _document(operator: ApplyOperator, context: Context) -> Document:
+def _document(operator: MParticleApplyOperator, context: Context) -> Document:
     """Read the document; the values of a file are rendered here, those of a dict were by Airflow."""
     if isinstance(operator.spec, Mapping):
         document = load_document(operator.spec)
@@ -67,7 +67,7 @@ def _is_text(spec: object) -> TypeGuard[str]:
     return isinstance(spec, str) and not spec.endswith(SUFFIXES)
 
 
-def _found(operator: ApplyOperator, path: Path) -> Path:
+def _found(operator: MParticleApplyOperator, path: Path) -> Path:
     """Look for a relative path where Airflow looks for templates: the DAG's folder, then its search path."""
     loader = operator.get_template_env().loader
     folders = [Path(folder) for folder in getattr(loader, "searchpath", ())]

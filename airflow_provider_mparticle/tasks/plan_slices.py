@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection, Context
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
-    from airflow_provider_mparticle.tasks.declared import PlanSlicesOperator
+    from airflow_provider_mparticle.operators.plan_slices import MParticlePlanSlicesOperator
 
 # Types of connections whose own hook runs no SQL, though their provider has one that does: its arguments' name of the
 # connection, its module, its class.
@@ -42,7 +42,7 @@ class PlanSlicesTask:
     :param context: Airflow's, of this try.
     """
 
-    def __init__(self, operator: PlanSlicesOperator, context: Context) -> None:
+    def __init__(self, operator: MParticlePlanSlicesOperator, context: Context) -> None:
         self.operator = operator
         self.context = context
         self.log = operator.log

@@ -5,24 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import mask_secret
+
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import ConfigError, NotFoundError
-from airflow_provider_mparticle.client.resource_kinds import CONNECTION, KINDS, Kind
-from airflow_provider_mparticle.configuration.ensure import ensure, validated
+from airflow_provider_mparticle.client.resource_kinds import CONNECTION, KINDS, PIPELINE, Kind
+from airflow_provider_mparticle.configuration.ensure import ensure, merged, update, validated
+from airflow_provider_mparticle.configuration.plan import secrets_in
 from airflow_provider_mparticle.configuration.resource_rules import IF_EXISTS
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.tasks.failures import fail_without_retry
 
 if TYPE_CHECKING:
-    from airflow_provider_mparticle.tasks.declared import CreateConnectionOperator, CreateOperator, DeleteOperator
+    from airflow_provider_mparticle.operators.pipelines import (
+        MParticlePausePipelineOperator,
+        MParticleUpdatePipelineOperator,
+    )
+    from airflow_provider_mparticle.operators.resources import (
+        CreateResourceOperator,
+        MParticleCreateConnectionOperator,
+        MParticleDeleteResourceOperator,
+    )
 
 
-def ensure_resource(operator: CreateOperator, description: Mapping[str, Any]) -> dict[str, Any]:
+def ensure_resource(operator: CreateResourceOperator, description: Mapping[str, Any]) -> dict[str, Any]:
     """Check the arguments, then create the resource or deal with the one that is there."""
     return _ensured(MParticleHook(operator.mparticle_conn_id), operator, description)
 
 
-def ensure_connection(operator: CreateConnectionOperator, description: Mapping[str, Any]) -> dict[str, Any]:
+def ensure_connection(operator: MParticleCreateConnectionOperator, description: Mapping[str, Any]) -> dict[str, Any]:
     """Do so with a connection, whose secrets may have to be written though nothing else differs."""
     hook = MParticleHook(operator.mparticle_conn_id)
     result = _ensured(hook, operator, description)
@@ -35,7 +46,7 @@ def ensure_connection(operator: CreateConnectionOperator, description: Mapping[s
     return {**result, "changed": ["config"]}
 
 
-def delete_resource(operator: DeleteOperator) -> bool:
+def delete_resource(operator: MParticleDeleteResourceOperator) -> bool:
     """Delete the resource; tell whether there was one."""
     with fail_without_retry():
         kind, hook = _kind_named(operator.kind), MParticleHook(operator.mparticle_conn_id)
@@ -49,12 +60,31 @@ def delete_resource(operator: DeleteOperator) -> bool:
     return True
 
 
+def change_pipeline(
+    operator: MParticleUpdatePipelineOperator | MParticlePausePipelineOperator, fields: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Read the pipeline, and change what differs with one request."""
+    with fail_without_retry():
+        hook = MParticleHook(operator.mparticle_conn_id)
+        have = hook.get_pipeline(operator.pipeline_id)
+        wanted = validated(PIPELINE, {"id": operator.pipeline_id, **merged(have, fields)}, is_whole=False)
+        pipeline, changed = update(hook, PIPELINE, have, wanted)
+    operator.log.info("Pipeline %r: %s.", pipeline.id, said_of(changed))
+    return {"pipeline": pipeline.as_dict(), "changed": changed}
+
+
+def mask_secrets(value: Any) -> None:
+    """Tell Airflow every secret in *value*, a dict or list of any depth."""
+    for _, secret in secrets_in(value):
+        mask_secret(str(secret))
+
+
 def said_of(changed: list[str]) -> str:
     """Say in the log which fields were set."""
     return f"set {', '.join(changed)}" if changed else "no change"
 
 
-def _ensured(hook: MParticleHook, operator: CreateOperator, description: Mapping[str, Any]) -> dict[str, Any]:
+def _ensured(hook: MParticleHook, operator: CreateResourceOperator, description: Mapping[str, Any]) -> dict[str, Any]:
     with fail_without_retry():
         if operator.if_exists not in IF_EXISTS:
             raise ConfigError(f"if_exists must be one of {', '.join(IF_EXISTS)}, not {operator.if_exists!r}.")

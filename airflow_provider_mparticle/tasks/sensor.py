@@ -29,7 +29,7 @@ from airflow_provider_mparticle.tasks.waiting import WaitingTask
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_mparticle.tasks.declared import SensorOperator
+    from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 
 
 class SensorTask(WaitingTask):
@@ -39,7 +39,7 @@ class SensorTask(WaitingTask):
     :param operator: What the DAG declares.
     """
 
-    operator: SensorOperator
+    operator: MParticlePipelineRunSensor
 
     def check(self) -> None:
         """Refuse arguments that are malformed."""

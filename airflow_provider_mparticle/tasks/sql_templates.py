@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow_provider_mparticle.client.errors import ConfigError
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_mparticle.tasks.declared import Operator
+    from airflow.providers.common.compat.sdk import BaseOperator, Context
 
 
-def rendered(operator: Operator, argument: str, context: Context, window_start: datetime, window_end: datetime) -> str:
+def rendered(
+    operator: BaseOperator, argument: str, context: Context, window_start: datetime, window_end: datetime
+) -> str:
     """
     Render an operator's template, or the ``.sql`` file that it names, with ``window_start`` and ``window_end``.
 

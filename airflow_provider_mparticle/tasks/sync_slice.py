@@ -33,13 +33,13 @@ from airflow_provider_mparticle.tasks.task_context import first_start, is_over, 
 from airflow_provider_mparticle.tasks.trigger import TriggerTask
 
 if TYPE_CHECKING:
-    from airflow_provider_mparticle.tasks.declared import SyncSliceOperator
+    from airflow_provider_mparticle.operators.sync_slice import MParticleSyncSliceOperator
 
 
 class SyncSliceTask(TriggerTask):
     """A run that reads one slice, while the data model holds the SQL of that slice."""
 
-    operator: SyncSliceOperator
+    operator: MParticleSyncSliceOperator
 
     def _check(self) -> None:
         super()._check()

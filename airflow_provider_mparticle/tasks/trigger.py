@@ -26,7 +26,7 @@ from airflow_provider_mparticle.tasks.waiting import WaitingTask
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_mparticle.tasks.declared import TriggerOperator
+    from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelineOperator
 
 # Under this key the task state store keeps what a task has noted about its run (Airflow 3.3 and later).
 START_RECORD_KEY = "mparticle_pipeline_run"
@@ -40,9 +40,9 @@ class TriggerTask(WaitingTask):
     :param context: Airflow's, of this try.
     """
 
-    operator: TriggerOperator
+    operator: MParticleTriggerPipelineOperator
 
-    def __init__(self, operator: TriggerOperator, context: Context) -> None:
+    def __init__(self, operator: MParticleTriggerPipelineOperator, context: Context) -> None:
         super().__init__(operator)
         self.context = context
         self._run_durations_s: list[float] | None = None

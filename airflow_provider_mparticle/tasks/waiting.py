@@ -14,7 +14,8 @@ from airflow_provider_mparticle.runs.wait import RunMonitor, backstop, wait
 from airflow_provider_mparticle.tasks.failures import pass_gates
 
 if TYPE_CHECKING:
-    from airflow_provider_mparticle.tasks.declared import WaitingOperator
+    from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelineOperator
+    from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 
 
 class WaitingTask:
@@ -24,9 +25,9 @@ class WaitingTask:
     :param operator: What the DAG declares.
     """
 
-    operator: WaitingOperator
+    operator: MParticleTriggerPipelineOperator | MParticlePipelineRunSensor
 
-    def __init__(self, operator: WaitingOperator) -> None:
+    def __init__(self, operator: MParticleTriggerPipelineOperator | MParticlePipelineRunSensor) -> None:
         self.operator = operator
         self.log = operator.log
 

@@ -21,7 +21,7 @@ FACTS: dict[str, Any] = {
     "successful_records": 990,
     "failed_records": 10,
     "retry_after_s": 1.5,
-    "may_have_acted": True,
+    "may_have_executed": True,
 }
 
 
@@ -65,7 +65,7 @@ def test_an_error_with_a_note_survives_pickling() -> None:
 
 def test_facts_that_are_not_given_are_none() -> None:
     """Whoever handles an error may read every fact of every error."""
-    expected = {**dict.fromkeys(FACTS), "reasons": (), "may_have_acted": False}
+    expected = {**dict.fromkeys(FACTS), "reasons": (), "may_have_executed": False}
 
     assert expected == MParticleError("It failed.").facts()
 

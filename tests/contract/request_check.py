@@ -110,9 +110,7 @@ class Description:
         yield from (f"unknown parameter {name}" for name in sorted(sent.keys() - known.keys()))
         for name, parameter in known.items():
             if name in sent:
-                yield from self._schema_problems(
-                    name, parameter["schema"], _read_text(sent[name]), sent[name]
-                )
+                yield from self._schema_problems(name, parameter["schema"], _read_text(sent[name]), sent[name])
             elif parameter.get("required"):
                 yield f"{name} is missing"
 

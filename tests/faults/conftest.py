@@ -21,7 +21,7 @@ from airflow_provider_mparticle.tasks import trigger, waiting
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look, repeat and give up after tenths of seconds: what is tested is the order of things, not their length."""
-    monkeypatch.setattr(start, "LOOK_PAUSES_S", (0.01, 0.02, 0.03, 0.03))
+    monkeypatch.setattr(start, "LOOKUP_PAUSES_S", (0.01, 0.02, 0.03, 0.03))
     monkeypatch.setattr(outcome, "MISSING_GRACE_S", 0.3)
     monkeypatch.setattr(retrying, "_jitter_s", lambda _: 0.01)
 

@@ -27,7 +27,7 @@ def rate_limit_after(*responses: HttpResponse) -> RateLimit:
 
 
 @pytest.mark.parametrize(
-    ("told", "stretch"),
+    ("told", "slowdown"),
     [
         pytest.param("0", 1.0, id="nothing used"),
         pytest.param("50", 1.0, id="half"),

@@ -31,7 +31,7 @@ from airflow_provider_mparticle.configuration.plan import Plan, plan
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.operators import MParticleApplyOperator
 from airflow_provider_mparticle.simulator import Fault, Simulator
-from airflow_provider_mparticle.tasks import masking
+from airflow_provider_mparticle.tasks import resources as resource_tasks
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "tests" / "samples" / "workspace.yaml"
@@ -64,7 +64,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def masked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the operator has Airflow mask."""
     found: list[str] = []
-    monkeypatch.setattr(masking, "mask_secret", found.append)
+    monkeypatch.setattr(resource_tasks, "mask_secret", found.append)
     return found
 
 

@@ -58,7 +58,7 @@ def carry_out(steps, mparticle):
 
 
 @pytest.mark.parametrize(
-    "holder",
+    "owner",
     [US, LockOwner("a b", "tâche", "manual */ DROP", -1), LockOwner("d", "t", "~2 %41 'q' \" : & = + ;", 0)],
     ids=["usual", "not ASCII", "hostile"],
 )

@@ -137,7 +137,7 @@ def test_only_a_run_that_read_nothing_is_skipped(
 
 
 @pytest.mark.parametrize(
-    ("gates", "are_open"),
+    ("gates", "accept_everything"),
     [
         (Gates(), True),
         (Gates(min_records=0), False),

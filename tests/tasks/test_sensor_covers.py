@@ -288,7 +288,7 @@ def test_the_sensor_hands_the_instant_to_its_trigger(simulator: Simulator) -> No
 def test_a_trigger_stored_without_an_instant_waits_for_its_run() -> None:
     """Tasks may be deferred while the provider is updated."""
     _, stored = MParticlePipelineRunTrigger("mparticle_default", "orders", 7, 60, 0).serialize()
-    for new in ("covers", "began", "run_lengths"):
+    for new in ("covers", "began", "run_durations"):
         del stored[new]
 
     again = MParticlePipelineRunTrigger(**stored)

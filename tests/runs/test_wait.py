@@ -301,7 +301,7 @@ def test_a_wait_looks_at_once_and_ends_with_the_run():
     assert ("success", []) == (kind_of(outcome), clock.paused)
 
 
-@pytest.mark.parametrize(("asked_pause_s", "least", "most"), [(0.0, 10 / 6, 10 / 3), (30.0, 30.0, 33.0)])
+@pytest.mark.parametrize(("retry_after_s", "least", "most"), [(0.0, 10 / 6, 10 / 3), (30.0, 30.0, 33.0)])
 def test_a_wait_after_somebody_elses_look_begins_with_a_pause(retry_after_s, least, most):
     """The worker has just looked, and may have been asked to stay away for a while."""
     _, clock, _ = waited(DONE, retry_after_s=retry_after_s)
@@ -521,7 +521,7 @@ def test_who_has_asked_in_vain_does_not_ask_again(runs):
     assert 1 == api.asked.count("pipeline_runs")
 
 
-@pytest.mark.parametrize("lengths_s", [[], [5.0]], ids=["there were none", "known"])
+@pytest.mark.parametrize("durations_s", [[], [5.0]], ids=["there were none", "known"])
 def test_who_has_been_told_does_not_ask(durations_s):
     """The list before the start has told it."""
     _, _, api = waited(*[RUNNING] * 6, DONE, durations_s=durations_s)

@@ -31,7 +31,7 @@ AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 def trigger(pipeline_id: str, run_id: int | None, *, seconds: float = 30, **changes: Any) -> Any:
     """A trigger that has just been deferred."""
-    arguments = {"poll_interval": 0.2, "deadline": time.time() + seconds, "run_lengths": [], **changes}
+    arguments = {"poll_interval": 0.2, "deadline": time.time() + seconds, "run_durations": [], **changes}
     return MParticlePipelineRunTrigger("mparticle_default", pipeline_id, run_id, **arguments)
 
 
@@ -273,7 +273,7 @@ class RunFinder(RunLookup):
     """Looks at whatever run the API answers."""
 
     def poll(self, _: Any = ()) -> Any:
-        return (yield "look")
+        return (yield "poll")
 
 
 class RunSource(RunFinder):

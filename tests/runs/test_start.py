@@ -155,19 +155,19 @@ DECISIONS = {
 }
 
 
-@pytest.mark.parametrize(("seen", "move", "run"), DECISIONS.values(), ids=DECISIONS.keys())
+@pytest.mark.parametrize(("seen", "decision", "run"), DECISIONS.values(), ids=DECISIONS.keys())
 def test_a_decision_follows_from_what_is_seen(seen, decision, run):
     """One table says when a second run would be started, so that a reader can check it."""
-    decision = decide(seen)
+    decided = decide(seen)
 
-    assert (decision, run) == decision
+    assert (decision, run) == decided
 
 
 # Notes
 
 
 @pytest.mark.parametrize(
-    "intent",
+    "record",
     [
         StartRecord("orders", 1.5),
         StartRecord("orders", 1.5, ("1", "2"), 3, 1, 7, 2.5, is_finished=True),
@@ -330,7 +330,7 @@ def test_a_start_refused_as_busy_after_a_lost_one_adopts_the_run_of_the_lost_one
 
 
 @pytest.mark.parametrize(
-    ("if_running", "move"), [("wait", Decision.WAIT), ("skip", Decision.SKIP), ("attach", Decision.ADOPT)]
+    ("if_running", "decision"), [("wait", Decision.WAIT), ("skip", Decision.SKIP), ("attach", Decision.ADOPT)]
 )
 @pytest.mark.parametrize("runs", [[[OTHER]], [[], [OTHER]]], ids=["seen before the start", "met by the start"])
 def test_somebody_elses_run_is_named_and_no_note_is_left_unless_it_is_adopted(if_running, decision, runs):
@@ -451,7 +451,7 @@ def test_an_unreachable_api_stops_a_start_before_anything_is_noted():
 
 
 @pytest.mark.parametrize(
-    ("began", "kind", "move"),
+    ("began", "kind", "decision"),
     [
         pytest.param(timedelta(minutes=1), "manual", Decision.ADOPT, id="manual, from this DAG run"),
         pytest.param(timedelta(minutes=-1), "manual", Decision.FAIL, id="manual, older"),

@@ -105,9 +105,9 @@ def looked(lookup: CoverageLookup) -> Steps[PipelineRun | None]:
 
 Poll = Callable[[], Steps[PipelineRun | None]]
 both_ways = pytest.mark.parametrize(
-    "look",
+    "poll",
     [lambda: find_covering("orders", AT), lambda: looked(CoverageLookup("orders", AT))],
-    ids=["find_covering", "finder"],
+    ids=["find_covering", "lookup"],
 )
 
 

@@ -290,9 +290,7 @@ def test_no_error_repeats_a_secret_that_the_server_repeats(
     """Errors go to logs, to callbacks and to the triggerer's events."""
     if path == CREATE:
         send(endpoints.list_resources(PIPELINE))
-    sent = {
-        what: secret for what, secret in search.sought.items() if path == CREATE or what == "client secret"
-    }
+    sent = {what: secret for what, secret in search.sought.items() if path == CREATE or what == "client secret"}
     body = WAYS_TO_WRITE[way](f"You sent: Bearer {sent}")
     search.simulator.inject(Fault(path=path, status=status, times=None, body=body))
 

@@ -105,7 +105,7 @@ def test_an_exceptional_run_does_not_widen_the_expected_time() -> None:
     assert expected_end([*usual, 100.0]) == expected_end([*usual, 5000.0])
 
 
-@pytest.mark.parametrize("lengths_s", [[], [10.0], [300.0] * 4, [40.0, 4000.0], [0.001]])
+@pytest.mark.parametrize("durations_s", [[], [10.0], [300.0] * 4, [40.0, 4000.0], [0.001]])
 def test_no_pause_is_longer_than_the_poll_interval(durations_s: list[float]) -> None:
     """It is what the user has asked for."""
     ages = itertools.chain(range(1000), range(1000, 100_000, 100))

@@ -27,7 +27,7 @@ from airflow_provider_mparticle.configuration.document import (
 )
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "workspace.yaml"
-SCHEMA = json.loads(files("airflow_provider_mparticle").joinpath("document.schema.json").read_text())
+SCHEMA = json.loads(files("airflow_provider_mparticle").joinpath("configuration", "document.schema.json").read_text())
 PUBLISHED = Path(__file__).parents[2] / "docs" / "reference" / "document.schema.json"
 
 
@@ -278,7 +278,9 @@ def test_no_value_is_too_strange_to_be_checked(kind: Kind[Any], strange: Any) ->
 
 def test_the_schema_is_published_as_it_is_in_the_package() -> None:
     """The page and the package are one file."""
-    assert PUBLISHED.resolve() == Path(str(files("airflow_provider_mparticle").joinpath("document.schema.json")))
+    assert PUBLISHED.resolve() == Path(
+        str(files("airflow_provider_mparticle").joinpath("configuration", "document.schema.json"))
+    )
     Draft202012Validator.check_schema(SCHEMA)
 
 
