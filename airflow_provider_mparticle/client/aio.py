@@ -15,13 +15,10 @@ import tenacity
 from airflow_provider_mparticle.client import token_cache
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.endpoints import Call
-from airflow_provider_mparticle.client.errors import (
-    AuthenticationError,
-    MParticleError,
-    NoAnswerError,
-    RateLimitedError,
-)
-from airflow_provider_mparticle.client.exchange import HttpRequest, HttpResponse, TokenNeeded, exchange, login
+from airflow_provider_mparticle.client.errors import MParticleError, NoAnswerError, RateLimitedError
+from airflow_provider_mparticle.client.exchange import exchange
+from airflow_provider_mparticle.client.login import obtain_token
+from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse, TokenMinted, TokenNeeded
 from airflow_provider_mparticle.client.rate_limit import RateLimit
 from airflow_provider_mparticle.client.retrying import policy
 from airflow_provider_mparticle.client.single_flight import SingleFlight
@@ -87,35 +84,33 @@ class AsyncClient:
             raise
 
     async def _drive(self, steps: Generator[Any, Any, T]) -> T:
-        answer: str | HttpResponse | None = None
-        while True:
-            try:
-                step = steps.send(answer)
-            except StopIteration as done:
-                result: T = done.value
-                return result
-            answer = await (self._token(step) if isinstance(step, TokenNeeded) else self._move(step))
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    answer = await self._answer(step)
+                except MParticleError as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(answer)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+    async def _answer(self, step: TokenNeeded | TokenMinted | HttpRequest) -> str | HttpResponse | None:
+        if isinstance(step, HttpRequest):
+            return await self._move(step)
+        if isinstance(step, TokenMinted):
+            await self._on_token(step.value)
+            return None
+        return await self._token(step)
 
     async def _token(self, needed: TokenNeeded) -> str:
         credentials = self.config.credentials
         if token := token_cache.kept(credentials, needed.refused):
             return token
         minting = _minting.setdefault(asyncio.get_running_loop(), SingleFlight())
-        return await minting.do(credentials, self._mint)
-
-    async def _mint(self) -> str:
-        credentials = self.config.credentials
-        if refusal := token_cache.refusal(credentials):
-            raise refusal
-        try:
-            minted = await self._drive(login(self.config))
-        except MParticleError as error:
-            if isinstance(error, AuthenticationError):
-                token_cache.keep_refusal(credentials, error)
-            error.may_have_executed = False  # whatever happened to the login, the call itself was not sent
-            raise
-        await self._on_token(minted.value)
-        return token_cache.keep(credentials, minted)
+        return await minting.do(credentials, lambda: self._drive(obtain_token(self.config, needed.refused)))
 
     async def _move(self, request: HttpRequest) -> HttpResponse:
         scheme, _, host = request.url.split("/", 3)[:3]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from airflow_provider_mparticle.client.errors import RateLimitedError
-from airflow_provider_mparticle.client.exchange import HttpResponse
+from airflow_provider_mparticle.client.messages import HttpResponse
 
 # Up to this share of the limit nobody slows down; from there on pauses grow, up to so many times at the limit.
 FREE_PERCENT = 50.0

@@ -12,11 +12,12 @@ import requests
 import tenacity
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError, SSLError
 
-from airflow_provider_mparticle.client import token_cache
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.endpoints import Call
-from airflow_provider_mparticle.client.errors import AuthenticationError, MParticleError, NoAnswerError
-from airflow_provider_mparticle.client.exchange import HttpRequest, HttpResponse, TokenNeeded, exchange, login
+from airflow_provider_mparticle.client.errors import MParticleError, NoAnswerError
+from airflow_provider_mparticle.client.exchange import exchange
+from airflow_provider_mparticle.client.login import obtain_token
+from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse, TokenMinted, TokenNeeded
 from airflow_provider_mparticle.client.retrying import policy
 
 T = TypeVar("T")
@@ -77,31 +78,30 @@ class Client:
         return self._drive(exchange(call, self.config))
 
     def _drive(self, steps: Generator[Any, Any, T]) -> T:
-        answer: str | HttpResponse | None = None
-        while True:
-            try:
-                step = steps.send(answer)
-            except StopIteration as done:
-                result: T = done.value
-                return result
-            answer = self._token(step) if isinstance(step, TokenNeeded) else self._move(step)
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    answer = self._answer(step)
+                except MParticleError as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(answer)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+    def _answer(self, step: TokenNeeded | TokenMinted | HttpRequest) -> str | HttpResponse | None:
+        if isinstance(step, HttpRequest):
+            return self._move(step)
+        if isinstance(step, TokenMinted):
+            self._on_token(step.value)
+            return None
+        return self._token(step)
 
     def _token(self, needed: TokenNeeded) -> str:
-        credentials = self.config.credentials
         with _minting:
-            if token := token_cache.kept(credentials, needed.refused):
-                return token
-            if refusal := token_cache.refusal(credentials):
-                raise refusal
-            try:
-                minted = self._drive(login(self.config))
-            except MParticleError as error:
-                if isinstance(error, AuthenticationError):
-                    token_cache.keep_refusal(credentials, error)
-                error.may_have_executed = False  # whatever happened to the login, the call itself was not sent
-                raise
-            self._on_token(minted.value)
-            return token_cache.keep(credentials, minted)
+            return self._drive(obtain_token(self.config, needed.refused))
 
     def _move(self, request: HttpRequest) -> HttpResponse:
         try:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from airflow_provider_mparticle.client.config import Credentials
 from airflow_provider_mparticle.client.errors import AuthenticationError
-from airflow_provider_mparticle.client.exchange import Token
+from airflow_provider_mparticle.client.messages import Token
 
 # Renew this long before the end, so that no call starts with a token that dies on its way ...
 TOKEN_LEEWAY_S = 120.0

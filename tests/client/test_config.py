@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_mparticle.client.config import ApiConfig, Credentials, is_safe
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.client.exchange import HttpRequest, HttpResponse, Token, TokenNeeded
+from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse, Token, TokenNeeded
 
 CREDENTIALS = Credentials("an-id", "a-secret")
 

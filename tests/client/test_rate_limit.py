@@ -10,7 +10,7 @@ from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.aio import AsyncClient
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.errors import RateLimitedError
-from airflow_provider_mparticle.client.exchange import HttpResponse
+from airflow_provider_mparticle.client.messages import HttpResponse
 from airflow_provider_mparticle.client.rate_limit import MAX_SLOWDOWN, RateLimit
 from airflow_provider_mparticle.client.resource_kinds import PIPELINE
 from airflow_provider_mparticle.simulator import Fault, Simulator

@@ -17,7 +17,7 @@ from airflow_provider_mparticle.client import endpoints, token_cache
 from airflow_provider_mparticle.client.aio import AsyncClient
 from airflow_provider_mparticle.client.config import ApiConfig, Credentials
 from airflow_provider_mparticle.client.errors import AuthenticationError
-from airflow_provider_mparticle.client.exchange import Token
+from airflow_provider_mparticle.client.messages import Token
 from airflow_provider_mparticle.client.resource_kinds import PIPELINE
 from airflow_provider_mparticle.client.sync import Client
 from airflow_provider_mparticle.simulator import Fault, Simulator

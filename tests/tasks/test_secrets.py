@@ -385,7 +385,9 @@ def _wire(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _steps_of_an_exchange(config: Any, search: Search) -> list[str]:
     """The reprs of all that an exchange yields: the need for a token, the login, the signed request."""
-    from airflow_provider_mparticle.client.exchange import TokenNeeded, exchange, login
+    from airflow_provider_mparticle.client.exchange import exchange
+    from airflow_provider_mparticle.client.login import login
+    from airflow_provider_mparticle.client.messages import TokenNeeded
 
     token = search.sought["token 1"]
     steps = exchange(endpoints.list_resources(PIPELINE), config)

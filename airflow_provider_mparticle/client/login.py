@@ -1,0 +1,94 @@
+"""
+How a process gets an access token: it uses the one that it keeps, or logs in once and keeps the new one.
+
+Generators, as in `exchange`: a driver sends the bytes and holds the lock, so that only one login runs at a time.
+Source: Platform API overview, "Authentication".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from typing import Any
+
+from airflow_provider_mparticle.client import token_cache
+from airflow_provider_mparticle.client.config import ApiConfig
+from airflow_provider_mparticle.client.errors import AuthenticationError, MParticleError, UnreadableAnswerError
+from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse, Token, TokenMinted
+from airflow_provider_mparticle.client.refusals import login_refusal
+
+JSON_ANSWER = {"Accept": "application/json"}
+JSON_BOTH_WAYS = {**JSON_ANSWER, "Content-Type": "application/json"}
+
+
+def obtain_token(
+    config: ApiConfig, refused: str | None = None
+) -> Generator[HttpRequest | TokenMinted, HttpResponse | None, str]:
+    """
+    Return a valid token: yield each request to send, be sent its response; yield `TokenMinted`, be sent None.
+
+    Run it while holding the login lock, and *throw* an error of the driver into it: then the error says that the call
+    itself was not sent, and a refused login is not repeated for a few seconds.
+
+    :param config: The credentials, and how to reach mParticle's login.
+    :param refused: The token that mParticle has just refused with 401, or None.
+    :raises AuthenticationError: The login was refused, now or a moment ago.
+    :raises MParticleError: The login could not be carried out.
+    """
+    credentials = config.credentials
+    if token := token_cache.kept(credentials, refused):
+        return token
+    if refusal := token_cache.refusal(credentials):
+        raise refusal
+    try:
+        minted = yield from login(config)
+    except MParticleError as error:
+        error.may_have_executed = False  # whatever happened to the login, the call itself was not sent
+        if isinstance(error, AuthenticationError):
+            token_cache.keep_refusal(credentials, error)
+        raise
+    yield TokenMinted(minted.value)
+    return token_cache.keep(credentials, minted)
+
+
+def login(config: ApiConfig) -> Generator[HttpRequest, Any, Token]:
+    """
+    Log in: yield the request to send, be sent its response, return the new token.
+
+    :raises AuthenticationError: The login was refused.
+    :raises UnreadableAnswerError: The answer holds no token that can be used.
+    """
+    credentials = config.credentials
+    response: HttpResponse = yield HttpRequest(
+        "POST",
+        credentials.token_url,
+        params={},
+        timeout_s=config.timeout_s,
+        headers=JSON_BOTH_WAYS,
+        body=json.dumps(
+            {
+                "client_id": credentials.client_id,
+                "client_secret": credentials.client_secret,
+                "audience": credentials.audience,
+                "grant_type": "client_credentials",
+            }
+        ).encode(),
+    )
+    if not response.is_good:
+        raise login_refusal(response, config)
+    try:
+        return _minted(response)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        # The answer may hold a token in a shape that we do not know, so none of it is shown.
+        raise UnreadableAnswerError(
+            f"The login of {config.origin} was answered with {response.status}, but without a readable "
+            f"access_token and expires_in. Check token_url: {credentials.token_url}",
+            status=response.status,
+        ) from error
+
+
+def _minted(response: HttpResponse) -> Token:
+    answer = json.loads(response.body)
+    if not (isinstance(answer["access_token"], str) and answer["access_token"]):
+        raise TypeError("access_token is not a text")
+    return Token(answer["access_token"], float(answer["expires_in"]))

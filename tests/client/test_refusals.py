@@ -1,0 +1,191 @@
+"""What an answer other than a success means, and which words of it are shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from exchanges import APPS, HTML, ODD_BODIES, SECRET_BODY, TRIGGER, refused, said, short
+
+from airflow_provider_mparticle.client import endpoints, errors
+from airflow_provider_mparticle.client.endpoints import Scope
+from airflow_provider_mparticle.client.resource_kinds import PIPELINE
+
+# Refusals, by cause
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, errors.InvalidRequestError),
+        (403, errors.PermissionDeniedError),
+        (404, errors.NotFoundError),
+        (405, errors.NotFoundError),
+        (409, errors.InvalidRequestError),
+        (422, errors.InvalidRequestError),
+        (429, errors.RateLimitedError),
+        (500, errors.ServerError),
+        (502, errors.ServerError),
+        (503, errors.ServerError),
+        (504, errors.ServerError),
+        (505, errors.WarehouseUnreachableError),
+        (599, errors.ServerError),
+    ],
+)
+def test_each_status_is_the_error_that_names_its_cause(status: int, kind: type[errors.MParticleError]) -> None:
+    """What to do next depends on the cause, so users catch the class."""
+    body = {"errors": [{"message": "Own words of mParticle."}]}
+
+    error = refused(endpoints.get_pipeline_run("orders", 7), said(status, body))
+
+    assert kind is type(error)
+    assert (status, "orders", 7) == (error.status, error.pipeline_id, error.pipeline_run_id)
+    assert ("Own words of mParticle.",) == error.reasons
+    assert f"mParticle answered {status} to: get run 7 of pipeline 'orders', saying: Own words of mP" in str(error)
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_not_found_names_its_three_causes_and_who_tells_them_apart(status: int) -> None:
+    """Missing, out of reach and a different route look alike; most routes are assumptions."""
+    text = str(refused(endpoints.get_resource(PIPELINE, "orders"), said(status)))
+
+    for needed in ("does not exist", "no access", "route", "python -m airflow_provider_mparticle doctor", "'routes'"):
+        assert needed in text
+
+
+def test_505_is_about_the_warehouse() -> None:
+    """It looks like a server error, but only the owner of the warehouse's credentials can cure it."""
+    assert "credentials in the mParticle connection" in str(refused(TRIGGER, said(505)))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("2", 2.0), (" 30 ", 30.0), ("0", 0.0), ("", None), ("-1", None), ("soon", None), ("Wed, 21 Oct 2015", None)],
+)
+def test_a_rate_limit_carries_how_long_to_wait(value: str, expected: float | None) -> None:
+    """``Retry-After`` comes in whole seconds and may be absent."""
+    error = refused(TRIGGER, said(429, **{"retry-after": value}))
+
+    assert expected == error.retry_after_s
+    assert not error.may_have_executed
+
+
+@pytest.mark.parametrize("status", [400, 409, 422])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"statusCode": 400, "errors": [{"message": "Pipeline orders is already in progress."}]},
+        {"errors": [{"message": "Another thing."}, {"message": "The run is ALREADY IN PROGRESS"}]},
+        b"Pipeline orders is already in progress.",
+    ],
+)
+def test_the_busy_sentence_is_a_busy_pipeline(status: int, body: Any) -> None:
+    """Whether to wait, attach or fail is then the user's choice, not an error of the request."""
+    error = refused(TRIGGER, said(status, body))
+
+    assert errors.PipelineBusyError is type(error)
+    assert (status, "orders", False) == (error.status, error.pipeline_id, error.may_have_executed)
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_the_busy_sentence_elsewhere_is_what_its_status_says(status: int) -> None:
+    """A server that breaks while it speaks of a run may have started one."""
+    body = {"errors": [{"message": "Pipeline orders is already in progress."}]}
+
+    assert errors.PipelineBusyError is not type(refused(TRIGGER, said(status, body)))
+
+
+# mParticle decided, and did not do what was asked: Platform API overview, "Status codes", and what HTTP says of them.
+NO_SUCCESS = [*range(100, 200), *range(300, 1000)]
+DECIDED = {400, 401, 402, 403, 404, 405, 406, 409, 410, 411, 413, 414, 415, 422, 429, 431, 505}
+
+
+def test_only_a_decided_status_ends_a_wait_or_says_that_nothing_was_started() -> None:
+    """A proxy may answer anything for a while: a wait goes on, and a start looks for its run before it repeats it."""
+    errors_by_status = {
+        status: refused(TRIGGER, *[said(status)] * (2 if status == 401 else 1)) for status in NO_SUCCESS
+    }
+
+    assert DECIDED - {429} == {status for status, error in errors_by_status.items() if not error.is_transient}
+    assert DECIDED == {status for status, error in errors_by_status.items() if not error.may_have_executed}
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_names_the_host(status: int) -> None:
+    """It may be a maintenance page, which goes away, or another address, which the user has to give."""
+    assert "Redirects are not followed. If it lasts, check host" in str(refused(TRIGGER, said(status)))
+
+
+# Reading what an answer says
+
+
+@pytest.mark.parametrize(
+    ("body", "reasons"),
+    [
+        ({"errors": [{"message": "No such column."}]}, ("No such column.",)),
+        ({"statusCode": 400, "errors": [{"message": "No such column."}]}, ("No such column.",)),
+        ({"data": None, "dataType": "error", "errors": [{"code": "7", "message": "No app."}]}, ("No app.",)),
+        ({"error": "access_denied", "error_description": "Wrong audience."}, ("Wrong audience.",)),
+        ({"error": "access_denied"}, ("access_denied",)),
+        ({"message": "Try later."}, ("Try later.",)),
+        (["One.", "Two."], ("One.", "Two.")),
+        ("Just text as JSON.", ("Just text as JSON.",)),
+        (b"Just text.", ("Just text.",)),
+        (HTML, ("Bad Gateway nginx",)),
+        (b"", ()),
+    ],
+)
+def test_mparticles_words_are_found_in_any_body(body: Any, reasons: tuple[str, ...]) -> None:
+    """These are the shapes met so far, and what gateways in between send."""
+    assert reasons == refused(TRIGGER, said(400, body)).reasons
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 429, 500, 505])
+@pytest.mark.parametrize("body", ODD_BODIES, ids=short)
+def test_reading_an_error_never_raises_another(status: int, body: bytes) -> None:
+    """The status says enough; a strange body must not hide it."""
+    error = refused(APPS, *[said(status, body)] * (2 if status == 401 else 1))
+
+    assert status == error.status
+    assert len(str(error)) < 2000
+
+
+# Secrets that come back
+
+ECHO = "cl1ent-s3cret token-1 f33d-key pa55word pr1vate t0ken-in-list ADA"
+SHOWN = "*** *** *** *** *** *** ADA"
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, {"errors": [{"message": ECHO}]}),
+        (500, ECHO.encode()),
+        (200, b"<p>" + ECHO.encode()),
+        (404, {"error": "x", "error_description": ECHO}),
+    ],
+)
+def test_a_secret_that_an_answer_echoes_is_not_shown(scope: Scope, status: int, body: Any) -> None:
+    """Validators like to quote what they refuse, and errors end up in logs, XComs and tickets."""
+    error = refused(endpoints.request("POST", "/connections", scope, json=SECRET_BODY), said(status, body))
+
+    assert (SHOWN,) == error.reasons
+    assert SHOWN in str(error)
+
+
+def test_a_secret_in_an_envelope_with_a_good_status_is_not_shown() -> None:
+    """The Platform API refuses in a 200, too."""
+    call = endpoints.request("POST", "/users", Scope.ACCOUNT, json=SECRET_BODY)
+
+    error = refused(call, said(200, {"data": None, "errors": [{"message": ECHO}]}))
+
+    assert (SHOWN,) == error.reasons
+    assert "pa55word" not in str(error)
+
+
+def test_a_token_that_was_renewed_is_not_shown() -> None:
+    """After a 401 it is the second token that an answer could echo."""
+    error = refused(TRIGGER, said(401), said(500, b"got token-2"))
+
+    assert ("got ***",) == error.reasons
