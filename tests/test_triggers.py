@@ -71,7 +71,7 @@ def test_what_is_stored_holds_no_secret(simulator: Simulator) -> None:
 
     stored = json.dumps(one.serialize())
 
-    [token] = simulator._tokens._ends
+    [token] = simulator.token_values
     assert "mparticle_default" in stored
     assert simulator.client_secret not in stored
     assert token not in stored

@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_mparticle.simulator``: an mParticle to point Airflow at, until Ctrl-C."""
+"""``python -m airflow_provider_mparticle.simulator``: serve a simulated mParticle until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         prog="python -m airflow_provider_mparticle.simulator",
         description="Serve a simulated mParticle on 127.0.0.1: OAuth, Platform API v1 and Warehouse Sync. "
         "It keeps everything in memory and reaches nothing outside.",
-        epilog="Look at it, or break it, under /_simulator: GET /_simulator shows its state, "
+        epilog="Control it under /_simulator: GET /_simulator shows its state, "
         "POST /_simulator/faults makes requests fail, DELETE /_simulator/faults ends that.",
     )
     parser.add_argument("--port", type=int, default=8090, help="TCP port, 0 for any free one (default: %(default)s)")
@@ -37,7 +37,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         "--pipeline",
         action="append",
         metavar="ID",
-        help="a pipeline that is there from the start; may be repeated (default: orders)",
+        help="a pipeline to add at the start; may be repeated (default: orders)",
     )
     return parser.parse_args(argv)
 
@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    simulator = Simulator(arguments.port, arguments.run_seconds, layout=arguments.layout)
+    simulator = Simulator(arguments.port, run_s=arguments.run_seconds, layout=arguments.layout)
     for pipeline_id in pipelines:
         simulator.add_pipeline(pipeline_id)
     try:

@@ -1,12 +1,14 @@
 """
 The simulator's own routes under ``/_simulator``, for a person with curl.
 
-They need no token, are neither recorded nor counted, and no fault touches them. In JSON the rows of a source have no
-datetimes: an instant is the text that a query is to compare.
+They need no token, so they refuse what a web page of another origin can send: a ``Host`` that is not this machine
+(DNS rebinding) and a foreign ``Origin``. They are neither recorded nor counted, and no fault touches them. In JSON the
+rows of a source have no datetimes: an instant is the text that a query compares.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_mparticle.simulator.faults import fault_from_json
@@ -18,14 +20,17 @@ from airflow_provider_mparticle.simulator.http_messages import (
     error_answer,
     json_answer,
 )
-from airflow_provider_mparticle.simulator.routes import Route, Router
+from airflow_provider_mparticle.simulator.router import Route, Router
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_mparticle.simulator.simulator import Simulator
+    from airflow_provider_mparticle.simulator.mparticle import MParticle
 
 BASE = "/_simulator"
+
+# What a client on this machine calls it. A page that was loaded from elsewhere cannot choose this header.
+_LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.ASCII)
 
 
 def concerns(request: Request) -> bool:
@@ -34,14 +39,24 @@ def concerns(request: Request) -> bool:
 
 
 def answer(router: Router, request: Request) -> Answer:
-    """Answer a control request."""
+    """Answer a control request from this machine; 403 if a foreign web page may have sent it."""
     try:
+        _check_origin(request)
         return router.answer(request)
     except Refusal as refusal:
         return error_answer(refusal)
 
 
-def build_router(simulator: Simulator) -> Router:
+def _check_origin(request: Request) -> None:
+    host = request.headers.get("host", "").lower()
+    if not _LOOPBACK_HOST.fullmatch(host):
+        raise Refusal(403, f"Control routes answer 127.0.0.1 and localhost only, not the host {host!r}.")
+    origin = request.headers.get("origin", "").lower()
+    if origin not in ("", f"http://{host}"):
+        raise Refusal(403, f"Control routes refuse web pages of another origin, here {origin!r}.")
+
+
+def build_router(simulator: MParticle) -> Router:
     """The table of control routes."""
     return Router(
         [
@@ -55,7 +70,7 @@ def build_router(simulator: Simulator) -> Router:
     )
 
 
-def _fault_routes(simulator: Simulator) -> list[Route]:
+def _fault_routes(simulator: MParticle) -> list[Route]:
     def inject(request: Request) -> Answer:
         simulator.inject(fault_from_json(_fields(request)))
         return json_answer({"faults": simulator.overview()["faults"]})
@@ -67,7 +82,7 @@ def _fault_routes(simulator: Simulator) -> list[Route]:
     return [Route("POST", BASE + "/faults", inject), Route("DELETE", BASE + "/faults", clear)]
 
 
-def _login_routes(simulator: Simulator) -> list[Route]:
+def _login_routes(simulator: MParticle) -> list[Route]:
     def expire(_: Request) -> Answer:
         simulator.expire_tokens()
         return json_answer({"expired": simulator.tokens_minted})
@@ -79,7 +94,7 @@ def _login_routes(simulator: Simulator) -> list[Route]:
     return [Route("POST", BASE + "/tokens/expire", expire), Route("POST", BASE + "/credentials", rotate)]
 
 
-def _pipeline_routes(simulator: Simulator) -> list[Route]:
+def _pipeline_routes(simulator: MParticle) -> list[Route]:
     def add_pipeline(request: Request) -> Answer:
         fields = _fields(request)
         pipeline_id = fields.pop("id", None)
@@ -106,7 +121,7 @@ def _pipeline_routes(simulator: Simulator) -> list[Route]:
     ]
 
 
-def _warehouse_routes(simulator: Simulator) -> list[Route]:
+def _warehouse_routes(simulator: MParticle) -> list[Route]:
     def add_source(request: Request) -> Answer:
         _called(simulator.add_source, **_fields(request))
         return json_answer(_counted(simulator.ingested()))
@@ -118,7 +133,7 @@ def _warehouse_routes(simulator: Simulator) -> list[Route]:
 
 
 def _counted(times: dict[Any, int]) -> JsonObject:
-    """Which rows were ingested how often, at a glance."""
+    """A summary of how often the rows were ingested."""
     return {
         "rows": len(times),
         "never": [key for key, count in times.items() if count == 0],
@@ -128,7 +143,7 @@ def _counted(times: dict[Any, int]) -> JsonObject:
 
 
 def _fields(request: Request) -> JsonObject:
-    """The body as named values. An empty body is none; curl's usual content type is fine."""
+    """The body as named values. An empty body has none; the content type may be any, as curl sends a form's."""
     if not request.raw:
         return {}
     fields = request.json()
@@ -138,7 +153,7 @@ def _fields(request: Request) -> JsonObject:
 
 
 def _called(act: Callable[..., Any], *arguments: Any, **fields: Any) -> Any:
-    """Call with values a person typed; 400 says which of them does not fit."""
+    """Call with the values of a request; 400 says which of them does not fit."""
     try:
         return act(*arguments, **fields)
     except TypeError as error:

@@ -17,7 +17,8 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_mparticle.simulator.http_messages import Answer, JsonObject, Refusal, Request, json_answer
-from airflow_provider_mparticle.simulator.routes import V2_BASE, Act, Route, only_here
+from airflow_provider_mparticle.simulator.router import Act, Route
+from airflow_provider_mparticle.simulator.workspace_routes import V2_BASE, only_here
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.simulator.workspace import Workspace

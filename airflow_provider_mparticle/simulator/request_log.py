@@ -1,4 +1,4 @@
-"""Which requests came in, without what is secret in them."""
+"""A log of the requests received, without their secrets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def without_secrets(value: Any) -> Any:
     return value
 
 
-class Journal:
+class RequestLog:
     """The requests received so far, oldest first. Not thread-safe: the caller holds the lock."""
 
     def __init__(self) -> None:

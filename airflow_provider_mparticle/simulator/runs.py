@@ -1,5 +1,5 @@
 """
-Pipeline runs, which move by the clock: a run is a list of words and the seconds each lasts, read when asked.
+One run of a pipeline, which moves by the clock: a list of states and the seconds each lasts, read when asked.
 
 Source: v1 reference, "Trigger an on-demand pipeline", "Get the status of all runs" and "of one run".
 
@@ -9,7 +9,7 @@ Assumed, the documentation does not say:
 - a full run has no ``range_start``; an incremental one starts where the last success ended, else at
   ``sync_mode.from``;
 - counters are null until the run has ended; a run that read the warehouse counts the rows it read;
-- a run whose query was refused ends in failed at the time at which it would have ended anyway;
+- a run whose query failed ends in failed at the time at which it would have ended anyway;
 - the v2 layout fills ``ended_on``; the v1 layout never fills ``end_date``, as in mParticle's own examples.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_mparticle.simulator.run_reads import Reading
 
-# A word and how many seconds it lasts; None: for ever.
+# A state and how many seconds it lasts; None: forever.
 Step = tuple[str, "float | None"]
 
 END_WORDS = ("success", "failed")
@@ -42,16 +42,21 @@ class Script:
     steps: tuple[Step, ...]
     errors: tuple[JsonObject, ...] = ()
     successful_records: int | None = None
+    """
+    The number shown; what is counted as ingested does not change. None: for a success the rows that the run read, 1000
+    if its SQL names no source table; 0 for a failure.
+    """
     failed_records: int | None = None
+    """The number shown. None: 0."""
     answer_404: bool = False
     """The one-run route answers 404 for this run; list and status still show it."""
     vanish_after_s: float | None = None
-    """After this long no route shows the run any more, and it keeps nobody from starting another."""
+    """So many seconds after its trigger no route shows the run any more, and the pipeline accepts another start."""
 
 
 @dataclass(eq=False)
 class Run:
-    """One run. Instants are Unix times cut to ms. Nothing of it changes but its reading, until it is made to end."""
+    """One run. Instants are Unix times cut to ms. Only its reading changes, and its script if a test ends it."""
 
     run_id: int
     pipeline_id: str
@@ -64,11 +69,11 @@ class Run:
     is_first: bool = False
     """No run of the pipeline had succeeded before this one."""
     reading: Reading | None = None
-    """What it read; None until then, and for ever if its SQL names no source table."""
+    """What it read. None: nothing yet, or its SQL names no source table."""
 
     @property
     def reads_on(self) -> float:
-        """When the run reads the warehouse: as its first word begins that is neither triggered nor queued."""
+        """When the run reads the warehouse: as its first state begins that is neither triggered nor queued."""
         begin = self.started
         for word, seconds in self.script.steps:
             if word.lower() not in WAITING_WORDS:
@@ -77,7 +82,7 @@ class Run:
         return math.inf
 
     def state(self, now: float) -> str:
-        """The word for the run's state at an instant; the last word stays, unless the query was refused."""
+        """The state at an instant; the last one stays. A success whose query failed is shown as failed."""
         word = self._word(now)
         refused = self.reading is not None and self.reading.problem is not None
         return "failed" if refused and word.lower() == "success" else word
@@ -91,30 +96,30 @@ class Run:
         return self.script.steps[-1][0]
 
     def ended(self, now: float) -> bool:
-        """Whether the state is one of the two that end a run."""
+        """Whether the state ends a run."""
         return self.state(now).lower() in END_WORDS
 
     def succeeded(self, now: float) -> bool:
-        """Whether the run has ended well."""
+        """Whether the run has succeeded."""
         return self.state(now).lower() == "success"
 
     def visible(self, now: float) -> bool:
-        """Whether mParticle still knows the run."""
+        """Whether the routes still show the run."""
         lasts_s = self.script.vanish_after_s
         return lasts_s is None or now < self.started + lasts_s
 
     def in_progress(self, now: float) -> bool:
-        """Whether the run keeps others from starting."""
+        """Whether the run prevents another start."""
         return self.visible(now) and not self.ended(now)
 
     def ended_on(self, now: float) -> float | None:
-        """When the last word began, once the run has ended."""
+        """When the last state began, once the run has ended."""
         if not self.ended(now):
             return None
         return cut(self.started + sum(seconds or 0.0 for _, seconds in self.script.steps[:-1]))
 
     def end(self, now: float, word: str) -> None:
-        """Let the run end at an instant, whatever its script says of the time after it."""
+        """End the run at an instant, whatever its script says about the time after it."""
         begin = self.started
         lived: list[Step] = []
         for name, seconds in self.script.steps:
@@ -135,7 +140,7 @@ class Run:
         return usual if good is None else good, bad or 0
 
     def errors(self, now: float) -> list[JsonObject]:
-        """Why the run failed, or what it said on its way out."""
+        """Why the run failed, or the errors of its script."""
         if not self.ended(now):
             return []
         said = [dict(error) for error in self.script.errors]
@@ -186,18 +191,18 @@ def run_v1(run: Run, now: float) -> JsonObject:
 
 
 def usual_steps(run_s: float, end: str = "success") -> tuple[Step, ...]:
-    """The documented way of a run: triggered and queued for a tenth each, then running, then the end."""
+    """The documented states of a run: triggered and queued for a tenth each, then running, then the end."""
     return (("triggered", run_s * 0.1), ("queued", run_s * 0.1), ("running", run_s * 0.8), (end, None))
 
 
 def read_steps(states: Iterable[Iterable[Any]]) -> tuple[Step, ...]:
-    """Check words and seconds given by a person; 400 if they make no run."""
+    """Check states and seconds that a person sent; 400 if they do not describe a run."""
     try:
         steps = tuple((str(word), None if seconds is None else float(seconds)) for word, seconds in states)
     except (TypeError, ValueError) as error:
-        raise Refusal(400, "states must be a list of [word, seconds or null] pairs.") from error
+        raise Refusal(400, "states must be a list of [state, seconds or null] pairs.") from error
     if not steps or any(seconds is not None and seconds < 0 for _, seconds in steps):
-        raise Refusal(400, "states needs at least one word, and no negative seconds.")
+        raise Refusal(400, "states needs at least one state, and no negative seconds.")
     return steps
 
 

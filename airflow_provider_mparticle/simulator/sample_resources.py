@@ -1,4 +1,4 @@
-"""What a pipeline needs around it, for those who only want the pipeline."""
+"""Resources that a pipeline refers to, so that a test can add the pipeline alone."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING
 from airflow_provider_mparticle.simulator.resources import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow_provider_mparticle.simulator.http_messages import JsonObject
+    from airflow_provider_mparticle.simulator.resources import Resources
 
 
-def ready_made(pipeline: JsonObject) -> list[tuple[Kind, JsonObject]]:
-    """The resources a ready-made pipeline refers to, as a POST would send them."""
+def missing_references(resources: Resources, pipeline: JsonObject) -> Iterator[tuple[Kind, JsonObject]]:
+    """Yield each resource that a pipeline refers to and that is not there, as a POST would send it."""
+    for kind, resource in _samples(pipeline):
+        if resource["id"] and not resources.has(kind, resource["id"]):
+            yield kind, resource
+
+
+def _samples(pipeline: JsonObject) -> list[tuple[Kind, JsonObject]]:
     return [
         (
             Kind.CONNECTION,

@@ -1,4 +1,4 @@
-"""Sockets: reads requests from connections to 127.0.0.1, hands them to a function, writes what it answers."""
+"""Sockets on 127.0.0.1: read requests, hand them to a function, write what it answers. No state of mParticle."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Close with a reset instead of an orderly end: "linger on, for 0 s" (socket(7), SO_LINGER).
 _HARD_CLOSE = struct.pack("ii", 1, 0)
 
-# How often the accepting thread looks whether it should end; stop() waits for it.
+# How often the accepting thread checks whether it should end; stop() waits for it.
 _STOP_POLL_S = 0.02
 
 
@@ -47,12 +47,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._write(answer)
 
     def _respond(self, request: Request) -> Answer | None:
-        """A mistake of the simulator answers 500 and shows itself; it must not look like a lost answer."""
+        """A bug of the simulator answers 500 and prints its traceback; it must not look like a lost answer."""
         try:
             return self.server.respond(request)
         except Exception:
             traceback.print_exc()
-            return Answer(500, b'{"errors": [{"message": "A mistake of the simulator: see its standard error."}]}')
+            return Answer(500, b'{"errors": [{"message": "A bug in the simulator: see its standard error."}]}')
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_TRACE = _serve  # noqa: N815
 
@@ -64,8 +64,13 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         url = urlsplit(self.path)
         query = dict(parse_qsl(url.query, keep_blank_values=True))
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        names = {name.lower() for name in self.headers}
+        headers = {name: ", ".join(self.headers.get_all(name, [])) for name in names}
         return Request(self.command, url.path, query, headers, self.rfile.read(int(length)))
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The ``Date`` header, by mParticle's clock."""
+        return super().date_time_string(self.server.clock() if timestamp is None else timestamp)
 
     def _write(self, answer: Answer) -> None:
         reason = HTTPStatus(answer.status).phrase if answer.status in list(HTTPStatus) else ""
@@ -83,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
-        """Log nothing: the journal knows."""
+        """Print nothing: the request log has it."""
 
 
 class LoopbackServer(ThreadingHTTPServer):
@@ -92,13 +97,15 @@ class LoopbackServer(ThreadingHTTPServer):
 
     :param port: Port on 127.0.0.1; 0 for any free one.
     :param respond: Answers a request; None drops the connection without an answer.
+    :param clock: The time for the ``Date`` header.
     """
 
     daemon_threads = True
-    request_queue_size = 1024  # hundreds of clients may knock at the same moment
+    request_queue_size = 1024  # hundreds of clients may connect at the same moment
 
-    def __init__(self, port: int, respond: Respond) -> None:
+    def __init__(self, port: int, respond: Respond, clock: Callable[[], float]) -> None:
         self.respond = respond
+        self.clock = clock
         self.opened = 0
         self._open: set[socket.socket] = set()
         self._guard = threading.Lock()
@@ -106,7 +113,7 @@ class LoopbackServer(ThreadingHTTPServer):
         self._thread = threading.Thread(target=self.serve_forever, args=(_STOP_POLL_S,), daemon=True)
 
     def server_bind(self) -> None:
-        """Bind without the base class's look-up of this machine's name, which may take seconds."""
+        """Bind without the base class's lookup of this machine's name, which may take seconds."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_name, self.server_port = self.socket.getsockname()[:2]
@@ -134,12 +141,12 @@ class LoopbackServer(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Close a connection without the base class's polite end, which would soften a hard close."""
+        """Close a connection without the base class's orderly end, which would soften a reset."""
         with self._guard:
             self._open.discard(request)
         self.close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients may go away at any time; anything else is a mistake of the simulator and must be seen."""
+        """Ignore clients that went away; anything else is a bug of the simulator and is printed."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)

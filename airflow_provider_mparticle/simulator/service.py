@@ -8,7 +8,7 @@ from airflow_provider_mparticle.simulator.http_messages import Answer, Refusal, 
 from airflow_provider_mparticle.simulator.platform_v1 import V1_BASE, platform_error_answer
 
 if TYPE_CHECKING:
-    from airflow_provider_mparticle.simulator.routes import Router
+    from airflow_provider_mparticle.simulator.router import Router
     from airflow_provider_mparticle.simulator.tokens import Tokens
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path

@@ -3,7 +3,7 @@ The warehouse: source tables in sqlite, in memory or in a file that another proc
 
 Assumed, the documentation does not say:
 - mParticle wraps a data model's SQL as ``SELECT * FROM (<sql>)``, so a ``;`` or a second statement fails;
-- a warehouse's sentence about SQL that it refuses reaches the run's errors as it is.
+- a warehouse's message about SQL that it refuses is shown among the run's errors.
 
 The simulator's own rules:
 - ``main.orders`` is sqlite's table ``orders``; any other name is one sqlite table of that whole name;
@@ -12,14 +12,17 @@ The simulator's own rules:
   instants; a datetime without a zone is UTC;
 - the key of a table is that of its first call, and the keys of all rows of all sources are expected to be unique;
 - a row is recognised in a query's result by the column that has the name of a source's key, without regard to case.
-  A query that leaves the key out, or renames it, ingests rows that nobody can count.
+  A query that leaves the key out, or renames it, ingests rows that cannot be counted;
+- a statement that takes longer, or returns more or larger values, than the limits below is interrupted and fails.
 
 Not imitated: the types and the privileges of a warehouse.
 """
 
 from __future__ import annotations
 
+import math
 import sqlite3
+import time
 import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -33,12 +36,20 @@ from airflow_provider_mparticle.simulator.timestamps import moment
 if TYPE_CHECKING:
     from pathlib import Path
 
+# Limits of one statement, because SQL may be endless: WITH RECURSIVE without an end.
+MAX_SECONDS = 5.0
+MAX_ROWS = 1_000_000
+MAX_VALUE_BYTES = 10_000_000
+
+# After how many steps of its virtual machine sqlite asks whether to go on: some milliseconds' worth.
+_STEPS_BETWEEN_CHECKS = 100_000
+
 # What Python's sqlite3 raises: sqlite's own refusals, a number too large, a text that is not Unicode.
 _REFUSALS = (sqlite3.Error, OverflowError, ValueError)
 
 
 class QueryError(Exception):
-    """The query cannot be carried out; the text says why."""
+    """The query failed; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +85,12 @@ class Warehouse:
     The source tables. Not thread-safe: the caller holds the lock.
 
     :param path: A file, for another process to read at the same time. None: in memory.
+    :param max_seconds: How long one statement may take.
     """
 
-    def __init__(self, path: str | Path | None = None) -> None:
+    def __init__(self, path: str | Path | None = None, max_seconds: float = MAX_SECONDS) -> None:
         self._path = path or ":memory:"
+        self._deadline = _Deadline(max_seconds)
         self._sources: dict[str, Source] = {}
         self._opened: sqlite3.Connection | None = None
 
@@ -108,9 +121,9 @@ class Warehouse:
 
     def query(self, sql: str) -> Result | None:
         """
-        Carry out the SQL of a data model; None if it names no source table.
+        Execute the SQL of a data model; None if it names no source table.
 
-        :raises QueryError: sqlite refuses it.
+        :raises QueryError: sqlite refuses it, or it exceeds a limit.
         """
         names = names_in(sql)
         named = {one.name.lower(): one for one in self._sources.values() if one.name.lower() in names}
@@ -120,23 +133,56 @@ class Warehouse:
         try:
             cursor = self._db.execute(f"SELECT * FROM ({inner})")  # noqa: S608 - running that SQL is the point
             columns = [str(column[0]) for column in cursor.description]
-            return Result(columns, cursor.fetchall(), {one.key for one in named.values()})
+            rows = cursor.fetchmany(MAX_ROWS + 1)
         except _REFUSALS as error:
-            raise QueryError(str(error)) from error
+            raise QueryError(self._reason(error)) from error
+        if len(rows) > MAX_ROWS:
+            raise QueryError(f"The query returns more than {MAX_ROWS:,} rows, the simulator's limit.")
+        return Result(columns, rows, {one.key for one in named.values()})
+
+    def _reason(self, error: Exception) -> str:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+            return f"The query was interrupted after {self._deadline.seconds:g} s, the simulator's limit."
+        return str(error)
 
     @property
     def _db(self) -> sqlite3.Connection:
-        """The database, opened when it is first needed and closed when the warehouse goes."""
+        """The database for one statement, opened at the first and closed with the warehouse."""
         if self._opened is None:
             self._opened = sqlite3.connect(self._path, check_same_thread=False)
-            # With a write-ahead log, somebody who is reading the file keeps nobody from writing it.
+            self._opened.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+            self._opened.set_progress_handler(self._deadline.has_passed, _STEPS_BETWEEN_CHECKS)
+            # With a write-ahead log, a process that reads the file does not block one that writes it.
             self._opened.execute("PRAGMA journal_mode = WAL")
-            weakref.finalize(self, self._opened.close)
+            weakref.finalize(self, _close, self._opened)
+        self._deadline.set()
         return self._opened
 
 
+class _Deadline:
+    """When a statement must have ended. The connection keeps it alive, and it keeps nothing else alive."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._at = math.inf
+
+    def set(self) -> None:
+        """Start to count."""
+        self._at = time.monotonic() + self.seconds
+
+    def has_passed(self) -> bool:
+        """Whether sqlite should interrupt the statement."""
+        return time.monotonic() > self._at
+
+
+def _close(db: sqlite3.Connection) -> None:
+    """Close the database at once: a statement in progress would block it until its end."""
+    db.interrupt()
+    db.close()
+
+
 def _checked(table: object, rows: Iterable[Mapping[str, Any]], key: object) -> list[Mapping[str, Any]]:
-    """The rows, once it is sure that a person sent what was meant."""
+    """The rows, after a check of what a person sent."""
     found = list(rows)
     if not isinstance(table, str) or not plain(table):
         raise Refusal(400, "table must be a name, for example shop.public.orders.")
@@ -154,10 +200,10 @@ def _create(db: sqlite3.Connection, source: Source, rows: list[Mapping[str, Any]
 
 
 def _check_key(db: sqlite3.Connection, source: Source) -> None:
-    """Look for the key: sqlite itself would take a name that it does not know for a text."""
+    """Refuse a missing key: sqlite itself takes an unknown name in double quotes for a text."""
     cursor = db.execute(f"SELECT * FROM {source.table} LIMIT 0")  # noqa: S608 - quoted
     if source.key.lower() not in [str(column[0]).lower() for column in cursor.description]:
-        raise ValueError(f"there is no column {source.key!r}; say with key which column identifies a row.")
+        raise ValueError(f"there is no column {source.key!r}; pass key, the column that identifies a row.")
 
 
 def _insert(db: sqlite3.Connection, source: Source, row: Mapping[str, Any]) -> None:

@@ -26,9 +26,10 @@ from airflow_provider_mparticle.client.resource_kinds import KINDS
 from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES
 from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
 from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.simulator.habits import Habits
 from airflow_provider_mparticle.simulator.platform_v1 import Platform, platform_routes
-from airflow_provider_mparticle.simulator.routes import workspace_routes
-from airflow_provider_mparticle.simulator.workspace import Habits, Workspace
+from airflow_provider_mparticle.simulator.workspace import Workspace
+from airflow_provider_mparticle.simulator.workspace_routes import workspace_routes
 
 WORKSPACE = "/platform/v2/workspaces/{workspaceId}"
 CONFIDENCES = {"stated", "stated-for-sibling", "assumed"}

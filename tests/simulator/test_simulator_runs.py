@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.simulator.habits import Habits
 from airflow_provider_mparticle.simulator.timestamps import iso, unix
-from airflow_provider_mparticle.simulator.workspace import Habits, Workspace
+from airflow_provider_mparticle.simulator.workspace import Workspace
 
 
 class Clock:

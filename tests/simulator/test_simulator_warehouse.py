@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.simulator import Refusal, Simulator
-from airflow_provider_mparticle.simulator.warehouse import Warehouse
-from airflow_provider_mparticle.simulator.workspace import Habits, Workspace
+from airflow_provider_mparticle.simulator.habits import Habits
+from airflow_provider_mparticle.simulator.warehouse import QueryError, Warehouse
+from airflow_provider_mparticle.simulator.workspace import Workspace
 
 TABLE = "shop.public.orders"
 ROWS = [{"id": 1, "email": "a@x"}, {"id": 2, "email": "b@x"}, {"id": 3, "email": "c@x"}]
@@ -369,3 +373,54 @@ def test_a_table_that_is_in_the_file_is_used_as_it_is(tmp_path):
     simulator.add_source("main.orders", [])
 
     assert {1: 0} == {key: times for key, times in simulator.ingested().items() if key == 1}
+
+
+ENDLESS = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT"
+
+
+@pytest.mark.parametrize(
+    "select",
+    [
+        "count(*) FROM n, t",
+        "n.id FROM n, t",
+        "max(a.id * b.id) FROM n a, n b, t",
+        "n.id FROM n, t ORDER BY n.id DESC",
+        "group_concat(n.id) FROM n, t",
+        "hex(zeroblob(100000000)) FROM t",
+    ],
+)
+def test_sql_without_an_end_fails_within_the_limits(select):
+    """A slip in a recursive query must not hang every request, or fill the memory."""
+    warehouse = Warehouse(max_seconds=0.3)
+    warehouse.add("t", [{"id": 1}])
+
+    with pytest.raises(QueryError, match=r"interrupted after 0.3 s|returns more than 1,000,000 rows|too big"):
+        warehouse.query(f"{ENDLESS} {select}")
+
+
+@given(
+    step=st.sampled_from(["id + 1", "id * 2", "-id", "id", "id || 'x'"]),
+    union=st.sampled_from(["UNION ALL", "UNION"]),
+    aggregate=st.sampled_from(["count(*)", "sum(n.id)", "min(n.id)", "total(n.id)"]),
+)
+@settings(max_examples=15, deadline=None)
+def test_any_recursive_query_ends(step, union, aggregate):
+    """Whether a recursion ends cannot be read from its text, so the limit is on the time."""
+    warehouse = Warehouse(max_seconds=0.1)
+    warehouse.add("t", [{"id": 1}])
+    sql = f"WITH RECURSIVE n(id) AS (SELECT 1 {union} SELECT {step} FROM n) SELECT {aggregate} AS id FROM n, t"
+
+    with contextlib.suppress(QueryError):
+        assert 1 == len(warehouse.query(sql).rows)
+    assert 1 == len(warehouse.query("SELECT id FROM t").rows)
+
+
+def test_a_warehouse_that_is_dropped_closes_its_database():
+    """A test run makes thousands of simulators."""
+    warehouse = Warehouse()
+    warehouse.add("t", [{"id": 1}])
+    database = warehouse._db
+    del warehouse
+
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        database.execute("SELECT 1")

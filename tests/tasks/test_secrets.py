@@ -61,7 +61,7 @@ class Search:
     @property
     def sought(self) -> dict[str, str]:
         """Every secret so far, by what it is."""
-        for token in list(self.simulator._tokens._ends):
+        for token in list(self.simulator.token_values):
             if token not in self._known.values():
                 self._known[f"token {len(self._known) - 1}"] = token
         return self._known

@@ -62,6 +62,35 @@ def test_it_serves_until_it_is_told_to_stop_and_ends_cleanly(started, number):
     assert 0 == process.wait(timeout=10)
 
 
+def test_it_ends_while_a_query_has_no_end(started):
+    """A query in progress must not keep the process alive."""
+    process, printed = started("--pipeline", "endless")
+    connection = exported(printed)
+    control = connection["host"] + "/_simulator"
+    requests.post(control + "/sources", json={"table": "t", "rows": [{"id": 1}]}, timeout=10)
+    endless = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT count(*) AS id FROM n, t"
+    put_sql(connection, "endless-model", endless)
+    with pytest.raises(requests.ReadTimeout):  # the run reads at once, so the answer waits for the query
+        requests.post(control + "/pipelines/endless/runs", json={"state": "success"}, timeout=0.5)
+    process.send_signal(signal.SIGTERM)
+
+    assert 0 == process.wait(timeout=30)
+
+
+def put_sql(connection: dict, data_model_id: str, sql: str) -> None:
+    """Log in as the line to paste says, and give a data model other SQL."""
+    login = {
+        "client_id": connection["login"],
+        "client_secret": connection["password"],
+        "audience": "https://api.mparticle.com",
+        "grant_type": "client_credentials",
+    }
+    token = requests.post(connection["extra"]["token_url"], json=login, timeout=10).json()["access_token"]
+    url = f"{connection['host']}/platform/v2/workspaces/1234/data-models/{data_model_id}"
+    headers = {"Authorization": f"Bearer {token}"}
+    assert requests.put(url, json={"config": {"sql_query": sql}}, headers=headers, timeout=10).ok
+
+
 def test_the_printed_curl_example_works(started):
     """What a person pastes must do what it says."""
     _, printed = started()

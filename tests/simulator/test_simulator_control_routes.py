@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import string
+
 import pytest
 import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_mparticle.simulator import Simulator, control_routes
+from airflow_provider_mparticle.simulator.http_messages import Request
 
 
 @pytest.fixture
@@ -145,3 +152,48 @@ def test_control_requests_are_neither_recorded_nor_broken(simulator, control):
 
     assert [] == control("GET", "/requests").json()
     assert 0 == simulator.count(None, "/_simulator")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": "evil.example#@127.0.0.1"},
+        {"Host": "0.0.0.0:80"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:3000"},
+    ],
+)
+@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("POST", "/tokens/expire"), ("DELETE", "/faults")])
+def test_a_web_page_of_another_origin_is_refused(simulator, method, path, headers):
+    """A page in a browser on this machine reaches loopback, and needs no token here."""
+    answer = requests.request(method, f"{simulator.url}/_simulator{path}", headers=headers, timeout=10)
+
+    assert 403 == answer.status_code
+    assert (headers.get("Origin") or headers["Host"]).lower() in answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST:8090", "[::1]:8090"])
+@pytest.mark.parametrize("has_origin", [True, False])
+def test_this_machine_is_served_under_each_of_its_names(simulator, host, has_origin):
+    """Curl and a page of the simulator's own address are no foreign origin."""
+    headers = {"Host": host} | ({"Origin": f"http://{host}"} if has_origin else {})
+
+    assert 200 == requests.get(f"{simulator.url}/_simulator", headers=headers, timeout=10).status_code
+
+
+_NAMES = st.text(string.ascii_letters + string.digits + ".-:@[]/#, ", max_size=40)
+
+
+@given(host=_NAMES, origin=_NAMES | st.sampled_from(["http://127.0.0.1", "http://localhost"]))
+@settings(max_examples=300, deadline=None)
+def test_what_is_served_has_the_host_and_the_origin_of_this_machine(host, origin):
+    """Whatever a browser can be made to send, only the own names pass."""
+    router = control_routes.build_router(Simulator())
+    status = control_routes.answer(router, Request("GET", "/_simulator/requests", {}, {"host": host, "origin": origin}))
+    own = host.lower().rsplit(":", 1)[0] if host[-1:].isdigit() and ":" in host else host.lower()
+
+    assert (200 == status.status) <= (own in ("127.0.0.1", "localhost", "[::1]"))
+    assert (200 == status.status) <= (origin.lower() in ("", f"http://{host.lower()}"))

@@ -1,5 +1,5 @@
 """
-Which method and path does what: a table, and the two ways to find a row in it.
+The calls of Warehouse Sync: which method and path below the workspace does what.
 
 Source: Warehouse Sync API reference for the resources and the v2 base; v1 reference for ``/data-pipelines``.
 
@@ -12,51 +12,19 @@ Assumed, the documentation does not say:
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
-from urllib.parse import unquote
+from typing import TYPE_CHECKING
 
 from airflow_provider_mparticle.simulator.http_messages import Answer, Refusal, Request, json_answer
 from airflow_provider_mparticle.simulator.resources import Kind
+from airflow_provider_mparticle.simulator.router import Act, Route
 from airflow_provider_mparticle.simulator.timestamps import unix
 
 if TYPE_CHECKING:
-    from airflow_provider_mparticle.simulator.workspace import Habits, Workspace
-
-Act: TypeAlias = Callable[..., Answer]
+    from airflow_provider_mparticle.simulator.habits import Habits
+    from airflow_provider_mparticle.simulator.workspace import Workspace
 
 V2_BASE = "/platform/v2/workspaces/{workspace_id}"
-
-
-@dataclass(frozen=True)
-class Route:
-    """A row of the table: *act* is called with the request and the placeholders of *path*."""
-
-    method: str
-    path: str
-    act: Act
-
-
-class Router:
-    """Finds the route of a request; 404 if no route has its path, 405 if none of those has its method."""
-
-    def __init__(self, routes: Iterable[Route]) -> None:
-        self._rows = [(re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path)), route) for route in routes]
-
-    def answer(self, request: Request) -> Answer:
-        """Call what the request asks for."""
-        allowed: list[str] = []
-        for pattern, route in self._rows:
-            match = pattern.fullmatch(request.path)
-            if match and route.method == request.method:
-                return route.act(request, **{name: unquote(value) for name, value in match.groupdict().items()})
-            if match:
-                allowed.append(route.method)
-        if allowed:
-            raise Refusal(405, f"{request.method} is not allowed here.", headers={"Allow": ", ".join(allowed)})
-        raise Refusal(404, f"There is nothing at {request.path}.")
 
 
 def workspace_routes(workspace: Workspace) -> list[Route]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 
 import pytest
 import requests
@@ -102,3 +104,22 @@ def test_rotated_credentials_refuse_the_old_ones_for_ever(simulator, caller):
     assert [401, 401, 401] == statuses
     assert 401 == caller.get("/connections").status_code
     assert "other" == simulator.airflow_connection()["password"]
+
+
+def test_the_clock_can_be_moved_forward(simulator, caller):
+    """A test of an expired token or of an ended run need not wait."""
+    caller.trigger()
+    simulator.advance(60)
+
+    assert "success" == simulator.runs("orders")[0]["status"]
+    assert 200 == caller.status().status_code
+    simulator.advance(28800)
+    assert 401 == caller.status().status_code
+
+
+def test_the_date_header_goes_by_the_same_clock(simulator, caller):
+    """A client can measure by how much mParticle's clock differs from its own."""
+    before = parsedate_to_datetime(caller.status().headers["Date"])
+    simulator.advance(3600)
+
+    assert parsedate_to_datetime(caller.status().headers["Date"]) - before >= timedelta(hours=1)

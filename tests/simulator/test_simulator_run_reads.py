@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_mparticle.simulator import Simulator
-from airflow_provider_mparticle.simulator.workspace import Habits, Workspace
+from airflow_provider_mparticle.simulator.habits import Habits
+from airflow_provider_mparticle.simulator.workspace import Workspace
 
 TABLE = "shop.public.orders"
 START = datetime(2025, 6, 1, tzinfo=UTC).timestamp()
