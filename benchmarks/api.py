@@ -1,9 +1,9 @@
 """
 A fast fake of every measured provider's API, in a process of its own, on loopback: ``python -m benchmarks.api``.
 
-It prints two URLs as JSON: that of the API, and that of the desk where a measurement begins (``POST /begin``, with its
-habits) and reads what was counted since (``GET /counts``, ``GET /paths``). The desk has a port of its own, so that
-whoever asks there does not count. All is plain HTTP, so what TLS costs for each connection is left out for everybody.
+It prints two URLs as JSON: that of the API, and that of its control, where a measurement begins (``POST /begin``, with
+its habits) and reads what was counted since (``GET /counts``, ``GET /paths``). The control has a port of its own, so
+that its requests are not counted. All is plain HTTP, so the cost of TLS is left out for every provider.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ class FakeApi:
         self.begin(Habits())
 
     def begin(self, habits: Habits) -> None:
-        """Take on habits, and forget all that was."""
+        """Take on habits, and forget what was counted."""
         self.runs = Runs(habits)
         self.requests: Counter[str] = Counter()
         self.paths: list[str] = []
         self.tcp_connections = 0
 
     def counts(self) -> dict[str, Any]:
-        """Return what was counted; logins are no requests here."""
+        """Return what was counted; logins are counted apart."""
         return {
             "requests": self.requests.total() - self.requests[TOKEN],
             "tokens": self.requests[TOKEN],
             "by_kind": dict(self.requests),
             "tcp_connections": self.tcp_connections,
-            "runs_looked_at": len(self.runs.looks),
+            "runs_polled": len(self.runs.polls),
         }
 
     def application(self) -> web.Application:
@@ -61,8 +61,8 @@ class FakeApi:
         application.router.add_route(unknown.method, unknown.path, self._handler(unknown))
         return application
 
-    def desk(self) -> web.Application:
-        """Return the desk."""
+    def control(self) -> web.Application:
+        """Return the control."""
 
         async def begin(request: web.Request) -> web.Response:
             self.begin(Habits(**await request.json()))
@@ -74,9 +74,9 @@ class FakeApi:
         async def paths(_: web.Request) -> web.Response:
             return web.json_response(self.paths)
 
-        desk = web.Application()
-        desk.add_routes([web.post("/begin", begin), web.get("/counts", counts), web.get("/paths", paths)])
-        return desk
+        control = web.Application()
+        control.add_routes([web.post("/begin", begin), web.get("/counts", counts), web.get("/paths", paths)])
+        return control
 
     def note_connection(self) -> None:
         """Count a TCP connection."""
@@ -108,9 +108,9 @@ async def serve(application: web.Application, on_connection: Callable[[], None] 
 
 
 async def main() -> None:
-    """Serve until the process is told to end, or whoever started it is gone."""
+    """Serve until the process is told to end, or its parent is gone."""
     api = FakeApi()
-    urls = {"url": await serve(api.application(), api.note_connection), "desk": await serve(api.desk())}
+    urls = {"url": await serve(api.application(), api.note_connection), "control": await serve(api.control())}
     print(json.dumps(urls), flush=True)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -120,7 +120,7 @@ async def main() -> None:
 
 
 def _wait_for_parent(then: Callable[[], object]) -> None:
-    """Wait for the end of standard input, which whoever started this process holds open."""
+    """Wait for the end of standard input, which the parent process holds open."""
     sys.stdin.read()
     then()
 

@@ -13,13 +13,13 @@ import time
 from typing import Any
 
 from benchmarks import peers
-from benchmarks.desk import Desk
 from benchmarks.environments import Environment, MeasurementError
+from benchmarks.fake_api_control import FakeApiControl
 from benchmarks.triggerer import Triggerer
 
 TRIGGERS = 50
 # So many that what a trigger costs once, such as its first connection, weighs little.
-LOOKS = 30
+POLLS = 30
 ROUNDS = 5
 # Short, so that the loop always has something to do.
 POLL_INTERVAL_S = 0.01
@@ -28,12 +28,12 @@ WITHIN_S = 60.0
 Figures = dict[str, Any]
 
 
-def results(environments: list[Environment], api: Desk) -> dict[str, list[Figures]]:
+def results(environments: list[Environment], api: FakeApiControl) -> dict[str, list[Figures]]:
     """Return the figures of each round, by provider."""
     return {environment.name: _measure(environment, api) for environment in environments}
 
 
-def _measure(environment: Environment, api: Desk) -> list[Figures]:
+def _measure(environment: Environment, api: FakeApiControl) -> list[Figures]:
     try:
         rounds: list[Figures] = environment.run("cpu", api, killed_after_s=3 * WITHIN_S)["rounds"]
     except MeasurementError as error:
@@ -41,12 +41,12 @@ def _measure(environment: Environment, api: Desk) -> list[Figures]:
     return rounds
 
 
-def inside(name: str, api: Desk) -> Figures:
+def run_in_env(name: str, api: FakeApiControl) -> Figures:
     """Measure in the environment of a provider."""
     return {"rounds": asyncio.run(_rounds(name, api))}
 
 
-async def _rounds(name: str, api: Desk) -> list[Figures]:
+async def _rounds(name: str, api: FakeApiControl) -> list[Figures]:
     warm_up = await _triggers(name, api, triggers=1)
     if "error" in warm_up:
         return [warm_up]
@@ -60,8 +60,8 @@ async def _rounds(name: str, api: Desk) -> list[Figures]:
     return rounds
 
 
-async def _triggers(name: str, api: Desk, triggers: int) -> Figures:
-    await asyncio.to_thread(api.begin, looks=LOOKS)
+async def _triggers(name: str, api: FakeApiControl, triggers: int) -> Figures:
+    await asyncio.to_thread(api.begin, polls=POLLS)
     triggerer = Triggerer(name, api.url, POLL_INTERVAL_S)
     await triggerer.load()
     began = time.process_time()
@@ -74,13 +74,13 @@ async def _triggers(name: str, api: Desk, triggers: int) -> Figures:
     return {"cpu_s": used_s / counts["requests"], "requests": counts["requests"]}
 
 
-async def _bare(api: Desk, paths: list[str]) -> float:
+async def _bare(api: FakeApiControl, paths: list[str]) -> float:
     """Send the same GETs by as many loops as there were triggers; return the processor time of all, in seconds."""
     import aiohttp
 
-    await asyncio.to_thread(api.begin, looks=LOOKS)
+    await asyncio.to_thread(api.begin, polls=POLLS)
 
-    async def look(session: aiohttp.ClientSession, mine: list[str]) -> None:
+    async def poll(session: aiohttp.ClientSession, mine: list[str]) -> None:
         for path in mine:
             await asyncio.sleep(POLL_INTERVAL_S)
             async with session.get(f"{api.url}{path}", headers={"Authorization": "Bearer of-the-fake-api"}) as answer:
@@ -88,5 +88,5 @@ async def _bare(api: Desk, paths: list[str]) -> float:
 
     began = time.process_time()
     async with aiohttp.ClientSession() as session:
-        await asyncio.gather(*(look(session, paths[start::TRIGGERS]) for start in range(TRIGGERS)))
+        await asyncio.gather(*(poll(session, paths[start::TRIGGERS]) for start in range(TRIGGERS)))
     return time.process_time() - began

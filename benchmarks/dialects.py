@@ -17,8 +17,8 @@ from aiohttp import web
 from benchmarks.runs import IDLE, Runs
 
 # What a login is counted as.
-TOKEN = "log in"  # noqa: S105 - a title, no secret
-LOOK = "look at a run"
+TOKEN = "log in"  # noqa: S105 - a title, not a secret
+POLL = "poll a run"
 
 LONG_AGO = "2020-01-01T00:00:00Z"
 PIPELINE = "/platform/v2/workspaces/{workspace}/inputs/data-pipelines/{pipeline}"
@@ -50,7 +50,7 @@ def _mparticle(runs: Callable[[], Runs]) -> Iterator[Route]:
             "pipeline_id": pipeline,
             "pipeline_run_id": int(pipeline.rpartition("-")[2]),
             "type": "manual",
-            "status": "success" if runs().look(pipeline) else "running",
+            "status": "success" if runs().poll(pipeline) else "running",
             "started_on": LONG_AGO,
             "ended_on": None,
             "logical_date": LONG_AGO,
@@ -76,16 +76,16 @@ def _mparticle(runs: Callable[[], Runs]) -> Iterator[Route]:
     token = {"access_token": "of-the-fake-api", "expires_in": 28800, "token_type": "Bearer"}
     yield Route("POST", "/oauth/token", TOKEN, lambda _: (200, token))
     yield Route("POST", f"{PIPELINE}/trigger", "start a run", start)
-    yield Route("GET", f"{PIPELINE}/status", "look at the pipeline", status)
-    yield Route("GET", f"{PIPELINE}/status/runs", "look at all runs", lambda request: (200, all_runs(request)))
+    yield Route("GET", f"{PIPELINE}/status", "read the status", status)
+    yield Route("GET", f"{PIPELINE}/status/runs", "list the runs", lambda request: (200, all_runs(request)))
     yield Route(
-        "GET", f"{PIPELINE}/status/runs/{{run}}", LOOK, lambda request: (200, run(request.match_info["pipeline"]))
+        "GET", f"{PIPELINE}/status/runs/{{run}}", POLL, lambda request: (200, run(request.match_info["pipeline"]))
     )
 
 
 def _fivetran(runs: Callable[[], Runs]) -> Iterator[Route]:
     def connector(request: web.Request) -> tuple[int, Any]:
-        has_ended = runs().look(request.path)
+        has_ended = runs().poll(request.path)
         return 200, {
             "code": "Success",
             "data": {
@@ -99,14 +99,14 @@ def _fivetran(runs: Callable[[], Runs]) -> Iterator[Route]:
             },
         }
 
-    yield Route("GET", "/v1/connectors/{connector}", LOOK, connector)
+    yield Route("GET", "/v1/connectors/{connector}", POLL, connector)
 
 
 def _airbyte(runs: Callable[[], Runs]) -> Iterator[Route]:
     def job(request: web.Request) -> tuple[int, Any]:
         return 200, {
             "jobId": int(request.match_info["job"]),
-            "status": "succeeded" if runs().look(request.path) else "running",
+            "status": "succeeded" if runs().poll(request.path) else "running",
             "jobType": "sync",
             "startTime": LONG_AGO,
             "connectionId": "connection",
@@ -117,29 +117,29 @@ def _airbyte(runs: Callable[[], Runs]) -> Iterator[Route]:
     # As Airbyte Cloud's, it lives a quarter of an hour.
     token = {"access_token": "of-the-fake-api", "expires_in": 900, "token_type": "Bearer"}
     yield Route("POST", "/api/public/v1/applications/token", TOKEN, lambda _: (200, token))
-    yield Route("GET", "/api/public/v1/jobs/{job}", LOOK, job)
+    yield Route("GET", "/api/public/v1/jobs/{job}", POLL, job)
 
 
 def _dbt_cloud(runs: Callable[[], Runs]) -> Iterator[Route]:
     def run(request: web.Request) -> tuple[int, Any]:
-        has_ended = runs().look(request.path)
+        has_ended = runs().poll(request.path)
         details = {"id": int(request.match_info["run"]), "status": 10 if has_ended else 3, "is_complete": has_ended}
         return 200, {"status": {"code": 200, "is_success": True}, "data": details}
 
-    yield Route("GET", "/api/v2/accounts/{account}/runs/{run}/", LOOK, run)
+    yield Route("GET", "/api/v2/accounts/{account}/runs/{run}/", POLL, run)
 
 
 def _census(runs: Callable[[], Runs]) -> Iterator[Route]:
     def run(request: web.Request) -> tuple[int, Any]:
-        state = "completed" if runs().look(request.path) else "working"
+        state = "completed" if runs().poll(request.path) else "working"
         details = {"id": int(request.match_info["run"]), "status": state, "records_processed": 1000}
         return 200, {"status": "success", "data": details}
 
-    yield Route("GET", "/api/v1/sync_runs/{run}", LOOK, run)
+    yield Route("GET", "/api/v1/sync_runs/{run}", POLL, run)
 
 
 def _plain(runs: Callable[[], Runs]) -> Iterator[Route]:
     def run(request: web.Request) -> tuple[int, Any]:
-        return (200, {"status": "success"}) if runs().look(request.path) else (404, {"status": "running"})
+        return (200, {"status": "success"}) if runs().poll(request.path) else (404, {"status": "running"})
 
-    yield Route("GET", "/plain/runs/{run}", LOOK, run)
+    yield Route("GET", "/plain/runs/{run}", POLL, run)

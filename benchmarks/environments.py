@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import peers
-from benchmarks.desk import Desk
-from benchmarks.inside import RESULT
+from benchmarks.fake_api_control import FakeApiControl
+from benchmarks.run_in_env import RESULT
 
 AIRFLOW = "3.3.2"
 ROOT = Path(__file__).parent.parent
@@ -23,7 +23,7 @@ OUR_PACKAGE = "airflow-provider-mparticle"
 
 # What an environment's own packages are reported of.
 REPORTED = ("apache-airflow", "aiohttp", "httpx", "requests")
-# What the secrets backend reads: the connection as JSON, and how many seconds a look-up takes.
+# What the secrets backend reads: the connection as JSON, and how many seconds a lookup takes.
 CONNECTION = "BENCH_CONNECTION"
 LOOKUP_S = "BENCH_LOOKUP_S"
 
@@ -79,10 +79,10 @@ class Environment:
         return {package["name"]: package["version"] for package in listed if package["name"] in names}
 
     def run(
-        self, module: str, api: Desk, *, killed_after_s: float = 120.0, lookup_s: float = 0.0, **order: Any
+        self, module: str, api: FakeApiControl, *, killed_after_s: float = 120.0, lookup_s: float = 0.0, **order: Any
     ) -> dict[str, Any]:
         """
-        Call ``inside(name, api, **order)`` of a module in a fresh interpreter, and return what it returns.
+        Call ``run_in_env(name, api, **order)`` of a module in a fresh interpreter, and return what it returns.
 
         :param module: The module of this package.
         :param api: The fake API; the provider's Airflow connection leads there.
@@ -90,8 +90,8 @@ class Environment:
         :param lookup_s: How long Airflow takes to look up a connection, in seconds.
         :raises MeasurementError: It failed, or took too long.
         """
-        order = {"name": self.name, "url": api.url, "desk": api.desk, **order}
-        command = [self.python, "-m", "benchmarks.inside", module, json.dumps(order)]
+        order = {"name": self.name, "url": api.url, "control": api.control, **order}
+        command = [self.python, "-m", "benchmarks.run_in_env", module, json.dumps(order)]
         try:
             done = subprocess.run(
                 command,
@@ -115,7 +115,7 @@ class Environment:
         _uv("pip", "install", "--quiet", "--compile-bytecode", "--python", self.python, *what)
 
     def _environ(self, url: str, lookup_s: float) -> Mapping[str, str]:
-        # Without its byte code each import would be compiled anew, which is nobody's fault.
+        # Without its byte code each import would be compiled anew, which says nothing about the provider.
         inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         return {
             **inherited,
@@ -130,7 +130,7 @@ class Environment:
 
 
 def _path_of_this_package() -> Path:
-    """Return a folder with nothing but this package, so that nobody imports ours from the checkout."""
+    """Return a folder with nothing but this package, so that no measurement imports ours from the checkout."""
     path = HOME / "path"
     path.mkdir(parents=True, exist_ok=True)
     link = path / "benchmarks"

@@ -1,4 +1,9 @@
-"""What the import of a provider's operators and sensors costs a DAG file, above ``import airflow.sdk``."""
+"""
+What the import of a provider's operators and sensors costs a DAG file, above ``import airflow.sdk``.
+
+With ``PYTHONDONTWRITEBYTECODE=1`` every interpreter compiles the modules anew and the times triple, so
+:mod:`benchmarks.environments` removes it.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +13,20 @@ from importlib import import_module
 from typing import Any
 
 from benchmarks import peers
-from benchmarks.desk import Desk
 from benchmarks.environments import Environment, MeasurementError
+from benchmarks.fake_api_control import FakeApiControl
 
 # Fresh interpreters for each provider; one more before them fills the disk's cache.
 INTERPRETERS = 11
 # What a DAG file has no use for while it is parsed.
 HEAVY = ("aiohttp", "airbyte_api", "asgiref", "httpx", "jsonschema", "pandas", "requests", "sqlalchemy", "tenacity")
+
+# What the DAG file of the main job imports, and the least that a DAG file with an operator of a provider imports.
+DAG_FILE = {
+    "airflow_provider_mparticle.operators": "MParticleTriggerPipelineOperator",
+    "airflow_provider_mparticle.sensors": "MParticlePipelineRunSensor",
+}
+BARE_DAG_FILE = {"benchmarks.bare_operator": "BareOperator"}
 
 Figures = dict[str, Any]
 
@@ -25,23 +37,50 @@ def results(environments: list[Environment]) -> dict[str, list[Figures]]:
 
 
 def _measure(environment: Environment) -> list[Figures]:
-    nowhere = Desk("", "")
+    nowhere = FakeApiControl("", "")
     try:
         return [environment.run("imports", nowhere) for _ in range(1 + INTERPRETERS)][1:]
     except MeasurementError as error:
         return [{"error": str(error)}]
 
 
-def inside(name: str, api: Desk) -> Figures:
-    """Measure in the environment of a provider, in an interpreter that has imported nothing of Airflow yet."""
+def dag_file_results(ours: Environment) -> list[Figures]:
+    """
+    Return what a DAG file with our trigger operator and our sensor pays, beside one with a bare operator.
+
+    Each repetition is a pair of fresh interpreters, and the ratio is that of the pair. Airflow's compatibility module,
+    through which both import their base class, counts on both sides.
+    """
+    nowhere = FakeApiControl("", "")
+
+    def measure(modules: dict[str, str]) -> float:
+        import_s: float = ours.run("imports", nowhere, names=modules)["import_s"]
+        return import_s
+
+    try:
+        pairs = [(measure(DAG_FILE), measure(BARE_DAG_FILE)) for _ in range(1 + INTERPRETERS)][1:]
+    except MeasurementError as error:
+        return [{"error": str(error)}]
+    return [{"import_s": own_s, "bare_s": bare_s, "ratio": own_s / bare_s} for own_s, bare_s in pairs]
+
+
+def run_in_env(name: str, api: FakeApiControl, names: dict[str, str] | None = None) -> Figures:
+    """
+    Measure in the environment of a provider, in an interpreter that has imported nothing of Airflow yet.
+
+    :param names: Modules to import, each with the name that is used of it. Default: all modules of the provider.
+    """
     import_module("airflow.sdk")
     import airflow.sdk
 
     _ = airflow.sdk.BaseOperator, airflow.sdk.BaseSensorOperator, airflow.sdk.BaseHook  # some of it is lazy
+    wanted = [(module, None) for module in peers.load(name).modules] if names is None else list(names.items())
     before = set(sys.modules)
     began = time.perf_counter()
-    for module in peers.load(name).modules:
-        import_module(module)
+    for module, attribute in wanted:
+        imported = import_module(module)
+        if attribute:
+            getattr(imported, attribute)
     took_s = time.perf_counter() - began
     new = set(sys.modules) - before
     tops = {module.partition(".")[0] for module in new}

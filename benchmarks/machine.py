@@ -9,7 +9,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.meter import StallMeter
+from benchmarks.stall_meter import StallMeter
 
 HERE = Path(__file__).parent
 WATCHED_S = 5.0

@@ -7,21 +7,21 @@ import gc
 from typing import Any
 
 from benchmarks import peers
-from benchmarks.desk import Desk
 from benchmarks.environments import Environment, MeasurementError
-from benchmarks.meter import resident_bytes
+from benchmarks.fake_api_control import FakeApiControl
+from benchmarks.stall_meter import resident_bytes
 from benchmarks.triggerer import Triggerer
 
 REPETITIONS = 3
 POLL_INTERVAL_S = 60.0
-# Between two triggers. If many began at once, what their first looks use for a moment would hide what they hold.
+# Between two triggers. If many began at once, what their first polls use for a moment would hide what they hold.
 PAUSE_S = 0.002
 WITHIN_S = 60.0
 
 Figures = dict[str, Any]
 
 
-def results(environments: list[Environment], api: Desk) -> dict[str, list[Figures]]:
+def results(environments: list[Environment], api: FakeApiControl) -> dict[str, list[Figures]]:
     """Return the figures by provider: several of ours, one of each peer."""
     return {
         environment.name: [
@@ -31,7 +31,7 @@ def results(environments: list[Environment], api: Desk) -> dict[str, list[Figure
     }
 
 
-def _measure(environment: Environment, api: Desk) -> Figures:
+def _measure(environment: Environment, api: FakeApiControl) -> Figures:
     api.begin()
     try:
         return environment.run("memory", api, killed_after_s=3 * WITHIN_S)
@@ -39,13 +39,13 @@ def _measure(environment: Environment, api: Desk) -> Figures:
         return {"error": str(error)}
 
 
-def inside(name: str, api: Desk) -> Figures:
+def run_in_env(name: str, api: FakeApiControl) -> Figures:
     """Measure in the environment of a provider."""
     most = peers.load(name).most_waiting
     return asyncio.run(_grow(name, api, most // 3, most))
 
 
-async def _grow(name: str, api: Desk, first: int, last: int) -> Figures:
+async def _grow(name: str, api: FakeApiControl, first: int, last: int) -> Figures:
     triggerer = Triggerer(name, api.url, POLL_INTERVAL_S)
     await triggerer.load()
     try:
@@ -56,11 +56,11 @@ async def _grow(name: str, api: Desk, first: int, last: int) -> Figures:
     return {"bytes_per_run": (after - before) / (last - first)}
 
 
-async def _resident_with(triggerer: Triggerer, api: Desk, runs: range) -> int:
-    """Start triggers, let each look once, and return the memory of all."""
+async def _resident_with(triggerer: Triggerer, api: FakeApiControl, runs: range) -> int:
+    """Start triggers, let each poll once, and return the memory of all."""
     await triggerer.start(runs, PAUSE_S)
     async with asyncio.timeout(WITHIN_S):
-        while (await asyncio.to_thread(api.counts))["runs_looked_at"] < runs.stop - 1:  # noqa: ASYNC110 - another process counts
+        while (await asyncio.to_thread(api.counts))["runs_polled"] < runs.stop - 1:  # noqa: ASYNC110 - another process counts
             await asyncio.sleep(0.2)
     await asyncio.sleep(0.5)  # until what the last of them were sent is read
     gc.collect()

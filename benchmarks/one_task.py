@@ -1,23 +1,23 @@
-"""One task of ours, deferred, from start to success by Airflow's ``dag.test()``: what the API is asked."""
+"""One task of ours, deferred, from start to success by Airflow's ``dag.test()``: the requests it makes."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
-from benchmarks.desk import Desk
 from benchmarks.environments import Environment, MeasurementError
+from benchmarks.fake_api_control import FakeApiControl
 from benchmarks.runs import IDLE
 
-# So many looks find the run under way.
-LOOKS = 5
+# So many polls find the run under way.
+POLLS = 5
 
 Figures = dict[str, Any]
 
 
-def results(ours: Environment, api: Desk) -> Figures:
+def results(ours: Environment, api: FakeApiControl) -> Figures:
     """Return what was asked, or the key ``error``."""
-    api.begin(looks=LOOKS)
+    api.begin(polls=POLLS)
     try:
         figures = ours.run("one_task", api)
     except MeasurementError as error:
@@ -25,7 +25,7 @@ def results(ours: Environment, api: Desk) -> Figures:
     return {**figures, **api.counts()}
 
 
-def inside(name: str, api: Desk) -> Figures:
+def run_in_env(name: str, api: FakeApiControl) -> Figures:
     """Measure in our environment."""
     from airflow.utils.db import initdb
 

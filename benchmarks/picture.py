@@ -22,7 +22,7 @@ def draw(measured: Mapping[str, Any], path: Path) -> None:
 
     names = [*measured["stalls"]]
     sheet, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
-    series = {"quick look-ups": measured["stalls"], "look-ups of 200 ms": measured["stalls_slow_lookups"]}
+    series = {"quick lookups": measured["stalls"], "lookups of 200 ms": measured["stalls_slow_lookups"]}
     stalls = {label: [figure(of[name], "stall_s", 1e3).median for name in names] for label, of in series.items()}
     _bars(left, names, stalls, "worst stall of the event loop, ms\n20 triggers, an API that takes 300 ms")
     of = measured["waiters"]

@@ -1,7 +1,7 @@
 """
-How late the end of a run is seen and how many requests that takes, beside fixed clocks; on a simulated clock.
+How late the end of a run is seen and how many requests that takes, beside fixed clocks, on a simulated clock.
 
-The real ``waiting.wait`` is driven, with every request that it makes, against a pipeline whose run ends at a known age.
+The real ``runs.wait`` is driven, with every request that it makes, against a pipeline whose run ends at a known age.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Scenario:
         """Yield lengths of a run, each with those of the runs before it."""
         chance = random.Random(SEED)  # noqa: S311 - not for secrets
         for n in range(REPETITIONS):
-            # Evenly drawn quantiles, so that all ages beside a clock's beat occur equally often.
+            # Evenly spaced quantiles, so that a run ends equally often at each point between two ticks of a clock.
             length_s = run_length_s * math.exp(self.variation * NormalDist().inv_cdf((n + 0.5) / REPETITIONS))
             usual_s = run_length_s / self.change
             yield length_s, [usual_s * chance.lognormvariate(0, self.variation) for _ in range(self.past_runs)]
@@ -120,7 +120,7 @@ def results() -> list[dict[str, Any]]:
 
 
 def is_better(row: dict[str, Any]) -> bool:
-    """Tell whether both figures are lower than those of the clock compared with, or one is and the other is equal."""
+    """Return whether both figures are lower than those of the clock compared with, or one is and the other is equal."""
     clock = f"{COMPARED_WITH_S:.0f}"
     noise = (row["lateness_error_s"] ** 2 + row[f"error_{clock}"] ** 2) ** 0.5
     later_s = row["lateness_s"] - row[f"lateness_{clock}"]
@@ -142,7 +142,7 @@ def section(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield (
         f"Simulated clock, poll interval {POLL_INTERVAL_S:.0f} s (the default), {REPETITIONS} runs for each row, whose "
         "lengths vary by 10 % (30 % or 20 % where it says so). Numbers are ours / those of a clock of 15 s / 30 s / "
-        f"60 s. Better is who has both lower than the clock of {COMPARED_WITH_S:.0f} s, or one lower and the other "
+        f"60 s. Better means both lower than the clock of {COMPARED_WITH_S:.0f} s, or one lower and the other "
         "equal (lateness within two standard errors)."
     )
     for scenario in SCENARIOS:

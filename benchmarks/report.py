@@ -1,4 +1,4 @@
-"""Writes ``RESULTS.md`` from what was measured in one run; nothing in it is remembered from another one."""
+"""Writes ``RESULTS.md`` from what was measured in one run; nothing in it is from another run."""
 
 from __future__ import annotations
 
@@ -28,23 +28,24 @@ def targets(measured: Measured) -> list[Target]:
     """Return every target with what was measured."""
     importing, thousand_runs, processor = _ours(measured, "imports"), measured["thousand"], _ours(measured, "cpu")
     heavy = [{**figures, "heavy": len(figures["heavy"])} if "heavy" in figures else figures for figures in importing]
+    dag_file: list[Repetition] = measured["dag_file"]
     task, watching = [measured["one_task"]], _growth(measured["waiters"][peers.OURS])
+    polls = one_task.POLLS
     at_once = f"{thousand.TRIGGERS:,} deferred runs in one process"
     return [
         Target("import of operators and sensors", 5, "ms", figure(importing, "import_s", MS)),
+        Target("import of one operator and the sensor, beside a bare operator", 3, "x", figure(dag_file, "ratio")),
         Target("heavy packages that it loads", 0, "", figure(heavy, "heavy")),
         Target("worst stall, 20 triggers", 25, "ms", figure(_ours(measured, "stalls"), "stall_s", MS)),
-        Target("the same, slow look-ups", 25, "ms", figure(_ours(measured, "stalls_slow_lookups"), "stall_s", MS)),
+        Target("the same, slow lookups", 25, "ms", figure(_ours(measured, "stalls_slow_lookups"), "stall_s", MS)),
         Target(f"worst stall, {thousand.TRIGGERS:,} triggers", 100, "ms", figure(thousand_runs, "stall_s", MS)),
         Target(f"{at_once}: token requests", 1, "", figure(thousand_runs, "tokens")),
-        Target(f"{at_once}: look-ups of the connection", 1, "", figure(thousand_runs, "lookups")),
+        Target(f"{at_once}: lookups of the connection", 1, "", figure(thousand_runs, "lookups")),
         Target(f"{at_once}: TCP connections", 100, "", figure(thousand_runs, "tcp_connections")),
         Target(f"{at_once}: runs without an event", 0, "", figure(thousand_runs, "unfinished")),
         Target("CPU per poll, beside a bare aiohttp loop", 2, "x", _beside_bare(processor)),
         Target("memory per further deferred run", 20, "KB", figure(_ours(measured, "memory"), "bytes_per_run", KB)),
-        Target(
-            f"requests of one task, {one_task.LOOKS} looks in vain", one_task.LOOKS + 3, "", figure(task, "requests")
-        ),
+        Target(f"requests of one task, {polls} polls before the end", polls + 3, "", figure(task, "requests")),
         Target("token requests of that task's process", 1, "", figure(task, "tokens")),
         Target(f"requests of {waiters.WAITERS[-1]} waiters of one run, to those of one", 2, "x", watching),
         Target(
@@ -66,7 +67,7 @@ def _parts(measured: Measured) -> Iterator[str]:
     yield "## Targets"
     yield table(("target", "wanted", "measured", "verdict"), (target.row for target in targets(measured)))
     yield f"![Loop stall and requests by provider]({PICTURE})"
-    yield from _import_part(measured["imports"])
+    yield from _import_part(measured["imports"], measured["dag_file"])
     yield from _stall_part(measured["stalls"], measured["stalls_slow_lookups"])
     yield from _asked_part(measured["stalls"])
     yield from _waiters_part(measured["waiters"])
@@ -84,7 +85,7 @@ def _machine(measured: Measured) -> str:
     return "\n".join(lines)
 
 
-def _import_part(measured: Mapping[str, list[Repetition]]) -> Iterator[str]:
+def _import_part(measured: Mapping[str, list[Repetition]], dag_file: list[Repetition]) -> Iterator[str]:
     ours = figure(measured[peers.OURS], "import_s", MS)
     yield "## Import of operators and sensors"
     yield (
@@ -104,17 +105,22 @@ def _import_part(measured: Mapping[str, list[Repetition]]) -> Iterator[str]:
             for name, repetitions in measured.items()
         ),
     )
+    yield (
+        f"A DAG file with our trigger operator and our sensor pays {figure(dag_file, 'import_s', MS)} ms, one with a "
+        f"bare operator, {figure(dag_file, 'bare_s', MS)} ms: "
+        f"{figure(dag_file, 'ratio')} times, in {imports.INTERPRETERS} pairs of interpreters."
+    )
 
 
 def _stall_part(quick: Mapping[str, list[Repetition]], slow: Mapping[str, list[Repetition]]) -> Iterator[str]:
     yield "## Worst stall of the event loop"
     yield (
         f"{stalls.TRIGGERS} triggers start at once, each for a run of its own. The API takes "
-        f"{stalls.LATENCY_S * MS:.0f} ms for an answer; where look-ups of the connection are slow, one takes "
+        f"{stalls.LATENCY_S * MS:.0f} ms for an answer; where lookups of the connection are slow, one takes "
         f"{stalls.SLOW_LOOKUP_S * MS:.0f} ms. The import of the trigger's class is part of it, as in a triggerer. "
         f"{stalls.REPETITIONS} processes each."
     )
-    head = ("provider", "ms", "to ours", "after the import, ms", "slow look-ups, ms", "to ours", "after the import, ms")
+    head = ("provider", "ms", "to ours", "after the import, ms", "slow lookups, ms", "to ours", "after the import, ms")
     yield table(head, ((_title(name), *_stall_cells(quick, name), *_stall_cells(slow, name)) for name in quick))
 
 
@@ -129,11 +135,11 @@ def _asked_part(measured: Mapping[str, list[Repetition]]) -> Iterator[str]:
     ours = {key: figure(measured[peers.OURS], key) for key in keys}
     yield f"## What {stalls.TRIGGERS} triggers ask, each for a run of its own"
     yield (
-        f"From the same processes, with quick look-ups: runs of {stalls.RUN_S:g} s, counted from the first look at "
+        f"From the same processes, with quick lookups: runs of {stalls.RUN_S:g} s, counted from the first poll of "
         f"each, and a poll interval of {stalls.POLL_INTERVAL_S:g} s."
     )
     yield table(
-        ("provider", "requests", "to ours", "TCP connections", "to ours", "token requests", "look-ups", "to ours"),
+        ("provider", "requests", "to ours", "TCP connections", "to ours", "token requests", "lookups", "to ours"),
         (
             (
                 _title(name),
@@ -142,8 +148,8 @@ def _asked_part(measured: Mapping[str, list[Repetition]]) -> Iterator[str]:
                 str(opened := figure(repetitions, "tcp_connections")),
                 opened.over(ours["tcp_connections"]),
                 str(figure(repetitions, "tokens")),
-                str(looked_up := figure(repetitions, "lookups")),
-                looked_up.over(ours["lookups"]),
+                str(asked_for := figure(repetitions, "lookups")),
+                asked_for.over(ours["lookups"]),
             )
             for name, repetitions in measured.items()
         ),
@@ -153,7 +159,7 @@ def _asked_part(measured: Mapping[str, list[Repetition]]) -> Iterator[str]:
 def _waiters_part(measured: Mapping[str, Mapping[int, Repetition]]) -> Iterator[str]:
     yield "## Requests when several triggers wait for one run"
     yield (
-        f"A run of {waiters.RUN_S:g} s, counted from the first look, a poll interval of {waiters.POLL_INTERVAL_S:g} s "
+        f"A run of {waiters.RUN_S:g} s, counted from the first poll, a poll interval of {waiters.POLL_INTERVAL_S:g} s "
         "and an API that answers at once. Triggers that make each other wait make fewer requests, late."
     )
     most = waiters.WAITERS[-1]
@@ -177,7 +183,7 @@ def _cost_part(processor: Mapping[str, list[Repetition]], held: Mapping[str, lis
     ours = figure(processor[peers.OURS], "cpu_s", US), figure(held[peers.OURS], "bytes_per_run", KB)
     yield "## CPU and memory"
     yield (
-        f"CPU is the processor time of {cpu.TRIGGERS} triggers that each look {cpu.LOOKS + 1} times, by the number of "
+        f"CPU is the processor time of {cpu.TRIGGERS} triggers that each poll {cpu.POLLS + 1} times, by the number of "
         f"requests, {cpu.ROUNDS} rounds in one process; a bare aiohttp loop needs {bare} microseconds for each of the "
         "GETs that ours sent. Memory is the growth of the resident set from a third of so many waiting "
         f"triggers to all; {memory.REPETITIONS} processes of ours, one of each peer."
@@ -212,15 +218,15 @@ def _own_part(measured: Measured) -> Iterator[str]:
     yield "## One task of ours, from start to success"
     yield (
         "`MParticleTriggerPipelineOperator(deferrable=True)` by `dag.test()`, where worker and triggerer are one "
-        f"process. {one_task.LOOKS} looks find the run under way, one finds it ended."
+        f"process. {one_task.POLLS} polls find the run under way, one finds it ended."
     )
     yield table(("request", "times"), ((kind, str(times)) for kind, times in kinds.items()))
     yield f"## {thousand.TRIGGERS:,} of our triggers at once"
     keys = {"worst stall, ms": ("stall_s", MS), "until all have fired, s": ("took_s", 1), "CPU, s": ("cpu_s", 1)}
-    keys |= {"requests": ("requests", 1), "token requests": ("tokens", 1), "look-ups": ("lookups", 1)}
+    keys |= {"requests": ("requests", 1), "token requests": ("tokens", 1), "lookups": ("lookups", 1)}
     keys |= {"TCP connections": ("tcp_connections", 1), "runs without an event": ("unfinished", 1)}
     yield (
-        f"Each for a pipeline of its own; runs of {thousand.RUN_S:g} s, counted from the first look at each, a poll "
+        f"Each for a pipeline of its own; runs of {thousand.RUN_S:g} s, counted from the first poll of each, a poll "
         f"interval of {thousand.POLL_INTERVAL_S:g} s, an API that takes {thousand.LATENCY_S * MS:.0f} ms. "
         f"{thousand.REPETITIONS} processes."
     )

@@ -1,5 +1,5 @@
 """
-The secrets backend of every measurement: it holds one connection, counts look-ups and can be slow.
+The secrets backend of every measurement: it holds one connection, counts lookups and can be slow.
 
 Airflow makes one object of the class that ``[secrets] backend`` names and calls its synchronous ``get_connection``:
 from ``BaseHook.get_connection`` in whatever thread that is called in, which in a trigger is the event loop's, and from

@@ -1,12 +1,12 @@
-"""Twenty triggers start at once at an API that takes 300 ms: with quick look-ups of connections, and with slow ones."""
+"""Twenty triggers start at once at an API that takes 300 ms: with quick lookups of connections, and with slow ones."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from benchmarks import waiting
-from benchmarks.desk import Desk
 from benchmarks.environments import Environment
+from benchmarks.fake_api_control import FakeApiControl
 
 TRIGGERS = 20
 REPETITIONS = 3
@@ -18,7 +18,7 @@ POLL_INTERVAL_S = 1.0
 Figures = dict[str, Any]
 
 
-def results(environments: list[Environment], api: Desk, lookup_s: float) -> dict[str, list[Figures]]:
+def results(environments: list[Environment], api: FakeApiControl, lookup_s: float) -> dict[str, list[Figures]]:
     """
     Return the figures of each repetition, by provider.
 
@@ -31,7 +31,7 @@ def results(environments: list[Environment], api: Desk, lookup_s: float) -> dict
     return found
 
 
-def _measure(environment: Environment, api: Desk, lookup_s: float) -> Figures:
+def _measure(environment: Environment, api: FakeApiControl, lookup_s: float) -> Figures:
     return waiting.measure(
         environment,
         api,

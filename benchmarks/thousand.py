@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks import waiting
-from benchmarks.desk import Desk
 from benchmarks.environments import Environment
+from benchmarks.fake_api_control import FakeApiControl
 
 TRIGGERS = 1000
 REPETITIONS = 3
@@ -15,7 +15,7 @@ RUN_S = 3.0
 POLL_INTERVAL_S = 3.0
 
 
-def results(ours: Environment, api: Desk) -> list[dict[str, Any]]:
+def results(ours: Environment, api: FakeApiControl) -> list[dict[str, Any]]:
     """Return the figures of each repetition."""
     return [
         waiting.measure(

@@ -27,7 +27,7 @@ class Triggerer:
     """
 
     def __init__(self, name: str, url: str, poll_interval_s: float) -> None:
-        import_module("airflow.jobs.triggerer_job_runner")  # what is loaded before any trigger is nobody's cost
+        import_module("airflow.jobs.triggerer_job_runner")  # a triggerer has loaded it before any trigger
         self.peer = peers.load(name)
         self.tasks: list[asyncio.Task[bool]] = []
         self._url = url

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from benchmarks import waiting
-from benchmarks.desk import fake_api
 from benchmarks.environments import Environment
+from benchmarks.fake_api_control import fake_api
 
 WAITERS = (1, 10, 100)
 RUN_S = 2.0

@@ -1,5 +1,5 @@
 """
-Triggers wait for runs in one triggerer process: how long its event loop stands still, and what the API is asked.
+Triggers wait for runs in one triggerer process: how long its event loop is blocked, and the requests it makes.
 
 The core of three scenarios: twenty triggers at once, a thousand at once, and many triggers that wait for one run.
 """
@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.desk import Desk
 from benchmarks.environments import Environment, MeasurementError
-from benchmarks.meter import StallMeter
+from benchmarks.fake_api_control import FakeApiControl
+from benchmarks.stall_meter import StallMeter
 from benchmarks.triggerer import Triggerer
 
 Figures = dict[str, Any]
@@ -22,7 +22,7 @@ Figures = dict[str, Any]
 
 def measure(
     environment: Environment,
-    api: Desk,
+    api: FakeApiControl,
     *,
     runs: list[int],
     run_s: float,
@@ -49,7 +49,7 @@ def measure(
     return {**figures, **api.counts()}
 
 
-def inside(name: str, api: Desk, runs: list[int], poll_interval_s: float, within_s: float) -> Figures:
+def run_in_env(name: str, api: FakeApiControl, runs: list[int], poll_interval_s: float, within_s: float) -> Figures:
     """Measure in the environment of a provider."""
     figures = asyncio.run(_wait(Triggerer(name, api.url, poll_interval_s), runs, within_s))
     from benchmarks.secrets_backend import CountingSecrets  # not before Airflow, which imports it itself

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ import psutil
 
 from airflow_provider_mparticle.simulator import Simulator
 from dev.postgres import postgres
+from dev.run_plan import run_plan
 from dev.standalone import StandaloneAirflow, standalone_airflow
 
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -102,7 +102,7 @@ PLANS = (
         '"@daily"',
         days=30,
         granularity="day",
-        retries=1,  # so that a slice whose run fails twice is left to --reprocess-behavior failed
+        retries=1,  # so that --reprocess-behavior failed has a slice whose run failed twice
         options=("--max-active-runs", "2"),
         failing=(4, 5),
         kills_at=9,
@@ -130,7 +130,7 @@ PLANS = (
 
 @dataclass
 class Figures:
-    """What came of one backfill."""
+    """The result of one backfill."""
 
     plan: Plan
     states: Counter[str] = field(default_factory=Counter)
@@ -193,14 +193,14 @@ def backfill(plans: Sequence[Plan], folder: Path) -> list[Figures]:
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
             "AIRFLOW__CORE__PARALLELISM": "6",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,  # SQLite would be locked now and then
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,  # SQLite would be locked at times
         }
         with standalone_airflow(folder / "airflow", dags, **environment) as airflow:
             return _Backfills(airflow, simulator, plans).run()
 
 
 def _prepare(simulator: Simulator, plan: Plan) -> None:
-    """Make the plan's pipeline, the rows of its source, and say which of its runs fail."""
+    """Add the plan's pipeline and the rows of its source, and script which of its runs fail."""
     simulator.add_pipeline(plan.dag_id)
     step = timedelta(days=1) / ROWS_PER_DAY
     rows = [
@@ -241,7 +241,7 @@ class _Backfills:
         self._airflow.run_command("backfill", "create", "--dag-id", plan.dag_id, *dates, *options)
 
     def _is_over(self, figures: Figures) -> bool:
-        """Tell whether all slices have ended; those that failed are processed again once all others have ended."""
+        """Return whether all slices have ended; the failed ones are processed again once all others have ended."""
         states = self._airflow.dag_run_states(figures.plan.dag_id)
         if len(states) < figures.plan.dag_runs or set(states) - {"success", "failed"}:
             return False
@@ -253,7 +253,7 @@ class _Backfills:
         return True
 
     def _kill_a_worker(self, figures: Figures) -> None:
-        """Kill the process of a task that waits for its run, or is about to defer."""
+        """Kill the process of a task that waits for its run or is about to defer."""
         plan = figures.plan
         if plan.kills_at is None or figures.kills or self._simulator.starts(plan.dag_id) < plan.kills_at:
             return
@@ -274,18 +274,12 @@ class _Backfills:
         figures.times_ingested.update(ours.values())
 
 
-def main() -> int:
-    """Run all plans; 0 means that every row was ingested exactly once."""
-    folder = Path(tempfile.mkdtemp(prefix="backfill-"))
-    folder.chmod(0o755)  # PostgreSQL's own user has to get in
-    print(f"Logs in {folder}", flush=True)
-    found = backfill(PLANS, folder)
-    print("\n".join((HEADER, *(figures.row() for figures in found))))
-    for figures in found:
-        if not figures.is_good:
-            print(f"Not good: {figures}")
-    return 0 if all(figures.is_good for figures in found) else 1
+def report(found: list[Figures]) -> tuple[str, bool]:
+    """Return a row for each plan, with the figures of those that are not good, and whether all are."""
+    wrong = [figures for figures in found if not figures.is_good]
+    rows = [HEADER, *(figures.row() for figures in found), *(f"Not good: {figures}" for figures in wrong)]
+    return "\n".join(rows), not wrong
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_plan(backfill, report, PLANS))

@@ -1,17 +1,15 @@
 """
-Faults on a real Airflow: workers and the triggerer killed, mParticle away; every pipeline must get exactly one run.
+Faults on a real Airflow: workers and the triggerer are killed, mParticle is down; each pipeline must get one run.
 
 Run it with ``make chaos``. It ends by itself, stays on this machine and prints a table of figures.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 import re
 import signal
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,6 +21,7 @@ import psutil
 
 from airflow_provider_mparticle.simulator import Fault, Simulator
 from dev.postgres import postgres
+from dev.run_plan import run_plan
 from dev.standalone import StandaloneAirflow, standalone_airflow
 
 DAG_ID = "chaos"
@@ -57,14 +56,14 @@ def sqlite(folder: Path) -> Iterator[str]:
 # A task's own process carries the id of its task instance in its name; its parent is the executor's worker.
 TASK_PROCESS = re.compile(r"^airflow worker -- ([0-9a-f-]{36})")
 
-# So long mParticle takes to answer a trigger request: a worker can die after the start and before the answer.
+# How long mParticle takes to answer a trigger request: a worker can die after the start and before the answer.
 TRIGGER_LATENCY_S = 1.0
 ENDS_WITHIN_S = 900.0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of what, and which metadata database Airflow has."""
+    """How many tasks, faults and seconds, and which metadata database Airflow has."""
 
     tasks: int
     kills: int
@@ -76,7 +75,7 @@ class Plan:
     database: Database
 
 
-# SQLite bears a handful of tasks at once, then it is locked.
+# SQLite serves a handful of tasks at once, then it is locked.
 FULL = Plan(
     tasks=36, kills=40, triggerer_kills=3, away_s=60.0, run_s=30.0, seed=20261122, parallelism=8, database=postgres
 )
@@ -85,7 +84,7 @@ SHORT = Plan(tasks=6, kills=8, triggerer_kills=1, away_s=8.0, run_s=12.0, seed=2
 
 @dataclass
 class Figures:
-    """What was done and what came of it."""
+    """What was done, and the result."""
 
     killed: Counter[str] = field(default_factory=Counter)
     triggerers_killed: int = 0
@@ -120,7 +119,7 @@ class Figures:
 
 
 def chaos(plan: Plan, folder: Path) -> Figures:
-    """Carry out *plan* with an Airflow and a PostgreSQL whose files lie in *folder*."""
+    """Carry out *plan* with an Airflow and a database whose files are in *folder*."""
     dags = folder / "dags"
     dags.mkdir(parents=True)
     (dags / "chaos.py").write_text(DAG.format(tasks=plan.tasks))
@@ -132,7 +131,7 @@ def chaos(plan: Plan, folder: Path) -> Figures:
             "AIRFLOW_CONN_MPARTICLE_DEFAULT": simulator.airflow_connection_json(),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
             "AIRFLOW__CORE__PARALLELISM": str(plan.parallelism),
-            # A lost worker is noticed within seconds instead of minutes.
+            # A lost worker is noticed within seconds, by default within minutes.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
@@ -176,7 +175,7 @@ class _Chaos:
         victims = [(p, m[1]) for p in psutil.process_iter() if (m := TASK_PROCESS.match(_command(p))) and self._ours(p)]
         if not victims:
             return
-        # A deferrable task's process lives for a second or two only, so it comes first.
+        # A deferrable task's process lives for a second or two, so it comes first.
         deferrable = [(p, ti_id) for p, ti_id in victims if self._mode(run_id, ti_id) == "deferrable"]
         process, ti_id = self._random.choice(deferrable or victims)
         time.sleep(self._random.uniform(0.0, 1.5))
@@ -238,20 +237,11 @@ def _command(process: psutil.Process) -> str:
         return ""
 
 
-def main() -> int:
-    """Run the plan that the command line names; 0 means that every pipeline got exactly one run."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true", help="the version that CI runs")
-    plan = SHORT if parser.parse_args().short else FULL
-    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    folder.chmod(0o755)  # PostgreSQL's own user has to get in
-    print(f"{plan.tasks} tasks, up to {plan.kills} kills, seed {plan.seed}; logs in {folder}", flush=True)
-    figures = chaos(plan, folder)
-    print(figures.table())
-    if not figures.is_good:
-        print(f"Not good: {dict(figures.states)}, starts {figures.starts}")
-    return 0 if figures.is_good else 1
+def report(figures: Figures) -> tuple[str, bool]:
+    """Return the table, with the states and starts if they are wrong, and whether all is well."""
+    problem = "" if figures.is_good else f"\nNot good: {dict(figures.states)}, starts {figures.starts}"
+    return figures.table() + problem, figures.is_good
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_plan(chaos, report, FULL, SHORT))

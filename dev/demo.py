@@ -33,15 +33,15 @@ class Timeline:
 
 
 def main() -> int:
-    """Run the demo; 0 means that everything is as it should be."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that Airflow's processes are ended, too
+    """Run the demo; 0 means that one run was started and the task succeeded."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that Airflow's processes end too
     shutil.rmtree(HOME, ignore_errors=True)
     dags = HOME / "dags"
     dags.mkdir(parents=True)
     shutil.copy(ROOT / "example_dags" / "create_and_run_pipeline.py", dags)
     timeline = Timeline()
     with Simulator(run_s=RUN_S) as simulator:
-        simulator.add_pipeline("orders")  # brings the warehouse connection and the data model that the DAG names
+        simulator.add_pipeline("orders")  # with the warehouse connection and the data model that the DAG names
         timeline.say(f"mParticle simulator at {simulator.url}, workspace {simulator.workspace_id}")
         connection = simulator.airflow_connection_json()
         with standalone_airflow(HOME, dags, AIRFLOW_CONN_MPARTICLE_DEFAULT=connection) as airflow:
@@ -67,7 +67,7 @@ def _run(airflow: StandaloneAirflow, timeline: Timeline) -> str:
 
 
 def _changes(airflow: StandaloneAirflow, run_id: str) -> Iterator[tuple[str, str]]:
-    """Yield each state that a task comes into, until the DAG run has ended."""
+    """Yield each new state of a task, until the DAG run has ended."""
     seen: set[tuple[str, str]] = set()
     give_up_at = time.monotonic() + ENDS_WITHIN_S
     ended = False
@@ -86,10 +86,10 @@ def _report(simulator: Simulator, state: str) -> int:
         f"{request['method']} {request['path'].removeprefix(f'/platform/v2/workspaces/{simulator.workspace_id}')}"
         for request in simulator.requests
     )
-    print("\nWhat mParticle was asked:")
+    print("\nRequests to mParticle:")
     for path, times in paths.items():
         print(f"  {times:3d} x  {path}")
-    print(f"Tokens minted: {simulator.tokens_minted} (one for each process that asks)")
+    print(f"Tokens minted: {simulator.tokens_minted} (one for each process)")
     starts = simulator.starts(PIPELINE_ID)
     print(f"Runs started:  {starts}")
     if (state, starts) == ("success", 1):

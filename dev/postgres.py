@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own, for an Airflow with more tasks at once than SQLite bears."""
+"""A PostgreSQL server of our own, for an Airflow with more tasks at once than SQLite can serve."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def postgres_programs() -> Path:
 @contextmanager
 def postgres(folder: Path) -> Iterator[str]:
     """
-    Run a PostgreSQL server whose files lie in *folder*, and yield SQLAlchemy's address of its database.
+    Run a PostgreSQL server whose files are in *folder*, and yield SQLAlchemy's address of its database.
 
     :raises FileNotFoundError: PostgreSQL is not installed.
     """
@@ -53,11 +53,11 @@ def postgres(folder: Path) -> Iterator[str]:
 
 
 def _user() -> str:
-    """Return the user that runs PostgreSQL where we are root."""
+    """Return the user that runs PostgreSQL if we are root."""
     return "postgres" if any(user.pw_name == "postgres" for user in pwd.getpwall()) else "nobody"
 
 
 def _run(*command: str | Path) -> None:
     as_postgres = ["runuser", "-u", _user(), "--"] if os.getuid() == 0 else []
-    # No pipes: the server would hold them open, and we would wait for their end for ever.
+    # No pipes: the server would hold them open, and we would wait for their end forever.
     subprocess.run([*as_postgres, *map(str, command)], check=True, stdout=subprocess.DEVNULL, cwd="/")

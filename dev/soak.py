@@ -7,11 +7,9 @@ in success, with exactly one run of its pipeline.
 
 from __future__ import annotations
 
-import argparse
 import re
 import resource
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,6 +21,7 @@ import sqlalchemy
 
 from airflow_provider_mparticle.simulator import Fault, Simulator
 from dev.postgres import postgres
+from dev.run_plan import run_plan
 from dev.soak_figures import HEADER, Figures, Plan
 from dev.standalone import StandaloneAirflow, standalone_airflow
 
@@ -44,7 +43,7 @@ with DAG("soak", schedule=None, start_date=datetime(2026, 1, 1), max_active_task
     ).expand(pipeline_id=[f"pipeline-{{number}}" for number in range({tasks})])
 """
 
-# What goes wrong with an answer. In three of these a run has started, and the task has not heard of it.
+# Faults of an answer. After three of these a run has started, and the task does not know it.
 KINDS_OF_FAULT: tuple[dict[str, Any], ...] = (
     {"status": 500, "after": True},
     {"status": 503},
@@ -80,7 +79,7 @@ SHORT = Plan(
 
 
 def soak(plan: Plan, folder: Path) -> Figures:
-    """Carry out *plan* with an Airflow and a PostgreSQL whose files lie in *folder*."""
+    """Carry out *plan* with an Airflow and a PostgreSQL whose files are in *folder*."""
     dags = folder / "dags"
     dags.mkdir(parents=True)
     (dags / "soak.py").write_text(
@@ -109,7 +108,7 @@ def _allow_open_files(wanted: int) -> None:
 
 
 def _prepare(simulator: Simulator, plan: Plan) -> None:
-    """Make the pipelines, whose runs go on until they are ended, and let answers fail, that to the first start too."""
+    """Add the pipelines, whose runs go on until they are ended, and let answers fail, also that to the first start."""
     for number in range(plan.tasks):
         simulator.add_pipeline(f"pipeline-{number}")
         simulator.script_next_run(f"pipeline-{number}", [("running", None)])
@@ -119,7 +118,7 @@ def _prepare(simulator: Simulator, plan: Plan) -> None:
 
 
 class _Tasks:
-    """Reads the tasks' states from the database: Airflow's API would be busy for seconds with a thousand of them."""
+    """Reads the tasks' states from the database: Airflow's API needs seconds for a thousand of them."""
 
     def __init__(self, database: str) -> None:
         self._engine = sqlalchemy.create_engine(database)
@@ -131,7 +130,7 @@ class _Tasks:
         self._engine.dispose()
 
     def states(self) -> Counter[str]:
-        """Count the tasks by state; those that no triggerer has taken yet are not *deferred* but *untaken*."""
+        """Count the tasks by state; a deferred one that no triggerer has taken yet is *untaken*."""
         return Counter(state for state, _ in self.all().values())
 
     def all(self) -> dict[int, tuple[str, int]]:
@@ -171,7 +170,7 @@ class _Soak:
         return figures
 
     def _sample_until(self, is_done: Callable[[], bool], within_s: float) -> float:
-        """Take samples until *is_done*, or the time is over, and return how long that took."""
+        """Take samples until *is_done* or for *within_s*, and return how long that took."""
         began = time.monotonic()
         while time.monotonic() < began + within_s:
             self._sample()
@@ -200,11 +199,11 @@ class _Soak:
         self._figures.most_open_files = max(self._figures.most_open_files, open_files)
 
     def _is_everyone_waiting(self) -> bool:
-        """Tell whether no task is on its way any more; one that has failed for good will not come."""
+        """Return whether every task is deferred or has ended."""
         return self._ended() + self._states["deferred"] == self._plan.tasks
 
     def _is_over(self) -> bool:
-        # Again and again, for tasks that came too late for the soak.
+        # At each call, for tasks that came too late for the soak.
         self._simulator.end_runs()
         return self._ended() == self._plan.tasks
 
@@ -255,20 +254,14 @@ class _Soak:
         return (self._airflow.home / "triggerer.log").read_text(errors="replace")
 
 
-def main() -> int:
-    """Run the plan that the command line names; 0 means that every task succeeded, with exactly one run."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true", help="the version that CI runs")
-    plan = SHORT if parser.parse_args().short else FULL
-    folder = Path(tempfile.mkdtemp(prefix="soak-"))
-    folder.chmod(0o755)  # PostgreSQL's own user has to get in
-    print(f"{plan.tasks} tasks, {plan.soak_s:.0f} s, {plan.failing:.0%} failing; logs in {folder}", flush=True)
-    figures = soak(plan, folder)
-    print("\n".join((figures.table(), "", HEADER, figures.row())))
+def report(figures: Figures) -> tuple[str, bool]:
+    """Return the tables, with what is wrong, and whether all is well."""
+    lines = [figures.table(), "", HEADER, figures.row()]
     if not figures.is_good:
-        print(f"Not good: {dict(figures.states)}, {figures.lost} lost, {figures.duplicates} with more than one run")
-    return 0 if figures.is_good else 1
+        wrong = f"{figures.lost} lost, {figures.duplicates} with more than one run"
+        lines.append(f"Not good: {dict(figures.states)}, {wrong}")
+    return "\n".join(lines), figures.is_good
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_plan(soak, report, FULL, SHORT))

@@ -1,4 +1,4 @@
-"""What a soak is to be like, and the figures of what came of it."""
+"""The plan of a soak, and the figures of its result."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Plan:
 
     :param soak_s: How long the runs go on once all tasks wait.
     :param failing: Share of answers that fail.
-    :param starts_within_s: So long tasks may take to start their runs, before the soak begins without the rest.
-    :param ends_within_s: So long tasks may take to end, once their runs have ended.
+    :param starts_within_s: How long tasks may take to start their runs; then the soak begins without the rest.
+    :param ends_within_s: How long tasks may take to end, once their runs have ended.
     """
 
     tasks: int
@@ -31,7 +31,7 @@ class Plan:
 
 @dataclass
 class Figures:
-    """What was done and what came of it."""
+    """What was done, and the result."""
 
     plan: Plan
     most_deferred: int = 0
@@ -100,7 +100,7 @@ class Figures:
         return "\n".join(f"| {name:<45} | {value:>6} |" for name, value in rows.items())
 
     def row(self) -> str:
-        """Return the figures that count as a row of a table."""
+        """Return the main figures as a row of a table."""
         facts = (
             self.plan.tasks,
             f"{self.all_deferred_s:.0f}",

@@ -1,4 +1,4 @@
-"""A whole Airflow of its own: API server, scheduler, DAG processor and triggerer, each a process of ours."""
+"""A complete Airflow of our own: API server, scheduler, DAG processor and triggerer, each in its own process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HEALTHY_WITHIN_S = 120.0
 
 class StandaloneAirflow:
     """
-    Start, talk to and stop an Airflow whose files all lie in *home*.
+    Start, call and stop an Airflow whose files are all in *home*.
 
     :param home: Folder for the database, the logs and the configuration.
     :param dags: Folder of the DAG files.
@@ -64,7 +64,7 @@ class StandaloneAirflow:
         process.wait()
 
     def stop(self) -> None:
-        """End every component: politely, then for good."""
+        """End every component: with SIGTERM, then with SIGKILL."""
         for process in self._processes.values():
             process.terminate()
         for process in self._processes.values():
@@ -79,7 +79,7 @@ class StandaloneAirflow:
         return self._processes[component].pid
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
-        """Start a run of a DAG, as soon as the DAG is there, and return the run's id."""
+        """Start a run of a DAG, once the DAG processor has found it, and return the run's id."""
         self.wait_for_dag(dag_id)
         answer = self._request(
             "POST", f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": dict(conf or {})}
@@ -97,7 +97,7 @@ class StandaloneAirflow:
         return [run["state"] for run in self._get(f"/api/v2/dags/{dag_id}/dagRuns", limit=1000)["dag_runs"]]
 
     def are_backfills_over(self, dag_id: str) -> bool:
-        """Tell whether every backfill of a DAG is completed."""
+        """Return whether every backfill of a DAG is completed."""
         backfills = self._get("/api/v2/backfills", dag_id=dag_id)["backfills"]
         return all(backfill["completed_at"] for backfill in backfills)
 
@@ -120,7 +120,7 @@ class StandaloneAirflow:
         }
 
     def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
-        """Clear a task, as a user does who wants it to run again."""
+        """Clear a task, as a user does to run it again."""
         self._request(
             "POST",
             f"/api/v2/dags/{dag_id}/clearTaskInstances",
@@ -132,7 +132,7 @@ class StandaloneAirflow:
         return self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}")["value"]
 
     def log_of(self, task_id: str) -> str:
-        """Return everything that the tries of a task have logged."""
+        """Return the logs of all tries of a task."""
         return "\n".join(path.read_text() for path in sorted(self.home.glob(f"logs/**/task_id={task_id}/**/*.log*")))
 
     def wait_for_end(self, dag_id: str, run_id: str, within_s: float) -> str:
@@ -163,7 +163,7 @@ class StandaloneAirflow:
             except (requests.RequestException, KeyError, ValueError):
                 pass  # not up yet
             time.sleep(0.5)
-        raise TimeoutError(f"No sign of {what} within {within_s:.0f} s; see the logs in {self.home}")
+        raise TimeoutError(f"Waited {within_s:.0f} s for {what}; see the logs in {self.home}")
 
     def _get(self, path: str, **params: Any) -> Any:
         answer = self._request("GET", path, params=params)
@@ -196,7 +196,7 @@ def standalone_airflow(home: Path, dags: Path, **environment: str) -> Iterator[S
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody listens at."""
+    """Return a free TCP port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

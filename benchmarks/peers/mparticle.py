@@ -32,7 +32,7 @@ def _arguments(run: int, poll_interval_s: float) -> Mapping[str, Any]:
         "pipeline_run_id": run,
         "poll_interval": poll_interval_s,
         "deadline": time.time() + 3600,
-        "run_lengths": [],  # the operator hands over what its look before the start has shown: no earlier run
+        "run_durations": [],  # as the operator hands it over after its lookup before the start: no earlier run
     }
 
 

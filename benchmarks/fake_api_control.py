@@ -1,4 +1,4 @@
-"""The fake API from outside: start it, set its habits, read what it has counted. Standard library only."""
+"""Control the fake API from outside: start it, set its habits, read its counts. Standard library only."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _opener = build_opener(ProxyHandler({}))
 
 
 @dataclass(frozen=True)
-class Desk:
+class FakeApiControl:
     """
-    Where a measurement talks about the fake API.
+    The two addresses of the fake API.
 
     :param url: Where the API is.
-    :param desk: Where the desk is.
+    :param control: Where its control is.
     """
 
     url: str
-    desk: str
+    control: str
 
     def begin(self, **habits: Any) -> None:
         """Set the API's :class:`~benchmarks.runs.Habits`, and forget what was counted."""
@@ -45,16 +45,16 @@ class Desk:
 
     def _ask(self, path: str, body: bytes | None = None) -> Any:
         headers = {"Content-Type": "application/json"}
-        with _opener.open(Request(f"{self.desk}{path}", body, headers), timeout=30) as answer:  # noqa: S310 - loopback
+        with _opener.open(Request(f"{self.control}{path}", body, headers), timeout=30) as answer:  # noqa: S310 - loopback
             return json.load(answer)
 
 
 @contextmanager
-def fake_api() -> Iterator[Desk]:
+def fake_api() -> Iterator[FakeApiControl]:
     """A fake API for as long as the block lasts."""
     command = [sys.executable, "-m", "benchmarks.api"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
-            yield Desk(**json.loads(process.stdout.readline()))  # type: ignore[union-attr]  # it is a pipe
+            yield FakeApiControl(**json.loads(process.stdout.readline()))  # type: ignore[union-attr]  # it is a pipe
         finally:
             process.terminate()

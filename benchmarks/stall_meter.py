@@ -1,4 +1,4 @@
-"""How long an event loop stands still, and how much memory this process holds. Standard library only."""
+"""Measure how long an event loop is blocked, and the memory of this process. Standard library only."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-# How often the meter wants to run. A loop that lets it run this often has not stood still.
+# How often the meter wants to run. A loop that lets it run this often was not blocked.
 TICK_S = 0.001
 
 
 class StallMeter:
     """
-    A coroutine that wants to run every millisecond and notes for how long it could not.
+    A coroutine that wants to run every millisecond and records each delay.
 
-    Use it as ``async with StallMeter() as meter``, around everything that the loop is to be watched at.
+    Use it as ``async with StallMeter() as meter``, around everything to measure.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class StallMeter:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        """Let the last stall be seen, then end."""
+        """Record the last stall, then end."""
         await asyncio.sleep(2 * TICK_S)
         if self._ticking:
             self._ticking.cancel()
