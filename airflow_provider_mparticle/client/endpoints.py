@@ -6,6 +6,7 @@ Sources: Warehouse Sync API reference (scope ``workspace``), Platform API overvi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -58,6 +59,7 @@ class Call(Generic[T]):
     :param json: Body, or None for a request without one.
     :param scope: Which family of paths the route belongs to.
     :param idempotent: Whether sending it twice does no more than sending it once.
+    :param within_s: Seconds after which it is given up, where that is less than the connection's timeout.
     """
 
     title: str
@@ -69,6 +71,7 @@ class Call(Generic[T]):
     json: Json = field(default=None, repr=False)
     scope: Scope = Scope.WORKSPACE
     idempotent: bool = True
+    within_s: float = math.inf
 
 
 class Sender(Protocol):

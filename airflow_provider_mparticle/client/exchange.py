@@ -99,6 +99,8 @@ def _read(response: HttpResponse, title: str, ids: Mapping[str, Any], secrets: t
     """Return the JSON of a good answer, None where it is empty."""
     if not response.is_good:
         raise refusal(response, title, ids, secrets)
+    if response.flaw:
+        raise unreadable(response, title, ids, secrets)
     if not response.body.strip():
         return None
     try:

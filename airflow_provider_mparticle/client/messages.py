@@ -35,12 +35,14 @@ class HttpResponse:
 
     :param status: HTTP status of the final answer; drivers skip informational (1xx) answers.
     :param headers: Header values by header name in lower case.
-    :param body: The decoded body.
+    :param body: The decoded body, or the beginning of one with a flaw.
+    :param flaw: Why the body cannot be used, such as "is longer than 16 MB"; empty while it can.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
+    flaw: str = ""
 
     @property
     def is_good(self) -> bool:

@@ -139,8 +139,8 @@ def unreadable(
     """Return the error for a success whose body is not what mParticle documents; parameters as in `refusal`."""
     reasons = error_texts(response.body, secrets)
     return UnreadableAnswerError(
-        f"mParticle answered {response.status} to: {title}, with a body that is not what it documents"
-        f"{quoted(reasons)}.",
+        f"mParticle answered {response.status} to: {title}, with a body that "
+        f"{response.flaw or 'is not what it documents'}{quoted(reasons)}.",
         status=response.status,
         reasons=reasons,
         may_have_executed=True,

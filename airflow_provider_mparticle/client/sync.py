@@ -1,28 +1,37 @@
-"""The blocking driver: moves the bytes of an exchange with requests. Used in tasks."""
+"""The blocking driver: sends the requests of an exchange with requests. Used in tasks."""
 
 from __future__ import annotations
 
 import os
 import ssl
 import threading
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable
+from functools import partial
+from http.client import HTTPException
 from typing import Any, TypeVar
 
 import requests
 import tenacity
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError, SSLError
+from urllib3.exceptions import HTTPError
 
+from airflow_provider_mparticle.client.answer_body import AnswerBody
+from airflow_provider_mparticle.client.bounded_connections import POOLS, bounded_by
 from airflow_provider_mparticle.client.config import ApiConfig
+from airflow_provider_mparticle.client.driving import drive
 from airflow_provider_mparticle.client.endpoints import Call
-from airflow_provider_mparticle.client.errors import MParticleError, NoAnswerError
 from airflow_provider_mparticle.client.exchange import exchange
 from airflow_provider_mparticle.client.login import obtain_token
 from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse, TokenMinted, TokenNeeded
+from airflow_provider_mparticle.client.network import Network
 from airflow_provider_mparticle.client.retrying import policy
+from airflow_provider_mparticle.client.sending import OWN_HEADERS, Sending
 
 T = TypeVar("T")
 
-# Only one thread of a process mints a token at a time; those that wait find it minted.
+READ_AT_ONCE = 2**16
+
+# Only one thread of a process logs in at a time; the others wait, and use its token.
 _minting = threading.Lock()
 
 
@@ -40,14 +49,14 @@ class Client:
 
     :param config: The workspace and how to reach it.
     :param on_token: Called with every new token before its first use, for instance to mask it in logs.
+    :raises ConfigError: A proxy variable of the environment is malformed.
     """
 
     def __init__(self, config: ApiConfig, on_token: Callable[[str], object] = lambda _: None) -> None:
         self.config = config
         self._on_token = on_token
-        self._session = requests.Session()
-        # Our own Authorization header stands; without this, requests would replace it from a ~/.netrc.
-        self._session.auth = lambda request: request
+        self._network = Network(os.environ)
+        self._adapter = _Adapter(self._network)
 
     def send(self, call: Call[T], *, retry: bool = True) -> T:
         """
@@ -68,71 +77,80 @@ class Client:
 
         :raises AuthenticationError: The credentials were refused.
         """
-        self._token(TokenNeeded())
+        self._answer(Sending.within(self.config.timeout_s), TokenNeeded())
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._adapter.close()
 
     def _send_once(self, call: Call[T]) -> T:
-        return self._drive(exchange(call, self.config))
+        sending = Sending.within(min(self.config.timeout_s, call.within_s))
+        return drive(exchange(call, self.config), partial(self._answer, sending))
 
-    def _drive(self, steps: Generator[Any, Any, T]) -> T:
+    def _answer(self, sending: Sending, step: TokenNeeded | TokenMinted | HttpRequest) -> Any:
+        match step:
+            case HttpRequest():
+                return self._move(sending.of_same_exchange(), step)
+            case TokenMinted():
+                return self._on_token(step.value)
+            case _:
+                return self._token(sending, step)
+
+    def _token(self, sending: Sending, needed: TokenNeeded) -> str:
+        if not _minting.acquire(timeout=max(0.0, sending.ends_at - time.monotonic())):
+            raise sending.no_token(self.config.credentials.token_url)
         try:
-            step = next(steps)
-            while True:
-                try:
-                    answer = self._answer(step)
-                except MParticleError as error:
-                    step = steps.throw(error)
-                else:
-                    step = steps.send(answer)
-        except StopIteration as done:
-            result: T = done.value
-            return result
+            return drive(obtain_token(self.config, needed.refused), partial(self._answer, sending))
+        finally:
+            _minting.release()
 
-    def _answer(self, step: TokenNeeded | TokenMinted | HttpRequest) -> str | HttpResponse | None:
-        if isinstance(step, HttpRequest):
-            return self._move(step)
-        if isinstance(step, TokenMinted):
-            self._on_token(step.value)
-            return None
-        return self._token(step)
-
-    def _token(self, needed: TokenNeeded) -> str:
-        with _minting:
-            return self._drive(obtain_token(self.config, needed.refused))
-
-    def _move(self, request: HttpRequest) -> HttpResponse:
+    def _move(self, sending: Sending, request: HttpRequest) -> HttpResponse:
         try:
-            response = self._session.request(
-                request.method,
-                request.url,
-                params=request.params,
-                headers=request.headers,
-                data=request.body,
-                timeout=request.timeout_s,
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            raise NoAnswerError(
-                f"No answer from {request.method} {request.url}: {_cause(error)}",
-                may_have_executed=not _never_left(error),
-            ) from error
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return HttpResponse(response.status_code, headers, response.content)
+            with bounded_by(sending):
+                return self._adapter.response_to(request, sending.left_s())
+        except (OSError, HTTPError, HTTPException, UnicodeError) as error:  # a RequestException is an OSError
+            failure = sending.error(request, error, self._network)
+        raise failure  # here, so that no logged traceback shows the library's own errors
 
 
-def _never_left(error: requests.RequestException) -> bool:
-    """Tell whether the request certainly did not leave: requests has one class for that and for a broken answer."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    if isinstance(reason, ProxyError):
-        reason = reason.original_error
-    if isinstance(reason, SSLError):  # also what a TLS stream that breaks under the answer raises
-        reason = reason.args[0] if reason.args else None
-    return isinstance(reason, NewConnectionError | ConnectTimeoutError | ssl.SSLCertVerificationError)
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Sends one request. There is no session: it would read ~/.netrc, keep cookies, and load the body of a redirect."""
 
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._tls: ssl.SSLContext | None = None
+        super().__init__()
 
-def _cause(error: requests.RequestException) -> str:
-    reason = error.args[0] if error.args else error
-    return f"{type(error).__name__}: {getattr(reason, 'reason', reason)}"
+    def response_to(self, request: HttpRequest, left_s: float) -> HttpResponse:
+        proxy = self._network.proxy_for(request.url)
+        headers = {**OWN_HEADERS, **request.headers}
+        prepared = requests.Request(request.method, request.url, headers, None, request.body, request.params).prepare()
+        if request.url.startswith("https:"):
+            self._trust()
+        proxies = dict.fromkeys(("http", "https"), proxy.url) if proxy else {}
+        with self.send(prepared, stream=True, timeout=left_s, proxies=proxies) as answer:
+            received = {name.lower(): value for name, value in answer.headers.items()}
+            body = AnswerBody(received.get("content-encoding", ""))
+            while not body.flaw and (data := answer.raw.read(READ_AT_ONCE, decode_content=False)):
+                body.add(data)
+            return HttpResponse(answer.status_code, received, body.end(), body.flaw)
+
+    def _trust(self) -> None:
+        if self._tls is None:
+            self._tls = self._network.tls_context()
+            self.poolmanager.connection_pool_kw["ssl_context"] = self._tls
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, ssl_context=self._tls, proxy_ssl_context=self._tls, **kwargs)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        return self._network.proxy_headers(proxy)
+
+    def cert_verify(self, *args: Any) -> None:
+        """Leave trust to the context; requests would add its own bundle."""

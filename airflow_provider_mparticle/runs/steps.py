@@ -1,20 +1,24 @@
 """
 Work as generators: a generator yields the steps that it wants done, and a driver carries them out.
 
-`drive` does so in a task's thread, `adrive` in the triggerer's event loop, so that both do the very same thing.
+`drive` does so in a task's thread; in the triggerer's event loop `triggerer.shared_polling` does.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Generator, Hashable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Generator, Hashable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
+from airflow_provider_mparticle.client import driving
 from airflow_provider_mparticle.client.endpoints import Call
-from airflow_provider_mparticle.client.errors import MParticleError
 
 T = TypeVar("T")
+
+# A poll of several calls whose time is over sends no further one for longer than this.
+SHORTEST_CALL_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,14 @@ class RunSource(Protocol):
 
 @dataclass(frozen=True)
 class Poll:
-    """Look once. In a task this is done at once; in the triggerer one look serves all who look at the same."""
+    """
+    Poll once. In a task this is done at once; in the triggerer one poll serves all that wait for the same.
+
+    :param within_s: Seconds after which the wait needs no answer any more.
+    """
 
     source: RunSource
+    within_s: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -73,39 +82,18 @@ def drive(steps: Steps[T], send: Callable[[Call[Any]], Any], sleep: Callable[[fl
             case Pause():
                 return sleep(step.seconds)
             case Poll():
-                return drive(step.source.poll(), send, sleep)
+                return drive(step.source.poll(), _within(step.within_s, send), sleep)
             case FetchDurations():
                 return drive(step.ask(), send, sleep) if step.ask else None
             case _:
                 return send(step)
 
-    answer: Any = None
-    error: MParticleError | None = None
-    while True:
-        try:
-            step = steps.throw(error) if error else steps.send(answer)
-        except StopIteration as done:
-            result: T = done.value
-            return result
-        answer = error = None
-        try:
-            answer = carry_out(step)
-        except MParticleError as raised:
-            error = raised
+    return driving.drive(steps, carry_out)
 
 
-async def adrive(steps: Steps[T], carry_out: Callable[[Any], Awaitable[Any]]) -> T:
-    """Let *carry_out* do the *steps* in this event loop, and return what they end with."""
-    answer: Any = None
-    error: MParticleError | None = None
-    while True:
-        try:
-            step = steps.throw(error) if error else steps.send(answer)
-        except StopIteration as done:
-            result: T = done.value
-            return result
-        answer = error = None
-        try:
-            answer = await carry_out(step)
-        except MParticleError as raised:
-            error = raised
+def _within(seconds: float, send: Callable[[Call[Any]], Any]) -> Callable[[Call[Any]], Any]:
+    """Return a *send* whose calls together take no longer."""
+    if seconds == math.inf:
+        return send
+    ends_at = time.monotonic() + seconds
+    return lambda call: send(replace(call, within_s=max(SHORTEST_CALL_S, ends_at - time.monotonic())))

@@ -13,13 +13,14 @@ from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from airflow_provider_mparticle.client.driving import adrive
 from airflow_provider_mparticle.client.endpoints import Call
 from airflow_provider_mparticle.client.errors import MParticleError
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.client.single_flight import SingleFlight
 from airflow_provider_mparticle.runs.poll_timing import RunDurations
-from airflow_provider_mparticle.runs.steps import FetchDurations, Pause, Poll, RunSource, Step, Steps, adrive
+from airflow_provider_mparticle.runs.steps import FetchDurations, Pause, Poll, RunSource, Step, Steps
 
 Send = Callable[[Call[Any]], Awaitable[Any]]
 

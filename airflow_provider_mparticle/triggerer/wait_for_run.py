@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from airflow_provider_mparticle.client.driving import adrive
 from airflow_provider_mparticle.client.models import RunId
 from airflow_provider_mparticle.runs.coverage import CoverageLookup
 from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
-from airflow_provider_mparticle.runs.steps import adrive
 from airflow_provider_mparticle.runs.wait import RunMonitor, wait
 from airflow_provider_mparticle.triggerer.shared_client import shared_client
 

@@ -457,42 +457,6 @@ def test_a_netrc_is_not_used(send: Send, simulator: Simulator, tmp_path: Path, m
     assert (1, 1) == (simulator.tokens_minted, simulator.count("GET", "/orders"))
 
 
-def _closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-@pytest.fixture
-def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy in the environment but the one that the test puts there."""
-    for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.mark.usefixtures("without_proxies")
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_the_proxy_of_the_environment_is_used(
-    send: Send, simulator: Simulator, config: ApiConfig, monkeypatch: pytest.MonkeyPatch, scheme: str
-) -> None:
-    """Many companies let nothing out but through one; behind one that is down, nothing has left."""
-    send(GET, config)
-    monkeypatch.setenv(f"{scheme}_proxy", f"http://127.0.0.1:{_closed_port()}")
-
-    with pytest.raises(errors.NoAnswerError) as caught:
-        send(TRIGGER, dataclasses.replace(config, base_url=simulator.url.replace("http", scheme, 1)), retry=False)
-
-    assert (False, 0) == (caught.value.may_have_executed, simulator.count("POST", "/trigger"))
-
-
-@pytest.mark.usefixtures("without_proxies")
-def test_an_exception_from_the_proxy_is_used(send: Send, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hosts inside are reached directly."""
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{_closed_port()}")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-    assert "orders" == send(GET).id
-
-
 # Encrypted lines
 
 

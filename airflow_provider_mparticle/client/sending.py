@@ -1,0 +1,125 @@
+"""
+A request on its way: until when it may take, and the error that says what stopped it.
+
+Both drivers use it, so a fault reads the same in a worker and in a triggerer, whichever HTTP library met it.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+import time
+from dataclasses import dataclass
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
+
+from airflow_provider_mparticle import __version__
+from airflow_provider_mparticle.client.answer_body import ACCEPT_ENCODING
+from airflow_provider_mparticle.client.errors import MParticleError, NoAnswerError, UnreadableAnswerError
+from airflow_provider_mparticle.client.messages import HttpRequest
+from airflow_provider_mparticle.client.network import Network, Proxy
+
+# Sent with every request. Only what `AnswerBody` can read is asked for.
+OWN_HEADERS = {"Accept-Encoding": ACCEPT_ENCODING, "User-Agent": f"airflow-provider-mparticle/{__version__}"}
+
+# Bytes of one header line that are read; http.client has this limit built in.
+LONGEST_HEADER = 2**16
+
+# urllib3 has this in words only, aiohttp as an attribute.
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
+
+
+@dataclass
+class Sending:
+    """
+    One request on its way.
+
+    :param limit_s: Seconds that the whole exchange may take, for error messages.
+    :param ends_at: When to give up, as `time.monotonic` tells the time.
+    :param has_left: Whether some of the request has left this machine.
+    """
+
+    limit_s: float
+    ends_at: float
+    has_left: bool = False
+
+    @classmethod
+    def within(cls, limit_s: float) -> Sending:
+        """Return the first request of an exchange that begins now."""
+        return cls(limit_s, time.monotonic() + limit_s)
+
+    def left_s(self) -> float:
+        """
+        Return how many seconds are left.
+
+        :raises TimeoutError: None are.
+        """
+        left_s = self.ends_at - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("timed out")
+        return left_s
+
+    def of_same_exchange(self) -> Sending:
+        """Return the next request of the same exchange, such as the call after a login."""
+        return Sending(self.limit_s, self.ends_at)
+
+    def no_token(self, token_url: str) -> NoAnswerError:
+        """Return the error for a login, begun by another caller, that was not over in time."""
+        return NoAnswerError(f"No answer from POST {token_url}: it took longer than {self.limit_s:g} s.")
+
+    def error(self, request: HttpRequest, cause: BaseException, network: Network) -> MParticleError:
+        """
+        Return the error to raise where no usable answer arrived.
+
+        :param request: What was to be sent.
+        :param cause: What the HTTP library raised.
+        :param network: The way that was taken.
+        """
+        chain = _chain(cause)
+        proxy = network.proxy_for(request.url)
+        way = f" through the proxy {proxy.url} ({proxy.variable})" if proxy else ""
+        what = f"{request.method} {request.url}{way}"
+        if self.has_left and any(map(_is_malformed, chain)):
+            return UnreadableAnswerError(
+                f"The answer to {what} is not valid HTTP, or its head is too long: {_words(chain[-1])}.",
+                may_have_executed=True,
+            )
+        reason = self._reason(chain, network, proxy)
+        return NoAnswerError(f"No answer from {what}: {reason}", may_have_executed=self.has_left)
+
+    def _reason(self, chain: list[BaseException], network: Network, proxy: Proxy | None) -> str:
+        for error in chain:
+            if isinstance(error, ssl.SSLCertVerificationError) and (said := getattr(error, "verify_message", "")):
+                return f"its certificate is not trusted ({said}). {network.trust}"
+            if proxy and not self.has_left and (status := _tunnel_status(error)):
+                advice = (
+                    f"Put a valid login into {proxy.variable}." if status == 407 else "Ask those who run the proxy."
+                )
+                return f"the proxy refused the connection with {status}. {advice}"
+        if any(isinstance(error, TimeoutError) for error in chain):
+            return f"it took longer than {self.limit_s:g} s."
+        return f"{_words(chain[-1])}."
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an error and its causes, the first cause last."""
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) and cause not in chain:
+        chain.append(cause)
+    return chain
+
+
+def _is_malformed(error: BaseException) -> bool:
+    if isinstance(error, RemoteDisconnected | IncompleteRead):  # a connection that ended early
+        return False
+    return isinstance(error, HTTPException) or type(error).__name__ == "HttpProcessingError"
+
+
+def _tunnel_status(error: BaseException) -> int | None:
+    if found := _TUNNEL.search(str(error)):
+        return int(found[1])
+    status = getattr(error, "status", None)
+    return status if isinstance(status, int) else None
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".strip(": ")[:300].rstrip(".")

@@ -1,0 +1,69 @@
+"""The body of an answer, put together from pieces."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_mparticle.client.answer_body import BEGINNING, LONGEST_BODY, AnswerBody
+
+PACK = {"": bytes, "identity": bytes, "gzip": gzip.compress, "X-GZIP": gzip.compress, "deflate": zlib.compress}
+
+
+def collected(pieces: list[bytes], encoding: str) -> tuple[bytes, str]:
+    body = AnswerBody(encoding)
+    for piece in pieces:
+        body.add(piece)
+    return body.end(), body.flaw
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=2000), st.sampled_from(sorted(PACK)), st.lists(st.integers(0, 3000), max_size=6))
+def test_a_body_is_whole_however_it_was_cut(body: bytes, encoding: str, cuts: list[int]) -> None:
+    """TCP cuts where it likes."""
+    packed = PACK[encoding](body)
+    edges = [0, *sorted(min(cut, len(packed)) for cut in cuts), len(packed)]
+
+    pieces = [packed[start:end] for start, end in pairwise(edges)]
+
+    assert (body, "") == collected(pieces, encoding)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=500), st.text(max_size=20))
+def test_any_bytes_and_any_encoding_are_a_body_or_a_flaw(data: bytes, encoding: str) -> None:
+    """Neither is in our hands."""
+    body, flaw = collected([data], encoding)
+
+    assert flaw or body == data or encoding.strip().lower() in ("gzip", "x-gzip", "deflate")
+
+
+@pytest.mark.parametrize("encoding", PACK)
+def test_a_body_as_long_as_allowed_is_read_and_one_more_byte_is_too_much(encoding: str) -> None:
+    """The limit counts for what the body holds."""
+    longest = b"x" * LONGEST_BODY
+
+    assert (longest, "") == collected([PACK[encoding](longest)], encoding)
+    assert (b"x" * BEGINNING, "is longer than 16 MB") == collected([PACK[encoding](longest + b"x")], encoding)
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "compress", "chunked"])
+def test_an_encoding_that_was_not_asked_for_is_a_flaw(encoding: str) -> None:
+    """Nobody here can read it."""
+    assert f"is encoded as {encoding!r}, which was not asked for" == collected([b"\x1b"], encoding)[1]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_no_body_needs_no_decompressing(encoding: str) -> None:
+    """A 204 may still name an encoding."""
+    assert (b"", "") == collected([], encoding)
+
+
+def test_what_is_not_compressed_though_it_says_so_is_a_flaw() -> None:
+    """A proxy may unpack a body and leave the header."""
+    assert (b"", "is not the gzip data that it claims to be") == collected([b'{"a": 1}'], "gzip")
