@@ -132,13 +132,8 @@ def _parsed_proxy(variable: str, value: str) -> Proxy:
             f"{variable} names a SOCKS proxy, which is not supported. Set it to the address of an HTTP proxy, "
             "or name mParticle's hosts in NO_PROXY. Nothing was sent."
         )
-    if (
-        parts.scheme not in DEFAULT_PORTS
-        or not parts.hostname
-        or parts.path.strip("/")
-        or parts.query
-        or parts.fragment
-    ):
+    extra = parts.path.strip("/") or parts.query or parts.fragment  # a password with / ? or # ends up here, too
+    if parts.scheme not in DEFAULT_PORTS or extra or not _HOST.fullmatch(parts.hostname or ""):
         raise _bad_proxy(variable)
     host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
     return Proxy(f"{parts.scheme}://{host}:{port}", variable, _basic(parts))

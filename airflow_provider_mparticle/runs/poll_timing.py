@@ -67,7 +67,7 @@ def _without_durations(poll_interval_s: float, elapsed_s: float) -> float:
         pause = share * poll_interval_s
         look_at_s += pause
         if elapsed_s < look_at_s - pause / 2:  # a look that comes a little early is the one that was meant
-            return look_at_s - elapsed_s
+            return min(poll_interval_s, look_at_s - elapsed_s)  # a clock may say that the run has yet to begin
     return STEADY_PAUSE * poll_interval_s
 
 

@@ -31,6 +31,9 @@ ERROR_LOGGED_EVERY = 10
 # A task that is resumed as soon as it has deferred can be failed by the scheduler, so a trigger rests at least so long.
 REST_S = 1.0
 
+# A poll at the deadline may take so long: a run that has just ended well must not be called late.
+LAST_POLL_S = 5.0
+
 # The trigger's own deadline comes first; Airflow's limit for a deferred task stands this much behind it.
 BACKSTOP_S = 60.0
 
@@ -56,7 +59,8 @@ def wait(
         if outcome:
             return outcome
         yield from monitor.fetch_durations()
-        yield monitor.pause(poll_timing.jitter(monitor.pause_s(poll_interval_s, clock())), retry_after_s, clock())
+        pause_s = min(poll_interval_s, poll_timing.jitter(monitor.pause_s(poll_interval_s, clock())))
+        yield monitor.pause(pause_s, retry_after_s, clock())
 
 
 @dataclass
@@ -86,7 +90,8 @@ class RunMonitor:
     def poll(self, clock: Callable[[], float]) -> Steps[tuple[Outcome | None, float]]:
         """Look once; return the outcome, if there is one, and how many seconds mParticle asked to wait for."""
         try:
-            run = self.lookup.select((yield Poll(self.lookup)))
+            within_s = max(LAST_POLL_S, self.deadline - clock())
+            run = self.lookup.select((yield Poll(self.lookup, within_s)))
         except MParticleError as error:
             return self._evaluate_error(error, clock()), error.retry_after_s or 0.0
         self._log_state(run)

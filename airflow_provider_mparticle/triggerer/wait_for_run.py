@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from airflow_provider_mparticle.client.driving import adrive
@@ -33,7 +33,13 @@ async def wait_for_run(
         else CoverageLookup(pipeline_id, datetime.fromtimestamp(covers, UTC))
     )
     monitor = RunMonitor(lookup, deadline, time.time() if began is None else began, run_durations, polls=1)
-    steps = wait(monitor, poll_interval_s=poll_interval, clock=time.time, retry_after_s=retry_after_s)
+    steps = wait(monitor, poll_interval_s=poll_interval, clock=_steady_clock(), retry_after_s=retry_after_s)
     async with shared_client(mparticle_conn_id) as client:
         with client.polling.waiter(lookup) as carry_out:
             return await adrive(steps, carry_out)
+
+
+def _steady_clock() -> Callable[[], float]:
+    """Return a clock in seconds since the epoch that nobody can set back or forward from now on."""
+    offset_s = time.time() - time.monotonic()
+    return lambda: offset_s + time.monotonic()

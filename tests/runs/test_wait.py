@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from airflow_provider_mparticle.client import endpoints
+from airflow_provider_mparticle.client.driving import adrive
 from airflow_provider_mparticle.client.errors import (
     AuthenticationError,
     InvalidRequestError,
@@ -30,7 +31,7 @@ from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs import poll_timing
 from airflow_provider_mparticle.runs.outcome import MISSING_GRACE_S, Outcome, evaluate_error, evaluate_run
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
-from airflow_provider_mparticle.runs.steps import Pause, adrive, drive
+from airflow_provider_mparticle.runs.steps import Pause, drive
 from airflow_provider_mparticle.runs.wait import BACKSTOP_S, RunMonitor, backstop, deadline_of, wait
 from airflow_provider_mparticle.triggers import as_epoch
 
