@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from airflow_provider_mparticle.client.models import RunId
     from airflow_provider_mparticle.runs.quality_gates import OnEmpty
     from airflow_provider_mparticle.tasks.sensor import SensorTask
+
+# A duration: a number of seconds, its text, or a timedelta; a template renders to one of them.
+Seconds = float | str | timedelta
+
+# Longest pause between two polls, unless the DAG says another.
+POLL_INTERVAL_S = 60.0
 
 
 class MParticlePipelineRunSensor(BaseSensorOperator):
@@ -30,10 +36,13 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
     :param covers: Wait instead until a run that succeeded has read everything up to this instant, whoever started it;
         for pipelines that mParticle schedules itself, for example ``"{{ data_interval_end }}"``. A run that fails does
         not end this wait. An instant without a time zone is UTC. Default: wait for one run. (templated)
-    :param poll_interval: Longest pause between two looks, in seconds; looks come closer when a run is likely to end,
-        but for ``mode="reschedule"``, where it is the pause. Default: 60.
-    :param timeout: How long to wait, in seconds or as a timedelta; the shorter of it and ``execution_timeout``
-        counts, deferred or not. Default: Airflow's ``[sensors] default_timeout``.
+    :param poll_interval: Longest pause between two polls, as a number of seconds, its text, or a timedelta; polls come
+        closer when a run is likely to end, but for ``mode="reschedule"``, where it is the pause. Default: 60 s.
+        (templated)
+    :param poke_interval: Airflow's name for *poll_interval*, in every mode. What the task says comes before
+        ``default_args``; if it says both, *poke_interval* counts. Default: *poll_interval*.
+    :param timeout: How long to wait, in the same forms; the shorter of it and ``execution_timeout`` counts, in every
+        mode. Default: Airflow's ``[sensors] default_timeout``. (templated)
     :param deferrable: Whether to wait in the triggerer, without a worker slot. Default: Airflow's
         ``[operators] default_deferrable``.
     :param min_records: Fewest records that the run must have ingested. Default: any number.
@@ -50,7 +59,13 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
     Source: Warehouse Sync API reference, "Get the status of a specific run".
     """
 
-    template_fields: Sequence[str] = ("pipeline_id", "pipeline_run_id", "covers", "mparticle_conn_id")
+    template_fields: Sequence[str] = (
+        *("pipeline_id", "pipeline_run_id", "covers", "poll_interval", "timeout", "mparticle_conn_id"),
+    )
+
+    # What the DAG says until the task is executed, then seconds, as Airflow's own code expects.
+    timeout: Any
+    poke_interval: Any
 
     def __init__(
         self,
@@ -58,7 +73,9 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
         pipeline_id: str,
         pipeline_run_id: RunId | None = None,
         covers: datetime | str | None = None,
-        poll_interval: float = 60,
+        poll_interval: Seconds | None = None,
+        poke_interval: Seconds | None = None,
+        timeout: Seconds | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         min_records: int | None = None,
         max_failed_ratio: float | None = None,
@@ -66,11 +83,15 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
         mparticle_conn_id: str = DEFAULT_CONN_NAME,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"poke_interval": poll_interval, **kwargs})
+        super().__init__(poke_interval=POLL_INTERVAL_S, timeout=None, **kwargs)
         self.pipeline_id = pipeline_id
         self.pipeline_run_id = pipeline_run_id
+        self.is_for_one_run = pipeline_run_id is not None  # even if a template renders to None
         self.covers = covers
-        self.poll_interval = poll_interval
+        # Airflow's own sensor refuses texts and templates, so the task reads these when it is executed.
+        self.poll_interval = _pause(poll_interval, poke_interval, kwargs.get("default_args") or {})
+        self.poke_interval = self.poll_interval
+        self.timeout = self.timeout if timeout is None else timeout
         self.deferrable = deferrable
         self.min_records = min_records
         self.max_failed_ratio = max_failed_ratio
@@ -78,15 +99,11 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
         self.mparticle_conn_id = mparticle_conn_id
 
     def execute(self, context: Context) -> Any:
-        """Wait in the triggerer, in this worker, or with a look now and then (``mode="reschedule"``)."""
-        task = self._task()
-        task.check()
-        if self.reschedule and not self.deferrable:
-            return super().execute(context)
-        return task.wait()
+        """Wait in the triggerer, in this worker, or with one poll at a time (``mode="reschedule"``)."""
+        return self._task().execute(context)
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once, for ``mode="reschedule"``, where nothing but the first look's instant is remembered."""
+        """Poll once, for ``mode="reschedule"``, where nothing is remembered but the instant of the first poll."""
         return self._task().poke(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
@@ -97,3 +114,11 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
         from airflow_provider_mparticle.tasks.sensor import SensorTask
 
         return SensorTask(self)
+
+
+def _pause(poll_interval: Seconds | None, poke_interval: Seconds | None, defaults: Mapping[str, Any]) -> Seconds:
+    """Return the pause that is meant: what the task itself says comes before ``default_args``."""
+    named = {"poke_interval": poke_interval, "poll_interval": poll_interval}
+    given = [(name, value) for name, value in named.items() if value is not None]
+    given.sort(key=lambda item: item[0] in defaults and defaults[item[0]] is item[1])
+    return given[0][1] if given else POLL_INTERVAL_S

@@ -55,7 +55,8 @@ class MParticleSyncSliceOperator(MParticleTriggerPipelineOperator):
     """
 
     template_fields: Sequence[str] = (
-        *("pipeline_id", "data_model_id", "time_column", "window_start", "window_end", "mparticle_conn_id"),
+        *("pipeline_id", "data_model_id", "time_column", "window_start", "window_end"),
+        *("poll_interval", "timeout", "mparticle_conn_id"),
     )
     template_ext: Sequence[str] = (".sql",)
     if_running_choices: Sequence[IfRunning] = ("fail", "wait")

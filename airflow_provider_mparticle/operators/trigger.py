@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from airflow_provider_mparticle.runs.quality_gates import OnEmpty
     from airflow_provider_mparticle.runs.start_decision import IfRunning
     from airflow_provider_mparticle.tasks.trigger import TriggerTask
+
+# A duration: a number of seconds, its text, or a timedelta; a template renders to one of them.
+Seconds = float | str | timedelta
 
 
 class MParticleTriggerPipelineOperator(BaseOperator):
@@ -58,7 +61,9 @@ class MParticleTriggerPipelineOperator(BaseOperator):
     Source: Warehouse Sync API reference, "Trigger an on-demand pipeline".
     """
 
-    template_fields: Sequence[str] = ("pipeline_id", "skip_if_covered", "mparticle_conn_id")
+    template_fields: Sequence[str] = (
+        *("pipeline_id", "poll_interval", "timeout", "skip_if_covered", "mparticle_conn_id"),
+    )
 
     if_running_choices: Sequence[IfRunning] = ("fail", "wait", "attach", "skip")
 
@@ -68,8 +73,8 @@ class MParticleTriggerPipelineOperator(BaseOperator):
         pipeline_id: str,
         wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval: float = 60,
-        timeout: float = 6 * 60 * 60,
+        poll_interval: Seconds = 60,
+        timeout: Seconds = 6 * 60 * 60,
         if_running: IfRunning = "fail",
         skip_if_covered: bool | datetime | str = False,
         min_records: int | None = None,

@@ -100,6 +100,10 @@ class RunMonitor:
         self._update_start(clock())
         return evaluate_run(self._last, clock(), self.deadline, self.lookup.timeout_error), 0.0
 
+    def timed_out(self) -> Outcome:
+        """Return the outcome of a wait that ends now, whatever the clock says: the run as it was last seen."""
+        return Outcome(self._last.as_dict(), self.lookup.timeout_error(self._last, None))
+
     def fetch_durations(self) -> Steps[None]:
         """Find out how long the last runs took, when one is seen under way for the second time and nobody knows."""
         if self.durations_s or self.polls < 2 or not isinstance(self.lookup, RunLookup):

@@ -17,6 +17,7 @@ from airflow_provider_mparticle.slices.slice_plan import SlicePlan, plan_slices,
 from airflow_provider_mparticle.slices.slice_sql import count_query, require_both_bounds
 from airflow_provider_mparticle.tasks.failures import fail_without_retry
 from airflow_provider_mparticle.tasks.sql_templates import rendered
+from airflow_provider_mparticle.tasks.task_context import push
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection, Context
@@ -60,7 +61,7 @@ class PlanSlicesTask:
                 zone=zone_named(self.operator.time_zone),
             )
             self._tell(plan, whole)
-            self.context["ti"].xcom_push(key="report", value=plan.report())
+            push(self.operator, self.context, "report", plan.report())
             plan.require_all_fit(self.operator.granularity)
         return [one.span.as_dict() for one in plan.slices]
 

@@ -1,4 +1,4 @@
-"""Wait for a pipeline run, whoever started it."""
+"""Wait for a run of a pipeline, started by this Airflow or not: in the worker, in the triggerer, or rescheduled."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
@@ -20,11 +21,11 @@ from airflow_provider_mparticle.runs.coverage import CoverageLookup
 from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.steps import drive
-from airflow_provider_mparticle.runs.wait import RunMonitor, deadline_of
+from airflow_provider_mparticle.runs.wait import RunMonitor
 from airflow_provider_mparticle.slices.slice import read_instant
-from airflow_provider_mparticle.tasks.failures import fail_without_retry
+from airflow_provider_mparticle.tasks.arguments import read_id, read_seconds, read_switch
 from airflow_provider_mparticle.tasks.task_context import first_start
-from airflow_provider_mparticle.tasks.waiting import WaitingTask
+from airflow_provider_mparticle.tasks.waiting import WaitingTask, come_back_in
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -34,36 +35,31 @@ if TYPE_CHECKING:
 
 class SensorTask(WaitingTask):
     """
-    One try of a task that waits for a run, one look of it, or the part of it after a wait in the triggerer.
+    One try of a task that waits for a run, one of its polls, or the part of it after a wait in the triggerer.
 
     :param operator: What the DAG declares.
     """
 
     operator: MParticlePipelineRunSensor
 
-    def check(self) -> None:
-        """Refuse arguments that are malformed."""
+    def execute(self, context: Context) -> Any:
+        """Wait in the triggerer, in this worker, or with one poll for each time that Airflow executes the task."""
         with self._failing():
-            self._check()
-
-    def wait(self) -> dict[str, Any]:
-        """Wait in the triggerer, or in this worker."""
-        deadline = deadline_of(time.time(), self.operator.timeout, self.operator.execution_timeout)
-        with self._failing():
-            return self._conclude(self._wait(RunMonitor(self._lookup(), deadline, time.time()), "execute_complete"))
+            rescheduled = self.operator.reschedule and not self.operator.deferrable
+            if not rescheduled:
+                monitor = RunMonitor(self._lookup(), self._deadline(time.time()), time.time())
+                return self._conclude(self._wait(monitor, "execute_complete"))
+        return self._reschedule(context)
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once, for ``mode="reschedule"``, where nothing but the first look's instant is remembered."""
-        first_poll = self._first_look(context)
-        since = first_poll.timestamp()
+        """Poll once, for ``mode="reschedule"``, where nothing is remembered but the instant of the first poll."""
         with self._failing():
-            self._check()
-            monitor = RunMonitor(
-                self._lookup(as_of=first_poll), since + self.operator.timeout, since, missing_since=since
-            )
+            first_poll = self._first_poll(context)
+            since = first_poll.timestamp()
+            monitor = RunMonitor(self._lookup(as_of=first_poll), self._deadline(since), since, missing_since=since)
             outcome, retry_after_s = drive(monitor.poll(time.time), self._send_once, time.sleep)
-            # Of this look; the next has a new object.
-            self.operator.poke_interval = max(self.operator.poke_interval, retry_after_s)
+            # For the pause after this poll only: Airflow builds a new operator for the next one.
+            self.operator.poke_interval = max(self._poll_interval_s, retry_after_s)
             return PokeReturnValue(outcome is not None, self._conclude(outcome) if outcome else None)
 
     def execute_complete(self, event: Any) -> dict[str, Any]:
@@ -71,36 +67,52 @@ class SensorTask(WaitingTask):
         with self._failing():
             return self._conclude(Outcome.from_event(event))
 
+    def _reschedule(self, context: Context) -> Any:
+        """
+        Poll once, and come back if the run is still under way.
+
+        Airflow's own loop is not used: with ``silent_fail`` it would poll a run that has failed until the timeout.
+        """
+        found = self.operator.poke(context)
+        if found.is_done:
+            return found.xcom_value
+        since = self._first_poll(context)
+        pause_s = self.operator._get_next_poke_interval(since, lambda: time.time() - since.timestamp(), 1)
+        raise come_back_in(min(pause_s, max(0.0, self._deadline(since.timestamp()) - time.time())))
+
     def _lookup(self, as_of: datetime | None = None) -> RunLookup | CoverageLookup:
         if self.operator.covers is not None:
             return CoverageLookup(self.operator.pipeline_id, read_instant(self.operator.covers, "covers"))
         return RunLookup(self.operator.pipeline_id, self.operator.pipeline_run_id, as_of=as_of)
 
+    @cached_property
+    def _timeout_s(self) -> float:
+        return read_seconds("timeout", self.operator.timeout, may_be_zero=True)  # Airflow's sensors may poll just once
+
     def _check(self) -> None:
-        run_id, covers, poll_interval = self.operator.pipeline_run_id, self.operator.covers, self.operator.poll_interval
-        if str(run_id).strip() in ("", "None") and run_id is not None:
+        super()._check()
+        operator = self.operator
+        operator.timeout = self._timeout_s  # Airflow's own code reads it for exponential_backoff
+        operator.soft_fail = read_switch("soft_fail", operator.soft_fail)
+        operator.never_fail = read_switch("never_fail", operator.never_fail)
+        if operator.is_for_one_run and not isinstance(operator.pipeline_run_id, int):
+            operator.pipeline_run_id = read_id("pipeline_run_id", operator.pipeline_run_id)
+        if operator.covers is not None and operator.pipeline_run_id is not None:
             raise ConfigError(
-                f"pipeline_run_id was rendered to {run_id!r}: the task it comes from gave no run id. "
-                "Leave it out to wait for the latest run. Nothing was sent to mParticle."
-            )
-        if covers is not None and run_id is not None:
-            raise ConfigError(
-                f"covers={str(covers)!r} and pipeline_run_id={run_id!r} name two things to "
+                f"covers={str(operator.covers)!r} and pipeline_run_id={operator.pipeline_run_id!r} name two things to "
                 "wait for; pass one. Nothing was sent to mParticle."
             )
-        _ = self._gates, self._lookup()  # they refuse what is none
-        if poll_interval <= 0:
-            raise ConfigError(f"poll_interval must be a positive number of seconds, not {poll_interval!r}.")
+        _ = self._lookup()  # it reads covers
 
-    def _first_look(self, context: Context) -> datetime:
+    def _first_poll(self, context: Context) -> datetime:
         """Return when this wait began, which Airflow remembers for a rescheduled task."""
         return first_start(context) if self.operator.reschedule else datetime.now(UTC)
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
-        """Let failures reach Airflow as a sensor's do: skip if so wished, and time out as sensors time out."""
+        """Let failures reach Airflow as a sensor's do: skip if the DAG says so, and time out as sensors time out."""
         try:
-            with fail_without_retry():
+            with super()._failing():
                 yield
         except (MParticleError, AirflowFailException) as error:
             if self.operator.soft_fail or self.operator.never_fail:

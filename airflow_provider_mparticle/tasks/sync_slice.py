@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
-
-from airflow.exceptions import AirflowRescheduleException  # one class in Airflow 2 and 3, which compat does not name
 
 from airflow_provider_mparticle.client.errors import (
     ConfigError,
@@ -28,9 +26,11 @@ from airflow_provider_mparticle.slices.arguments import checked_granularity
 from airflow_provider_mparticle.slices.data_model_lock import DataModelLock, IsActive, LockOwner
 from airflow_provider_mparticle.slices.slice import DATES_ALONE, Slice, slice_of_dag_run
 from airflow_provider_mparticle.slices.slice_sql import require_both_bounds, restrict_to_slice
+from airflow_provider_mparticle.tasks.arguments import read_id
 from airflow_provider_mparticle.tasks.sql_templates import rendered
-from airflow_provider_mparticle.tasks.task_context import first_start, is_over, run_dates
+from airflow_provider_mparticle.tasks.task_context import first_start, is_over, push, run_dates
 from airflow_provider_mparticle.tasks.trigger import TriggerTask
+from airflow_provider_mparticle.tasks.waiting import come_back_in
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.operators.sync_slice import MParticleSyncSliceOperator
@@ -43,6 +43,7 @@ class SyncSliceTask(TriggerTask):
 
     def _check(self) -> None:
         super()._check()
+        self.operator.data_model_id = read_id("data_model_id", self.operator.data_model_id)
         if self.operator.granularity is not None:
             checked_granularity(self.operator.granularity)
 
@@ -56,8 +57,8 @@ class SyncSliceTask(TriggerTask):
     def _give_way(self, error: DataModelHeldError) -> None:
         """Free the slot for the task that holds the data model, and come back later, until the deadline."""
         if time.time() < self._deadline(first_start(self.context).timestamp()):
-            self.log.info("%s It looks again in %g s.", error, self.operator.poll_interval)
-            raise _come_back_in(self.operator.poll_interval) from error
+            self.log.info("%s It looks again in %g s.", error, self._poll_interval_s)
+            raise come_back_in(self._poll_interval_s) from error
 
     def _carry_out(self, step: Any) -> Any:
         if isinstance(step, IsActive):
@@ -66,7 +67,7 @@ class SyncSliceTask(TriggerTask):
 
     def _start(self) -> StartResult:
         started = super()._start()
-        self.context["ti"].xcom_push(key="slice", value=self._window.as_dict())
+        push(self.operator, self.context, "slice", self._window.as_dict())
         return started
 
     def _new_start(self) -> RunStarter:
@@ -97,7 +98,7 @@ class SyncSliceTask(TriggerTask):
                 if not error.is_transient or time.time() >= deadline:
                     raise
                 self.log.warning("%s The run has ended well; looking again at the data model.", error)
-            time.sleep(jitter(self.operator.poll_interval / 2))
+            time.sleep(jitter(self._poll_interval_s / 2))
 
     def _forget_if_over(self, outcome: Outcome, noted: StartRecord | None) -> None:
         """See to it that a task that is cleared does not find a run again that failed or is lost."""
@@ -157,8 +158,3 @@ class SyncSliceTask(TriggerTask):
         if pipeline.connection_id is None:
             return None
         return self._hook.get_warehouse_connection(pipeline.connection_id).service_provider
-
-
-def _come_back_in(seconds: float) -> AirflowRescheduleException:
-    at = datetime.now(UTC) + timedelta(seconds=seconds)
-    return AirflowRescheduleException(at)  # type: ignore[no-untyped-call]  # Airflow leaves it unannotated

@@ -10,7 +10,7 @@ from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.slices.slice import RunDates, read_instant
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import BaseOperator, Context
 
 # States of a task that may still need what it did in an earlier moment: it runs, waits, or will be tried again.
 NOT_OVER = frozenset(
@@ -48,6 +48,12 @@ def window_end(context: Context) -> datetime:
             'have read. Pass an instant, for example "{{ dag_run.run_after }}". Nothing was sent to mParticle.'
         )
     return read_instant(end, "the DAG run's window end")
+
+
+def push(operator: BaseOperator, context: Context, key: str, value: Any) -> None:
+    """Push an XCom, unless the DAG declares ``do_xcom_push=False``."""
+    if operator.do_xcom_push:
+        context["ti"].xcom_push(key=key, value=value)
 
 
 def clears(context: Context) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -17,10 +16,10 @@ from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.start import RunStarter, SaveRecord, StartRecord, StartResult
 from airflow_provider_mparticle.runs.start_decision import Decision
 from airflow_provider_mparticle.runs.steps import drive
-from airflow_provider_mparticle.runs.wait import RunMonitor, deadline_of
+from airflow_provider_mparticle.runs.wait import RunMonitor
 from airflow_provider_mparticle.slices.slice import read_instant
-from airflow_provider_mparticle.tasks.failures import fail_without_retry
-from airflow_provider_mparticle.tasks.task_context import clears, window_end
+from airflow_provider_mparticle.tasks.arguments import as_switch, read_choice, read_switch
+from airflow_provider_mparticle.tasks.task_context import clears, push, window_end
 from airflow_provider_mparticle.tasks.waiting import WaitingTask
 
 if TYPE_CHECKING:
@@ -49,27 +48,27 @@ class TriggerTask(WaitingTask):
 
     def execute(self) -> dict[str, Any]:
         """Start a run or find the one that is ours, then wait for it."""
-        with fail_without_retry():
-            self._check()
+        with self._failing():
             return self._start_and_wait(waiting_since=time.time())
 
     def execute_after_other_run(self, event: Any, waiting_since: float | None) -> dict[str, Any]:
         """Resume when somebody else's run has ended, however it did: start ours now."""
-        with fail_without_retry():
+        with self._failing():
             _still_in_time(Outcome.from_event(event))
             # Airflow's dag.test() drops what was handed to defer().
             return self._start_and_wait(waiting_since=waiting_since or time.time())
 
     def execute_complete(self, event: Any) -> dict[str, Any]:
         """Resume when the run has ended, or the deadline has come."""
-        with fail_without_retry():
+        with self._failing():
             return self._conclude(Outcome.from_event(event))
 
     def _check(self) -> None:
-        _one_of("if_running", self.operator.if_running, self.operator.if_running_choices)
-        _positive("poll_interval", self.operator.poll_interval)
-        _positive("timeout", self.operator.timeout)
-        if not self._gates.accept_everything and not self.operator.wait_for_completion:
+        super()._check()
+        operator = self.operator
+        operator.wait_for_completion = read_switch("wait_for_completion", operator.wait_for_completion)
+        read_choice("if_running", operator.if_running, operator.if_running_choices)
+        if not self._gates.accept_everything and not operator.wait_for_completion:
             raise ConfigError(
                 "min_records, max_failed_ratio and on_empty look at a run that has ended, so they need "
                 "wait_for_completion=True. Nothing was sent to mParticle."
@@ -81,7 +80,7 @@ class TriggerTask(WaitingTask):
             self._wait_for_other_run(started.pipeline_run_id, waiting_since)
         if started.decision is Decision.COVERED and started.run:
             self.log.info("Run %s has read all that is asked for, so nothing is started.", started.pipeline_run_id)
-            self.context["ti"].xcom_push(key="pipeline_run_id", value=started.pipeline_run_id)
+            push(self.operator, self.context, "pipeline_run_id", started.pipeline_run_id)
             return started.run.as_dict()
         if started.decision is Decision.SKIP:
             raise AirflowSkipException(
@@ -89,7 +88,7 @@ class TriggerTask(WaitingTask):
             )
         self.operator._pipeline_run_id = started.pipeline_run_id
         self.log.info("Run %s of pipeline %r is ours.", started.pipeline_run_id, pipeline_id)
-        self.context["ti"].xcom_push(key="pipeline_run_id", value=started.pipeline_run_id)
+        push(self.operator, self.context, "pipeline_run_id", started.pipeline_run_id)
         if not self.operator.wait_for_completion:
             self._keep_finished()
             return PipelineRun(pipeline_id, started.pipeline_run_id).as_dict()
@@ -132,14 +131,9 @@ class TriggerTask(WaitingTask):
 
     def _covers(self) -> datetime | None:
         skip_if_covered = self.operator.skip_if_covered
-        if skip_if_covered in (False, "False", None):  # a template renders to text
+        if skip_if_covered is None or (switch := as_switch(skip_if_covered)) is False:
             return None
-        if skip_if_covered in (True, "True"):
-            return window_end(self.context)
-        return read_instant(skip_if_covered, "skip_if_covered")
-
-    def _deadline(self, since: float) -> float:
-        return deadline_of(since, self.operator.timeout, self.operator.execution_timeout)
+        return window_end(self.context) if switch else read_instant(skip_if_covered, "skip_if_covered")
 
     # What earlier tries noted, where Airflow has a task state store (3.3 and later)
 
@@ -185,13 +179,3 @@ def _still_in_time(outcome: Outcome) -> None:
     """Let somebody else's run end as it likes; only what keeps ours from starting counts."""
     if outcome.error and not isinstance(outcome.error, RunFailedError | RunLostError):
         raise outcome.error
-
-
-def _one_of(name: str, value: object, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {value!r}. Nothing was sent to mParticle.")
-
-
-def _positive(name: str, value: float) -> None:
-    if value <= 0:
-        raise ConfigError(f"{name} must be a positive number of seconds, not {value!r}. Nothing was sent.")

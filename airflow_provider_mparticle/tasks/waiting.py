@@ -1,21 +1,33 @@
-"""Wait for a run, in this worker or in the triggerer: what the tasks share that do."""
+"""Wait for a run, in this worker or in the triggerer: what the tasks that wait have in common."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from airflow.exceptions import AirflowRescheduleException  # one class in Airflow 2 and 3, which compat does not name
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+
 from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.runs.log_lines import summary
 from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.quality_gates import Gates
 from airflow_provider_mparticle.runs.steps import drive
-from airflow_provider_mparticle.runs.wait import RunMonitor, backstop, wait
-from airflow_provider_mparticle.tasks.failures import pass_gates
+from airflow_provider_mparticle.runs.wait import RunMonitor, backstop, deadline_of, wait
+from airflow_provider_mparticle.tasks.arguments import read_id, read_seconds, read_switch
+from airflow_provider_mparticle.tasks.failures import fail_without_retry, pass_gates
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelineOperator
     from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
+
+# Our deadline comes so much before Airflow's execution_timeout: its alarm would interrupt a poll, and say nothing of the
+# run. At most a tenth of the time is lost, and nothing of a limit below a second.
+BEFORE_ALARM = timedelta(seconds=2)
 
 
 class WaitingTask:
@@ -31,6 +43,37 @@ class WaitingTask:
         self.operator = operator
         self.log = operator.log
 
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Read the arguments, then let failures reach Airflow as :func:`fail_without_retry` says."""
+        with fail_without_retry():
+            self._check()
+            yield
+
+    def _check(self) -> None:
+        """
+        Read every argument, before anything is sent.
+
+        :raises ConfigError: One of them is malformed.
+        """
+        operator = self.operator
+        operator.pipeline_id = read_id("pipeline_id", operator.pipeline_id)
+        operator.mparticle_conn_id = read_id("mparticle_conn_id", operator.mparticle_conn_id)
+        operator.deferrable = read_switch("deferrable", operator.deferrable)
+        _ = self._poll_interval_s, self._timeout_s, self._gates
+
+    @cached_property
+    def _poll_interval_s(self) -> float:
+        return read_seconds("poll_interval", self.operator.poll_interval)
+
+    @cached_property
+    def _timeout_s(self) -> float:
+        return read_seconds("timeout", self.operator.timeout)
+
+    @cached_property
+    def _gates(self) -> Gates:
+        return Gates(self.operator.min_records, self.operator.max_failed_ratio, self.operator.on_empty)
+
     @cached_property
     def _hook(self) -> MParticleHook:
         return MParticleHook(self.operator.mparticle_conn_id)
@@ -38,20 +81,29 @@ class WaitingTask:
     def _send_once(self, call: Any) -> Any:
         return self._hook.send(call, retry=False)
 
+    def _deadline(self, since: float) -> float:
+        """Return when the wait ends in any case, in seconds since the epoch: at the shorter of the two limits."""
+        return deadline_of(since, self._timeout_s, _before_alarm(self.operator.execution_timeout))
+
     def _wait(self, monitor: RunMonitor, method_name: str, **kwargs: Any) -> Outcome:
-        operator = self.operator
-        if not operator.deferrable:
-            steps = wait(monitor, poll_interval_s=operator.poll_interval, clock=time.time)
+        try:
+            if self.operator.deferrable:
+                return self._poll_and_defer(monitor, method_name, kwargs)
+            steps = wait(monitor, poll_interval_s=self._poll_interval_s, clock=time.time)
             return drive(steps, self._send_once, time.sleep)
-        # A task that defers and is resumed at once can be failed by the scheduler, so look once before.
+        except AirflowTaskTimeout:  # Airflow's alarm, in the middle of a poll
+            return monitor.timed_out()
+
+    def _poll_and_defer(self, monitor: RunMonitor, method_name: str, kwargs: dict[str, Any]) -> Outcome:
+        # A task that defers and is resumed at once can be failed by the scheduler, so poll once before.
         outcome, retry_after_s = drive(monitor.poll(time.time), self._send_once, time.sleep)
         if outcome:
             return outcome
         from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
 
-        operator.defer(
+        self.operator.defer(
             trigger=MParticlePipelineRunTrigger.after_poll(
-                operator.mparticle_conn_id, monitor, operator.poll_interval, retry_after_s
+                self.operator.mparticle_conn_id, monitor, self._poll_interval_s, retry_after_s
             ),
             method_name=method_name,
             kwargs=kwargs,
@@ -60,14 +112,22 @@ class WaitingTask:
 
     def _conclude(self, outcome: Outcome) -> dict[str, Any]:
         run = outcome.result()
-        self.log.info("Run %s of pipeline %r ended well: %s", run["pipeline_run_id"], self.operator.pipeline_id, run)
+        self.log.info("%s", summary(run))
         self._keep_finished()
         pass_gates(self._gates, run)
         return run
 
     def _keep_finished(self) -> None:
-        """Note that the work is done, where notes are kept."""
+        """Record that the work is done, where records are kept."""
 
-    @property
-    def _gates(self) -> Gates:
-        return Gates(self.operator.min_records, self.operator.max_failed_ratio, self.operator.on_empty)
+
+def _before_alarm(execution_timeout: timedelta | None) -> timedelta | None:
+    if execution_timeout is None or execution_timeout < timedelta(seconds=1):
+        return execution_timeout
+    return execution_timeout - min(execution_timeout / 10, BEFORE_ALARM)
+
+
+def come_back_in(seconds: float) -> AirflowRescheduleException:
+    """Return what a task raises to free its slot and to be executed again after so many seconds."""
+    at = datetime.now(UTC) + timedelta(seconds=seconds)
+    return AirflowRescheduleException(at)  # type: ignore[no-untyped-call]  # Airflow leaves it unannotated

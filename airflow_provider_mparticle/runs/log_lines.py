@@ -1,0 +1,52 @@
+"""What logs say about a run, in words that a person reads: one line for its end, and durations in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+# Unit, its seconds, and the unit below it; a duration is said in two units at most.
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def summary(run: Mapping[str, Any]) -> str:
+    """
+    Return the line for a run that succeeded: its duration, its records and the range that it read.
+
+    :param run: What a task returns for its run.
+    """
+    took = _took(run)
+    return (
+        f"Run {run['pipeline_run_id']} of pipeline {run['pipeline_id']!r} succeeded{f' in {took}' if took else ''}: "
+        f"{_count(run, 'successful_records')} records ingested, {_count(run, 'failed_records')} rejected{_range(run)}."
+    )
+
+
+def in_words(seconds: float) -> str:
+    """Return a duration in words, for example ``"45 s"``, ``"12 min"`` or ``"2 h 5 min"``."""
+    whole = max(0, round(seconds))
+    first = next((i for i, (_, size) in enumerate(_UNITS) if whole >= size), len(_UNITS) - 1)
+    parts: list[str] = []
+    for unit, size in _UNITS[first : first + 2]:
+        count, whole = divmod(whole, size)
+        if count or not parts:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts)
+
+
+def _took(run: Mapping[str, Any]) -> str | None:
+    """Return how long the run took, if mParticle says when it began and ended."""
+    if not (run.get("started_on") and run.get("ended_on")):
+        return None
+    began, ended = (datetime.fromisoformat(run[name]) for name in ("started_on", "ended_on"))
+    return in_words((ended - began).total_seconds())
+
+
+def _count(run: Mapping[str, Any], name: str) -> str:
+    return "unknown" if (count := run.get(name)) is None else str(count)
+
+
+def _range(run: Mapping[str, Any]) -> str:
+    start, end = run.get("range_start"), run.get("range_end")
+    return f"; it read {start} to {end}" if start and end else ""

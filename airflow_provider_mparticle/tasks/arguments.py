@@ -1,0 +1,102 @@
+"""
+Read the arguments of a task in every form in which Airflow hands them over: values, templates, ``default_args``. Pure.
+
+Every function returns the value that is meant, or raises :class:`ConfigError` before anything is sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from airflow_provider_mparticle.client.errors import ConfigError
+
+# Longer than any wait for a run, and short enough for every timer and date: more is a mistake in the unit.
+LONGEST_S = 366 * 24 * 60 * 60.0
+
+# A timedelta that a template has rendered, for example "1 day, 2:00:00".
+_TIMEDELTA = re.compile(r"(?:(?P<days>\d+) days?, )?(?P<hours>\d{1,2}):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d+)?)")
+# What a template renders to if the task or variable that it names gave nothing.
+_NOTHING = ("", "None", "null")
+_YES = ("true", "yes", "on", "1")
+_NO = ("false", "no", "off", "0")
+
+
+def read_seconds(name: str, value: object, *, may_be_zero: bool = False) -> float:
+    """
+    Return a duration in seconds.
+
+    :param value: A number of seconds, its text, a timedelta, or the text of a timedelta.
+    :param may_be_zero: Whether 0 is accepted. Default: False.
+    :raises ConfigError: The value is not a duration, or is not between 0 and 366 days.
+    """
+    read_s = _number(value)
+    if read_s is None or not 0 <= read_s <= LONGEST_S or (read_s == 0 and not may_be_zero):
+        raise ConfigError(
+            f"{name} must be a positive number of seconds, not {value!r}; a timedelta is accepted too, and 366 days is "
+            "the longest. Nothing was sent to mParticle."
+        )
+    return read_s
+
+
+def read_id(name: str, value: object) -> str:
+    """
+    Return an id as text, without white space around it.
+
+    :param value: A text, or a whole number.
+    :raises ConfigError: The value is not an id, or a template has rendered it to nothing.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | None):
+        raise ConfigError(f"{name} must be one id as text, not {value!r}. Nothing was sent to mParticle.")
+    if (text := "" if value is None else str(value).strip()) in _NOTHING:
+        raise ConfigError(
+            f"{name} was rendered to {value!r}: the template, or the task that it reads from, gave no id. "
+            "Nothing was sent to mParticle."
+        )
+    return text
+
+
+def read_switch(name: str, value: object) -> bool:
+    """
+    Return an argument that is on or off.
+
+    :param value: A boolean, or its text: true, yes, on, 1; false, no, off, 0.
+    :raises ConfigError: The value is neither.
+    """
+    if (read := as_switch(value)) is None:
+        raise ConfigError(f"{name} must be True or False, not {value!r}. Nothing was sent to mParticle.")
+    return read
+
+
+def as_switch(value: object) -> bool | None:
+    """Return what a value means if it says on or off; None if it says something else."""
+    text = str(value).strip().lower() if isinstance(value, bool | int | str) else ""
+    return True if text in _YES else False if text in _NO else None
+
+
+def read_choice(name: str, value: Any, choices: Sequence[Any]) -> Any:
+    """
+    Return an argument that is one of a few words.
+
+    :raises ConfigError: The value is none of them.
+    """
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {value!r}. Nothing was sent to mParticle.")
+    return value
+
+
+def _number(value: object) -> float | None:
+    """Return a duration as a number of seconds, or None if it is not one; NaN and infinity are numbers."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
+        return None
+    if isinstance(value, str) and (parts := _TIMEDELTA.fullmatch(value.strip())):
+        return timedelta(**{name: float(part or 0) for name, part in parts.groupdict().items()}).total_seconds()
+    try:
+        return float(value)
+    except (ValueError, OverflowError):  # not a number, or one of hundreds of digits
+        return None

@@ -1,0 +1,155 @@
+"""Arguments are read in one place, in every form in which Airflow hands them over."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.tasks.arguments import (
+    LONGEST_S,
+    as_switch,
+    read_choice,
+    read_id,
+    read_seconds,
+    read_switch,
+)
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.timedeltas() | st.decimals() | st.binary(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=3,
+)
+DURATIONS = st.floats(min_value=0.001, max_value=LONGEST_S) | st.integers(min_value=1, max_value=int(LONGEST_S))
+WHITE_SPACE = st.text(" \t\n", max_size=2)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (5, 5.0),
+        (0.25, 0.25),
+        ("3600", 3600.0),
+        (" 1.5 ", 1.5),
+        ("6e1", 60.0),
+        (Decimal("2.5"), 2.5),
+        (timedelta(minutes=2), 120.0),
+        ("0:02:00", 120.0),
+        ("1 day, 2:00:00", 93_600.0),
+        ("2 days, 0:00:01.500000", 172_801.5),
+    ],
+)
+def test_a_duration_may_be_a_number_its_text_or_a_timedelta(value: Any, seconds: float) -> None:
+    """A template makes a text of everything, and default_args often hold a timedelta."""
+    assert seconds == read_seconds("timeout", value)
+
+
+@settings(deadline=None)
+@given(DURATIONS, WHITE_SPACE, WHITE_SPACE)
+def test_a_duration_means_the_same_in_every_form(seconds: float, before: str, after: str) -> None:
+    """Whoever moves a number into a Variable must not get another wait."""
+    expected = float(seconds)
+
+    assert expected == read_seconds("timeout", seconds) == read_seconds("timeout", f"{before}{seconds}{after}")
+    assert math.isclose(expected, read_seconds("timeout", timedelta(seconds=seconds)), abs_tol=1e-6)
+    assert math.isclose(expected, read_seconds("timeout", str(timedelta(seconds=seconds))), abs_tol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(0, -1, 1e12, math.nan, math.inf, -math.inf, 10**400, True, False, None, "", "None", "nan", "inf", "1e12"),
+        *("soon", "1 hour", [60], {"seconds": 60}, timedelta(0), timedelta(days=-1), timedelta.max, b"60", object()),
+    ],
+)
+def test_what_is_not_a_positive_bounded_duration_is_refused(value: object) -> None:
+    """A wait that never ends, or polls without a pause, must be refused before a run is started."""
+    with pytest.raises(ConfigError, match="timeout must be a positive number of seconds, not .* Nothing was sent"):
+        read_seconds("timeout", value)
+
+
+@settings(deadline=None, max_examples=300)
+@given(ANYTHING)
+def test_whatever_a_duration_is_it_is_read_or_refused(value: Any) -> None:
+    """Every other exception would be retried by Airflow, in vain."""
+    try:
+        seconds = read_seconds("timeout", value)
+    except ConfigError:
+        return
+
+    assert 0 < seconds <= LONGEST_S
+    assert not isinstance(value, bool)
+
+
+def test_zero_is_a_duration_where_polling_once_makes_sense() -> None:
+    """A sensor of Airflow may have the timeout 0."""
+    assert 0.0 == read_seconds("timeout", 0, may_be_zero=True)
+
+
+@pytest.mark.parametrize(("value", "text"), [("orders", "orders"), (" orders\n", "orders"), (13325, "13325")])
+def test_an_id_is_a_text_without_white_space_around_it(value: Any, text: str) -> None:
+    """A value that was copied, or read from a file, often ends with a line break."""
+    assert text == read_id("pipeline_id", value)
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", "None", " None ", "null"])
+def test_an_id_that_was_rendered_to_nothing_is_refused(value: Any) -> None:
+    """Otherwise the request goes to /None/trigger."""
+    with pytest.raises(ConfigError, match="pipeline_id was rendered to .* gave no id. Nothing was sent"):
+        read_id("pipeline_id", value)
+
+
+@pytest.mark.parametrize("value", [["orders"], ("orders",), {"id": "orders"}, True, 1.5, math.nan, b"orders"])
+def test_an_id_that_is_not_one_text_is_refused(value: Any) -> None:
+    """A list of one pipeline is not a pipeline; a task can be mapped over it."""
+    with pytest.raises(ConfigError, match="pipeline_id must be one id as text, not"):
+        read_id("pipeline_id", value)
+
+
+@settings(deadline=None, max_examples=300)
+@given(ANYTHING)
+def test_whatever_an_id_is_it_is_read_or_refused(value: Any) -> None:
+    """What is read can be put into a path."""
+    try:
+        text = read_id("pipeline_id", value)
+    except ConfigError:
+        return
+
+    assert text == text.strip()
+    assert text not in ("", "None", "null")
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        *((True, True), ("true", True), (" True ", True), ("YES", True), ("on", True), (1, True), ("1", True)),
+        *((False, False), ("false", False), ("False", False), ("no", False), ("off", False), (0, False)),
+    ],
+)
+def test_a_switch_may_be_given_as_text(value: Any, meant: bool) -> None:
+    """Every text is true in Python, "false" included."""
+    assert meant is read_switch("deferrable", value)
+
+
+@settings(deadline=None)
+@given(ANYTHING)
+def test_whatever_a_switch_is_it_is_read_or_refused(value: Any) -> None:
+    """What cannot be read must not be taken for on or for off."""
+    if as_switch(value) is None:
+        with pytest.raises(ConfigError, match="deferrable must be True or False, not"):
+            read_switch("deferrable", value)
+    else:
+        assert as_switch(value) is read_switch("deferrable", value)
+
+
+def test_a_choice_is_one_of_its_words() -> None:
+    """The message names them all."""
+    assert "wait" == read_choice("if_running", "wait", ("fail", "wait"))
+    with pytest.raises(ConfigError, match="if_running must be one of fail, wait, not 'maybe'"):
+        read_choice("if_running", "maybe", ("fail", "wait"))
