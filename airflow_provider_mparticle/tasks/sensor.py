@@ -95,7 +95,7 @@ class SensorTask(WaitingTask):
         operator.timeout = self._timeout_s  # Airflow's own code reads it for exponential_backoff
         operator.soft_fail = read_switch("soft_fail", operator.soft_fail)
         operator.never_fail = read_switch("never_fail", operator.never_fail)
-        if operator.is_for_one_run and not isinstance(operator.pipeline_run_id, int):
+        if operator.is_for_one_run and type(operator.pipeline_run_id) is not int:  # a number stays as mParticle gave it
             operator.pipeline_run_id = read_id("pipeline_run_id", operator.pipeline_run_id)
         if operator.covers is not None and operator.pipeline_run_id is not None:
             raise ConfigError(

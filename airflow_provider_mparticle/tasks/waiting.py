@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelineOperator
     from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 
-# Our deadline comes so much before Airflow's execution_timeout: its alarm would interrupt a poll, and say nothing of the
-# run. At most a tenth of the time is lost, and nothing of a limit below a second.
+# Our deadline comes so much before Airflow's execution_timeout, whose alarm would interrupt a poll and say nothing of
+# the run. At most a tenth of the time is lost, and nothing of a limit below a second.
 BEFORE_ALARM = timedelta(seconds=2)
 
 

@@ -247,7 +247,7 @@ def test_an_interrupted_update_says_what_is_left(hook: MParticleHook, simulator:
         applied(hook, content)
 
     assert "Done before: ~ data model customers. Not done: ~ pipeline customers-daily." in str(failed.value)
-    assert isinstance(failed.value.__cause__, InvalidRequestError)
+    assert isinstance(failed.value.__context__, InvalidRequestError)
     assert ("Not now.",) == failed.value.reasons
 
 

@@ -247,7 +247,7 @@ def test_true_in_a_dag_run_without_dates_is_refused(simulator, dates):
     with pytest.raises(AirflowFailException, match="neither a data interval nor a logical date") as refused:
         execute(simulator, dates, skip_if_covered=True)
 
-    assert isinstance(refused.value.__cause__, ConfigError)
+    assert isinstance(refused.value.__context__, ConfigError)
     assert [] == simulator.requests
 
 
@@ -257,7 +257,7 @@ def test_an_instant_that_nobody_can_read_is_refused_before_anything_is_sent(simu
     with pytest.raises(AirflowFailException, match="skip_if_covered must be an ISO 8601 instant") as refused:
         execute(simulator, {"data_interval_end": AT}, skip_if_covered=text)
 
-    assert isinstance(refused.value.__cause__, ConfigError)
+    assert isinstance(refused.value.__context__, ConfigError)
     assert [] == simulator.requests
 
 

@@ -132,7 +132,7 @@ def test_a_gate_needs_a_run_that_is_waited_for(new_task, simulator, gate):
     with pytest.raises(AirflowFailException, match="wait_for_completion=True") as refused:
         task.run()
 
-    assert isinstance(refused.value.__cause__, ConfigError)
+    assert isinstance(refused.value.__context__, ConfigError)
     assert [] == simulator.requests
 
 
@@ -148,5 +148,5 @@ def test_a_gate_that_is_none_is_refused_before_anything_is_sent(new_task, simula
     with pytest.raises(AirflowFailException, match=f"{name} must be") as refused:
         task.run()
 
-    assert isinstance(refused.value.__cause__, ConfigError)
+    assert isinstance(refused.value.__context__, ConfigError)
     assert [] == simulator.requests

@@ -85,8 +85,8 @@ def test_rotated_credentials_end_the_wait_at_once(task, simulator):
     with pytest.raises(AirflowFailException, match="refused the login") as failed:
         task.run()
 
-    assert AuthenticationError is type(failed.value.__cause__)
-    assert 401 == failed.value.__cause__.status
+    assert AuthenticationError is type(failed.value.__context__)
+    assert 401 == failed.value.__context__.status
     assert (1, 2) == (simulator.starts("orders"), simulator.count("POST", "/oauth/token"))
 
 

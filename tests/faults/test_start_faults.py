@@ -92,7 +92,7 @@ def test_a_start_refused_for_good_is_not_repeated_and_fails_at_once(task, simula
     with pytest.raises(AirflowFailException, match="The model is gone") as failed:
         task.run()
 
-    error = failed.value.__cause__
+    error = failed.value.__context__
     assert (cause, status, ("The model is gone.",)) == (type(error), error.status, error.reasons)
     assert "orders" == error.pipeline_id
     assert (1, 0) == (simulator.count("POST", TRIGGER), simulator.starts("orders"))
@@ -107,7 +107,7 @@ def test_rotated_credentials_fail_the_start_at_once(task, simulator):
     with pytest.raises(AirflowFailException, match="refused the login") as failed:
         task.run()
 
-    assert AuthenticationError is type(failed.value.__cause__)
+    assert AuthenticationError is type(failed.value.__context__)
     assert 0 == simulator.starts("orders")
     assert 2.0 > time.monotonic() - began
     assert 1 == simulator.count("POST", "/oauth/token")

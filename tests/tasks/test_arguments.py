@@ -70,7 +70,7 @@ def test_a_duration_means_the_same_in_every_form(seconds: float, before: str, af
 )
 def test_what_is_not_a_positive_bounded_duration_is_refused(value: object) -> None:
     """A wait that never ends, or polls without a pause, must be refused before a run is started."""
-    with pytest.raises(ConfigError, match="timeout must be a positive number of seconds, not .* Nothing was sent"):
+    with pytest.raises(ConfigError, match=r"timeout must be a positive number of seconds, not .* Nothing was sent"):
         read_seconds("timeout", value)
 
 
@@ -101,7 +101,7 @@ def test_an_id_is_a_text_without_white_space_around_it(value: Any, text: str) ->
 @pytest.mark.parametrize("value", [None, "", "  ", "None", " None ", "null"])
 def test_an_id_that_was_rendered_to_nothing_is_refused(value: Any) -> None:
     """Otherwise the request goes to /None/trigger."""
-    with pytest.raises(ConfigError, match="pipeline_id was rendered to .* gave no id. Nothing was sent"):
+    with pytest.raises(ConfigError, match=r"pipeline_id was rendered to .* gave no id. Nothing was sent"):
         read_id("pipeline_id", value)
 
 

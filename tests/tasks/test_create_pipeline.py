@@ -138,7 +138,7 @@ def test_an_existing_pipeline_is_refused_by_default(simulator: Simulator) -> Non
     with pytest.raises(AirflowFailException, match="'orders' exists already, and if_exists='fail'") as refused:
         create(pipeline_id="orders")
 
-    assert isinstance(refused.value.__cause__, InvalidRequestError)
+    assert isinstance(refused.value.__context__, InvalidRequestError)
     assert ([], []) == (sent(simulator, "POST"), sent(simulator, "PUT"))
 
 
@@ -237,7 +237,7 @@ def test_nothing_is_sent_while_an_argument_is_bad(simulator: Simulator, changes:
         create(**changes)
 
     assert named in str(failed.value)
-    assert isinstance(failed.value.__cause__, ConfigError)
+    assert isinstance(failed.value.__context__, ConfigError)
     assert [] == simulator.requests
 
 
@@ -258,7 +258,7 @@ def test_what_no_retry_cures_fails_the_task_at_once(
     with pytest.raises(AirflowFailException) as failed:
         create()
 
-    assert kind is type(failed.value.__cause__)
+    assert kind is type(failed.value.__context__)
 
 
 @pytest.mark.parametrize("fault", [{"lose": "after"}, {"status": 502, "after": True}, {"status": 504, "after": True}])
@@ -329,7 +329,7 @@ def test_the_feeds_key_is_in_no_error(simulator: Simulator) -> None:
         create(partner_feed_key=key, state="off")
 
     assert "Bad key: ***" in str(refused.value)
-    assert [] == [error for error in (refused.value, wrong.value) if key in f"{error!r} {error.__cause__!r}"]
+    assert [] == [error for error in (refused.value, wrong.value) if key in f"{error!r} {error.__context__!r}"]
 
 
 # In a DAG

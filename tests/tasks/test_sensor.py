@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import (
     DAG,
     AirflowFailException,
@@ -301,7 +302,7 @@ def test_what_no_retry_cures_fails_at_once(
     with pytest.raises(AirflowFailException) as failed:
         sense(pipeline_run_id=run["pipeline_run_id"], **mode)
 
-    assert kind is type(failed.value.__cause__)
+    assert kind is type(failed.value.__context__)
 
 
 def test_a_run_of_another_pipeline_is_not_waited_for_beyond_the_deadline(
@@ -399,7 +400,7 @@ def test_a_run_id_that_was_rendered_to_nothing_is_refused(
     with pytest.raises(AirflowFailException, match="pipeline_run_id was rendered to") as refused:
         directly(pipeline_run_id=rendered, **quick_mode)
 
-    assert isinstance(refused.value.__cause__, ConfigError)
+    assert isinstance(refused.value.__context__, ConfigError)
     assert [] == simulator.requests
 
 
@@ -411,11 +412,71 @@ def test_a_poll_interval_must_be_positive(simulator: Simulator) -> None:
     assert [] == simulator.requests
 
 
-def test_the_poll_interval_is_also_airflows(simulator: Simulator) -> None:
-    """In reschedule mode Airflow makes the pauses; poke_interval stays for those who know it."""
-    ours, theirs = sensor(poll_interval=7), sensor(poll_interval=7, poke_interval=9)
+@pytest.mark.parametrize(
+    ("defaults", "own", "pause"),
+    [
+        ({}, {}, 60),
+        ({}, {"poll_interval": 7}, 7),
+        ({}, {"poke_interval": 9}, 9),
+        ({}, {"poll_interval": 7, "poke_interval": 9}, 9),
+        ({"poke_interval": 1}, {}, 1),
+        ({"poke_interval": timedelta(seconds=1)}, {"poll_interval": 7}, 7),
+        ({"poll_interval": "5"}, {"poke_interval": "9"}, 9),
+        ({"poll_interval": 5, "poke_interval": 1}, {}, 1),
+    ],
+)
+def test_airflows_poke_interval_counts_in_every_mode(
+    simulator: Simulator, defaults: dict[str, Any], own: dict[str, Any], pause: float
+) -> None:
+    """Many DAGs set it for all their sensors; what a task says itself comes first."""
+    run = simulator.add_run("orders", "running")
+    options = {"task_id": "sense", "pipeline_id": "orders", "pipeline_run_id": run["pipeline_run_id"], **own}
+    with DAG("paused", schedule=None, default_args=defaults):
+        deferred = MParticlePipelineRunSensor(**{**options, "deferrable": True})
+        rescheduled = MParticlePipelineRunSensor(**{**options, "task_id": "rescheduled", "mode": "reschedule"})
 
-    assert (7, 9) == (ours.poke_interval, theirs.poke_interval)
+    with pytest.raises(TaskDeferred) as stored:
+        deferred.resume_execution("execute", {}, {})
+    with pytest.raises(AirflowRescheduleException) as again:
+        rescheduled.resume_execution("execute", {}, first_poll())
+
+    assert pause == stored.value.trigger.serialize()[1]["poll_interval"]
+    assert pause - 30 < (again.value.reschedule_date - datetime.now(UTC)).total_seconds() <= pause
+
+
+def first_poll(seconds_ago: float = 0) -> Any:
+    """The context of a rescheduled task that polled for the first time some seconds ago."""
+    began = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+    return {"ti": SimpleNamespace(get_first_reschedule_date=lambda _: began)}
+
+
+@pytest.mark.parametrize("flags", [{}, {"silent_fail": True}, {"never_fail": True}, {"soft_fail": True}], ids=str)
+@pytest.mark.parametrize("state", ["failed", "success"])
+def test_a_run_that_has_ended_ends_a_rescheduled_wait(simulator: Simulator, flags: dict[str, Any], state: str) -> None:
+    """With silent_fail, Airflow's own loop would poll a run that has failed until the timeout."""
+    run = simulator.add_run("orders", state)
+    waiting = sensor(pipeline_run_id=run["pipeline_run_id"], mode="reschedule", deferrable=False, **flags)
+
+    if state == "success":
+        assert "success" == waiting.resume_execution("execute", {}, first_poll())["state"]
+        return
+    with pytest.raises((RunFailedError, AirflowSkipException)) as ended:
+        waiting.resume_execution("execute", {}, first_poll())
+    assert (AirflowSkipException if {*flags} & {"never_fail", "soft_fail"} else RunFailedError) is type(ended.value)
+
+
+@pytest.mark.parametrize("limits", [{"timeout": 5}, {"execution_timeout": timedelta(seconds=5)}], ids=str)
+def test_both_limits_bound_a_rescheduled_wait(simulator: Simulator, limits: dict[str, Any]) -> None:
+    """Airflow counts execution_timeout for each poll anew, and a pause must not outlast the deadline."""
+    run = simulator.add_run("orders", "running")
+    usual = {"pipeline_run_id": run["pipeline_run_id"], "poll_interval": 60, "timeout": 900, "mode": "reschedule"}
+    waiting = sensor(**{**usual, "deferrable": False, **limits})
+
+    with pytest.raises(AirflowRescheduleException) as again:
+        waiting.resume_execution("execute", {}, first_poll())
+    assert (again.value.reschedule_date - datetime.now(UTC)).total_seconds() <= 5
+    with pytest.raises(AirflowSensorTimeout, match="its last known state is running"):
+        sensor(**{**usual, "deferrable": False, **limits}).resume_execution("execute", {}, first_poll(seconds_ago=6))
 
 
 def test_progress_is_said_when_it_changes(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:

@@ -214,7 +214,7 @@ def test_what_cannot_be_waited_for_is_refused_before_anything_is_sent(
     with pytest.raises(AirflowFailException, match=said) as refused:
         sense(**options, **mode)
 
-    assert isinstance(refused.value.__cause__, ConfigError)
+    assert isinstance(refused.value.__context__, ConfigError)
     assert [] == simulator.requests
 
 

@@ -90,7 +90,7 @@ class TestSensor:
         with pytest.raises(AirflowFailException, match=f"{name} must be") as refused:
             sense(**{name: value}, **mode)
 
-        assert isinstance(refused.value.__cause__, ConfigError)
+        assert isinstance(refused.value.__context__, ConfigError)
         assert [] == simulator.requests
 
 

@@ -1,0 +1,297 @@
+"""What the tasks that wait have in common: how they read arguments, when they end, and what they push."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import (
+    DAG,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowTaskTimeout,
+    TaskDeferred,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sensor_run import sense
+
+from airflow_provider_mparticle.client.errors import ConfigError, RunTimeoutError
+from airflow_provider_mparticle.operators import MParticleSyncSliceOperator, MParticleTriggerPipelineOperator
+from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
+from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.simulator.faults import Fault
+from airflow_provider_mparticle.tasks.arguments import LONGEST_S
+
+BAD_DURATIONS = [math.nan, math.inf, 1e12, -1, True, "soon", "None", "", [60], timedelta(days=-1)]
+SLICE = {"data_model_id": "orders-model", "sql": "SELECT at FROM orders", "time_column": "at", "granularity": "day"}
+
+
+def trigger(context: dict[str, Any] | None = None, **options: Any) -> tuple[Any, dict[str, Any]]:
+    """Execute a trigger operator that waits in the worker; return its result and the XComs that it pushed."""
+    pushed: dict[str, Any] = {}
+    ti = SimpleNamespace(
+        max_tries=0, try_number=1, xcom_push=lambda key, value: pushed.update({key: value}), map_index=-1
+    )
+    whole: Any = {"ti": ti, "dag_run": SimpleNamespace(start_date=None, clear_number=0), **(context or {})}
+    operator = MParticleTriggerPipelineOperator(
+        task_id="sync",
+        **{"pipeline_id": "orders", "poll_interval": 0.05, "timeout": 20, "deferrable": False, **options},
+    )
+    # Unwrapped, since Airflow guards ``execute`` against callers other than its own task runner.
+    return inspect.unwrap(MParticleTriggerPipelineOperator.execute)(operator, whole), pushed
+
+
+def refused(cls: type, **options: Any) -> AirflowFailException:
+    """Execute a task whose arguments are refused; return its error."""
+    needed = {MParticleSyncSliceOperator: SLICE}.get(cls, {})
+    operator = cls(task_id="task", **{"pipeline_id": "orders", "deferrable": False, **needed, **options})
+    with pytest.raises(AirflowFailException) as failed:
+        inspect.unwrap(cls.execute)(operator, {"ti": SimpleNamespace(max_tries=0, try_number=1)})  # type: ignore[attr-defined]
+    return failed.value
+
+
+EVERY_CLASS = pytest.mark.parametrize(
+    "cls", [MParticleTriggerPipelineOperator, MParticleSyncSliceOperator, MParticlePipelineRunSensor]
+)
+
+
+# Durations
+
+
+@EVERY_CLASS
+@pytest.mark.parametrize("name", ["timeout", "poll_interval"])
+@pytest.mark.parametrize("value", BAD_DURATIONS, ids=repr)
+def test_a_duration_that_makes_no_sense_is_refused_before_anything_is_sent(
+    simulator: Simulator, cls: type, name: str, value: Any
+) -> None:
+    """A run that was started and then failed on an argument would be started again by the corrected task."""
+    error = refused(cls, **{name: value})
+
+    assert f"{name} must be a positive number of seconds" in str(error)
+    assert [] == simulator.requests
+
+
+@EVERY_CLASS
+def test_a_poll_interval_of_zero_is_refused(simulator: Simulator, cls: type) -> None:
+    """It would poll as fast as it can."""
+    assert "poll_interval must be a positive number of seconds, not 0" in str(refused(cls, poll_interval=0))
+    assert [] == simulator.requests
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.floats(min_value=30, max_value=LONGEST_S), st.sampled_from([float, str, lambda s: timedelta(seconds=s)]))
+def test_a_duration_means_the_same_in_every_form_and_task(
+    simulator: Simulator, seconds: float, form: Callable[[float], Any]
+) -> None:
+    """What reaches the triggerer is a number, whatever the DAG says."""
+    run = simulator.add_run("orders", "running")
+
+    sensor = MParticlePipelineRunSensor(
+        task_id="sense",
+        pipeline_id="orders",
+        pipeline_run_id=run["pipeline_run_id"],
+        timeout=form(seconds),
+        poll_interval=form(seconds),
+        deferrable=True,
+    )
+
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor.resume_execution("execute", {}, {})
+
+    stored = deferred.value.trigger.serialize()[1]
+    assert math.isclose(seconds, stored["poll_interval"], abs_tol=1e-3)
+    assert math.isclose(time.time() + seconds, stored["deadline"], abs_tol=60)
+
+
+def test_a_template_may_render_to_a_duration(simulator: Simulator, run_dag: Callable[[Any], Any]) -> None:
+    """A timeout from a Variable or from params is a text once it is rendered."""
+    with DAG("durations", schedule=None, params={"seconds": "0.2"}, start_date=datetime(2026, 1, 1)) as dag:
+        templates = {"pipeline_id": "orders", "poll_interval": "{{ params.seconds }}", "timeout": "{{ 4 * 5 }}"}
+        sync = MParticleTriggerPipelineOperator(task_id="sync", **templates)
+        sync >> MParticlePipelineRunSensor(task_id="sense", **templates)
+
+    assert "success" == run_dag(dag).state
+
+
+# The end of execution_timeout
+
+
+def run_to_its_end(run_dag: Callable[[Any], Any], cls: type, **options: Any) -> tuple[str, BaseException | None]:
+    """Run a task that waits for an endless run in a DAG of its own; return its state and its error."""
+    errors: list[BaseException] = []
+    with DAG(f"limits_{time.monotonic_ns()}", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+        cls(
+            task_id="task",
+            pipeline_id="orders",
+            on_failure_callback=lambda context: errors.append(context["exception"]),
+            **{"poll_interval": 0.3, "timeout": 60, "execution_timeout": timedelta(seconds=2), **options},
+        )
+    [task] = run_dag(dag).get_task_instances()
+    return task.state, next(iter(errors), None)
+
+
+MODES = pytest.mark.parametrize(
+    "mode",
+    [{"deferrable": False}, {"deferrable": True}, {"deferrable": False, "mode": "reschedule"}],
+    ids=["worker", "triggerer", "reschedule"],
+)
+
+
+@MODES
+def test_a_sensor_ends_at_execution_timeout_as_a_sensor_does(
+    simulator: Simulator, run_dag: Callable[[Any], Any], mode: dict[str, Any]
+) -> None:
+    """Airflow's own alarm says nothing of the run, and it does not count the time between polls."""
+    run = simulator.add_run("orders", "running")
+
+    state, error = run_to_its_end(run_dag, MParticlePipelineRunSensor, **mode)
+
+    assert "failed" == state
+    assert isinstance(error, AirflowSensorTimeout)
+    assert f"Run {run['pipeline_run_id']} of pipeline 'orders' had not ended at the deadline" in str(error)
+
+
+@MODES
+def test_a_sensor_with_soft_fail_is_skipped_at_execution_timeout(
+    simulator: Simulator, run_dag: Callable[[Any], Any], mode: dict[str, Any]
+) -> None:
+    """A wait that is not essential must not stop a DAG, in whichever mode it ends."""
+    simulator.add_run("orders", "running")
+
+    assert "skipped" == run_to_its_end(run_dag, MParticlePipelineRunSensor, soft_fail=True, **mode)[0]
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_an_operator_ends_at_execution_timeout_with_the_id_of_its_run(
+    simulator: Simulator, run_dag: Callable[[Any], Any], deferrable: bool
+) -> None:
+    """Without the id nobody finds the run that goes on."""
+    simulator.script_next_run("orders", [("running", None)])
+
+    _, error = run_to_its_end(run_dag, MParticleTriggerPipelineOperator, deferrable=deferrable)
+
+    assert isinstance(error, RunTimeoutError)
+    assert simulator.runs("orders")[-1]["pipeline_run_id"] == error.pipeline_run_id
+
+
+@pytest.mark.parametrize("cls", [MParticleTriggerPipelineOperator, MParticlePipelineRunSensor])
+def test_airflows_alarm_in_the_middle_of_a_poll_names_the_run(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, cls: type
+) -> None:
+    """The last poll may take longer than the time that is left."""
+    simulator.script_next_run("orders", [("running", None)])
+    run = simulator.add_run("orders", "running") if cls is MParticlePipelineRunSensor else None
+
+    def alarm(_: float) -> None:
+        raise AirflowTaskTimeout
+
+    monkeypatch.setattr("airflow_provider_mparticle.tasks.waiting.time", SimpleNamespace(time=time.time, sleep=alarm))
+    with pytest.raises((RunTimeoutError, AirflowSensorTimeout), match="its last known state is running"):
+        sense(pipeline_run_id=run["pipeline_run_id"]) if run else trigger()
+
+
+# Ids and switches
+
+
+@EVERY_CLASS
+@pytest.mark.parametrize("name", ["pipeline_id", "mparticle_conn_id"])
+@pytest.mark.parametrize("value", [None, "None", "", " ", ["orders"], 1.5, True], ids=repr)
+def test_an_id_that_is_not_one_is_refused_before_anything_is_sent(
+    simulator: Simulator, cls: type, name: str, value: Any
+) -> None:
+    """A template that renders to nothing must not become the path /None/trigger."""
+    assert f"{name} " in str(refused(cls, **{name: value}))
+    assert [] == simulator.requests
+
+
+def test_a_slice_needs_the_id_of_a_data_model(simulator: Simulator) -> None:
+    """It is a path, too."""
+    assert "data_model_id was rendered to 'None'" in str(refused(MParticleSyncSliceOperator, data_model_id="None"))
+    assert [] == simulator.requests
+
+
+@pytest.mark.parametrize("rendered", [None, "None", "", ["1"], True], ids=repr)
+def test_a_run_id_that_a_template_rendered_to_nothing_is_refused(simulator: Simulator, rendered: Any) -> None:
+    """To wait for the latest run instead could be somebody else's; native templates give a real None."""
+    sensor = MParticlePipelineRunSensor(task_id="sense", pipeline_id="orders", pipeline_run_id="{{ run }}")
+    sensor.pipeline_run_id = rendered
+
+    with pytest.raises(AirflowFailException, match="pipeline_run_id"):
+        inspect.unwrap(MParticlePipelineRunSensor.execute)(sensor, {})
+    assert [] == simulator.requests
+
+
+def test_white_space_around_an_id_is_dropped(simulator: Simulator) -> None:
+    """An id that was copied, or read from a file, often has some."""
+    run, _ = trigger(pipeline_id=" orders\n")
+
+    assert "orders" == run["pipeline_id"]
+    assert run == sense(pipeline_id="\torders ", pipeline_run_id=f" {run['pipeline_run_id']} ")
+
+
+def test_switches_may_be_given_as_text(simulator: Simulator) -> None:
+    """default_args that come from a Variable are texts, and every text is true in Python."""
+    with pytest.raises(TaskDeferred):
+        trigger(deferrable="true")
+    result, _ = trigger(wait_for_completion="False", deferrable="false", if_running="attach")
+
+    assert result["state"] is None
+    assert "wait_for_completion must be True or False" in str(
+        refused(MParticleTriggerPipelineOperator, wait_for_completion="perhaps")
+    )
+
+
+@pytest.mark.parametrize(("text", "starts"), [("true", 0), (" True", 0), ("false", 1), ("FALSE", 1)])
+def test_skip_if_covered_may_be_given_as_text(simulator: Simulator, text: str, starts: int) -> None:
+    """A template renders to text."""
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    simulator.add_run("orders", "success", range_end=at, logical_date=at)
+
+    trigger(context={"logical_date": at}, skip_if_covered=text)
+
+    assert starts == simulator.starts("orders")
+
+
+# XComs
+
+
+def test_a_task_pushes_the_id_of_its_run(simulator: Simulator) -> None:
+    """A later task may wait for the run, or report it."""
+    result, pushed = trigger()
+
+    assert result["pipeline_run_id"] == pushed["pipeline_run_id"]
+
+
+def test_a_task_with_do_xcom_push_false_pushes_nothing(simulator: Simulator) -> None:
+    """Whoever switches XComs off has a reason: their size, or who may read them."""
+    _, pushed = trigger(do_xcom_push=False)
+
+    assert {} == pushed
+
+
+# Faults
+
+
+def test_configuration_errors_show_their_reason_once(simulator: Simulator) -> None:
+    """At 2 a.m. the log must say what to correct, without a chain of frames that says it again."""
+    simulator.inject(Fault(path="/oauth/token", status=401))
+
+    with pytest.raises(AirflowFailException) as failed:
+        trigger()
+
+    assert failed.value.__suppress_context__
+    assert failed.value.__cause__ is None
+
+
+def test_the_error_of_a_configuration_error_is_at_hand(simulator: Simulator) -> None:
+    """A callback can tell causes apart by their class."""
+    error = refused(MParticleTriggerPipelineOperator, timeout=-1)
+
+    assert isinstance(error.__context__, ConfigError)
