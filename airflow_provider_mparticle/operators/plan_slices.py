@@ -1,4 +1,4 @@
-"""The operator that plans in which slices history is ingested."""
+"""The operator that plans the slices of a backfill."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_mparticle.slices.arguments import (
     MAX_RECORDS,
     Granularity,
+    TimeColumnType,
     check_counting,
+    check_time_column_type,
     checked_granularity,
     zone_named,
 )
@@ -23,35 +25,40 @@ if TYPE_CHECKING:
 
 class MParticlePlanSlicesOperator(BaseOperator):
     """
-    Plan in which slices history is ingested, so that each fits into one on-demand run of mParticle.
+    Plan the slices of a backfill, so that each fits into one on-demand run of mParticle.
 
     Counts rows in the warehouse, one query per slice it considers, and returns the slices for
     ``MParticleSyncSliceOperator.partial(...).expand_kwargs(plan.output)``. The slices follow one another without a gap
-    or an overlap from *start* to *end*. A row whose time is NULL lies in none of them. The rows are counted now: leave
-    room below the limit for those that arrive in a slice before it is ingested.
+    or an overlap from *start* to *end*. A row whose time is NULL is in none of them. The rows are counted now: leave
+    room below the limit for rows that arrive before their slice is ingested.
 
     The log has a table of the slices. The XCom ``report`` has them with their ``rows``.
 
     :param sql_conn_id: Id of the Airflow connection to the warehouse, of any provider whose hook runs SQL through
         ``common-sql``: Snowflake, Redshift, BigQuery, Databricks, PostgreSQL and others. (templated)
     :param start: First instant of the range, a datetime or ISO 8601; without a time zone it is UTC. (templated)
-    :param end: First instant after the range, as *start*; it should lie in the past. (templated)
-    :param table: Table or view to count in, qualified and quoted as the warehouse wants it. (templated)
-    :param time_column: Its column of instants; for a type without a time zone they are taken for UTC, and BigQuery
-        needs ``TIMESTAMP``. Goes with *table*. (templated)
+    :param end: First instant after the range, as *start*; it should be in the past. (templated)
+    :param table: Table or view to count in, qualified and quoted as the warehouse requires. (templated)
+    :param time_column: Column with the time of a row. Goes with *table*. (templated)
+    :param time_column_type: Type of *time_column*: ``"timestamp"``, ``"timestamp_tz"``, ``"timestamp_ltz"``,
+        ``"timestamp_ntz"``, ``"datetime"``, ``"date"``, ``"timestamp_unixtime_s"`` or ``"timestamp_unixtime_ms"``.
+        Default: ``"timestamp"``.
+    :param time_column_zone: Time zone of the values of a ``timestamp_ntz``, ``datetime`` or ``date``.
+        Default: ``"UTC"``.
     :param count_sql: Instead of *table*: a query that returns one row with one number, or a ``.sql`` file with one. It
-        is a template that has, besides Airflow's context, the datetimes ``window_start`` (inclusive) and
+        is a template that has, in addition to Airflow's context, the datetimes ``window_start`` (inclusive) and
         ``window_end`` (exclusive), both UTC, and must use both.
-    :param max_records: Rows that a slice may hold at most. Default: 24 million, of which mParticle ingests no more in
-        one on-demand run, unless the contract says otherwise.
+    :param max_records: Most rows that a slice may hold. Default: 24 million, the limit of one on-demand run unless
+        your contract says otherwise.
     :param granularity: Finest slice: ``"hour"``, ``"day"``, ``"week"``, ``"month"`` or a timedelta, counted from
         *start*. Default: ``"hour"``.
     :param time_zone: Time zone in which days, weeks and months begin. Default: ``"UTC"``.
     :param hook_params: Further arguments of the connection's hook, for example ``{"location": "EU"}``. Default: none.
     :return: ``[{"window_start": "...", "window_end": "..."}, ...]``, ISO 8601 in UTC, in order. It is empty if the
         range holds no rows; Airflow then skips a task mapped over it.
-    :raises AirflowFailException: An argument or the connection is malformed, or no slicing fits: the message names all
-        slices that hold more than *max_records* at the finest granularity.
+    :raises AirflowFailException: An argument is malformed, the connection does not exist or runs no SQL, *time_column*
+        is text, or no slicing fits: then the message names all slices that hold more than *max_records* at the finest
+        granularity.
 
     Source: Warehouse Sync overview, "Limits".
     """
@@ -67,6 +74,8 @@ class MParticlePlanSlicesOperator(BaseOperator):
         end: datetime | str,
         table: str | None = None,
         time_column: str | None = None,
+        time_column_type: TimeColumnType = "timestamp",
+        time_column_zone: str = "UTC",
         count_sql: str | None = None,
         max_records: int = MAX_RECORDS,
         granularity: Granularity = "hour",
@@ -80,16 +89,19 @@ class MParticlePlanSlicesOperator(BaseOperator):
         self.end = end
         self.table = table
         self.time_column = time_column
-        self.count_sql = count_sql  # no template field: Airflow's context has neither window_start nor window_end
+        self.time_column_type = time_column_type
+        self.time_column_zone = time_column_zone
+        self.count_sql = count_sql  # not a template field: Airflow's context has neither window_start nor window_end
         self.max_records = max_records
         self.granularity = checked_granularity(granularity)
         self.time_zone = time_zone
         self.hook_params = hook_params
         check_counting(table, time_column, count_sql, max_records)
+        check_time_column_type(time_column_type, time_column_zone)
         zone_named(time_zone)
 
     def execute(self, context: Context) -> list[dict[str, str]]:
-        """Count, plan, and say so."""
+        """Count, plan, and log the plan."""
         from airflow_provider_mparticle.tasks.plan_slices import PlanSlicesTask
 
         return PlanSlicesTask(self, context).execute()
@@ -98,7 +110,7 @@ class MParticlePlanSlicesOperator(BaseOperator):
         """
         Return the hook that runs SQL over the connection.
 
-        :raises ConfigError: There is none, or a provider is not installed.
+        :raises ConfigError: The connection does not exist or runs no SQL, or a provider is not installed.
         """
         from airflow_provider_mparticle.tasks.plan_slices import sql_hook
 

@@ -1,7 +1,7 @@
 """
-How slices of history are asked for: limits, units and time zones.
+Arguments that describe slices: limits, units, time zones and the types of time columns.
 
-Operators check them while a DAG is parsed, so this loads next to nothing.
+Operators check them while Airflow parses a DAG, so this module imports next to nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,19 @@ CalendarUnit = Literal["hour", "day", "week", "month"]
 Granularity = CalendarUnit | timedelta
 CALENDAR_UNITS: tuple[CalendarUnit, ...] = get_args(CalendarUnit)
 
+# mParticle's own words for the types of iterator columns.
+TimeColumnType = Literal[
+    "timestamp",
+    "timestamp_tz",
+    "timestamp_ltz",
+    "timestamp_ntz",
+    "datetime",
+    "date",
+    "timestamp_unixtime_s",
+    "timestamp_unixtime_ms",
+]
+TIME_COLUMN_TYPES: tuple[TimeColumnType, ...] = get_args(TimeColumnType)
+
 
 def checked_granularity(granularity: Granularity) -> Granularity:
     """
@@ -35,11 +48,25 @@ def checked_granularity(granularity: Granularity) -> Granularity:
     )
 
 
+def check_time_column_type(time_column_type: TimeColumnType, time_column_zone: str) -> None:
+    """
+    Refuse a type of time column, or a zone for it, that is unknown.
+
+    :raises ConfigError: Text, for example, is not a type of time: it sorts by letters.
+    """
+    if time_column_type not in TIME_COLUMN_TYPES:
+        raise _refusal(
+            f"time_column_type must be one of {', '.join(TIME_COLUMN_TYPES)}, not {time_column_type!r}. A column of "
+            "text does not sort by time; cast it in sql. Nothing was sent to mParticle."
+        )
+    zone_named(time_column_zone)
+
+
 def check_counting(table: str | None, time_column: str | None, count_sql: str | None, max_records: int) -> None:
     """
-    Refuse what does not say how to count rows, and up to which number.
+    Refuse arguments that do not say how to count rows, and up to which number.
 
-    :raises ConfigError: There is not exactly one way to count, or *max_records* is no number of rows.
+    :raises ConfigError: There is not exactly one way to count, or *max_records* is not a number of rows.
     """
     if {table is not None, time_column is not None} != {count_sql is None}:
         raise _refusal("Pass either count_sql, or table and time_column. Nothing was sent.")
@@ -51,11 +78,11 @@ def zone_named(time_zone: str) -> tzinfo:
     """
     Return a time zone.
 
-    :raises ConfigError: There is none of that name.
+    :raises ConfigError: There is no zone of that name.
     """
     try:
         return UTC if time_zone == "UTC" else ZoneInfo(time_zone)
-    except (ValueError, ZoneInfoNotFoundError) as error:
+    except (OSError, TypeError, ValueError, ZoneInfoNotFoundError) as error:
         raise _refusal(f"There is no time zone {time_zone!r}; an example is 'Europe/Berlin'.") from error
 
 

@@ -1,33 +1,39 @@
 """
-Cut history into few slices, each with few enough rows for one run, by counting as rarely as possible. Pure.
+Cut history into few slices, each with few enough rows for one run, with as few counts as possible.
 
 From the top down: the whole range is counted first, and only what holds too many rows is cut and counted again, by
-month, week, day and hour. Neighbours that fit into one slice are then merged, which takes no count.
+month, week, day and hour; a range of many years by centuries, decades and years before. Neighbours that fit into one
+slice are then merged, which takes no count. Does not know how rows are counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.slices.arguments import CALENDAR_UNITS, MAX_RECORDS, Granularity, checked_granularity
-from airflow_provider_mparticle.slices.slice import Slice, split
+from airflow_provider_mparticle.slices.calendar_units import midnight, split
+from airflow_provider_mparticle.slices.slice import LATEST, Slice, in_zone
 
 # Counts the rows of each slice, one query for each.
 Count = Callable[[Sequence[Slice]], Sequence[int]]
 Cut = Callable[[Slice], list[Slice]]
+
+# Coarse cuts, for ranges of more than ten of each: one from the year 1 on would take 24,000 counts of months.
+YEARS = (100, 10, 1)
 
 
 @dataclass(frozen=True)
 class CountedSlice:
     """A slice and the number of its rows."""
 
-    span: Slice
+    slice: Slice
     rows: int
 
 
@@ -36,16 +42,16 @@ class Disagreement:
     """
     A slice that did not hold as many rows as its parts together did.
 
-    Rows came or went between the counts, or the query counts other rows than those at or after the start and before
-    the end.
+    Rows were added or deleted between the counts, or the query counts other rows than those from the start (inclusive)
+    to the end (exclusive).
     """
 
-    span: Slice
+    slice: Slice
     rows: int
     rows_in_parts: int
 
     def __str__(self) -> str:
-        return f"{self.span} held {self.rows:,} rows, its parts {self.rows_in_parts:,}"
+        return f"{self.slice} held {self.rows:,} rows, its parts {self.rows_in_parts:,}"
 
 
 @dataclass(frozen=True)
@@ -53,8 +59,8 @@ class SlicePlan:
     """
     How to ingest a range slice by slice.
 
-    :param slices: In order; they cover the range exactly. None if the range holds no rows.
-    :param max_records: Rows that a slice should hold at most.
+    :param slices: In order; they cover the range exactly; empty if the range holds no rows.
+    :param max_records: Most rows that a slice should hold.
     :param queries: How many counts it took, one query each.
     :param disagreements: Where the counts do not add up.
     """
@@ -71,18 +77,18 @@ class SlicePlan:
 
     @property
     def oversized(self) -> tuple[CountedSlice, ...]:
-        """The slices that hold too many rows, and cannot be cut."""
+        """The slices that hold too many rows and cannot be cut."""
         return tuple(one for one in self.slices if one.rows > self.max_records)
 
     def report(self) -> list[dict[str, Any]]:
         """Return the slices and their rows as JSON."""
-        return [{**one.span.as_dict(), "rows": one.rows} for one in self.slices]
+        return [{**one.slice.as_dict(), "rows": one.rows} for one in self.slices]
 
     def lines(self) -> Iterator[str]:
         """Yield a table of the slices, and a line of totals."""
         yield f"{'from':25}  {'until':25}  {'rows':>15}  share of limit"
         for one in self.slices:
-            bounds = f"{one.span.start.isoformat():25}  {one.span.end.isoformat():25}"
+            bounds = f"{one.slice.start.isoformat():25}  {one.slice.end.isoformat():25}"
             mark = "  too many" if one.rows > self.max_records else ""
             yield f"{bounds}  {one.rows:15,}  {one.rows / self.max_records:14.1%}{mark}"
         yield (
@@ -92,13 +98,13 @@ class SlicePlan:
 
     def require_all_fit(self, granularity: Granularity) -> None:
         """
-        Refuse a plan with slices that mParticle would not ingest whole.
+        Refuse a plan with slices that mParticle would not ingest completely.
 
-        :raises ConfigError: It has some; all are named, with their rows.
+        :raises ConfigError: The plan has such slices; the message names all of them, with their rows.
         """
         if not self.oversized:
             return
-        named = "; ".join(f"{one.span} with {one.rows:,} rows" for one in self.oversized)
+        named = "; ".join(f"{one.slice} with {one.rows:,} rows" for one in self.oversized)
         raise ConfigError(
             f"{len(self.oversized)} of {len(self.slices)} slices hold more than max_records={self.max_records:,} rows "
             f"and cannot be cut at granularity={granularity!r}: {named}. Pass a finer granularity, for example "
@@ -121,17 +127,17 @@ def plan_slices(
 
     :param whole: The range.
     :param count: Counts the rows of slices. It is called once for the range and once for each unit that is cut into.
-    :param max_records: Rows that a slice should hold at most. Default: 24 million.
-    :param granularity: Where even such a unit or duration holds more rows, the plan has it as an oversized slice. A
+    :param max_records: Most rows that a slice should hold. Default: 24 million.
+    :param granularity: Finest unit or duration to cut to; one that still holds more rows becomes an oversized slice. A
         duration is counted from the start of the range, and the range is bisected down to it. Default: ``"hour"``.
     :param zone: Time zone of days, weeks and months. Default: UTC.
-    :raises ConfigError: There is no such granularity.
+    :raises ConfigError: The granularity is unknown.
     """
     pieces = [CountedSlice(whole, *count([whole]))]
     queries, disagreements = 1, list[Disagreement]()
     for cut in _cuts(whole, granularity, zone):
-        parts = {piece: cut(piece.span) for piece in pieces if piece.rows > max_records}
-        counted = _counted({piece: spans for piece, spans in parts.items() if len(spans) > 1}, count)
+        parts = {piece: cut(piece.slice) for piece in pieces if piece.rows > max_records}
+        counted = _counted({piece: cuts for piece, cuts in parts.items() if len(cuts) > 1}, count)
         pieces = [part for piece in pieces for part in counted.get(piece, [piece])]
         queries += sum(map(len, counted.values()))
         disagreements += _disagreements(counted)
@@ -145,46 +151,61 @@ def _cuts(whole: Slice, granularity: Granularity, zone: tzinfo) -> list[Cut]:
     if isinstance(unit, timedelta):
         return [partial(_halves, unit=unit)] * _units(whole, unit).bit_length()
     coarse_first = CALENDAR_UNITS[CALENDAR_UNITS.index(unit) :][::-1]
-    return [partial(_units_of, unit=each, zone=zone) for each in coarse_first]
+    by_years = [partial(_cut_by_years, years=years, zone=zone) for years in YEARS]
+    return [*by_years, *(partial(_cut_by_unit, unit=each, zone=zone) for each in coarse_first)]
 
 
-def _units_of(span: Slice, unit: Granularity, zone: tzinfo) -> list[Slice]:
-    return [*split(span.start, span.end, unit, zone)]
+def _cut_by_years(whole: Slice, years: int, zone: tzinfo) -> list[Slice]:
+    """Cut a slice where a number of years, counted from the year 0, begins; not at all if it is short."""
+    if whole.end - whole.start <= timedelta(days=10 * 366 * years):
+        return [whole]
+    first = in_zone(whole.start, zone).year // years * years
+    starts = (_new_year(year, zone) for year in range(first + years, in_zone(whole.end, zone).year + 1, years))
+    bounds = [whole.start, *(start for start in starts if whole.start < start < whole.end), whole.end]
+    return [Slice(*pair) for pair in pairwise(bounds)]
 
 
-def _units(span: Slice, unit: timedelta) -> int:
+def _new_year(year: int, zone: tzinfo) -> datetime:
+    return midnight(date(year, 1, 1), zone) if year <= date.max.year else LATEST
+
+
+def _cut_by_unit(whole: Slice, unit: Granularity, zone: tzinfo) -> list[Slice]:
+    return [*split(whole.start, whole.end, unit, zone)]
+
+
+def _units(whole: Slice, unit: timedelta) -> int:
     """Return how many durations a slice takes; the last one may be cut short."""
-    return -((span.start - span.end) // unit)
+    return -((whole.start - whole.end) // unit)
 
 
-def _halves(span: Slice, unit: timedelta) -> list[Slice]:
+def _halves(whole: Slice, unit: timedelta) -> list[Slice]:
     """Cut a slice in two at a multiple of a duration, or not at all if it takes only one."""
-    if (units := _units(span, unit)) < 2:
-        return [span]
-    middle = span.start + units // 2 * unit
-    return [Slice(span.start, middle), Slice(middle, span.end)]
+    if (units := _units(whole, unit)) < 2:
+        return [whole]
+    middle = whole.start + units // 2 * unit
+    return [Slice(whole.start, middle), Slice(middle, whole.end)]
 
 
 def _counted(parts: dict[CountedSlice, list[Slice]], count: Count) -> dict[CountedSlice, list[CountedSlice]]:
     """Count all parts at once, so that *count* can use one connection for them."""
-    spans = [span for each in parts.values() for span in each]
-    rows = dict(zip(spans, count(spans) if spans else [], strict=True))
-    return {piece: [CountedSlice(span, rows[span]) for span in each] for piece, each in parts.items()}
+    cuts = [cut for each in parts.values() for cut in each]
+    rows = dict(zip(cuts, count(cuts) if cuts else [], strict=True))
+    return {piece: [CountedSlice(cut, rows[cut]) for cut in each] for piece, each in parts.items()}
 
 
 def _disagreements(counted: dict[CountedSlice, list[CountedSlice]]) -> Iterator[Disagreement]:
     for piece, parts in counted.items():
         if (rows := sum(part.rows for part in parts)) != piece.rows:
-            yield Disagreement(piece.span, piece.rows, rows)
+            yield Disagreement(piece.slice, piece.rows, rows)
 
 
 def _merged(pieces: Iterable[CountedSlice], max_records: int) -> list[CountedSlice]:
-    """Let each slice take in those that follow, as long as all their rows fit."""
+    """Merge neighbours as long as all their rows fit into one slice."""
     merged: list[CountedSlice] = []
     for piece in pieces:
         if merged and merged[-1].rows + piece.rows <= max_records:
             last = merged.pop()
-            piece = CountedSlice(Slice(last.span.start, piece.span.end), last.rows + piece.rows)
+            piece = CountedSlice(Slice(last.slice.start, piece.slice.end), last.rows + piece.rows)
         merged.append(piece)
     return merged
 
@@ -193,11 +214,11 @@ def read_count(rows: Sequence[Sequence[Any]] | None, query: str) -> int:
     """
     Read the answer to a query that counts.
 
-    :raises ConfigError: It is not one row with one whole number.
+    :raises ConfigError: The answer is not one row with one whole number.
     """
     if rows and len(rows) == 1 and len(rows[0]) == 1:
         value: Any = rows[0][0]
-        is_number = type(value) in (int, float, Decimal)  # True is an int, too
+        is_number = type(value) in (int, float, Decimal)  # True is an int too
         if is_number and value % 1 == 0 and value >= 0:
             return int(value)
     answer = "no row" if not rows else "several rows" if len(rows) > 1 else repr(tuple(rows[0]))

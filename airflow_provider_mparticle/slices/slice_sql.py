@@ -1,19 +1,17 @@
-"""
-The SQL of slices: queries of the rows between two instants, in the dialect of the warehouse. Pure.
-
-Source: the warehouses' references on timestamp literals. Snowflake and Redshift take a text for whatever type the
-column has; BigQuery and Databricks want it said that it is an instant.
-"""
+"""The SQL of slices: queries of the rows of a slice, in the dialect of the warehouse."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.slices.arguments import Granularity, checked_granularity
-from airflow_provider_mparticle.slices.slice import CONF_KEYS, Slice, slice_at
+from airflow_provider_mparticle.slices import sql_parser
+from airflow_provider_mparticle.slices.slice import Slice
+from airflow_provider_mparticle.slices.time_type import TIMESTAMP, TimeType, dialect_of
+
+if TYPE_CHECKING:
+    from sqlglot.expressions import Query
 
 _PLAIN = r"[^\W\d][\w$]*"
 _QUOTED = r'"(?:[^"\x00-\x1f\\]|"")+"|`[^`\x00-\x1f\\]+`'
@@ -22,47 +20,64 @@ _COLUMN = re.compile(rf"(?:{_PLAIN}|{_QUOTED})(?:\.(?:{_PLAIN}|{_QUOTED}))*")
 # A project of BigQuery may have hyphens; two in a row would begin a comment.
 _TABLE = re.compile(rf"(?:{_PLAIN}(?:-[\w$]+)*|{_QUOTED})(?:\.(?:{_PLAIN}|{_QUOTED}))*")
 
-# Warehouses that do not compare a timestamp with a plain text as an instant: mParticle's service providers, and
-# Airflow's types of connections.
-TYPED_LITERALS = frozenset(("bigquery", "databricks", "gcpbigquery"))
-
 
 def without_semicolon(sql: str) -> str:
-    """Return a query without the ``;`` at its end: what wraps it cannot have that."""
+    """Return a query without the ``;`` at its end, which mParticle cannot wrap."""
     return sql.rstrip().rstrip(";").rstrip()
 
 
-def restrict_to_slice(sql: str, time_column: str, window: Slice, service_provider: str | None) -> str:
+def restrict_to_slice(
+    sql: str, time_column: str, slice_: Slice, service_provider: str | None, time_type: TimeType = TIMESTAMP
+) -> str:
     """
-    Return *sql* without the rows outside of a slice. The query is wrapped, so it must select *time_column*.
+    Return *sql* restricted to the rows of a slice. The query is wrapped, so it must select *time_column*.
 
     :param service_provider: mParticle's name of the warehouse, for example ``"Snowflake"``.
-    :raises ConfigError: *time_column* is not the name of a column.
+    :param time_type: Type of *time_column*. Default: a timestamp.
+    :raises ConfigError: *time_column* is not the name of a column, or is text; *sql* cannot be wrapped; or the column
+        cannot hold a bound of the slice.
     """
     column = _identifier(time_column, "time_column", _OWN_COLUMN, "use window_start and window_end in sql")
-    start, end = (time_literal(at, service_provider) for at in (window.start, window.end))
-    query = without_semicolon(sql.strip())
+    query = _wrappable(sql.strip(), dialect_of(service_provider))
     # The query is the user's own; the column is checked.
-    return f"SELECT * FROM (\n{query}\n) AS unsliced WHERE {column} >= {start} AND {column} < {end}"  # noqa: S608
+    restricted = f"SELECT * FROM (\n{query}\n) AS unsliced WHERE "  # noqa: S608
+    restricted += _is_in_slice(column, slice_, service_provider, time_type)
+    if sql_parser.is_installed():
+        _check_wrapped(query, restricted, column, dialect_of(service_provider))
+    return restricted
 
 
-def count_query(table: str, time_column: str, span: Slice, conn_type: str | None = None) -> str:
+def count_query(
+    table: str, time_column: str, slice_: Slice, conn_type: str | None = None, time_type: TimeType = TIMESTAMP
+) -> str:
     """
     Return the query that counts a table's rows in a slice.
 
-    :param conn_type: Airflow's type of the warehouse's connection, for its way to write an instant.
-    :raises ConfigError: *table* or *time_column* is no identifier, be it quoted or qualified.
+    :param conn_type: Airflow's type of the warehouse's connection.
+    :param time_type: Type of *time_column*. Default: a timestamp.
+    :raises ConfigError: *table* or *time_column* is not an identifier, quoted or qualified or neither; or the column
+        cannot hold a bound of the slice.
     """
     table = _identifier(table, "table", _TABLE, "pass count_sql")
     column = _identifier(time_column, "time_column", _COLUMN, "pass count_sql")
-    start, end = (time_literal(at, conn_type) for at in (span.start, span.end))
-    return f"SELECT COUNT(*) FROM {table} WHERE {column} >= {start} AND {column} < {end}"  # noqa: S608 - checked above
+    is_in_slice = _is_in_slice(column, slice_, conn_type, time_type)
+    return f"SELECT COUNT(*) FROM {table} WHERE {is_in_slice}"  # noqa: S608 - checked above
 
 
-def time_literal(at: datetime, warehouse: str | None) -> str:
-    """Write an instant so that the warehouse reads it as the column's type; one without a time zone is UTC."""
-    text = f"'{at.astimezone(UTC).isoformat(sep=' ')}'"
-    return f"TIMESTAMP {text}" if (warehouse or "").lower() in TYPED_LITERALS else text
+def sample_query(table: str, time_column: str) -> str:
+    """
+    Return the query of one value of a table's column.
+
+    :raises ConfigError: *table* or *time_column* is not an identifier.
+    """
+    table = _identifier(table, "table", _TABLE, "pass count_sql")
+    column = _identifier(time_column, "time_column", _COLUMN, "pass count_sql")
+    return f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL LIMIT 1"  # noqa: S608 - checked above
+
+
+def _is_in_slice(column: str, slice_: Slice, warehouse: str | None, time_type: TimeType) -> str:
+    start, end = (time_type.literal(at, warehouse) for at in (slice_.start, slice_.end))
+    return f"{column} >= {start} AND {column} < {end}"
 
 
 def _identifier(name: object, argument: str, form: re.Pattern[str], otherwise: str) -> str:
@@ -74,40 +89,58 @@ def _identifier(name: object, argument: str, form: re.Pattern[str], otherwise: s
     )
 
 
-def require_both_bounds(
-    argument: str,
-    render: Callable[[datetime, datetime], str],
-    whole: Slice,
-    granularity: Granularity,
-    zone: tzinfo = UTC,
-) -> None:
-    """
-    Refuse a template that does not tell neighbouring slices apart.
-
-    Renders it with each bound moved to the boundaries next to it.
-
-    :param argument: What the user calls the template.
-    :param render: Renders the template with ``window_start`` and ``window_end``.
-    :raises ConfigError: It ignores a bound, or writes it coarser than *granularity*.
-    """
-    text = render(whole.start, whole.end)
-    moved = [
-        (CONF_KEYS[0], whole.start, [(other, whole.end) for other in _next_to(whole.start, granularity, zone)]),
-        (CONF_KEYS[1], whole.end, [(whole.start, other) for other in _next_to(whole.end, granularity, zone)]),
-    ]
-    for name, bound, others in moved:
-        if any(render(*other) == text for other in others):
-            raise ConfigError(
-                f"{argument} ignores {name}, or writes it coarser than granularity={granularity!r}: it stays the same "
-                f"for a {name} next to {bound.isoformat()}. Use '{{{{ {name} }}}}'. Nothing was sent."
-            )
+def _wrappable(sql: str, dialect: str | None) -> str:
+    """Return a query without the ``;`` at its end and what follows it; refuse more than one statement."""
+    query = without_semicolon(sql)
+    if ";" not in query:
+        return query
+    if not sql_parser.is_installed():
+        raise ConfigError(
+            "sql has a ';' before its end, so it may hold several statements or a comment after the last one. "
+            "time_column wraps it, which takes a parser then: remove the ';' or install the extra, "
+            "pip install 'airflow-provider-mparticle[sql]'. Nothing was sent to mParticle."
+        )
+    tokens = sql_parser.tokens_of(query, dialect)
+    if tokens is None:
+        raise ConfigError(
+            "sql has a ';' before its end and cannot be read as SQL, so time_column cannot wrap it. Remove the ';', or "
+            "use window_start and window_end in sql instead of time_column. Nothing was sent to mParticle."
+        )
+    ends = [place for place, token in enumerate(tokens) if token.token_type.name == "SEMICOLON"]
+    if not ends:
+        return query  # in a text or a comment
+    if len(ends) < len(tokens) - ends[0]:
+        raise ConfigError(
+            "sql holds several statements, so time_column cannot wrap it; mParticle takes one. Nothing was sent."
+        )
+    return query[: tokens[ends[0]].start].rstrip()
 
 
-def _next_to(at: datetime, granularity: Granularity, zone: tzinfo) -> set[datetime]:
-    """Return the boundaries next to an instant."""
-    unit = checked_granularity(granularity)
-    if isinstance(unit, timedelta):
-        return {at - unit, at + unit}
-    here = slice_at(at, unit, zone)
-    before = slice_at(here.start - timedelta.resolution, unit, zone)
-    return {before.start, here.start, here.end} - {at}
+def _check_wrapped(query: str, restricted: str, column: str, dialect: str | None) -> None:
+    """Refuse a query that is SQL on its own but not when it is wrapped, and one whose time column is text."""
+    from sqlglot import exp
+
+    alone = sql_parser.statements_of(query, dialect)
+    if alone is None or len(alone) != 1 or not isinstance(alone[0], exp.Query):
+        return  # the check of data models says so
+    wrapped = sql_parser.statements_of(restricted, dialect)
+    if wrapped is None or len(wrapped) != 1 or not isinstance(wrapped[0], exp.Select) or "where" not in wrapped[0].args:
+        raise ConfigError(
+            "sql cannot be wrapped to restrict it to the slice: look for a comment or bracket that is not closed, or "
+            "use window_start and window_end in sql instead of time_column. Nothing was sent to mParticle."
+        )
+    if _is_text(alone[0], column):
+        raise ConfigError(
+            f"sql selects time_column {column} as text, which sorts by letters and not by time: a row at exactly the "
+            "start of a slice would be missed. Select it as a date or timestamp. Nothing was sent to mParticle."
+        )
+
+
+def _is_text(query: Query, column: str) -> bool:
+    """Tell whether a query certainly selects a column as text."""
+    from sqlglot.expressions import DataType
+    from sqlglot.optimizer.annotate_types import annotate_types
+
+    name = column.strip('"`').lower()
+    selected = [one for one in query.selects if one.alias_or_name.lower() == name]
+    return any(annotate_types(one.copy()).is_type(*DataType.TEXT_TYPES) for one in selected)

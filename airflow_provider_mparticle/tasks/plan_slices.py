@@ -1,4 +1,4 @@
-"""Plan in which slices history is ingested, by counting rows in the warehouse."""
+"""Plan the slices of a backfill by counting rows in the warehouse."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow.providers.common.compat.sdk import AirflowException, BaseHook, conf
+from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook, conf
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.slices.arguments import zone_named
+from airflow_provider_mparticle.slices.bounds_check import require_both_bounds
 from airflow_provider_mparticle.slices.slice import Slice, read_instant
 from airflow_provider_mparticle.slices.slice_plan import SlicePlan, plan_slices, read_count
-from airflow_provider_mparticle.slices.slice_sql import count_query, require_both_bounds
+from airflow_provider_mparticle.slices.slice_sql import count_query, sample_query
+from airflow_provider_mparticle.slices.time_type import TimeType, dialect_of
 from airflow_provider_mparticle.tasks.failures import fail_without_retry
 from airflow_provider_mparticle.tasks.sql_templates import rendered
 from airflow_provider_mparticle.tasks.task_context import push
@@ -25,14 +27,17 @@ if TYPE_CHECKING:
 
     from airflow_provider_mparticle.operators.plan_slices import MParticlePlanSlicesOperator
 
-# Types of connections whose own hook runs no SQL, though their provider has one that does: its arguments' name of the
-# connection, its module, its class.
+# Types of connections whose own hook runs no SQL, although their provider has a hook that does: that hook's name for
+# the connection's id, its module, its class.
 SQL_HOOKS = {
     "databricks": ("databricks_conn_id", "airflow.providers.databricks.hooks.databricks_sql", "DatabricksSqlHook"),
     "google_cloud_platform": ("gcp_conn_id", "airflow.providers.google.cloud.hooks.bigquery", "BigQueryHook"),
 }
-# BigQuery's hook takes SQL for the legacy dialect unless told otherwise.
+# BigQuery's hook reads SQL as the legacy dialect by default.
 HOOK_PARAMS = {name: {"use_legacy_sql": False} for name in ("gcpbigquery", "google_cloud_platform")}
+
+# These warehouses compare text with text where others refuse it or read it as a time.
+COMPARE_TEXT = ("snowflake", "redshift", "postgres")
 
 
 class PlanSlicesTask:
@@ -49,48 +54,68 @@ class PlanSlicesTask:
         self.log = operator.log
 
     def execute(self) -> list[dict[str, str]]:
-        """Count, plan, and say so."""
+        """Count, plan, and log the plan."""
         with fail_without_retry():
             whole = Slice(read_instant(self.operator.start, "start"), read_instant(self.operator.end, "end"))
             self._check_query(whole)
+            hook = self.operator.get_db_hook()
+            self._check_column(hook)
             plan = plan_slices(
                 whole,
-                partial(self._count, self.operator.get_db_hook()),
+                partial(self._count, hook),
                 max_records=self.operator.max_records,
                 granularity=self.operator.granularity,
                 zone=zone_named(self.operator.time_zone),
             )
-            self._tell(plan, whole)
+            self._log_plan(plan, whole)
             push(self.operator, self.context, "report", plan.report())
             plan.require_all_fit(self.operator.granularity)
-        return [one.span.as_dict() for one in plan.slices]
+        return [one.slice.as_dict() for one in plan.slices]
 
     def _check_query(self, whole: Slice) -> None:
         """Refuse a query that would count the wrong rows, before anything is sent."""
         if self.operator.count_sql is None:
             self._query(whole, None)
-        else:
-            zone = zone_named(self.operator.time_zone)
-            require_both_bounds("count_sql", self._rendered, whole, self.operator.granularity, zone)
+            return
+        zone = zone_named(self.operator.time_zone)
+        for warning in require_both_bounds("count_sql", self._rendered, whole, self.operator.granularity, zone):
+            self.log.warning("%s", warning)
 
-    def _count(self, hook: DbApiHook, spans: Sequence[Slice]) -> list[int]:
+    def _check_column(self, hook: DbApiHook) -> None:
+        """Refuse a column of text where the warehouse would compare it as text, and so lose rows at midnight."""
+        if self.operator.count_sql is not None or dialect_of(getattr(hook, "conn_type", None)) not in COMPARE_TEXT:
+            return
+        query = sample_query(*self._names)
+        rows: Any = hook.run(query, handler=lambda cursor: cursor.fetchmany(1))
+        if rows and isinstance(rows[0][0], str):
+            raise ConfigError(
+                f"time_column {self.operator.time_column} of {self.operator.table} holds text such as {rows[0][0]!r}, "
+                "which sorts by letters and not by time. Count in a view that casts it to a date or timestamp, or pass "
+                "count_sql. Nothing was sent to mParticle."
+            )
+
+    def _count(self, hook: DbApiHook, slices: Sequence[Slice]) -> list[int]:
         """Count the rows of slices, one query for each, over one connection."""
-        self.log.info("Counting the rows of %d slices.", len(spans))
-        queries = [self._query(span, hook) for span in spans]
+        self.log.info("Counting the rows of %d slices.", len(slices))
+        queries = [self._query(one, hook) for one in slices]
         # Two rows are enough to see that a query is not a count.
         found = hook.run(queries, handler=lambda cursor: cursor.fetchmany(2), split_statements=False, return_last=False)
         return [read_count(rows, query) for rows, query in zip(cast("list[Any]", found), queries, strict=True)]
 
-    def _query(self, span: Slice, hook: DbApiHook | None) -> str:
+    def _query(self, slice_: Slice, hook: DbApiHook | None) -> str:
         if self.operator.count_sql is None:
-            names = cast("str", self.operator.table), cast("str", self.operator.time_column)
-            return count_query(*names, span, getattr(hook, "conn_type", None))
-        return self._rendered(span.start, span.end)
+            time_type = TimeType(self.operator.time_column_type, zone_named(self.operator.time_column_zone))
+            return count_query(*self._names, slice_, getattr(hook, "conn_type", None), time_type)
+        return self._rendered(slice_.start, slice_.end)
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        return cast("str", self.operator.table), cast("str", self.operator.time_column)
 
     def _rendered(self, window_start: datetime, window_end: datetime) -> str:
         return rendered(self.operator, "count_sql", self.context, window_start, window_end)
 
-    def _tell(self, plan: SlicePlan, whole: Slice) -> None:
+    def _log_plan(self, plan: SlicePlan, whole: Slice) -> None:
         if not plan.slices:
             self.log.info("No slices: %s holds no rows. Queries: %d.", whole, plan.queries)
         for line in plan.lines() if plan.slices else ():
@@ -99,7 +124,7 @@ class PlanSlicesTask:
             self.log.warning("The range ends in the future: rows that arrive after a slice is ingested will be missed.")
         if plan.disagreements:
             self.log.warning(
-                "The rows of %d slices do not add up; the first: %s. Rows came or went between the counts, or "
+                "The rows of %d slices do not add up; the first: %s. Rows were added or deleted between the counts, or "
                 "count_sql does not count from window_start (inclusive) to window_end (exclusive).",
                 len(plan.disagreements),
                 plan.disagreements[0],
@@ -118,7 +143,7 @@ def sql_hook(sql_conn_id: str, hook_params: Mapping[str, Any] | None) -> DbApiHo
     """
     Return the hook that runs SQL over a connection.
 
-    :raises ConfigError: There is none, or a provider is not installed.
+    :raises ConfigError: The connection does not exist or runs no SQL, or a provider is not installed.
     """
     try:
         from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -127,7 +152,13 @@ def sql_hook(sql_conn_id: str, hook_params: Mapping[str, Any] | None) -> DbApiHo
             "Counting rows needs Airflow's common-sql provider: pip install "
             f"'airflow-provider-mparticle[common-sql]'. ({error})"
         ) from error
-    connection = BaseHook.get_connection(sql_conn_id)
+    try:
+        connection = BaseHook.get_connection(sql_conn_id)
+    except AirflowNotFoundException as error:
+        raise ConfigError(
+            f"There is no Airflow connection {sql_conn_id!r}, which sql_conn_id names. Rows are counted over it: "
+            "create it, or pass the id of the connection to your warehouse. Nothing was sent to mParticle."
+        ) from error
     hook = _hook_of(connection, sql_conn_id, hook_params or {})
     if not isinstance(hook, DbApiHook):
         raise ConfigError(
@@ -148,6 +179,6 @@ def _hook_of(connection: Connection, sql_conn_id: str, hook_params: Mapping[str,
         return getattr(import_module(module), name)(**{conn_id_name: sql_conn_id}, **hook_params)
     except (AirflowException, ImportError, TypeError) as error:
         raise ConfigError(
-            f"Connection {sql_conn_id!r} of type {conn_type!r} has no hook to be had: {error}. Install its "
+            f"Connection {sql_conn_id!r} of type {conn_type!r} has no hook: {error}. Install its "
             "provider, and check hook_params. Nothing was sent."
         ) from error

@@ -1,4 +1,4 @@
-"""SQL templates that have the bounds of a slice besides Airflow's own context."""
+"""Render SQL templates with the bounds of a slice in addition to Airflow's own context."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def rendered(
     Render an operator's template, or the ``.sql`` file that it names, with ``window_start`` and ``window_end``.
 
     :param argument: Name of the operator's argument that holds the template.
-    :raises ConfigError: It uses a variable that there is not, or is no template.
+    :raises ConfigError: The template uses an unknown variable, or has a syntax error.
     """
     from jinja2 import StrictUndefined, TemplateError
 

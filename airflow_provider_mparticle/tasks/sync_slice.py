@@ -22,13 +22,17 @@ from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.poll_timing import jitter
 from airflow_provider_mparticle.runs.start import RunStarter, SaveRecord, StartRecord, StartResult
 from airflow_provider_mparticle.runs.steps import drive
-from airflow_provider_mparticle.slices.arguments import checked_granularity
+from airflow_provider_mparticle.slices.arguments import check_time_column_type, checked_granularity, zone_named
+from airflow_provider_mparticle.slices.bounds_check import require_both_bounds
 from airflow_provider_mparticle.slices.data_model_lock import DataModelLock, IsActive, LockOwner
-from airflow_provider_mparticle.slices.slice import DATES_ALONE, Slice, slice_of_dag_run
-from airflow_provider_mparticle.slices.slice_sql import require_both_bounds, restrict_to_slice
+from airflow_provider_mparticle.slices.run_slice import DATES_ALONE, OF_THE_TIMETABLE, RunDates, slice_of_dag_run
+from airflow_provider_mparticle.slices.slice import Slice
+from airflow_provider_mparticle.slices.slice_sql import restrict_to_slice
+from airflow_provider_mparticle.slices.time_type import TimeType
 from airflow_provider_mparticle.tasks.arguments import read_id
 from airflow_provider_mparticle.tasks.sql_templates import rendered
 from airflow_provider_mparticle.tasks.task_context import first_start, is_over, push, run_dates
+from airflow_provider_mparticle.tasks.timetable import check_run
 from airflow_provider_mparticle.tasks.trigger import TriggerTask
 from airflow_provider_mparticle.tasks.waiting import come_back_in
 
@@ -46,6 +50,7 @@ class SyncSliceTask(TriggerTask):
         self.operator.data_model_id = read_id("data_model_id", self.operator.data_model_id)
         if self.operator.granularity is not None:
             checked_granularity(self.operator.granularity)
+        check_time_column_type(self.operator.time_column_type, self.operator.time_column_zone)
 
     def _start_and_wait(self, waiting_since: float) -> dict[str, Any]:
         try:
@@ -67,7 +72,7 @@ class SyncSliceTask(TriggerTask):
 
     def _start(self) -> StartResult:
         started = super()._start()
-        push(self.operator, self.context, "slice", self._window.as_dict())
+        push(self.operator, self.context, "slice", self._slice.as_dict())
         return started
 
     def _new_start(self) -> RunStarter:
@@ -85,7 +90,7 @@ class SyncSliceTask(TriggerTask):
             except DataModelChangedError:
                 self._keep(SaveRecord(None))  # a clear has to sync the slice anew, not to find this run again
                 raise
-        return {**self._window.as_dict(), **super()._conclude(outcome)}
+        return {**self._slice.as_dict(), **super()._conclude(outcome)}
 
     def _check_run(self, run: dict[str, Any]) -> None:
         """Look whether the SQL still stands; an unreachable mParticle does not make a failure of a run that is fine."""
@@ -110,10 +115,10 @@ class SyncSliceTask(TriggerTask):
     # The slice and its SQL
 
     def _identity(self) -> str:
-        return self._window.isoformat()
+        return self._slice.isoformat()
 
     @cached_property
-    def _window(self) -> Slice:
+    def _slice(self) -> Slice:
         """The slice; a retry stays with the one of the first try, even if templates render otherwise now."""
         return self._noted_slice() or self._slice_of_dag_run()
 
@@ -123,10 +128,10 @@ class SyncSliceTask(TriggerTask):
         return Slice.fromisoformat(noted.window) if noted and noted.window and is_retry else None
 
     def _slice_of_dag_run(self) -> Slice:
-        operator = self.operator
-        found, origin = slice_of_dag_run(
-            operator.window_start, operator.window_end, operator.granularity, run_dates(self.context)
-        )
+        operator, dates = self.operator, run_dates(self.context)
+        found, origin = slice_of_dag_run(operator.window_start, operator.window_end, operator.granularity, dates)
+        if origin in OF_THE_TIMETABLE:
+            self._check_schedule(found, dates)
         if found.end > datetime.now(UTC) and origin in DATES_ALONE:
             raise ConfigError(
                 f"Slice {found}, taken from {origin}, is not over, so rows that arrive later would be missed. Run the "
@@ -136,21 +141,36 @@ class SyncSliceTask(TriggerTask):
         self.log.info("Slice %s, taken from %s.", found, origin)
         return found
 
+    def _check_schedule(self, found: Slice, dates: RunDates) -> None:
+        """Refuse a slice that another DAG run of the timetable has too, and warn of a gap behind it."""
+        run_type = getattr(self.context.get("dag_run"), "run_type", None)
+        is_scheduled = str(getattr(run_type, "value", run_type)) != "manual"
+        gap = check_run(self.context.get("dag"), self.operator.granularity, dates, is_scheduled=is_scheduled)
+        if gap:
+            self.log.warning(
+                "No DAG run of this schedule has the slice %s, which follows %s: its rows will not be ingested.",
+                gap,
+                found,
+            )
+
     def _lock(self) -> DataModelLock:
         ti = self.context["ti"]
         owner = LockOwner(ti.dag_id, ti.task_id, ti.run_id, -1 if ti.map_index is None else ti.map_index)
-        return DataModelLock(self.operator.pipeline_id, self.operator.data_model_id, self._query, owner, self._window)
+        return DataModelLock(self.operator.pipeline_id, self.operator.data_model_id, self._query, owner, self._slice)
 
     @cached_property
     def _query(self) -> str:
-        window, time_column = self._window, self.operator.time_column
-        render = partial(rendered, self.operator, "sql", self.context)
-        if time_column:
-            sql = restrict_to_slice(render(window.start, window.end), time_column, window, self._service_provider())
+        slice_, operator = self._slice, self.operator
+        render = partial(rendered, operator, "sql", self.context)
+        if operator.time_column:
+            time_type = TimeType(operator.time_column_type, zone_named(operator.time_column_zone))
+            sql = render(slice_.start, slice_.end)
+            sql = restrict_to_slice(sql, operator.time_column, slice_, self._service_provider(), time_type)
         else:
-            require_both_bounds("sql", render, window, window.end - window.start)
-            sql = render(window.start, window.end)
-        validated(DATA_MODEL, {"id": self.operator.data_model_id, "config": {"sql_query": sql}}, is_whole=False)
+            for warning in require_both_bounds("sql", render, slice_, slice_.end - slice_.start):
+                self.log.warning("%s", warning)
+            sql = render(slice_.start, slice_.end)
+        validated(DATA_MODEL, {"id": operator.data_model_id, "config": {"sql_query": sql}}, is_whole=False)
         return sql
 
     def _service_provider(self) -> str | None:

@@ -1,13 +1,15 @@
-"""What a task's context says of its DAG run and of itself, on every supported Airflow."""
+"""What a task's context says about its DAG run and about the task, on every supported Airflow."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.slices.slice import RunDates, read_instant
+from airflow_provider_mparticle.slices.run_slice import RunDates
+from airflow_provider_mparticle.slices.slice import read_instant
+from airflow_provider_mparticle.tasks.timetable import zone_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
@@ -22,22 +24,21 @@ NOT_OVER = frozenset(
 
 
 def run_dates(context: Context) -> RunDates:
-    """Return what the DAG run says of its time."""
+    """Return the dates of the DAG run, in the time zone of its timetable."""
     dag_run = context.get("dag_run")
-    zone: tzinfo = getattr(context.get("dag"), "timezone", None) or UTC
     return RunDates(
         conf=getattr(dag_run, "conf", None) or {},
         data_interval_start=context.get("data_interval_start"),
         data_interval_end=context.get("data_interval_end"),
         partition_date=context.get("partition_date"),
         logical_date=context.get("logical_date"),
-        zone=zone,
+        zone=zone_of(context.get("dag")),
     )
 
 
 def window_end(context: Context) -> datetime:
     """
-    Return the end of what the DAG run stands for: of its data interval, else its logical date.
+    Return the end of the DAG run's data interval, or its logical date if it has no interval.
 
     :raises ConfigError: It has neither.
     """

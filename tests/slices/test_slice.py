@@ -16,16 +16,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.slices.arguments import CALENDAR_UNITS
-from airflow_provider_mparticle.slices.slice import (
-    CONF_KEYS,
-    RunDates,
-    Slice,
-    read_instant,
-    slice_at,
-    slice_from,
-    slice_of_dag_run,
-    split,
-)
+from airflow_provider_mparticle.slices.calendar_units import slice_at, slice_from, split
+from airflow_provider_mparticle.slices.run_slice import CONF_KEYS, RunDates, slice_of_dag_run
+from airflow_provider_mparticle.slices.slice import Slice, read_instant
 
 BERLIN, HAVANA, APIA = ZoneInfo("Europe/Berlin"), ZoneInfo("America/Havana"), ZoneInfo("Pacific/Apia")
 TICK, HOUR, DAY = timedelta.resolution, timedelta(hours=1), timedelta(days=1)

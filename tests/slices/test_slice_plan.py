@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.slices.arguments import Granularity
-from airflow_provider_mparticle.slices.slice import Slice, slice_at
+from airflow_provider_mparticle.slices.calendar_units import slice_at
+from airflow_provider_mparticle.slices.slice import Slice
 from airflow_provider_mparticle.slices.slice_plan import SlicePlan, plan_slices, read_count
-from airflow_provider_mparticle.slices.slice_sql import count_query, require_both_bounds
+from airflow_provider_mparticle.slices.bounds_check import require_both_bounds
+from airflow_provider_mparticle.slices.slice_sql import count_query
 
 YEAR = Slice(datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -43,7 +45,7 @@ def rows_at(text: str, rows: int) -> list[datetime]:
 
 def spans(plan: SlicePlan) -> list[tuple[str, str, int]]:
     """The slices of a plan, in short."""
-    return [(f"{s.span.start:%m-%d %H:%M}", f"{s.span.end:%m-%d %H:%M}", s.rows) for s in plan.slices]
+    return [(f"{s.slice.start:%m-%d %H:%M}", f"{s.slice.end:%m-%d %H:%M}", s.rows) for s in plan.slices]
 
 
 # How a range is cut
@@ -97,7 +99,7 @@ def test_a_range_within_a_unit_is_not_counted_twice() -> None:
     plan = plan_slices(hour, table.count, max_records=4)
 
     assert 1 == plan.queries
-    assert [(hour, 5)] == [(one.span, one.rows) for one in plan.oversized]
+    assert [(hour, 5)] == [(one.slice, one.rows) for one in plan.oversized]
 
 
 def test_empty_spans_belong_to_their_neighbours() -> None:
@@ -141,7 +143,7 @@ def test_days_begin_in_the_time_zone() -> None:
 
     plan = plan_slices(YEAR, table.count, max_records=3, zone=ZoneInfo("America/New_York"))
 
-    assert [one.span.start.hour for one in plan.slices[1:]] == [4]
+    assert [one.slice.start.hour for one in plan.slices[1:]] == [4]
 
 
 ZONES = [UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("America/St_Johns")]
@@ -175,11 +177,11 @@ def test_whatever_the_rows_are(
     assert () == plan.disagreements
     assert expected.count([whole]) == [plan.rows]
     if plan.slices:
-        assert whole == Slice(plan.slices[0].span.start, plan.slices[-1].span.end)
-    assert all(left.span.end == right.span.start for left, right in pairwise(plan.slices))
-    assert [one.rows for one in plan.slices] == expected.count([one.span for one in plan.slices])
+        assert whole == Slice(plan.slices[0].slice.start, plan.slices[-1].slice.end)
+    assert all(left.slice.end == right.slice.start for left, right in pairwise(plan.slices))
+    assert [one.rows for one in plan.slices] == expected.count([one.slice for one in plan.slices])
     assert all(left.rows + right.rows > max_records for left, right in pairwise(plan.slices))
-    assert all(is_finest(one.span, whole, granularity, zone) for one in plan.oversized)
+    assert all(is_finest(one.slice, whole, granularity, zone) for one in plan.oversized)
 
 
 def is_finest(span: Slice, whole: Slice, granularity: Granularity, zone: Any) -> bool:

@@ -10,7 +10,8 @@ import sqlglot
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.slices.slice import Slice
-from airflow_provider_mparticle.slices.slice_sql import restrict_to_slice, time_literal
+from airflow_provider_mparticle.slices.slice_sql import restrict_to_slice
+from airflow_provider_mparticle.slices.time_type import TIMESTAMP
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = Slice(FIRST, FIRST + timedelta(days=1))
@@ -29,7 +30,7 @@ DIALECTS = {"Snowflake": "snowflake", "Redshift": "redshift", "BigQuery": "bigqu
 )
 def test_an_instant_is_written_as_the_warehouse_reads_it(provider, literal):
     """BigQuery and Databricks do not take a text for an instant in every comparison."""
-    assert literal == time_literal(FIRST.astimezone(timezone(timedelta(hours=5))), provider)
+    assert literal == TIMESTAMP.literal(FIRST.astimezone(timezone(timedelta(hours=5))), provider)
 
 
 @pytest.mark.parametrize("provider", DIALECTS)

@@ -1,0 +1,188 @@
+"""
+Check that a SQL template uses both bounds of a slice, and uses them so that slices touch.
+
+The template is rendered with each bound moved, so that no form in which it writes them needs to be known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING
+
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.slices import sql_parser
+from airflow_provider_mparticle.slices.arguments import Granularity, checked_granularity
+from airflow_provider_mparticle.slices.calendar_units import slice_at
+from airflow_provider_mparticle.slices.run_slice import CONF_KEYS
+from airflow_provider_mparticle.slices.slice import Slice, later, read_instant
+
+if TYPE_CHECKING:
+    from sqlglot.expressions import Expr
+
+Render = Callable[[datetime, datetime], str]
+
+
+def require_both_bounds(
+    argument: str, render: Render, whole: Slice, granularity: Granularity, zone: tzinfo = UTC
+) -> list[str]:
+    """
+    Refuse a template that does not tell neighbouring slices apart, and return warnings about doubtful ones.
+
+    :param argument: What the user calls the template.
+    :param render: Renders the template with ``window_start`` and ``window_end``.
+    :return: Warnings; none where the extra ``sql`` is not installed or the parser cannot read the SQL.
+    :raises ConfigError: It ignores a bound, writes it coarser than *granularity*, has it in comments only, or swaps
+        the bounds.
+    """
+    text = render(whole.start, whole.end)
+    moved = {
+        CONF_KEYS[0]: [render(other, whole.end) for other in _next_to(whole.start, granularity, zone)],
+        CONF_KEYS[1]: [render(whole.start, other) for other in _next_to(whole.end, granularity, zone)],
+    }
+    bounds = dict(zip(CONF_KEYS, (whole.start, whole.end), strict=True))
+    for name, others in moved.items():
+        if text in others:
+            raise ConfigError(
+                f"{argument} ignores {name}, or writes it coarser than granularity={granularity!r}: it stays the same "
+                f"for a {name} next to {bounds[name].isoformat()}. Use '{{{{ {name} }}}}'. Nothing was sent."
+            )
+    if not sql_parser.is_installed():
+        return []
+    uses = {name: _uses(text, others[0], bounds[name]) for name, others in moved.items()}
+    for name, found in uses.items():
+        if found is not None and not found and _is_in_comments_only(text, moved[name][0]):
+            raise ConfigError(f"{argument} has {name} in a comment only, so it does not restrict the rows. {_LIKE}")
+    return _warnings(argument, uses[CONF_KEYS[0]], uses[CONF_KEYS[1]])
+
+
+_LIKE = (
+    "Compare like this: updated_at >= '{{ window_start }}' AND updated_at < '{{ window_end }}'. "
+    "Nothing was sent to mParticle."
+)
+
+
+def _next_to(at: datetime, granularity: Granularity, zone: tzinfo) -> list[datetime]:
+    """Return the boundaries next to an instant."""
+    unit = checked_granularity(granularity)
+    if isinstance(unit, timedelta):
+        found = {later(at, -unit), later(at, unit)}
+    else:
+        here = slice_at(at, unit, zone)
+        found = {slice_at(later(here.start, -timedelta.resolution), unit, zone).start, here.start, here.end}
+    return sorted(found - {at})
+
+
+# How the SQL compares a bound
+
+
+@dataclass(frozen=True)
+class _Use:
+    """
+    One place where a bound stands in the SQL.
+
+    :param operator: How a column is compared with it: ``">="`` and the like, ``"BETWEEN"``, or None if it is not.
+    :param column: What is compared with it, as SQL.
+    :param is_exact: Whether it is the bound itself and not something calculated from it.
+    :param is_certain: Whether every row has to pass the comparison: it is not within OR or NOT.
+    """
+
+    operator: str | None
+    column: str
+    is_exact: bool
+    is_certain: bool
+
+
+def _uses(text: str, moved: str, bound: datetime) -> list[_Use] | None:
+    """Return where a bound stands: where the SQL changes with it. None if the parser cannot read the SQL."""
+    from sqlglot import exp
+
+    trees = [sql_parser.statements_of(sql, None) for sql in (text, moved)]
+    if trees[0] is None or trees[1] is None or len(trees[0]) != len(trees[1]):
+        return None
+    nodes = [[node for statement in tree or () for node in statement.walk()] for tree in trees]
+    if [type(node) for node in nodes[0]] != [type(node) for node in nodes[1]]:
+        return None
+    changed = (
+        one for one, other in zip(*nodes, strict=True) if isinstance(one, exp.Literal) and one.this != other.this
+    )
+    return [_use(literal, bound) for literal in changed]
+
+
+def _is_in_comments_only(text: str, moved: str) -> bool:
+    """Tell whether two SQLs differ in comments only."""
+    one, other = (sql_parser.tokens_of(sql, None) for sql in (text, moved))
+    return one is not None and other is not None and [token.text for token in one] == [token.text for token in other]
+
+
+_OPERATORS = {"GTE": ">=", "GT": ">", "LTE": "<=", "LT": "<"}
+_FLIPPED = {">=": "<=", ">": "<", "<=": ">=", "<": ">"}
+
+
+def _use(literal: Expr, bound: datetime) -> _Use:
+    from sqlglot import exp
+
+    node, is_exact = literal, _is(literal, bound)
+    while (parent := node.parent) is not None and not isinstance(parent, exp.Query):
+        if isinstance(parent, exp.Between):
+            side = "BETWEEN" if node is not parent.this else None
+            return _Use(side, parent.this.sql(), is_exact, _is_certain(parent))
+        if (operator := _OPERATORS.get(type(parent).__name__)) and isinstance(parent, exp.Binary):
+            is_left = node is parent.left
+            other = parent.right if is_left else parent.left
+            return _Use(_FLIPPED[operator] if is_left else operator, other.sql(), is_exact, _is_certain(parent))
+        if not isinstance(parent, exp.Cast | exp.Paren | exp.Func) or isinstance(parent, exp.IntervalOp):
+            is_exact = False
+        node = parent
+    return _Use(None, "", is_exact, False)
+
+
+def _is(literal: Expr, bound: datetime) -> bool:
+    """Tell whether a literal is the bound itself."""
+    if not literal.is_string:
+        return float(literal.this) in (bound.timestamp(), bound.timestamp() * 1000)
+    try:
+        return read_instant(literal.this, "") == bound
+    except ConfigError:
+        return False
+
+
+def _is_certain(comparison: Expr) -> bool:
+    from sqlglot import exp
+
+    node = comparison
+    while (parent := node.parent) is not None and isinstance(parent, exp.And | exp.Paren):
+        node = parent
+    return isinstance(parent, exp.Where)
+
+
+def _warnings(argument: str, starts: list[_Use] | None, ends: list[_Use] | None) -> list[str]:
+    if starts is None or ends is None:
+        return []
+    if swapped := _swapped(starts, ends):
+        raise ConfigError(
+            f"{argument} swaps the bounds: {swapped} must be at or after window_end and before window_start, which no "
+            f"row is. {_LIKE}"
+        )
+    return [f"{argument} {what}. {_LIKE}" for what in _doubts(starts, ends)]
+
+
+def _swapped(starts: list[_Use], ends: list[_Use]) -> str | None:
+    """Return the column that is certainly compared with swapped bounds."""
+    upper = {use.column for use in starts if use.operator in ("<", "<=") and use.is_exact and use.is_certain}
+    lower = {use.column for use in ends if use.operator in (">", ">=") and use.is_exact and use.is_certain}
+    return min(upper & lower, default=None)
+
+
+def _doubts(starts: list[_Use], ends: list[_Use]) -> Iterator[str]:
+    for name, uses in zip(CONF_KEYS, (starts, ends), strict=True):
+        if uses and not any(use.operator for use in uses):
+            yield f"compares no column with {name}"
+    sure = [use for use in ends if use.is_exact]
+    if any(use.operator == "BETWEEN" for use in sure):
+        yield "compares with BETWEEN, which includes window_end: a row at exactly that instant is in two slices"
+    if any(use.operator == "<=" for use in sure):
+        yield "compares with <= window_end: a row at exactly that instant is in two slices"
+    if any(use.operator == ">" and use.is_exact for use in starts):
+        yield "compares with > window_start: a row at exactly that instant is in no slice"

@@ -1,0 +1,143 @@
+"""
+Which slice a DAG run syncs, and whether the runs of a schedule make slices that touch.
+
+Knows the dates of DAG runs, but nothing of Airflow, which `tasks` asks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from itertools import pairwise
+from typing import Any
+
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.slices.arguments import Granularity
+from airflow_provider_mparticle.slices.calendar_units import slice_at, slice_from
+from airflow_provider_mparticle.slices.slice import Slice, read_instant
+
+CONF_KEYS = ("window_start", "window_end")
+
+# Where the slice of a DAG run comes from.
+ARGUMENTS = "the arguments window_start and window_end"
+CONF = "the DAG run's conf"
+DATA_INTERVAL = "the DAG run's data interval"
+PARTITION_DATE = "the DAG run's partition date"
+LOGICAL_DATE = "the DAG run's logical date"
+# A date alone does not say that its slice is over.
+DATES_ALONE = (PARTITION_DATE, LOGICAL_DATE)
+# The timetable decides these.
+OF_THE_TIMETABLE = (DATA_INTERVAL, *DATES_ALONE)
+
+_OR_NEITHER = "or leave both out to take the slice from the DAG run. Nothing was sent to mParticle."
+
+
+@dataclass(frozen=True)
+class RunDates:
+    """
+    The dates of a DAG run; None for those it does not have. A date without a time zone is UTC.
+
+    :param conf: What the DAG run was triggered with.
+    :param zone: Time zone in which days, weeks and months begin. Default: UTC.
+    """
+
+    conf: Mapping[str, Any] = field(default_factory=dict)
+    data_interval_start: datetime | None = None
+    data_interval_end: datetime | None = None
+    partition_date: datetime | None = None
+    logical_date: datetime | None = None
+    zone: tzinfo = UTC
+
+
+def slice_of_dag_run(
+    window_start: object, window_end: object, granularity: Granularity | None, dates: RunDates
+) -> tuple[Slice, str]:
+    """
+    Return the slice of a DAG run, and where it comes from.
+
+    In this order: explicit bounds; ``window_start`` and ``window_end`` of the DAG run's conf; its data interval unless
+    that is empty; its partition date, for one *granularity*; its logical date, floored to *granularity*.
+
+    :param window_start: Explicit first instant, or None.
+    :param window_end: Explicit end, or None.
+    :raises ConfigError: One bound without the other, a value that is not an instant, or no source for a slice.
+    """
+    if (given := _bounds(window_start, window_end, "the arguments")) is not None:
+        return given, ARGUMENTS
+    start, end = (dates.conf.get(key) for key in CONF_KEYS)
+    if (given := _bounds(start, end, CONF)) is not None:
+        return given, CONF
+    if (found := slice_of_dates(granularity, dates)) is not None:
+        return found
+    raise _no_slice(granularity, dates)
+
+
+def slice_of_dates(granularity: Granularity | None, dates: RunDates) -> tuple[Slice, str] | None:
+    """Return the slice that a DAG run has by its dates alone, and where it comes from, or None."""
+    if (interval := _interval(dates)) is not None:
+        return interval, DATA_INTERVAL
+    if granularity is not None and dates.partition_date:
+        return slice_from(dates.partition_date, granularity, dates.zone), PARTITION_DATE
+    if granularity is not None and dates.logical_date:
+        return slice_at(dates.logical_date, granularity, dates.zone), LOGICAL_DATE
+    return None
+
+
+def refuse_overlaps(slices: Iterable[Slice], timetable: str) -> Slice | None:
+    """
+    Check the slices of consecutive DAG runs, and return the first gap between them, if there is one.
+
+    :param slices: At least two, in the order of the DAG runs; more are read only as long as they follow one another.
+    :param timetable: What users call the schedule, for the message.
+    :raises ConfigError: Two of them are the same, overlap, or go back in time.
+    """
+    first_gap = None
+    for one, following in pairwise(slices):
+        if following.start < one.end:
+            same = "the same slice" if one == following else "slices that overlap"
+            raise ConfigError(
+                f"Two consecutive DAG runs of timetable {timetable} have {same}, {one} and {following}, so rows would "
+                "be ingested twice. Let schedule and granularity agree, for example '0 0 * * *' and 'day'; or give the "
+                "timetable data intervals that touch (CronDataIntervalTimetable); or pass window_start and window_end. "
+                "Nothing was sent to mParticle."
+            )
+        if one.end < following.start and first_gap is None:
+            first_gap = Slice(one.end, following.start)
+    return first_gap
+
+
+def _bounds(start: object, end: object, place: str) -> Slice | None:
+    if start is None and end is None:
+        return None
+    if start is None or end is None:
+        present, missing = CONF_KEYS if end is None else CONF_KEYS[::-1]
+        raise ConfigError(f"{missing} is missing: only {present} is given in {place}. Give both, {_OR_NEITHER}")
+    first, last = read_instant(start, f"window_start in {place}"), read_instant(end, f"window_end in {place}")
+    if first >= last:
+        raise ConfigError(
+            f"window_start must lie before window_end in {place}, but they are {first.isoformat()} and "
+            f"{last.isoformat()}. Give a later window_end, {_OR_NEITHER}"
+        )
+    return Slice(first, last)
+
+
+def _interval(dates: RunDates) -> Slice | None:
+    """Return the data interval, unless it is missing or, as is usual since Airflow 3, empty."""
+    if not (dates.data_interval_start and dates.data_interval_end):
+        return None
+    start = read_instant(dates.data_interval_start, "data_interval_start")
+    end = read_instant(dates.data_interval_end, "data_interval_end")
+    return Slice(start, end) if start < end else None
+
+
+def _no_slice(granularity: Granularity | None, dates: RunDates) -> ConfigError:
+    if granularity is None and (at := dates.partition_date or dates.logical_date):
+        known, wanted = f"all it has is a date, {at.isoformat()}", "Pass granularity, for example 'day'"
+    else:
+        known = "it has no data interval, no partition date and no logical date"
+        wanted = "Pass window_start and window_end"
+    return ConfigError(
+        f"This DAG run does not say which slice of history to sync: {known}. {wanted}, or trigger the DAG with "
+        f'conf {{"window_start": "...", "window_end": "..."}}. Nothing was sent to mParticle.'
+    )

@@ -1,0 +1,123 @@
+"""
+How an instant is written so that a warehouse compares it with a column of time.
+
+Source: the references of Snowflake, Redshift, BigQuery and Databricks on literals and casts of date and time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.slices.arguments import TimeColumnType
+from airflow_provider_mparticle.slices.calendar_units import EPOCH, midnight
+from airflow_provider_mparticle.slices.slice import in_zone
+
+# mParticle's service providers and Airflow's types of connections, in lower case -> sqlglot's name of the dialect.
+DIALECTS = {
+    **{name: name for name in ("snowflake", "redshift", "bigquery", "databricks", "postgres")},
+    "gcpbigquery": "bigquery",
+    "google_cloud_platform": "bigquery",
+}
+
+# A text that stands alone takes the type of the column: an instant for a type with a time zone, UTC for one without.
+_BARE = "{}"
+
+# Dialect -> type of column -> literal. What is not here is written as a text.
+_LITERALS: dict[str | None, dict[str, str]] = {
+    "snowflake": {
+        "timestamp_tz": "{}::TIMESTAMP_TZ",
+        "timestamp_ltz": "{}::TIMESTAMP_LTZ",
+        "timestamp_ntz": "{}::TIMESTAMP_NTZ",
+        "datetime": "{}::TIMESTAMP_NTZ",
+        "date": "{}::DATE",
+    },
+    "redshift": {
+        "timestamp_tz": "{}::TIMESTAMPTZ",
+        "timestamp_ltz": "{}::TIMESTAMPTZ",
+        "timestamp_ntz": "{}::TIMESTAMP",
+        "datetime": "{}::TIMESTAMP",
+        "date": "{}::DATE",
+    },
+    "bigquery": {
+        "timestamp": "TIMESTAMP {}",
+        "timestamp_tz": "TIMESTAMP {}",
+        "timestamp_ltz": "TIMESTAMP {}",
+        "timestamp_ntz": "DATETIME {}",
+        "datetime": "DATETIME {}",
+        "date": "DATE {}",
+    },
+    "databricks": {
+        "timestamp": "TIMESTAMP {}",
+        "timestamp_tz": "TIMESTAMP {}",
+        "timestamp_ltz": "TIMESTAMP {}",
+        "timestamp_ntz": "TIMESTAMP_NTZ {}",
+        "datetime": "TIMESTAMP_NTZ {}",
+        "date": "DATE {}",
+    },
+}
+_LITERALS["postgres"] = _LITERALS["redshift"]
+
+_WITHOUT_ZONE = ("timestamp_ntz", "datetime", "date")
+_PER_SECOND = {"timestamp_unixtime_s": 1, "timestamp_unixtime_ms": 1000}
+
+
+def dialect_of(warehouse: str | None) -> str | None:
+    """Return sqlglot's name of a warehouse's dialect, or None for a warehouse that is not known."""
+    return DIALECTS.get((warehouse or "").lower())
+
+
+@dataclass(frozen=True)
+class TimeType:
+    """
+    The type of a time column.
+
+    :param name: mParticle's word for it. Default: ``"timestamp"``.
+    :param zone: Time zone of the column's values, for a type that has none of its own. Default: UTC.
+    """
+
+    name: TimeColumnType = "timestamp"
+    zone: tzinfo = UTC
+
+    def literal(self, at: datetime, warehouse: str | None) -> str:
+        """
+        Write an instant for a comparison with the column.
+
+        :param warehouse: mParticle's service provider or Airflow's type of connection.
+        :raises ConfigError: The column cannot hold the instant: it holds days, or clocks of its zone show it twice.
+        """
+        if self.name in _PER_SECOND:
+            return _since_1970(at, _PER_SECOND[self.name])
+        form = _LITERALS.get(dialect_of(warehouse), {}).get(self.name, _BARE)
+        return form.format(f"'{self._text(at)}'")
+
+    def _text(self, at: datetime) -> str:
+        if self.name not in _WITHOUT_ZONE:
+            return at.astimezone(UTC).isoformat(sep=" ")
+        local = in_zone(at, self.zone)
+        if self.name == "date":
+            if at != midnight(local.date(), self.zone):
+                raise self._refusal(at, "is not the start of a day there, but the column holds whole days")
+            return local.date().isoformat()
+        if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
+            raise self._refusal(at, "is in an hour that clocks there show twice, so the column cannot tell it apart")
+        return local.replace(tzinfo=None).isoformat(sep=" ")
+
+    def _refusal(self, at: datetime, why: str) -> ConfigError:
+        return ConfigError(
+            f"A column of type {self.name!r} in time zone {self.zone} cannot be cut at {at.isoformat()}: that {why}. "
+            "Choose another start or end of the slice, or the column's own zone with time_column_zone. "
+            "Nothing was sent to mParticle."
+        )
+
+
+TIMESTAMP = TimeType()
+
+
+def _since_1970(at: datetime, per_second: int) -> str:
+    """Write the exact time since 1970 as a number."""
+    microseconds = (at - EPOCH) // timedelta(microseconds=1)
+    number = Decimal(microseconds) * per_second / 1_000_000
+    return f"{number.normalize():f}"
