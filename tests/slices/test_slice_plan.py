@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.slices.arguments import Granularity
+from airflow_provider_mparticle.slices.bounds_check import require_both_bounds
 from airflow_provider_mparticle.slices.calendar_units import slice_at
 from airflow_provider_mparticle.slices.slice import Slice
 from airflow_provider_mparticle.slices.slice_plan import SlicePlan, plan_slices, read_count
-from airflow_provider_mparticle.slices.bounds_check import require_both_bounds
 from airflow_provider_mparticle.slices.slice_sql import count_query
 
 YEAR = Slice(datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
