@@ -6,8 +6,6 @@ AIRFLOW ?= 3.3.2
 GROUP := dev
 # Most tests wait for the simulator's clock, so four run at a time on two cores; a file stays together.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
-# Tests that do not depend on the Airflow version, or that need more than the group "test".
-NO_AIRFLOW_TESTS := client contract simulator airflow_e2e test_benchmarks.py test_docs.py test_imports.py test_layering.py
 
 .PHONY: help demo test unit test-airflow-2 run-airflow-2 chaos backfill soak bench lint clean
 

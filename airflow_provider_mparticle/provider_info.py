@@ -16,6 +16,12 @@ from airflow_provider_mparticle.connection.form import (
 
 _INTEGRATION = "mParticle Warehouse Sync"
 
+_PIPELINE_URIS = {
+    "schemes": ["mparticle"],
+    "handler": "airflow_provider_mparticle.assets.normalize_uri",
+    "factory": "airflow_provider_mparticle.assets.pipeline_asset",
+}
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return provider info; the package name must be the distribution's, or Airflow refuses to start."""
@@ -50,7 +56,9 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [_modules("hooks")],
         "operators": [_modules("operators")],
         "sensors": [_modules("sensors")],
-        "triggers": [_modules("triggers")],
+        "triggers": [_modules("triggers"), _modules("event_triggers")],
+        "asset-uris": [_PIPELINE_URIS],
+        "dataset-uris": [_PIPELINE_URIS],  # read by Airflow 2
         "cli": ["airflow_provider_mparticle.cli.parser.get_cli_commands"],  # read by Airflow 3.3
     }
 

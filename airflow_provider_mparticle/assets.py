@@ -1,0 +1,72 @@
+"""
+Pipelines as Airflow assets: ``mparticle://{workspace_id}/pipelines/{pipeline_id}``.
+
+The workspace id has no leading zeros; the pipeline's slug keeps its case. Anything else is refused while a DAG is
+parsed, since an asset with a misspelled address never starts a DAG and nobody hears of it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
+
+SCHEME = "mparticle"
+
+# Workspace ids are numbers; slugs are chosen by the caller (Warehouse Sync API reference, "Create a connection").
+_WORKSPACE_ID = re.compile(r"0*([1-9][0-9]*)", re.ASCII)
+_PIPELINE_PATH = re.compile(r"/+pipelines/+([A-Za-z0-9_-]+)/*", re.ASCII)
+
+
+def pipeline_asset(workspace_id: int | str, pipeline_id: str, **options: Any) -> Any:
+    """
+    Return the asset that stands for the data that a pipeline has brought into a workspace.
+
+    :param workspace_id: Id of the mParticle workspace, as in the Airflow connection.
+    :param pipeline_id: Slug of the pipeline.
+    :param options: Passed to Airflow's ``Asset``, for example *extra*, *group* or *watchers*.
+    :return: An ``Asset``; a ``Dataset`` on Airflow 2.
+    :raises ValueError: Either cannot be part of such an address.
+    """
+    from airflow.providers.common.compat.sdk import Asset
+
+    return Asset(uri=pipeline_uri(workspace_id, pipeline_id), **options)
+
+
+def pipeline_uri(workspace_id: int | str, pipeline_id: str) -> str:
+    """
+    Return the normalized address of a pipeline.
+
+    :raises ValueError: Either cannot be part of such an address.
+    """
+    uri = f"{SCHEME}://{quote(str(workspace_id), safe='')}/pipelines/{quote(pipeline_id, safe='')}"
+    return urlunsplit(normalize_uri(urlsplit(uri)))
+
+
+def normalize_uri(parts: SplitResult) -> SplitResult:
+    """
+    Return the address in the one form that Airflow compares; Airflow calls this for every asset of the scheme.
+
+    :raises ValueError: It is not the address of a pipeline.
+    """
+    workspace = _WORKSPACE_ID.fullmatch(unquote(parts.netloc))
+    pipeline = _PIPELINE_PATH.fullmatch(unquote(parts.path))
+    if not workspace or not pipeline or parts.query or parts.fragment:
+        raise ValueError(
+            f"{urlunsplit(parts)!r} is not the address of a pipeline. "
+            f"Write {SCHEME}://WORKSPACE_ID/pipelines/PIPELINE_ID, for example {SCHEME}://1234/pipelines/orders, "
+            "or use pipeline_asset(1234, 'orders') from airflow_provider_mparticle.assets."
+        )
+    return parts._replace(scheme=SCHEME, netloc=workspace[1], path=f"/pipelines/{pipeline[1]}")
+
+
+def address_of(uri: str) -> tuple[str, str] | None:
+    """Return the workspace id and the pipeline's slug that an address names; None for any other address."""
+    parts = urlsplit(uri)
+    if parts.scheme != SCHEME:
+        return None
+    try:
+        parts = normalize_uri(parts)
+    except ValueError:
+        return None
+    return parts.netloc, parts.path.rpartition("/")[2]

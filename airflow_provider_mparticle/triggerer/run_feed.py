@@ -1,0 +1,104 @@
+"""
+One stream of ended runs per workspace: polls every pipeline that a listener in this triggerer waits for.
+
+An error of one pipeline never ends the stream, since Airflow would start all its listeners again every second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from airflow_provider_mparticle.client.errors import AuthenticationError, MParticleError
+from airflow_provider_mparticle.runs.poll_timing import jitter
+from airflow_provider_mparticle.runs.run_events import RunListing, RunsSeen
+from airflow_provider_mparticle.runs.steps import adrive
+from airflow_provider_mparticle.triggerer.listeners import Listeners
+from airflow_provider_mparticle.triggerer.shared_client import SharedClient, shared_client
+
+log = logging.getLogger(__name__)
+
+# So many pipelines are polled at the same time.
+POLLS_AT_ONCE = 8
+
+# A poll that fails is logged at its first failure in a row, then at every tenth.
+FAILURES_PER_LOG_LINE = 10
+
+
+async def runs_seen(mparticle_conn_id: str, poll_interval_s: float, listeners: Listeners) -> AsyncIterator[RunsSeen]:
+    """
+    Yield what is seen of a pipeline whenever a run of it has ended, or a listener has come.
+
+    :param poll_interval_s: Pause between two polls of a pipeline; longer while mParticle is under load.
+    """
+    feeds: dict[str, _PipelineFeed] = {}
+    while True:
+        async with shared_client(mparticle_conn_id) as client:
+            is_refused = False
+            while not is_refused:
+                pause_s = jitter(poll_interval_s * client.polling.slowdown())
+                newcomers = await listeners.wait_for_newcomers(pause_s)
+                pipelines = newcomers or listeners.pipelines
+                due = [feeds.setdefault(one, _PipelineFeed(one)) for one in sorted(pipelines)]
+                for seen in await _poll_all(due, client, newcomers):
+                    yield seen
+                # The Airflow connection may have been corrected meanwhile: another client reads it again.
+                is_refused = any(isinstance(feed.error, AuthenticationError) for feed in due)
+
+
+async def _poll_all(due: list[_PipelineFeed], client: SharedClient, newcomers: set[str]) -> list[RunsSeen]:
+    at_once = asyncio.Semaphore(POLLS_AT_ONCE)
+
+    async def poll(feed: _PipelineFeed) -> RunsSeen | None:
+        async with at_once:
+            return await feed.poll(client, has_newcomer=feed.pipeline_id in newcomers)
+
+    return [seen for seen in await asyncio.gather(*map(poll, due)) if seen]
+
+
+class _PipelineFeed:
+    """The polls of one pipeline."""
+
+    def __init__(self, pipeline_id: str) -> None:
+        self.pipeline_id = pipeline_id
+        self.error: MParticleError | None = None
+        self._listing = RunListing(pipeline_id)
+        self._ended: set[str] = set()
+        self._owes_newcomer = False
+        self._failures = 0
+
+    async def poll(self, client: SharedClient, *, has_newcomer: bool) -> RunsSeen | None:
+        """Poll once; return what was seen if it is new, or if a listener has seen nothing yet."""
+        self._owes_newcomer |= has_newcomer
+        steps = self._listing.poll(datetime.now(UTC), whole_month=self._owes_newcomer)
+        try:
+            seen = await adrive(steps, lambda call: client.send(call, retry=False))
+        except MParticleError as error:
+            self._log_failure(error)
+            return None
+        self._log_recovery()
+        is_wanted = self._owes_newcomer or not seen.ended.keys() <= self._ended
+        self._ended |= seen.ended.keys()
+        if seen.is_month:
+            self._ended &= seen.ended.keys()
+        self._owes_newcomer = False
+        return seen if is_wanted else None
+
+    def _log_failure(self, error: MParticleError) -> None:
+        self.error = error
+        self._failures += 1
+        if self._failures % FAILURES_PER_LOG_LINE == 1:
+            log.warning(
+                "The runs of pipeline %r could not be read, so no DAG starts by them; trying again (%d failed polls so "
+                "far). %s",
+                self.pipeline_id,
+                self._failures,
+                error,
+            )
+
+    def _log_recovery(self) -> None:
+        if self._failures:
+            log.info("The runs of pipeline %r are read again after %d failed polls.", self.pipeline_id, self._failures)
+        self.error, self._failures = None, 0

@@ -1,0 +1,326 @@
+"""The trigger that starts DAGs, on Airflow's own shared streams, with triggerers that die at every point."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from airflow_provider_mparticle.event_triggers import MParticlePipelineRunEventTrigger
+from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.simulator.faults import Fault
+
+try:
+    from airflow.triggers.shared_stream import SharedStreamManager
+except ImportError:
+    pytest.skip("Airflow has shared event streams and a store for them since 3.3.", allow_module_level=True)
+
+# Where a triggerer may die between an event and the note that it was told.
+CRASHES = ("before it is stored", "before Airflow says so", "after Airflow has said so")
+
+
+def watch(pipeline_id: str = "orders", **options: Any) -> MParticlePipelineRunEventTrigger:
+    """A trigger that polls often, as Airflow builds it out of what it has stored."""
+    original = MParticlePipelineRunEventTrigger(pipeline_id, **{"poll_interval": 0.05, **options})
+    classpath, kwargs = json.loads(json.dumps(original.serialize()))
+    module, _, name = classpath.rpartition(".")
+    trigger: MParticlePipelineRunEventTrigger = getattr(import_module(module), name)(**kwargs)
+    return trigger
+
+
+class AssetStore:
+    """Airflow's store of one asset, which outlives triggerers."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, str] = {}
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        """Return what is stored."""
+        return json.loads(self.stored[key]) if key in self.stored else default
+
+    async def aset(self, key: str, value: Any) -> None:
+        """Store it, as JSON."""
+        self.stored[key] = json.dumps(value)
+
+
+class Triggerer:
+    """What Airflow's ``TriggerRunner.run_trigger`` and its supervisor do with event triggers, one step at a time."""
+
+    def __init__(self) -> None:
+        self.streams = SharedStreamManager()
+        self.fired: list[tuple[int | None, dict[str, Any]]] = []
+        self.has_fired = asyncio.Event()
+
+    async def run(self, trigger_id: int, trigger: MParticlePipelineRunEventTrigger, store: AssetStore) -> None:
+        """Run a trigger until it is cancelled."""
+        trigger.asset_state_store = store
+        key = trigger.shared_stream_key()
+        stream = self.streams.subscribe(trigger_id=trigger_id, trigger=trigger, key=key)
+        try:
+            async for event in trigger.filter_shared_stream(stream):
+                seq = self.streams.bind_pending_event(trigger_id=trigger_id, key=key)
+                self.fired.append((seq, event.payload))
+                self.has_fired.set()
+        finally:
+            await self.streams.unsubscribe(trigger_id, key)
+
+    async def next_event(self) -> tuple[int | None, dict[str, Any]]:
+        """Return the next event that was fired."""
+        while not self.fired:
+            self.has_fired.clear()
+            await asyncio.wait_for(self.has_fired.wait(), 10)
+        return self.fired.pop(0)
+
+    async def store_next(self, events: list[Any]) -> dict[str, Any]:
+        """Store the next event as the supervisor does, tell the stream, and wait until it has noted that."""
+        seq, payload = await self.next_event()
+        events.append(payload["pipeline_run_id"])
+        self.streams.confirm_persisted([seq])
+        return payload
+
+
+@asynccontextmanager
+async def triggerer(*triggers: tuple[MParticlePipelineRunEventTrigger, AssetStore]) -> AsyncIterator[Triggerer]:
+    """A triggerer that dies at the end of the block."""
+    one = Triggerer()
+    tasks = [asyncio.create_task(one.run(number, *each)) for number, each in enumerate(triggers)]
+    try:
+        yield one
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait for something that is about to happen."""
+    async with asyncio.timeout(10):
+        while not is_so():  # noqa: ASYNC110 - what is waited for lies on a server
+            await asyncio.sleep(0.01)
+
+
+def scheduled(simulator: Simulator, state: str = "success", pipeline_id: str = "orders", **fields: Any) -> int:
+    """Let mParticle have run a pipeline by itself, and return the run's id."""
+    run_id: int = simulator.add_run(pipeline_id, state, "scheduled", **fields)["pipeline_run_id"]
+    return run_id
+
+
+def polls(simulator: Simulator) -> int:
+    """How often runs were listed."""
+    return simulator.count("GET", "/status/runs")
+
+
+async def noted(store: AssetStore, run_id: int) -> None:
+    """Wait until a run is noted as told."""
+    await until(lambda: any(str(run_id) in json.loads(ids) for ids in store.stored.values()))
+
+
+def test_it_tells_of_runs_that_end_after_the_first_poll(simulator: Simulator) -> None:
+    """A DAG must not start for history when it is deployed, and must start for each run after that."""
+    scheduled(simulator)
+    store = AssetStore()
+
+    async def watched() -> list[Any]:
+        events: list[Any] = []
+        async with triggerer((watch(), store)) as one:
+            await until(lambda: bool(store.stored))
+            run_ids = [scheduled(simulator), scheduled(simulator)]
+            told = [await one.store_next(events), await one.store_next(events)]
+            await noted(store, run_ids[-1])
+        assert run_ids == events
+        return told
+
+    [first, _] = asyncio.run(watched())
+
+    assert ("orders", "success", "scheduled", []) == tuple(
+        first[name] for name in ("pipeline_id", "state", "type", "reasons")
+    )
+    assert {"range_start", "range_end", "successful_records", "failed_records"} <= first.keys()
+
+
+@pytest.mark.parametrize("crash", CRASHES)
+def test_no_run_is_lost_wherever_a_triggerer_dies(simulator: Simulator, crash: str) -> None:
+    """An event that was not stored is told again; one whose storing was noted is not."""
+    store = AssetStore()
+    stored: list[Any] = []
+
+    async def first_life() -> int:
+        async with triggerer((watch(), store)) as one:
+            await until(lambda: bool(store.stored))
+            run_id = scheduled(simulator)
+            if crash == "before it is stored":
+                await one.next_event()
+            elif crash == "before Airflow says so":
+                stored.append((await one.next_event())[1]["pipeline_run_id"])
+            else:
+                await one.store_next(stored)
+                await noted(store, run_id)
+            return run_id
+
+    async def second_life(run_id: int) -> int:
+        meanwhile = scheduled(simulator)  # nobody is there
+        async with triggerer((watch(), store)) as one:
+            while meanwhile not in stored:
+                await one.store_next(stored)
+            await noted(store, meanwhile)
+        return meanwhile
+
+    async def third_life() -> None:
+        before = polls(simulator)
+        async with triggerer((watch(), store)) as one:
+            await until(lambda: polls(simulator) >= before + 3)
+            assert [] == one.fired
+
+    run_id = asyncio.run(first_life())
+    meanwhile = asyncio.run(second_life(run_id))
+    asyncio.run(third_life())
+
+    repeated = [run_id] if crash == "before Airflow says so" else []
+    assert [run_id, *repeated, meanwhile] == stored
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        pytest.param({}, {"scheduled success"}, id="default"),
+        pytest.param({"ending": "failed"}, {"scheduled failed"}, id="failed"),
+        pytest.param({"ending": "any"}, {"scheduled success", "scheduled failed"}, id="any"),
+        pytest.param({"run_types": None}, {"scheduled success", "manual success"}, id="all types"),
+        pytest.param({"run_types": ["MANUAL"]}, {"manual success"}, id="another word"),
+    ],
+)
+def test_it_tells_of_the_runs_that_were_asked_for(
+    simulator: Simulator, options: dict[str, Any], expected: set[str]
+) -> None:
+    """By default a run that a DAG has started does not start another DAG."""
+
+    async def watched() -> set[str]:
+        store, told = AssetStore(), set()
+        async with triggerer((watch(**options), store)) as one:
+            await until(lambda: bool(store.stored))
+            last = 0
+            for kind in ("scheduled", "manual"):
+                for state in ("running", "failed", "success"):
+                    last = simulator.add_run("orders", state, kind)["pipeline_run_id"]
+            for _ in expected:
+                payload = (await one.next_event())[1]
+                told.add(f"{payload['type']} {payload['state']}")
+            before = polls(simulator)
+            await until(lambda: polls(simulator) >= before + 3)
+            assert [] == one.fired, last
+        return told
+
+    assert expected == asyncio.run(watched())
+
+
+def test_many_watchers_share_one_stream(simulator: Simulator) -> None:
+    """One login and one poll per pipeline and pause, however many assets watch it."""
+    simulator.add_pipeline("refunds")
+    watched = [(watch(name), AssetStore()) for name in ("orders", "refunds") for _ in range(10)]
+
+    async def told() -> list[str]:
+        async with triggerer(*watched) as one:
+            await until(lambda: all(store.stored for _, store in watched))
+            before = polls(simulator)
+            for name in ("orders", "refunds"):
+                scheduled(simulator, pipeline_id=name)
+            events = [(await one.next_event())[1]["pipeline_id"] for _ in watched]
+            assert len(one.streams._groups) == 1
+            assert polls(simulator) - before < len(watched)
+        return events
+
+    assert ["orders"] * 10 + ["refunds"] * 10 == sorted(asyncio.run(told()))
+    assert 1 == simulator.tokens_minted
+
+
+def test_an_unreachable_pipeline_does_not_stop_the_others(simulator: Simulator) -> None:
+    """Airflow starts a trigger that fails again every second, so an error is logged and polling goes on."""
+    watched = [(watch("missing"), AssetStore()), (watch("orders"), AssetStore())]
+
+    async def told() -> Any:
+        async with triggerer(*watched) as one:
+            await until(lambda: bool(watched[1][1].stored))
+            simulator.inject(Fault(method="GET", path="/status/runs", status=502, times=4))
+            scheduled(simulator)
+            return (await one.next_event())[1]["pipeline_id"]
+
+    assert "orders" == asyncio.run(told())
+
+
+def test_it_polls_alone_where_airflow_has_no_shared_streams(simulator: Simulator) -> None:
+    """Airflow 3.0 to 3.2 call run(), and keep nothing."""
+
+    async def told() -> Any:
+        before = polls(simulator)
+        events = watch().run()
+        first = asyncio.ensure_future(anext(events))
+        await until(lambda: polls(simulator) >= before + 2)
+        run_id = scheduled(simulator)
+        payload = (await asyncio.wait_for(first, 10)).payload
+        await events.aclose()
+        assert run_id == payload["pipeline_run_id"]
+
+    asyncio.run(told())
+
+
+@pytest.mark.parametrize(
+    "options", [{"ending": "ended"}, {"poll_interval": 0}, {"poll_interval": float("nan")}, {"run_types": "scheduled"}]
+)
+def test_malformed_arguments_are_refused_while_the_dag_is_parsed(options: dict[str, Any]) -> None:
+    """A watcher that never fires would not be noticed."""
+    with pytest.raises(ValueError, match=r"must be"):
+        watch(**options)
+
+
+ACTIONS = ("a run ends", "two runs end", "another ends that is not asked for", "store", "store", "die")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_happens_each_run_is_told(simulator: Simulator, seed: int) -> None:
+    """Runs end, events are stored or not, triggerers die: none is lost; what was noted in time is never repeated."""
+    chance = random.Random(seed)  # noqa: S311 - not for secrets
+    store, ends = AssetStore(), list[int]()
+    stored: Counter[int] = Counter()
+    may_repeat: Counter[int] = Counter()
+
+    def note_death() -> None:
+        ids = {run_id for kept in store.stored.values() for run_id in json.loads(kept)}
+        may_repeat.update(run_id for run_id in stored if str(run_id) not in ids)
+
+    async def live() -> None:
+        async with triggerer((watch(), store)) as one:
+            await until(lambda: bool(store.stored))
+            while (action := chance.choice(ACTIONS)) != "die":
+                if action == "store" and set(ends) - set(stored):
+                    one.streams.confirm_persisted([await store_next(one)])
+                elif action == "another ends that is not asked for":
+                    simulator.add_run("orders", "success", "manual")
+                elif action != "store":
+                    ends.extend(scheduled(simulator) for _ in range(1 + (action == "two runs end")))
+            if set(ends) - set(stored):
+                await store_next(one)  # and nobody hears of it any more
+
+    async def store_next(one: Triggerer) -> Any:
+        seq, payload = await one.next_event()
+        stored[payload["pipeline_run_id"]] += 1
+        return seq
+
+    async def last_life() -> None:
+        async with triggerer((watch(), store)) as one:
+            while set(ends) - set(stored):
+                one.streams.confirm_persisted([await store_next(one)])
+
+    for _ in range(4):
+        asyncio.run(live())
+        note_death()
+    asyncio.run(last_life())
+
+    assert set(ends) == set(stored)
+    assert {} == {run_id: times for run_id, times in stored.items() if times > 1 + may_repeat[run_id]}
