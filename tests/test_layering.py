@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tasks": {"client", "runs", "configuration", "slices", "hooks", "triggers"},
     "operators": {"client", "runs", "configuration", "slices", "connection", "tasks"},
     "sensors": {"client", "runs", "connection", "tasks"},
+    "task_groups": {"operators"},
     "cli": {"client", "configuration", "hooks"},
     "__main__": {"cli"},
 }

@@ -11,10 +11,10 @@ import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
+from airflow_provider_mparticle.client.driving import adrive
 from airflow_provider_mparticle.client.errors import AuthenticationError, MParticleError
 from airflow_provider_mparticle.runs.poll_timing import jitter
 from airflow_provider_mparticle.runs.run_events import RunListing, RunsSeen
-from airflow_provider_mparticle.runs.steps import adrive
 from airflow_provider_mparticle.triggerer.listeners import Listeners
 from airflow_provider_mparticle.triggerer.shared_client import SharedClient, shared_client
 

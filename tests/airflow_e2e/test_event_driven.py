@@ -13,7 +13,8 @@ import pytest
 from airflow_provider_mparticle.simulator import Simulator
 from dev.standalone import StandaloneAirflow, standalone_airflow
 
-pytestmark = pytest.mark.slow
+# A killed triggerer's work is taken over after some 10 s, more on a busy machine.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
 EXAMPLE = Path(__file__).parents[2] / "example_dags" / "start_by_scheduled_runs.py"
 DAG_ID = "mparticle_start_by_scheduled_runs"

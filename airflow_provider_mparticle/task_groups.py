@@ -1,0 +1,55 @@
+"""Task groups that users import: many pipelines, a few at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.providers.common.compat.sdk import TaskGroup
+
+from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelineOperator
+
+
+def mparticle_sync_group(
+    pipelines: Sequence[str | Mapping[str, Any]],
+    *,
+    max_active: int = 5,
+    group_id: str = "mparticle_sync",
+    **arguments: Any,
+) -> TaskGroup:
+    """
+    Sync many pipelines, each with a mapped task of its own, and never more than a few at the same time.
+
+    A pipeline that fails does not keep the others from running. A retry or a clear of one concerns that one only.
+    The limit counts tasks of the DAG across its runs. Before Airflow 3.3 it does not count deferred tasks; use a pool
+    with ``include_deferred`` there, as *pool* among the *arguments*.
+
+    :param pipelines: Slugs of the pipelines; or, for arguments that differ, mappings with ``pipeline_id`` and other
+        arguments of :class:`~airflow_provider_mparticle.operators.MParticleTriggerPipelineOperator`.
+    :param max_active: How many of them may be under way at the same time. Default: 5.
+    :param group_id: Id of the group. Default: ``"mparticle_sync"``.
+    :param arguments: Further arguments of the operator, the same for all pipelines.
+    :return: The group; what comes after it starts when all pipelines have succeeded. Its one task is ``sync``.
+    :raises ValueError: There is no pipeline, one is named twice, or *max_active* is not positive.
+    """
+    mapped = [{"pipeline_id": one} if isinstance(one, str) else dict(one) for one in pipelines]
+    _require_distinct([one.get("pipeline_id") for one in mapped])
+    if max_active < 1:
+        raise ValueError(f"max_active must be at least 1, not {max_active!r}.")
+    with TaskGroup(group_id) as group:
+        MParticleTriggerPipelineOperator.partial(
+            **{
+                "task_id": "sync",
+                "max_active_tis_per_dag": max_active,
+                "map_index_template": "{{ task.pipeline_id }}",
+                **arguments,
+            }
+        ).expand_kwargs(mapped)
+    return group
+
+
+def _require_distinct(pipeline_ids: Sequence[Any]) -> None:
+    if not pipeline_ids or None in pipeline_ids:
+        raise ValueError(f"pipelines must name at least one pipeline, and each a pipeline_id, not {pipeline_ids!r}.")
+    if twice := sorted({one for one in pipeline_ids if pipeline_ids.count(one) > 1}):
+        raise ValueError(f"pipelines names {', '.join(map(repr, twice))} twice: one task would refuse the other's run.")

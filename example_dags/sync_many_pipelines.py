@@ -1,0 +1,32 @@
+"""
+Sync many pipelines, a few at a time.
+
+mParticle limits how many pipelines of a workspace may be under way. The group maps one task per pipeline and keeps that
+limit; the grid shows each pipeline by its name, and each is retried or cleared alone.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_mparticle.task_groups import mparticle_sync_group
+
+with DAG(
+    "mparticle_sync_many_pipelines",
+    schedule=None,
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
+    doc_md=__doc__,
+    tags=["mparticle"],
+) as dag:
+    # [START sync_group]
+    mparticle_sync_group(
+        ["customers", {"pipeline_id": "orders", "min_records": 1}, "products", "refunds"],
+        max_active=2,
+        deferrable=True,
+        if_running="wait",
+    )
+    # [END sync_group]
