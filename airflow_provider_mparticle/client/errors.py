@@ -7,6 +7,7 @@ The errors, by cause.
     ├── ConfigError               bad input or a bad Airflow connection; nothing was sent
     ├── NoAnswerError             no answer arrived; ``may_have_acted`` tells whether the request left
     ├── UnreadableAnswerError     an answer arrived that is not what the documentation promises
+    ├── TriggererError            the triggerer could not go on waiting; the run goes on
     ├── DataModelError            about the data model that the slices of one pipeline share
     │   ├── DataModelHeldError        another slice still needs it
     │   └── DataModelChangedError     it no longer holds the SQL of this slice
@@ -108,6 +109,10 @@ class UnreadableAnswerError(MParticleError):
     is_transient = True
 
 
+class TriggererError(MParticleError):
+    """The triggerer could not go on waiting for a run, which goes on. A retry may find another triggerer."""
+
+
 class DataModelError(MParticleError):
     """About the data model that the slices of one pipeline share."""
 
@@ -199,6 +204,7 @@ _BY_NAME = {
         ConfigError,
         NoAnswerError,
         UnreadableAnswerError,
+        TriggererError,
         DataModelHeldError,
         DataModelChangedError,
         AuthenticationError,

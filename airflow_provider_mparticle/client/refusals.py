@@ -32,6 +32,8 @@ from airflow_provider_mparticle.client.models import error_messages, first_value
 
 # An error page may be long; its beginning tells what it is.
 SHOWN_CHARACTERS = 300
+# So much of a page that is not JSON is searched for words: finding tags takes time that grows with its square.
+PAGE_CHARACTERS = 4000
 
 # Warehouse Sync API reference (v1), "Trigger an on-demand pipeline": the answer while a run is in progress.
 BUSY = re.compile(r"already in progress", re.IGNORECASE)
@@ -184,7 +186,9 @@ def error_texts(body: bytes, secrets: tuple[str, ...]) -> tuple[str, ...]:
     if isinstance(answer, dict):
         found = error_messages(first_value(answer, ("errors", "error_description", "error", "message")))
     else:
-        found = error_messages(answer if isinstance(answer, list | str) else " ".join(_TAGS.sub(" ", text).split()))
+        found = error_messages(
+            answer if isinstance(answer, list | str) else " ".join(_TAGS.sub(" ", text[:PAGE_CHARACTERS]).split())
+        )
     for secret in filter(None, secrets):
         found = tuple(word.replace(secret, "***") for word in found)
     return tuple(word[:SHOWN_CHARACTERS] for word in found)

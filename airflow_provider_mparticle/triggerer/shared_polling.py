@@ -1,8 +1,8 @@
 """
-Waiting in an event loop: one look serves all who wait for the same.
+Waiting in an event loop: one poll serves all waits for the same run.
 
-A thousand tasks that wait for one pipeline ask mParticle as often as one does. Whoever's pause is over first looks, and
-what he sees ends the pauses of the others.
+A thousand tasks that wait for one pipeline ask mParticle as often as one task does. The first wait whose pause is over
+polls, and what it sees ends the pauses of the others. An error that nobody expected in one wait stays in that wait.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from airflow_provider_mparticle.client.driving import adrive
 from airflow_provider_mparticle.client.endpoints import Call
-from airflow_provider_mparticle.client.errors import MParticleError
+from airflow_provider_mparticle.client.errors import MParticleError, NoAnswerError
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.client.single_flight import SingleFlight
@@ -30,8 +31,8 @@ class Polling:
     Carries out waits against one workspace, in one event loop.
 
     :param send: Carries out a call.
-    :param stretch: Returns how many times as long as otherwise pauses should be.
-    :param lengths: How long the last runs of each pipeline took, as far as it is known; it is added to.
+    :param slowdown: Returns the factor by which pauses are stretched, 1.0 or more.
+    :param durations: How long the last runs of each pipeline took, as far as it is known; it is added to.
     """
 
     def __init__(self, send: Send, slowdown: Callable[[], float], durations: dict[str, RunDurations]) -> None:
@@ -43,55 +44,59 @@ class Polling:
 
     @contextmanager
     def waiter(self, source: RunSource) -> Iterator[_Waiter]:
-        """Lend somebody who carries out the steps of one wait; *looker* is whom that wait's looks name."""
+        """Lend what carries out the steps of one wait; its polls name *source*."""
         key = source.poll_key
-        poll_key = self._groups.get(key)
-        if poll_key is None:
-            poll_key = self._groups[key] = _PollGroup(source, self)
-        poll_key.sources[id(source)] = source
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = _PollGroup(self)
+        group.sources[id(source)] = source
         try:
-            yield _Waiter(poll_key, self)
+            yield _Waiter(source, group, self)
         finally:
-            del poll_key.sources[id(source)]
-            if not poll_key.sources:
+            del group.sources[id(source)]
+            if not group.sources:
                 del self._groups[key]
-                self.under_way.cancel(poll_key)
+                self.under_way.cancel(group)
 
     async def fetch_durations(self, pipeline_id: str, ask: Callable[[], Steps[RunDurations]] | None) -> RunDurations:
-        """Return how long the last runs of a pipeline took, as far as it is known, or else after asking."""
+        """Return how long the last runs of a pipeline took: as known here, or else after asking with *ask*."""
         if pipeline_id not in self._durations and ask:
             learned = await self.under_way.do(pipeline_id, lambda: adrive(ask(), self.send))
             self._durations.setdefault(pipeline_id, learned)
         return self._durations.get(pipeline_id) or RunDurations()
 
     def note(self, pipeline_id: str, run: PipelineRun, ended_now: bool) -> None:
-        """Remember how long a run took, if it has ended well."""
+        """Remember how long a run took, if it has succeeded."""
         if run.progress is Progress.SUCCEEDED:
             self._durations.setdefault(pipeline_id, RunDurations()).note(run, time.time() if ended_now else None)
 
 
 class _PollGroup:
-    """What several waits look at."""
+    """The waits that poll the same, and what their last poll has seen."""
 
-    def __init__(self, source: RunSource, polling: Polling) -> None:
+    def __init__(self, polling: Polling) -> None:
         self.sources: dict[int, RunSource] = {}
         self.polls = 0
-        self._looker = source
         self._polling = polling
         self._seen: Any = None
         self._error: MParticleError | None = None
         self._is_under_way = False
         self._pausing: set[asyncio.Future[None]] = set()
 
-    async def poll(self, polls_seen: int) -> Any:
-        """Return what has been seen since then, by whomever; if nothing has, look."""
+    async def poll(self, source: RunSource, polls_seen: int) -> Any:
+        """Return what any wait of the group has seen since then; if none has, poll."""
         if self.polls == polls_seen:
-            # A task of its own for each look, which others can join, is a cost that one alone need not bear.
-            alone = len(self.sources) == 1
-            await (self._poll() if alone else self._polling.under_way.do(self, self._poll))
+            # A task for each poll, which others can join, costs time that a wait without company need not spend.
+            await (self._poll(source) if len(self.sources) == 1 else self._poll_together(source))
         if self._error:
             raise self._error.with_traceback(None)  # each time it is raised it would grow otherwise
         return self._seen
+
+    async def _poll_together(self, source: RunSource) -> None:
+        try:
+            await self._polling.under_way.do(self, partial(self._poll, source))
+        except Exception:  # not even one of ours: the fault may be of another wait's making, so this one polls itself
+            await self._poll(source)
 
     async def pause(self, seconds: float, polls_seen: int) -> None:
         """Wait for so long, or until there is news."""
@@ -107,20 +112,21 @@ class _PollGroup:
             timer.cancel()
             self._pausing.discard(awake)
 
-    async def _poll(self) -> None:
+    async def _poll(self, source: RunSource) -> None:
         try:
-            steps = self._looker.poll([*self.sources.values()])
+            steps = source.poll([*self.sources.values()])
             self._seen, self._error = await adrive(steps, self._polling.send), None
-            self._note(self._looker.select(self._seen))
         except MParticleError as error:
             self._error = error
+        else:
+            self._note(source.pipeline_id, source.select(self._seen))
         self.polls += 1
         for pausing in self._pausing:
             _wake(pausing)
 
-    def _note(self, run: PipelineRun | None) -> None:
+    def _note(self, pipeline_id: str, run: PipelineRun | None) -> None:
         if run:
-            self._polling.note(self._looker.pipeline_id, run, ended_now=self._is_under_way)
+            self._polling.note(pipeline_id, run, ended_now=self._is_under_way)
             self._is_under_way = run.progress is Progress.UNDER_WAY
 
 
@@ -132,18 +138,16 @@ def _wake(pausing: asyncio.Future[None]) -> None:
 class _Waiter:
     """Carries out the steps of one wait."""
 
-    def __init__(self, poll_key: _PollGroup, polling: Polling) -> None:
-        self._group = poll_key
+    def __init__(self, source: RunSource, group: _PollGroup, polling: Polling) -> None:
+        self._source = source
+        self._group = group
         self._polling = polling
-        self._polls_seen = poll_key.polls
+        self._polls_seen = group.polls
 
     async def __call__(self, step: Step) -> Any:
         match step:
             case Poll():
-                try:
-                    return await self._group.poll(self._polls_seen)
-                finally:
-                    self._polls_seen = self._group.polls
+                return await self._poll(step.within_s)
             case Pause():
                 seconds = min(step.seconds * self._polling.slowdown(), step.at_most)
                 return await self._group.pause(seconds, self._polls_seen)
@@ -151,3 +155,12 @@ class _Waiter:
                 return await self._polling.fetch_durations(step.pipeline_id, step.ask)
             case _:
                 return await self._polling.send(step)
+
+    async def _poll(self, within_s: float) -> Any:
+        try:
+            async with asyncio.timeout(within_s):  # others may poll on: their deadlines are later
+                return await self._group.poll(self._source, self._polls_seen)
+        except TimeoutError:
+            raise NoAnswerError(f"mParticle did not answer within the {within_s:.0f} s that were left.") from None
+        finally:
+            self._polls_seen = self._group.polls

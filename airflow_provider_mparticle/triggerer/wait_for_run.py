@@ -1,18 +1,27 @@
-"""What the trigger does in the triggerer. Importing this takes longer than an event loop should stand still."""
+"""
+What the trigger does in the triggerer: it waits for a run, and says in any case how the wait ended.
+
+Importing this takes longer than an event loop should stand still.
+"""
 
 from __future__ import annotations
 
+import logging
+import socket
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from airflow_provider_mparticle.client.driving import adrive
-from airflow_provider_mparticle.client.models import RunId
+from airflow_provider_mparticle.client.errors import ConfigError, TriggererError
+from airflow_provider_mparticle.client.models import PipelineRun, RunId
 from airflow_provider_mparticle.runs.coverage import CoverageLookup
 from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.wait import RunMonitor, wait
 from airflow_provider_mparticle.triggerer.shared_client import shared_client
+
+log = logging.getLogger(__name__)
 
 
 async def wait_for_run(
@@ -26,17 +35,46 @@ async def wait_for_run(
     began: float | None,
     run_durations: Sequence[float] | None,
 ) -> Outcome:
-    """Wait for what a trigger of these arguments waits for. The worker has just looked, so a pause comes first."""
+    """
+    Wait for what a trigger of these arguments waits for. The worker has just polled, so a pause comes first.
+
+    :return: How the wait ended. This raises nothing: an error here would end the task without a word about the run.
+    """
     lookup = (
         RunLookup(pipeline_id, pipeline_run_id)
         if covers is None
         else CoverageLookup(pipeline_id, datetime.fromtimestamp(covers, UTC))
     )
-    monitor = RunMonitor(lookup, deadline, time.time() if began is None else began, run_durations, polls=1)
-    steps = wait(monitor, poll_interval_s=poll_interval, clock=_steady_clock(), retry_after_s=retry_after_s)
-    async with shared_client(mparticle_conn_id) as client:
-        with client.polling.waiter(lookup) as carry_out:
-            return await adrive(steps, carry_out)
+    try:
+        monitor = RunMonitor(lookup, deadline, time.time() if began is None else began, run_durations, polls=1)
+        steps = wait(monitor, poll_interval_s=poll_interval, clock=_steady_clock(), retry_after_s=retry_after_s)
+        async with shared_client(mparticle_conn_id) as client:
+            with client.polling.waiter(lookup) as carry_out:
+                outcome = await adrive(steps, carry_out)
+    except Exception as error:  # a fault of ours must not leave a task without an outcome
+        log.exception("The wait for a run of pipeline %r ended with an unexpected error.", pipeline_id)
+        run = PipelineRun(pipeline_id, lookup.pipeline_run_id)
+        return Outcome(run.as_dict(), _triggerer_error(run, f"an unexpected {type(error).__name__}, see its log", ""))
+    if isinstance(outcome.error, ConfigError):  # the worker could reach mParticle, so the configuration differs here
+        run = PipelineRun(pipeline_id, lookup.pipeline_run_id)
+        return Outcome(outcome.run, _triggerer_error(run, str(outcome.error), SAME_FOR_TRIGGERERS))
+    return outcome
+
+
+SAME_FOR_TRIGGERERS = (
+    "Triggerers need the same connections, secrets backend, environment variables and files as workers. "
+)
+
+
+def _triggerer_error(run: PipelineRun, reason: str, advice: str) -> TriggererError:
+    which = "a run" if run.pipeline_run_id is None else f"run {run.pipeline_run_id}"
+    return TriggererError(
+        f"The triggerer on {socket.gethostname()} stopped waiting for {which} of pipeline {run.pipeline_id!r}: "
+        f"{reason.rstrip('.')}. The run goes on in mParticle. {advice}"
+        "Retry the task: it reattaches to its run and starts no other.",
+        pipeline_id=run.pipeline_id,
+        pipeline_run_id=run.pipeline_run_id,
+    )
 
 
 def _steady_clock() -> Callable[[], float]:

@@ -1,0 +1,159 @@
+"""A wait in the triggerer always ends with an outcome, whatever goes wrong there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from airflow_provider_mparticle.client.errors import ConfigError, RunTimeoutError, TriggererError
+from airflow_provider_mparticle.runs.outcome import Outcome
+from airflow_provider_mparticle.runs.run_lookup import RunLookup
+from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.simulator.faults import Fault
+from airflow_provider_mparticle.tasks.failures import NON_RETRYABLE
+from airflow_provider_mparticle.triggerer import wait_for_run as module
+from airflow_provider_mparticle.triggerer.wait_for_run import wait_for_run
+
+
+async def wait(pipeline_id: str, run_id: Any, seconds: float = 10.0, **changes: Any) -> Outcome:
+    arguments: dict[str, Any] = {
+        "mparticle_conn_id": "mparticle_default",
+        "poll_interval": 0.1,
+        "deadline": time.time() + seconds,
+        "retry_after_s": 0.0,
+        "covers": None,
+        "began": None,
+        "run_durations": [],
+        **changes,
+    }
+    return await wait_for_run(pipeline_id=pipeline_id, pipeline_run_id=run_id, **arguments)
+
+
+def outcomes(*waits: Any) -> list[Outcome]:
+    async def main() -> list[Outcome]:
+        return list(await asyncio.gather(*waits))
+
+    return asyncio.run(main())
+
+
+class _Broken(RunLookup):
+    """Looks at one particular run in a way that nobody has foreseen."""
+
+    def select(self, seen: Any) -> Any:
+        if self.pipeline_run_id == self.broken_run_id:
+            raise ZeroDivisionError("the half of a secret")
+        return super().select(seen)
+
+    broken_run_id: Any = None
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_unexpected_error_ends_one_wait_and_no_other(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    """A fault of ours in one wait costs one try, and says what becomes of the run."""
+    run_id = simulator.add_run("orders", "running", ends_in_s=0.8)["pipeline_run_id"]
+    monkeypatch.setattr(module, "RunLookup", _Broken)
+    monkeypatch.setattr(_Broken, "broken_run_id", str(run_id))  # waits for the same run, whose id is a number there
+
+    broken, *others = outcomes(wait("orders", str(run_id)), *(wait("orders", run_id) for _ in range(3 * shared + 1)))
+
+    assert [None] * len(others) == [other.error for other in others]
+    assert isinstance(broken.error, TriggererError)
+    assert f"run {run_id} of pipeline 'orders': an unexpected ZeroDivisionError" in str(broken.error)
+    assert "secret" not in str(broken.error)
+
+
+def test_a_connection_that_only_the_workers_know_is_said_so_and_may_be_retried(simulator: Simulator) -> None:
+    """The run was started by a worker and goes on; another triggerer may know the connection."""
+    [outcome] = outcomes(wait("orders", 7, mparticle_conn_id="only_in_workers"))
+
+    said = str(outcome.error)
+    assert isinstance(outcome.error, TriggererError)
+    assert not isinstance(outcome.error, NON_RETRYABLE)
+    for part in ("The triggerer on ", "run 7 of pipeline 'orders'", "'only_in_workers'", "goes on", "Retry the task"):
+        assert part in said
+
+
+def test_a_proxy_variable_that_is_wrong_in_the_triggerer_only_may_be_retried(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the environment of one process, not the task."""
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy:1080")
+
+    [outcome] = outcomes(wait("orders", 7))
+
+    assert isinstance(outcome.error, TriggererError)
+    assert "HTTPS_PROXY names a SOCKS proxy" in str(outcome.error)
+
+
+def test_the_error_survives_the_way_to_the_worker(simulator: Simulator) -> None:
+    """Airflow encodes events with msgpack between the triggerer's two processes."""
+    [outcome] = outcomes(wait("orders", 7, mparticle_conn_id="only_in_workers"))
+
+    event = msgspec.msgpack.decode(msgspec.msgpack.encode(outcome.as_event()))
+
+    assert isinstance(Outcome.from_event(event).error, TriggererError)
+    assert not isinstance(Outcome.from_event(event).error, ConfigError)
+
+
+def test_a_poll_that_gets_no_answer_ends_with_the_deadline(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection's timeout may be longer than what is left of the task's."""
+    run_id = simulator.add_run("orders", "running", ends_in_s=60)["pipeline_run_id"]
+    simulator.inject(Fault(method="GET", path="/status", latency_s=20.0, times=None))
+    monkeypatch.setattr("airflow_provider_mparticle.runs.wait.LAST_POLL_S", 0.2)
+    began = time.monotonic()
+
+    [outcome] = outcomes(wait("orders", run_id, seconds=1.0))
+
+    assert isinstance(outcome.error, RunTimeoutError)
+    assert time.monotonic() - began < 10.0
+
+
+@pytest.mark.parametrize("skew_s", [-86_400.0, -60.0, 60.0, 86_400.0])
+def test_the_clock_of_the_worker_does_not_stretch_the_first_pause(simulator: Simulator, skew_s: float) -> None:
+    """The worker says when the run began, by its own clock."""
+    run_id = simulator.add_run("orders", "success")["pipeline_run_id"]
+
+    [outcome] = outcomes(wait("orders", run_id, seconds=5.0, began=time.time() + skew_s, run_durations=None))
+
+    assert outcome.error is None
+
+
+@pytest.mark.parametrize("step_s", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_during_a_wait_changes_nothing(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, step_s: float
+) -> None:
+    """Set forward, it would end the wait at once; set back, it would make it an hour longer."""
+    run_id = simulator.add_run("orders", "running", ends_in_s=1.0)["pipeline_run_id"]
+    step = [0.0]
+    clocks = SimpleNamespace(time=lambda: time.time() + step[0], monotonic=time.monotonic)
+    monkeypatch.setattr(module, "time", clocks)  # there only: the simulator has the same clock as this test
+
+    async def main() -> list[Outcome]:
+        waits = asyncio.gather(wait("orders", run_id), wait("orders", None, seconds=3.0, covers=time.time() + 86_400))
+        await asyncio.sleep(0.5)
+        step[0] = step_s
+        return list(await asyncio.wait_for(waits, 30))
+
+    ended, timed_out = asyncio.run(main())
+
+    assert ended.error is None
+    assert isinstance(timed_out.error, RunTimeoutError)
+
+
+def test_a_missing_answer_is_not_the_end_of_a_wait(simulator: Simulator) -> None:
+    """mParticle may be away for a while."""
+    run_id = simulator.add_run("orders", "running", ends_in_s=0.5)["pipeline_run_id"]
+    simulator.inject(Fault(method="GET", path="/status", lose="after", times=3))
+
+    [outcome] = outcomes(wait("orders", run_id))
+
+    assert outcome.error is None
