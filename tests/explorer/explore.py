@@ -1,0 +1,129 @@
+"""
+Explore schedules of the real tasks, shrink what breaks an invariant, and print it as a readable log.
+
+``make explore`` plays some 100,000; ``python tests/explorer/explore.py --help`` tells the arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1])]
+
+from choices import SETUP, Choices, Schedule, drawn, exhaustive, shrink  # noqa: E402
+from explorer_world import World  # noqa: E402
+
+from airflow_provider_mparticle import triggers  # noqa: E402
+from airflow_provider_mparticle.hooks import MParticleHook  # noqa: E402
+from airflow_provider_mparticle.triggerer import wait_for_run  # noqa: E402
+
+_perf = time.perf_counter
+
+
+@contextlib.contextmanager
+def stage() -> Iterator[list[World]]:
+    """Let hooks and triggers reach the world that is being played, which is the last of the yielded list."""
+    worlds: list[World] = []
+
+    def client(_: Any) -> Any:
+        return worlds[-1].client
+
+    def shared_client(conn_id: str) -> Any:
+        return worlds[-1].actor.shared_client(conn_id)
+
+    with (
+        mock.patch.object(MParticleHook, "get_conn", client),
+        mock.patch.object(wait_for_run, "shared_client", shared_client),
+        mock.patch.object(triggers, "_wait_for_run", wait_for_run.wait_for_run),
+        mock.patch("time.sleep", lambda seconds: worlds[-1].sleep(seconds)),
+    ):
+        yield worlds
+
+
+def play(worlds: list[World], choices: Choices) -> str | None:
+    """Play one schedule and return the invariant that it breaks, if any."""
+    random.seed(1)  # the jitter of pauses
+    worlds[:] = [World(choices)]
+    worlds[-1].play()
+    return worlds[-1].violation
+
+
+def story(worlds: list[World], schedule: Schedule) -> str:
+    """Return the readable log of a schedule."""
+    choices = Choices(schedule)
+    lines: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if worlds and record.name.startswith(("airflow_provider", "airflow.task")):
+                worlds[-1].say(f"    [{worlds[-1].actor.name if worlds[-1].actor else '-'}] {record.getMessage()}")
+
+    handler = Handler()
+    logging.disable(logging.NOTSET)
+    logger = logging.getLogger()
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        play(worlds, choices)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logging.disable(logging.CRITICAL)
+    for (label, number), _ in choices.taken.items():
+        lines.append(f"  {label} (time {number + 1}): {choices.names[label, number]}")
+    return "\n".join(["schedule:", *lines, "log:", *worlds[-1].log])
+
+
+def signature(schedule: Schedule, kind: str) -> tuple[str, ...]:
+    """Return what makes two violations the same: the invariant and the labels of the minimal schedule."""
+    return (kind, *sorted({label for label, _ in schedule}))
+
+
+def main() -> int:
+    """Explore and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--schedules", type=int, default=2000, help="random schedules")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--depth", type=int, default=1, help="choices of the exhaustive part")
+    parser.add_argument("--seconds", type=float, default=1e9, help="stop after so long")
+    parser.add_argument("--stories", type=int, default=30, help="print so many violations")
+    parser.add_argument("--brief", action="store_true", help="print schedules without their logs")
+    parser.add_argument("--set", nargs="*", default=[], metavar="LABEL=OPTION", help="fix a choice of the setup")
+    options = parser.parse_args()
+    base = {(SETUP + label, 0): int(option) for label, _, option in (one.partition("=") for one in options.set)}
+    logging.disable(logging.CRITICAL)
+    began, played, found, declared = _perf(), 0, {}, Counter()
+    with stage() as worlds:
+        run = lambda choices: play(worlds, choices)  # noqa: E731
+        for choices, kind in (
+            item for source in (exhaustive(run, base, options.depth), drawn(run, base, options.seed, options.schedules)) for item in source
+        ):
+            played += 1
+            declared.update(set(worlds[-1].declared))
+            if kind:
+                minimal = shrink(run, dict(choices.taken), kind)
+                found.setdefault(signature(minimal, kind), [minimal, 0])[1] += 1
+            if _perf() - began > options.seconds:
+                break
+        for (kind, *_), (minimal, times) in sorted(found.items(), key=lambda item: (len(item[1][0]), -item[1][1]))[: options.stories]:
+            told = story(worlds, minimal)
+            brief = told.partition("log:")[0] + told.splitlines()[-1]
+            print(f"\n=== {kind}, {times} times\n{brief if options.brief else told}")
+    print(f"\n{played} schedules in {_perf() - began:.0f} s, {len(found)} kinds of violation, declared: {dict(declared)}")
+    return bool(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
