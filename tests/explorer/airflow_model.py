@@ -136,6 +136,7 @@ class Task:
     green_epochs: set[int] = field(default_factory=set)
     dag_run_began: float = 0.0
     _in_slot: bool = False
+    _first_reschedule: datetime | None = None
 
     @property
     def slice(self) -> str | None:
@@ -177,7 +178,7 @@ class Task:
     def _tries(self) -> None:
         while True:
             self.try_number += 1
-            self.first_start = None
+            self.first_start = self._first_reschedule = None
             ended = self._try()
             if ended != "up_for_retry" or self.try_number > self.max_tries:
                 self.state = "failed" if ended == "up_for_retry" else ended
@@ -208,6 +209,7 @@ class Task:
                 continue
             except AirflowRescheduleException as later:
                 self._leave_slot()
+                self._first_reschedule = datetime.fromtimestamp(self.first_start, UTC)
                 self.state = "up_for_reschedule"
                 self.world.sleep(max(0.0, later.reschedule_date.timestamp() - self.world.now))
                 method, kwargs = "execute", {}
@@ -261,9 +263,9 @@ class Task:
             task=self.operator,
             xcom_push=self._push,
         )
+        ti.get_first_reschedule_date = lambda _: self._first_reschedule
         if self.version.tells_states:
             ti.get_task_states = self.world.task_states
-            ti.get_first_reschedule_date = lambda _: datetime.fromtimestamp(self.first_start or 0.0, UTC)
         began = datetime.fromtimestamp(self.dag_run_began, UTC)
         day = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=self.number)
         context = {
