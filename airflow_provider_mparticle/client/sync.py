@@ -26,6 +26,7 @@ from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse
 from airflow_provider_mparticle.client.network import Network
 from airflow_provider_mparticle.client.retrying import policy
 from airflow_provider_mparticle.client.sending import OWN_HEADERS, Sending
+from airflow_provider_mparticle.client.server_clock import clock_skew_s
 
 T = TypeVar("T")
 
@@ -54,6 +55,8 @@ class Client:
 
     def __init__(self, config: ApiConfig, on_token: Callable[[str], object] = lambda _: None) -> None:
         self.config = config
+        # How far mParticle's clock is ahead of ours, in seconds, by its last answer; None if that told no date.
+        self.clock_skew_s: float | None = None
         self._on_token = on_token
         self._network = Network(os.environ)
         self._adapter = _Adapter(self._network)
@@ -105,11 +108,16 @@ class Client:
             _minting.release()
 
     def _move(self, sending: Sending, request: HttpRequest) -> HttpResponse:
+        sent = time.time()
         try:
             with bounded_by(sending):
-                return self._adapter.response_to(request, sending.left_s())
+                response = self._adapter.response_to(request, sending.left_s())
         except (OSError, HTTPError, HTTPException, UnicodeError) as error:  # a RequestException is an OSError
             failure = sending.error(request, error, self._network)
+        else:
+            if request.url.startswith(self.config.base_url):  # the login is another server's
+                self.clock_skew_s = clock_skew_s(response.headers, sent, time.time())
+            return response
         raise failure  # here, so that no logged traceback shows the library's own errors
 
 

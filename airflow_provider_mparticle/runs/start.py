@@ -1,17 +1,17 @@
 """
-Starting exactly one run: whether to start, to adopt a run, to wait for one, or to refuse.
+Starting exactly one run: whether to start, to adopt a run, to wait for one, or to refuse. Pure.
 
-mParticle's trigger call has no idempotency key. So what is known beforehand is noted, the note is kept where a later
-try of the task finds it, and a start whose answer was lost is resolved by looking which run the note does not know.
-`Start` is the generator that gathers, step by step, what `decision.decide` needs to know, and carries it out.
-docs/explanation/exactly-once.md tells it in prose.
+mParticle's trigger call has no idempotency key. So a task records what it is about to do where a later try finds it,
+and a start whose answer was lost is resolved by the runs that mParticle shows. `RunStarter` is the generator that
+gathers, step by step, what `start_decision.decide` needs to know, and carries it out.
+docs/explanation/exactly-once.md explains it in prose.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -22,80 +22,30 @@ from airflow_provider_mparticle.client.errors import (
     PipelineBusyError,
     StartAmbiguousError,
 )
-from airflow_provider_mparticle.client.models import PipelineRun, RunId, whole_second
+from airflow_provider_mparticle.client.models import PipelineRun, RunId
 from airflow_provider_mparticle.client.run_states import Progress
-from airflow_provider_mparticle.runs.coverage import any_run, covers, find_covering
+from airflow_provider_mparticle.runs.coverage import LONGEST_INTERVAL, any_run, covers, find_covering
 from airflow_provider_mparticle.runs.poll_timing import RunDurations
-from airflow_provider_mparticle.runs.run_list import runs_since
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
+from airflow_provider_mparticle.runs.run_matching import LATE_S, Matches, Period, find_matches, is_scheduled
 from airflow_provider_mparticle.runs.start_decision import Decision, IfRunning, StartState, TriggerState, decide
+from airflow_provider_mparticle.runs.start_record import SaveRecord, StartRecord
 from airflow_provider_mparticle.runs.steps import Pause, Steps
+from airflow_provider_mparticle.runs.visible_runs import VisibleRuns
 
 log = logging.getLogger(__name__)
 
-# Looks at the runs after a start whose answer was lost, and the pauses before each: a few over a few seconds.
-LOOKUP_PAUSES_S = (0.2, 0.5, 1.0, 2.0)
+# The pauses before each look at the runs after a start whose answer was lost. mParticle may list a run up to a minute
+# after its start, so only after all of them, some 90 s, the request is sent again.
+LOOKUP_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0)
+# To name the run in the way, so many looks are enough.
+LOOKS_FOR_A_NAME = 4
+# A run's logical date may lie at the start of its interval, so from this look on we look back the longest interval.
+WIDE_FROM_LOOK = 3
 # A start whose answer is lost every time is sent this often, each time only after the runs showed that none began.
 STARTS = 3
-# How far back runs are noted and compared. Their logical dates are mParticle's clock, this is ours.
-NOTE_SPAN = timedelta(days=2)
-
-
-@dataclass(frozen=True)
-class StartRecord:
-    """
-    What a task notes before it starts a run, and keeps across its tries.
-
-    :param known_run_ids: The runs that were there before: any other manual run is ours.
-    :param max_tries: Airflow's ``max_tries`` of the task. A retry keeps it, a user's clear raises it.
-    :param clear_number: How often something in the DAG run has been cleared.
-    :param pipeline_run_id: Our run, once it is known.
-    :param waiting_since: When the task began to wait for that run, in seconds since the epoch.
-    :param is_finished: Whether the task has done its work; only Airflow has yet to hear of it.
-    :param is_lost: Whether mParticle no longer knows the run, so that a clear starts another.
-    :param window: Which slice of history the run is for, as an ISO 8601 interval; None for a run that is for none.
-    """
-
-    pipeline_id: str
-    noted_at: float
-    known_run_ids: tuple[str, ...] = ()
-    max_tries: int = 0
-    clear_number: int = 0
-    pipeline_run_id: RunId | None = None
-    waiting_since: float | None = None
-    is_finished: bool = False
-    is_lost: bool = False
-    window: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return this as JSON for Airflow's task state store."""
-        return {**asdict(self), "known_run_ids": list(self.known_run_ids)}
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> StartRecord:
-        """Read back what an earlier try stored."""
-        return cls(**{**stored, "known_run_ids": tuple(stored["known_run_ids"])})
-
-    def counts_for(self, pipeline_id: str, window: str | None, max_tries: int, clear_number: int) -> bool:
-        """
-        Tell whether a retry of the same task asks, and not one that a user has cleared to get a fresh run.
-
-        A finished task runs again because it was cleared, or because its worker died before Airflow heard of the
-        end. A clear that also lowers the task's retries may keep ``max_tries``, but it raises ``clear_number``.
-        A slice whose task failed may have a run that goes on all the same, so its note outlives a clear.
-        """
-        if (self.pipeline_id, self.window) != (pipeline_id, window):
-            return False
-        if self.is_finished and self.clear_number != clear_number:
-            return False
-        return self.max_tries == max_tries or (window is not None and not self.is_finished and not self.is_lost)
-
-
-@dataclass(frozen=True)
-class SaveRecord:
-    """Keep this intent where a later try of the task finds it; None forgets it."""
-
-    record: StartRecord | None
+# How far back the runs before a start are read; logical dates are mParticle's clock, this is ours.
+USUAL_SPAN = timedelta(days=2)
 
 
 class RunLock(Protocol):
@@ -120,13 +70,31 @@ class RunLock(Protocol):
     def reads(self, run: PipelineRun) -> bool:
         """Return whether a run can only have read this slice."""
 
+    def may_have_read(self, run: PipelineRun) -> bool:
+        """Return whether a run may have read this slice, as far as the lock knows."""
+
+
+@dataclass(frozen=True)
+class EarlierTries:
+    """
+    What Airflow tells of earlier tries of the same task, where it keeps no record of what they did.
+
+    :param periods: When they may have started a run.
+    :param ended: When the last of them ended at the latest, in seconds since the epoch.
+    :param are_known: Whether Airflow tells when each began; if not, *periods* only bounds it.
+    """
+
+    periods: tuple[Period, ...]
+    ended: float
+    are_known: bool = True
+
 
 @dataclass(frozen=True)
 class StartResult:
     """
-    What came of it: *run_id* is the run to wait for.
+    The run to wait for, and why.
 
-    :param move: ADOPT, or START for a run of our own; WAIT and SKIP name somebody else's run in progress; COVERED names
+    :param decision: ADOPT, or START for a run of our own; WAIT and SKIP name another run in progress; COVERED names
         a run that has done already what ours is for.
     """
 
@@ -141,102 +109,91 @@ class RunStarter:
     """
     Starts one run of a pipeline, or finds the one that an earlier try of the same task started.
 
-    :param kept: What an earlier try noted, if Airflow keeps such notes and the note counts for this try.
-    :param retry_since: Where Airflow keeps no notes: for a retry, when the DAG run began, else None.
-    :param claim: For a slice of history: what the pipeline's data model has to hold. Default: whatever it holds.
+    :param clock: Returns the time, in seconds since the epoch.
+    :param skew_s: Returns how far mParticle's clock is ahead of that one, in seconds; None while it is not known.
+    :param kept: What an earlier try recorded, if Airflow keeps records and the record counts for this try.
+    :param earlier_tries: For a retry where Airflow keeps no records: what it tells instead.
+    :param lock: For a slice of history: what the pipeline's data model has to hold. Default: whatever it holds.
     :param covers: Start nothing if a run that succeeded covers this instant. Default: start in any case.
-    :param suffices: Tells whether a run that covers it will do. Default: any will.
+    :param accept: Returns whether a run that covers it is good enough. Default: any is.
     """
 
     pipeline_id: str
     if_running: IfRunning
     max_tries: int
     clear_number: int
-    now: float
+    clock: Callable[[], float]
+    skew_s: Callable[[], float | None] = lambda: None
     kept: StartRecord | None = None
-    retry_since: datetime | None = None
+    earlier_tries: EarlierTries | None = None
     lock: RunLock | None = None
     covers: datetime | None = None
     accept: Callable[[PipelineRun], bool] = any_run
-    _runs: list[PipelineRun] | None = field(default=None, init=False)
-    _in_doubt: bool = field(default=False, init=False)  # whether a request of ours may have started a run
+    _visible: VisibleRuns = field(init=False)
+    _record: StartRecord = field(init=False)  # what this try has recorded, or is about to
+
+    def __post_init__(self) -> None:
+        self._visible = VisibleRuns(self.pipeline_id)
+        self._record = self.kept or self._new_record()
 
     def steps(self) -> Steps[StartResult]:
         """
-        Yield calls, pauses and notes; end with the run to wait for.
+        Yield calls, pauses and records; end with the run to wait for.
 
-        :raises PipelineBusyError: Somebody else's run is in progress and ``if_running`` is ``"fail"``.
-        :raises StartAmbiguousError: It cannot be told whether mParticle started a run.
+        :raises PipelineBusyError: Another run is in progress and ``if_running`` is ``"fail"``.
+        :raises StartAmbiguousError: mParticle does not tell whether a request of this task started a run.
         :raises DataModelHeldError: Another slice still needs the data model. Nothing was changed.
-        :raises MParticleError: mParticle refused the start, or nobody reached it.
+        :raises MParticleError: mParticle refused the start, or could not be reached.
         """
         decision, run = yield from self._first_decision()
-        record = self.kept if self.kept and decision is Decision.ADOPT else self._new_record()
         if decision is not Decision.START:
-            return (yield from self._finish(decision, run, record))
+            return (yield from self._finish(decision, run))
+        self._record = self._new_record()
         if self.lock:
             yield from self.lock.acquire()
-        yield SaveRecord(record)
         try:
-            return (yield from self._send(record))
+            return (yield from self._send())
         except MParticleError:
-            if not self._in_doubt:  # certainly nothing started: the next try has nothing to resolve
+            if not self._record.sent_at:  # certainly nothing started: the next try has nothing to resolve
                 yield SaveRecord(None)
             raise
 
     @property
     def run_durations_s(self) -> list[float] | None:
-        """How long the runs took that were seen before the start, in seconds; None if nobody looked at any."""
-        return None if self._runs is None else RunDurations(self._runs).seconds
+        """How long the runs took that were seen before the start, in seconds; None if none were read."""
+        return None if self._visible.runs is None else RunDurations(self._visible.runs).seconds
 
-    # What an earlier try, or somebody else, has done already
+    # What an earlier try, or another run, has done already
 
     def _first_decision(self) -> Steps[tuple[Decision, PipelineRun | None]]:
-        if self.kept and self.kept.is_finished and self.kept.pipeline_run_id is not None:
-            return Decision.ADOPT, PipelineRun(self.pipeline_id, self.kept.pipeline_run_id)
-        if self.kept and self.kept.pipeline_run_id is not None:
-            decision, run = decide(
-                StartState(self.if_running, ours=(yield from self._known_run(self.kept.pipeline_run_id)))
-            )
+        kept = self.kept
+        if kept and kept.pipeline_run_id is not None:
+            ours = PipelineRun(self.pipeline_id, kept.pipeline_run_id)
+            if not kept.is_finished:
+                ours = yield from self._known_run(ours)
+            decision, run = decide(StartState(self.if_running, ours=ours))
             if decision is Decision.ADOPT:
-                log.info("An earlier try of this task started run %s; reattaching.", self.kept.pipeline_run_id)
+                log.info("An earlier try of this task started run %s; reattaching.", kept.pipeline_run_id)
                 return decision, run
-            log.info("The run of an earlier try failed, so this try starts a new one.")
-        elif self.kept and (yield from self._may_be_found(self.kept)):
+            log.info("Run %s of an earlier try failed, so this try starts a new one.", kept.pipeline_run_id)
+        elif kept or self.earlier_tries:
             log.info("An earlier try of this task may have started a run; looking for it.")
-            decision, run = yield from self._resolve(self.kept, TriggerState.UNCERTAIN, is_retry=True)
-            if decision is not Decision.START or self.covers is None:
+            decision, run = yield from self._resolve(TriggerState.UNCERTAIN, is_retry=True)
+            if decision is not Decision.START:
                 return decision, run
         if self.covers and (covering := (yield from find_covering(self.pipeline_id, self.covers, self.accept))):
             return Decision.COVERED, covering
         if self.lock:
             yield from self.lock.check_available()
-        yield from self._read_runs(must=True)
+        yield from self._visible.read(self._since(), must=True)
         if covering := self._covering():  # it may have ended just now
             return Decision.COVERED, covering
-        if self.retry_since and (ours := self._run_of_an_earlier_try(self.retry_since)):
-            log.info("Run %s began during this DAG run; reattaching.", ours.pipeline_run_id)
-            return Decision.ADOPT, ours
-        return decide(StartState(self.if_running, in_progress=self._in_progress()))
+        return decide(StartState(self.if_running, in_progress=self._visible.in_progress))
 
-    def _may_be_found(self, kept: StartRecord) -> Steps[bool]:
-        """Tell whether the run that an earlier try may have started can be told from those of other slices."""
-        if self.lock is None or (yield from self.lock.is_still_held()):
-            return True
-        if kept.max_tries == self.max_tries:
-            raise self._ambiguous(None)
-        log.warning(
-            "An earlier try of this task may have started a run of pipeline %r; other slices have been synced since, "
-            "so it cannot be told. The task was cleared, so it starts a new one.",
-            self.pipeline_id,
-        )
-        return False
-
-    def _known_run(self, run_id: RunId) -> Steps[PipelineRun]:
-        """Return our run; while nobody knows it, the wait is what says so."""
-        unseen = PipelineRun(self.pipeline_id, run_id)
+    def _known_run(self, unseen: PipelineRun) -> Steps[PipelineRun]:
+        """Return our run; while no route shows it, the wait is what reports that."""
         try:
-            return (yield from RunLookup(self.pipeline_id, run_id).poll()) or unseen
+            return (yield from RunLookup(self.pipeline_id, unseen.pipeline_run_id).poll()) or unseen
         except NotFoundError:
             return unseen
         except MParticleError as error:
@@ -244,140 +201,167 @@ class RunStarter:
                 return unseen
             raise
 
-    # Sending the trigger request, and finding out what came of it
+    # Sending the trigger request, and finding out what it did
 
-    def _send(self, record: StartRecord) -> Steps[StartResult]:
+    def _send(self) -> Steps[StartResult]:
         for attempt in range(1, STARTS + 1):
             if self.lock:
                 yield from self.lock.verify()
+            self._record = self._record.with_request(self.clock())
+            yield SaveRecord(self._record)
             trigger_state, run_id, error = yield from self._post()
             if run_id is not None:
-                return (yield from self._keep(Decision.START, run_id, record))
+                return (yield from self._keep(Decision.START, run_id))
+            may_start = attempt < STARTS
             if trigger_state is TriggerState.NO:
-                decision, run = yield from self._find_other_run()
+                decision, run = yield from self._find_other_run(may_start=may_start)
             else:
-                decision, run = yield from self._resolve(record, trigger_state, may_start=attempt < STARTS)
+                decision, run = yield from self._resolve(trigger_state, may_start=may_start)
             if decision is not Decision.START:
-                return (yield from self._finish(decision, run, record, error))
+                return (yield from self._finish(decision, run, error))
             log.info("mParticle shows no new run of pipeline %r, so it is triggered again.", self.pipeline_id)
         raise self._ambiguous(error)
 
     def _post(self) -> Steps[tuple[TriggerState, RunId | None, MParticleError | None]]:
         try:
             run_id: RunId | None = yield endpoints.trigger_pipeline(self.pipeline_id)
-        except PipelineBusyError as error:
-            return (TriggerState.BUSY if self._in_doubt else TriggerState.NO), None, error
         except MParticleError as error:
-            self._in_doubt = self._in_doubt or error.may_have_executed
-            if not self._in_doubt:
+            if not error.may_have_executed:
+                self._record = replace(self._record, sent_at=self._record.sent_at[:-1])
+            if isinstance(error, PipelineBusyError):
+                return (TriggerState.BUSY if self._record.sent_at else TriggerState.NO), None, error
+            if not self._record.sent_at:
                 raise
-            log.warning("%s Looking at the runs of pipeline %r for what came of it.", error, self.pipeline_id)
+            log.warning("%s Looking at the runs of pipeline %r for what it did.", error, self.pipeline_id)
             return TriggerState.UNCERTAIN, None, error
-        self._in_doubt = True
         return TriggerState.ACCEPTED, run_id, None
 
-    def _find_other_run(self) -> Steps[tuple[Decision, PipelineRun | None]]:
+    def _find_other_run(self, *, may_start: bool) -> Steps[tuple[Decision, PipelineRun | None]]:
         """Look for the run that made the pipeline busy, a few times; it may be too new to be shown."""
-        for pause_s in (0.0, *LOOKUP_PAUSES_S):
+        pauses = LOOKUP_PAUSES_S[:LOOKS_FOR_A_NAME] if self.if_running == "fail" else LOOKUP_PAUSES_S
+        for look, pause_s in enumerate((0.0, *pauses)):
             yield Pause(pause_s)
-            yield from self._read_runs(must=False)
-            if run := self._in_progress():
+            yield from self._visible.read(self._since(is_wide=look >= WIDE_FROM_LOOK), must=False)
+            if run := self._visible.in_progress:
                 return decide(StartState(self.if_running, in_progress=run))
+        if self.if_running != "fail" and may_start and self._visible.runs is not None:
+            return Decision.START, None  # the other run has ended meanwhile
         return decide(StartState(self.if_running, in_progress=PipelineRun(self.pipeline_id)))
 
     def _resolve(
-        self, record: StartRecord, trigger_state: TriggerState, *, is_retry: bool = False, may_start: bool = True
+        self, trigger_state: TriggerState, *, is_retry: bool = False, may_start: bool = True
     ) -> Steps[tuple[Decision, PipelineRun | None]]:
-        """Look at the runs, a few times if need be, until it is clear what came of our request."""
-        seen = StartState(self.if_running, trigger_state, unknown=None, is_retry=is_retry, may_start=may_start)
-        for attempts_left, pause_s in zip(reversed(range(len(LOOKUP_PAUSES_S))), LOOKUP_PAUSES_S, strict=True):
+        """Look at the runs, until it is clear what our request did or mParticle must have shown its run."""
+        if is_retry and self.lock:
+            yield from self.lock.is_still_held()
+        pauses = ((0.0,) if is_retry else ()) + LOOKUP_PAUSES_S
+        for look, pause_s in enumerate(pauses):
             yield Pause(pause_s)
-            yield from self._read_runs(must=False)
-            seen = replace(
-                seen,
-                unknown=None if self._runs is None else self._unknown(record),
-                in_progress=self._in_progress(),
-                may_check_again=attempts_left > 0,
+            yield from self._visible.read(self._since(is_wide=is_retry or look >= WIDE_FROM_LOOK), must=False)
+            decision, run = decide(
+                StartState(
+                    self.if_running,
+                    trigger_state,
+                    matches=self._matches(),
+                    in_progress=self._visible.in_progress,
+                    is_retry=is_retry,
+                    may_check_again=look < len(pauses) - 1 and not (is_retry and self._must_be_shown()),
+                    may_start=may_start,
+                )
             )
-            decision, run = decide(seen)
             if decision is not Decision.CHECK_AGAIN:
                 break
+        if decision is Decision.GIVE_UP and is_retry:
+            raise self._ambiguous(None, run)
         return decision, run
 
-    # Looking at the runs
+    def _must_be_shown(self) -> bool:
+        """Return whether mParticle must have listed by now what an earlier try started."""
+        if self._visible.runs is None:
+            return False
+        is_recorded = self.kept or not self.earlier_tries
+        last = max(self._record.requests_at) if is_recorded else self.earlier_tries.ended
+        return self.clock() - last > LATE_S
 
-    def _read_runs(self, *, must: bool) -> Steps[None]:
-        """Read the latest runs: by listing, or by status where listing is not available."""
-        self._runs = None
-        since = datetime.fromtimestamp(self.now, UTC) - NOTE_SPAN
-        try:
-            try:
-                self._runs = yield from runs_since(self.pipeline_id, since)
-            except NotFoundError:
-                latest = (yield endpoints.get_pipeline_status(self.pipeline_id)).latest_pipeline_run
-                self._runs = [latest] if latest else []
-        except NotFoundError:  # for a minute after its creation a pipeline's status answers 404
-            self._runs = [] if must else None
-        except MParticleError as error:
-            if must or not error.is_transient:
-                raise
-            log.warning("%s", error)
+    def _matches(self) -> Matches | None:
+        """Return which of the runs that mParticle shows our requests may have started."""
+        if self._visible.runs is None:
+            return None
+        new = [run for run in self._visible.runs if not self._record.knows(run)]
+        if self.earlier_tries and not self._record.sent_at:
+            if self.lock:  # its mark tells more than any instant
+                return Matches(tuple(run for run in new if not is_scheduled(run) and self.lock.reads(run)))
+            periods = self.earlier_tries.periods
+        else:
+            periods = tuple(map(Period.of_request, self._record.requests_at))
+        accept = self.lock.may_have_read if self.lock else any_run
+        found = find_matches(new, periods, self.skew_s(), accept)
+        if self.earlier_tries and not self.earlier_tries.are_known:
+            found = self._without_ended(found)
+        if not self._visible.has_list and not found.ours:  # the status shows one run, which may hide ours
+            first = min((period.start for period in periods), default=0.0)
+            return Matches(maybe=(*found.maybe, *(run for run in new if _began_after(run, first, self.skew_s()))))
+        return found
+
+    def _without_ended(self, found: Matches) -> Matches:
+        """Leave out runs that have ended, since on this Airflow nothing tells them from those of others."""
+        for run in found.maybe:
+            if run.progress is not Progress.UNDER_WAY:
+                log.warning(
+                    "Run %s of pipeline %r began and ended during this DAG run. This Airflow version keeps no record "
+                    "of earlier tries, so it is not known whether one of them started it; this try starts a new run.",
+                    run.pipeline_run_id,
+                    self.pipeline_id,
+                )
+        return Matches(found.ours, tuple(run for run in found.maybe if run.progress is Progress.UNDER_WAY))
+
+    def _since(self, *, is_wide: bool = False) -> datetime:
+        """Return from which logical date on runs are read."""
+        at = min((*self._record.requests_at, self.clock()))
+        return datetime.fromtimestamp(at, UTC) - (LONGEST_INTERVAL if is_wide else USUAL_SPAN)
 
     def _covering(self) -> PipelineRun | None:
         at = self.covers
-        return next((run for run in self._runs or () if at and covers(run, at) and self.accept(run)), None)
-
-    def _in_progress(self) -> PipelineRun | None:
-        return next((run for run in self._runs or () if run.progress is Progress.UNDER_WAY), None)
-
-    def _run_of_an_earlier_try(self, since: datetime) -> PipelineRun | None:
-        """Return a manual run in progress; one of a slice has left its mark in the SQL, so it may have ended too."""
-        began = whole_second(since)
-        manual = [run for run in self._runs or () if _is_manual(run) and run.began and run.began >= began]
-        if self.lock:
-            ours = [run for run in manual if run.progress is not Progress.FAILED and self.lock.reads(run)]
-        else:
-            ours = [run for run in manual if run.progress is Progress.UNDER_WAY]
-        return ours[0] if ours else None
-
-    def _unknown(self, record: StartRecord) -> tuple[PipelineRun, ...]:
-        unknown = [
-            run for run in self._runs or () if _is_manual(run) and str(run.pipeline_run_id) not in record.known_run_ids
-        ]
-        return tuple(sorted(unknown, key=lambda run: run.began or datetime.max.replace(tzinfo=UTC)))
+        return next((run for run in self._visible.runs or () if at and covers(run, at) and self.accept(run)), None)
 
     # Endings
 
     def _new_record(self) -> StartRecord:
-        known = tuple(str(run.pipeline_run_id) for run in self._runs or ())
-        window = self.lock.slice_id if self.lock else None
-        return StartRecord(self.pipeline_id, self.now, known, self.max_tries, self.clear_number, window=window)
+        slice_id = self.lock.slice_id if self.lock else None
+        record = StartRecord(
+            self.pipeline_id,
+            self.clock(),
+            max_tries=self.max_tries,
+            clear_number=self.clear_number,
+            slice_id=slice_id,
+        )
+        return record.with_known(self._visible.runs or ())
 
     def _finish(
-        self, decision: Decision, run: PipelineRun | None, record: StartRecord, error: MParticleError | None = None
+        self, decision: Decision, run: PipelineRun | None, error: MParticleError | None = None
     ) -> Steps[StartResult]:
         run_id = run.pipeline_run_id if run else None
         if decision is Decision.COVERED:
-            return StartResult(decision, "" if run_id is None else run_id, record, run)
+            return StartResult(decision, "" if run_id is None else run_id, self._record, run)
         if decision is Decision.SKIP:
-            return (yield from self._leave(decision, "" if run_id is None else run_id, record))
+            return (yield from self._leave(decision, "" if run_id is None else run_id))
         if decision is Decision.FAIL or (run_id is None and isinstance(error, PipelineBusyError)):
             raise self._busy(run_id, error)
         if decision is Decision.GIVE_UP or run_id is None:
-            raise self._ambiguous(error)
+            raise self._ambiguous(error, run)
         if decision is Decision.ADOPT:
-            return (yield from self._keep(decision, run_id, record))
-        return (yield from self._leave(decision, run_id, record))
+            return (yield from self._keep(decision, run_id))
+        return (yield from self._leave(decision, run_id))
 
-    def _leave(self, decision: Decision, run_id: RunId, record: StartRecord) -> Steps[StartResult]:
-        """Forget the note, since nothing of ours began: by it the run in progress would pass for ours later."""
+    def _leave(self, decision: Decision, run_id: RunId) -> Steps[StartResult]:
+        """Delete the record, since nothing of ours began."""
         yield SaveRecord(None)
-        return StartResult(decision, run_id, record)
+        return StartResult(decision, run_id, self._record)
 
-    def _keep(self, decision: Decision, run_id: RunId, record: StartRecord) -> Steps[StartResult]:
-        is_retry = record.max_tries == self.max_tries  # a clear begins to wait anew
-        since = record.waiting_since if is_retry and record.waiting_since else self.now
-        kept = replace(record, pipeline_run_id=run_id, waiting_since=since, max_tries=self.max_tries)
+    def _keep(self, decision: Decision, run_id: RunId) -> Steps[StartResult]:
+        is_retry = self._record.max_tries == self.max_tries  # a clear begins to wait anew
+        since = self._record.waiting_since if is_retry and self._record.waiting_since else self.clock()
+        kept = replace(self._record, pipeline_run_id=run_id, waiting_since=since, max_tries=self.max_tries)
         yield SaveRecord(kept)
         return StartResult(decision, run_id, kept)
 
@@ -392,18 +376,23 @@ class RunStarter:
             pipeline_run_id=run_id,
         )
 
-    def _ambiguous(self, error: MParticleError | None) -> StartAmbiguousError:
+    def _ambiguous(self, error: MParticleError | None, run: PipelineRun | None = None) -> StartAmbiguousError:
+        why = error or (
+            f"run {run.pipeline_run_id} may be the one that this task started, or another"
+            if run and run.pipeline_run_id is not None
+            else "mParticle does not show which run it started"
+        )
         return StartAmbiguousError(
-            f"Pipeline {self.pipeline_id!r} was triggered, but it cannot be told whether a run began: "
-            f"{error or 'mParticle gave no run id'} Look at the pipeline in mParticle. A retry of this task looks "
-            "again before it starts anything; clearing it starts a new run.",
+            f"Pipeline {self.pipeline_id!r} may have been triggered by this task, but it is not known whether a run "
+            f"began: {why}. Look at the pipeline in mParticle. A retry of this task looks again before it starts "
+            "anything; clearing it starts a new run.",
             status=error.status if error else None,
             reasons=error.reasons if error else (),
             pipeline_id=self.pipeline_id,
+            pipeline_run_id=run.pipeline_run_id if run else None,
             may_have_executed=True,
         )
 
 
-def _is_manual(run: PipelineRun) -> bool:
-    """A run that mParticle's schedule started is never ours; where the type is not told, it may be."""
-    return (run.type or "manual").lower() == "manual"
+def _began_after(run: PipelineRun, at: float, skew_s: float | None) -> bool:
+    return run.started_on is None or run.started_on.timestamp() - (skew_s or 0.0) >= at

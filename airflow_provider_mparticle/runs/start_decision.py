@@ -1,27 +1,28 @@
 """
 Whether to start a run, to adopt one, to wait for one, or to refuse: a pure function of what is known.
 
-`starting` gathers what it needs to know, step by step, and carries the decision out.
+`start.RunStarter` gathers what it needs to know, step by step, and carries the decision out.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
+from airflow_provider_mparticle.runs.run_matching import Matches
 
 IfRunning = Literal["fail", "wait", "attach", "skip"]
 
 
 class TriggerState(StrEnum):
-    """What is known of our own trigger request."""
+    """What is known of this task's own trigger requests."""
 
-    NO = "no"  # not sent, or certainly refused
-    UNCERTAIN = "uncertain"  # sent, the answer is lost; or a try before this one may have sent it
-    ACCEPTED = "accepted"  # mParticle took it, but did not say which run it started
+    NO = "no"  # none was sent, or all were certainly refused
+    UNCERTAIN = "uncertain"  # one was sent and its answer is lost; or an earlier try may have sent it
+    ACCEPTED = "accepted"  # mParticle accepted it, but did not say which run it started
     BUSY = "busy"  # refused because of a run in progress, after an uncertain one
 
 
@@ -34,7 +35,7 @@ class Decision(StrEnum):
     FAIL = "fail"
     SKIP = "skip"
     COVERED = "covered"
-    CHECK_AGAIN = "look again"
+    CHECK_AGAIN = "check again"
     GIVE_UP = "give up"
 
 
@@ -43,20 +44,20 @@ class StartState:
     """
     All that a decision depends on.
 
-    :param if_running: What the user wants when somebody else's run is in progress.
-    :param sent: What is known of our own trigger request.
+    :param if_running: What the user wants when another run is in progress.
+    :param trigger_state: What is known of our own trigger requests.
     :param ours: Our run, if its id is known from an earlier try.
-    :param unknown: Manual runs that our note does not know, oldest first; None when nobody could look.
+    :param matches: New runs that our requests may have started; None if the runs could not be read.
     :param in_progress: A run in progress that is not ours.
-    :param is_retry: Whether an earlier try of the task may have got further than this one.
-    :param may_look: Whether it makes sense to look again.
+    :param is_retry: Whether an earlier try sent the request.
+    :param may_check_again: Whether mParticle may not show our run yet.
     :param may_start: Whether the trigger request may be sent (again).
     """
 
     if_running: IfRunning
     trigger_state: TriggerState = TriggerState.NO
     ours: PipelineRun | None = None
-    unknown: tuple[PipelineRun, ...] | None = ()
+    matches: Matches | None = field(default_factory=Matches)
     in_progress: PipelineRun | None = None
     is_retry: bool = False
     may_check_again: bool = True
@@ -64,30 +65,47 @@ class StartState:
 
 
 def decide(state: StartState) -> tuple[Decision, PipelineRun | None]:
-    """Say what to do next, and with which run."""
+    """Return what to do next, and with which run."""
     s = state
     if s.ours:
         return _again(s.ours)
     if s.trigger_state is TriggerState.NO:
         return _unless_running(s)
-    if s.unknown:
-        return _again(s.unknown[0]) if s.is_retry else (Decision.ADOPT, s.unknown[0])
+    not_failed = [run for run in s.matches.ours if not _has_failed(run)] if s.matches else []
+    if len(not_failed) == 1:
+        return Decision.ADOPT, not_failed[0]
     if s.may_check_again:
         return Decision.CHECK_AGAIN, None
+    if s.matches is None or not_failed:
+        return Decision.GIVE_UP, None
+    if s.matches.maybe:
+        return _if_it_may_be_ours(s, s.matches.maybe[-1])
+    if s.matches.ours:
+        return (Decision.START, None) if s.is_retry else (Decision.ADOPT, s.matches.ours[-1])
     if s.trigger_state is TriggerState.BUSY and s.in_progress:
         return _unless_running(s)
-    if s.trigger_state is TriggerState.UNCERTAIN and s.unknown is not None and s.may_start:
+    if s.trigger_state is TriggerState.UNCERTAIN and s.may_start:
         return _unless_running(s)
     return Decision.GIVE_UP, None
 
 
 def _again(run: PipelineRun) -> tuple[Decision, PipelineRun | None]:
-    """A retry reattaches to its run, and starts afresh only if that one failed."""
-    return (Decision.START, None) if run.progress is Progress.FAILED else (Decision.ADOPT, run)
+    """A retry reattaches to its run, and starts a new one only if that one failed."""
+    return (Decision.START, None) if _has_failed(run) else (Decision.ADOPT, run)
+
+
+def _if_it_may_be_ours(s: StartState, run: PipelineRun) -> tuple[Decision, PipelineRun | None]:
+    if s.if_running == "attach" and run.progress is Progress.UNDER_WAY:
+        return Decision.ADOPT, run
+    return Decision.GIVE_UP, run
 
 
 def _unless_running(s: StartState) -> tuple[Decision, PipelineRun | None]:
     if s.in_progress is None:
         return Decision.START, None
-    moves = {"fail": Decision.FAIL, "wait": Decision.WAIT, "attach": Decision.ADOPT, "skip": Decision.SKIP}
-    return moves[s.if_running], s.in_progress
+    decisions = {"fail": Decision.FAIL, "wait": Decision.WAIT, "attach": Decision.ADOPT, "skip": Decision.SKIP}
+    return decisions[s.if_running], s.in_progress
+
+
+def _has_failed(run: PipelineRun) -> bool:
+    return run.progress is Progress.FAILED

@@ -1,8 +1,8 @@
 """
-Waiting for a run: what ends the wait, and what is said meanwhile.
+Waiting for a run: what ends the wait, and what is logged meanwhile. Pure.
 
-Everything here is pure. Waiting is a generator that yields the steps it wants and ends with an `Outcome`, so that a
-task and the triggerer wait in the very same way. When to look again, `rhythm` says.
+Waiting is a generator that yields the steps it wants and ends with an `Outcome`, so that a task and the triggerer wait
+in the same way. `poll_timing` says when to poll.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import partial
 
 from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError
 from airflow_provider_mparticle.client.models import PipelineRun
+from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs import poll_timing
 from airflow_provider_mparticle.runs.coverage import CoverageLookup
 from airflow_provider_mparticle.runs.outcome import Outcome, evaluate_error, evaluate_run
@@ -25,10 +26,10 @@ from airflow_provider_mparticle.runs.steps import FetchDurations, Pause, Poll, S
 
 log = logging.getLogger(__name__)
 
-# Trouble is said at its first occurrence in a row, then at every tenth.
+# Of polls that fail one after the other, the first is logged, then every tenth.
 ERROR_LOGGED_EVERY = 10
 
-# A task that is resumed as soon as it has deferred can be failed by the scheduler, so a trigger rests at least so long.
+# Airflow's scheduler can fail a task that is resumed as soon as it has deferred, so a trigger pauses at least so long.
 REST_S = 1.0
 
 # A poll at the deadline may take so long: a run that has just ended well must not be called late.
@@ -42,14 +43,14 @@ def wait(
     monitor: RunMonitor, *, poll_interval_s: float, clock: Callable[[], float], retry_after_s: float | None = None
 ) -> Steps[Outcome]:
     """
-    Wait until the run that is watched ends, or the deadline comes.
+    Wait until the monitored run ends, or the deadline comes.
 
-    An unreachable API is not a failed run: a passing error keeps the wait going, said once and then rarely.
+    An unreachable API is not a failed run: after a transient error the wait goes on, and logs it rarely.
 
-    :param poll_interval_s: Longest pause between two looks, in seconds.
+    :param poll_interval_s: Longest pause between two polls, in seconds.
     :param clock: Returns the time, in seconds since the epoch.
-    :param asked_pause_s: What mParticle asked somebody to wait for who has just looked, so that a pause comes first.
-        Default: nobody has looked.
+    :param retry_after_s: How long mParticle asked us to wait at a poll that has just been made, in seconds; the wait
+        then begins with a pause. Default: no poll has been made.
     """
     if retry_after_s is not None:
         rest_s, pause_s = 2 * min(poll_interval_s, REST_S), monitor.pause_s(poll_interval_s, clock())
@@ -66,13 +67,13 @@ def wait(
 @dataclass
 class RunMonitor:
     """
-    Looks at a run again and again, and remembers between looks what has to be said, or asked, only once.
+    Polls a run, and remembers between polls what has to be logged, or asked, only once.
 
-    :param finder: Looks at the run.
+    :param lookup: Reads the run.
     :param deadline: When the wait ends in any case, in seconds since the epoch.
     :param began: When the run began, or else the wait, in seconds since the epoch.
-    :param lengths_s: How long the pipeline's last runs took, in seconds; None if nobody has asked mParticle.
-    :param looks: How often somebody has looked already.
+    :param durations_s: How long the pipeline's last runs took, in seconds; None if they have not been read.
+    :param polls: How many polls have been made already.
     """
 
     lookup: RunLookup | CoverageLookup
@@ -88,7 +89,7 @@ class RunMonitor:
         self._last = PipelineRun(self.lookup.pipeline_id, self.lookup.pipeline_run_id)
 
     def poll(self, clock: Callable[[], float]) -> Steps[tuple[Outcome | None, float]]:
-        """Look once; return the outcome, if there is one, and how many seconds mParticle asked to wait for."""
+        """Poll once; return the outcome, if there is one, and how many seconds mParticle asked us to wait."""
         try:
             within_s = max(LAST_POLL_S, self.deadline - clock())
             run = self.lookup.select((yield Poll(self.lookup, within_s)))
@@ -105,7 +106,7 @@ class RunMonitor:
         return Outcome(self._last.as_dict(), self.lookup.timeout_error(self._last, None))
 
     def fetch_durations(self) -> Steps[None]:
-        """Find out how long the last runs took, when one is seen under way for the second time and nobody knows."""
+        """Read how long the last runs took, once a run is seen under way for the second time and that is not known."""
         if self.durations_s or self.polls < 2 or not isinstance(self.lookup, RunLookup):
             return
         if self._last.state is None:  # there is no run yet
@@ -116,13 +117,13 @@ class RunMonitor:
         self.durations_s = learned.seconds if learned else ()
 
     def pause_s(self, poll_interval_s: float, now: float) -> float:
-        """Return how long to wait before the next look, in seconds."""
+        """Return how long to wait before the next poll, in seconds."""
         if isinstance(self.lookup, CoverageLookup):  # whose run may not even have begun
             return poll_interval_s
         return poll_timing.pause_s(poll_interval_s, now - self.began, self.durations_s or ())
 
     def pause(self, seconds: float, asked_s: float, now: float) -> Pause:
-        """Return a pause that ends at the deadline, and not before mParticle wants to be asked again."""
+        """Return a pause that ends at the deadline at the latest, and not before mParticle accepts another request."""
         left_s = max(0.0, self.deadline - now)
         return Pause(min(max(seconds, poll_timing.jitter_up(asked_s)), left_s), at_most=left_s)
 
@@ -144,20 +145,21 @@ class RunMonitor:
 
     def _log_state(self, run: PipelineRun | None) -> None:
         if self._failed_polls:
-            log.info("mParticle answers again after %d looks in vain.", self._failed_polls)
+            log.info("mParticle answers again after %d failed polls.", self._failed_polls)
         if run and run.state != self._last.state:
-            log.info("Run %s of pipeline %r is %s.", run.pipeline_run_id, run.pipeline_id, run.state)
+            if run.progress is Progress.UNDER_WAY:  # the end is reported with its reasons and counts
+                log.info("Run %s is %s.", run.pipeline_run_id, run.state)
             if not run.is_state_known:
                 log.warning(
-                    "The state %r is not known here and taken for under way; the extra run_states of the Airflow "
-                    "connection can say what it means.",
+                    "The state %r is unknown, so the run counts as in progress. The extra 'run_states' of the Airflow "
+                    "connection can say what the state means.",
                     run.state,
                 )
 
     def _log_error(self, error: MParticleError) -> None:
         self._failed_polls += 1
         if self._failed_polls == 1 or self._failed_polls % ERROR_LOGGED_EVERY == 0:
-            log.warning("%s Waiting goes on (%d looks in vain so far).", error, self._failed_polls)
+            log.warning("%s Still waiting (%d failed polls so far).", error, self._failed_polls)
 
 
 def deadline_of(since: float, timeout_s: float, execution_timeout: timedelta | None) -> float:
@@ -167,5 +169,5 @@ def deadline_of(since: float, timeout_s: float, execution_timeout: timedelta | N
 
 
 def backstop(deadline: float, now: float) -> timedelta:
-    """Return the time after which Airflow may end a deferred wait by itself, without a word about the run."""
+    """Return the time after which Airflow may end a deferred wait by itself, without a message about the run."""
     return timedelta(seconds=max(0.0, deadline - now) + BACKSTOP_S)

@@ -178,7 +178,15 @@ class DataModelLock:
     def reads(self, run: PipelineRun) -> bool:
         """Tell whether a run can only have read this slice: it began after its SQL was written, which still stands."""
         written = self._written
-        return bool(self._is_still_held and written and run.began and run.began >= whole_second(written))
+        began = run.started_on or run.logical_date
+        return bool(self._is_still_held and written and began and began >= whole_second(written))
+
+    def may_have_read(self, run: PipelineRun) -> bool:
+        """Return False only for a run that began before this slice's SQL was written, while that SQL still stands."""
+        written = self._written
+        if not self._is_still_held or written is None or run.started_on is None:
+            return True
+        return run.started_on >= whole_second(written)
 
     def _read_data_model(self) -> Steps[DataModel]:
         have: DataModel = yield endpoints.get_resource(DATA_MODEL, self.data_model_id)

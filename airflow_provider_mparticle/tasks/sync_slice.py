@@ -13,14 +13,16 @@ from airflow_provider_mparticle.client.errors import (
     DataModelChangedError,
     DataModelHeldError,
     MParticleError,
+    NotFoundError,
     RunFailedError,
     RunLostError,
 )
 from airflow_provider_mparticle.client.resource_kinds import DATA_MODEL
 from airflow_provider_mparticle.configuration.ensure import validated
-from airflow_provider_mparticle.runs.outcome import Outcome
+from airflow_provider_mparticle.runs.outcome import MISSING_GRACE_S, Outcome
 from airflow_provider_mparticle.runs.poll_timing import jitter
-from airflow_provider_mparticle.runs.start import RunStarter, SaveRecord, StartRecord, StartResult
+from airflow_provider_mparticle.runs.start import RunStarter, StartResult
+from airflow_provider_mparticle.runs.start_record import SaveRecord, StartRecord
 from airflow_provider_mparticle.runs.steps import drive
 from airflow_provider_mparticle.slices.arguments import check_time_column_type, checked_granularity, zone_named
 from airflow_provider_mparticle.slices.bounds_check import require_both_bounds
@@ -93,16 +95,17 @@ class SyncSliceTask(TriggerTask):
         return {**self._slice.as_dict(), **super()._conclude(outcome)}
 
     def _check_run(self, run: dict[str, Any]) -> None:
-        """Look whether the SQL still stands; an unreachable mParticle does not make a failure of a run that is fine."""
-        deadline = self._deadline(time.time())
+        """Check whether the SQL still stands; while mParticle does not answer, a run that succeeded does not fail."""
+        deadline, missing_until = self._deadline(time.time()), time.time() + MISSING_GRACE_S
         while True:
             try:
                 drive(self._lock().verify_run(run), self._hook.send, time.sleep)
                 return
             except MParticleError as error:
-                if not error.is_transient or time.time() >= deadline:
+                is_stray = isinstance(error, NotFoundError) and time.time() < missing_until
+                if not (error.is_transient or is_stray) or time.time() >= deadline:
                     raise
-                self.log.warning("%s The run has ended well; looking again at the data model.", error)
+                self.log.warning("%s The run succeeded; checking the data model again.", error)
             time.sleep(jitter(self._poll_interval_s / 2))
 
     def _forget_if_over(self, outcome: Outcome, noted: StartRecord | None) -> None:
@@ -114,7 +117,7 @@ class SyncSliceTask(TriggerTask):
 
     # The slice and its SQL
 
-    def _identity(self) -> str:
+    def _slice_id(self) -> str:
         return self._slice.isoformat()
 
     @cached_property
@@ -123,9 +126,9 @@ class SyncSliceTask(TriggerTask):
         return self._noted_slice() or self._slice_of_dag_run()
 
     def _noted_slice(self) -> Slice | None:
-        noted = self._noted()
+        noted = self._recorded()
         is_retry = noted and not noted.is_finished and noted.max_tries == self.context["ti"].max_tries
-        return Slice.fromisoformat(noted.window) if noted and noted.window and is_retry else None
+        return Slice.fromisoformat(noted.slice_id) if noted and noted.slice_id and is_retry else None
 
     def _slice_of_dag_run(self) -> Slice:
         operator, dates = self.operator, run_dates(self.context)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.slices.run_slice import RunDates
@@ -72,12 +73,46 @@ def first_start(context: Context) -> datetime:
 
 
 def is_over(context: Context, *, dag_id: str, task_id: str, run_id: str, map_index: int) -> bool:
-    """Tell whether a task instance has ended for good. Airflow 2 does not tell, so there all others pass for over."""
+    """Return whether a task instance has ended for good, as far as a worker can ask."""
     get_task_states = getattr(context["ti"], "get_task_states", None)
     if get_task_states is None:
-        return True
+        told = state_in_database(context["ti"], dag_id, task_id, run_id, map_index)
+        return told not in NOT_OVER
     states = get_task_states(dag_id=dag_id, task_ids=[task_id], run_ids=[run_id], map_index=map_index)
     return not any(state in NOT_OVER for tasks in states.values() for state in tasks.values())
+
+
+def state_in_database(ti: Any, dag_id: str, task_id: str, run_id: str, map_index: int) -> str | None:
+    """Return the state of a task instance as the metadata database has it; None where a worker cannot ask it."""
+    if (model := _database_model(ti)) is None:
+        return None
+    from airflow.utils.session import create_session
+
+    where = {"dag_id": dag_id, "task_id": task_id, "run_id": run_id, "map_index": map_index}
+    with create_session() as session:
+        return cast("str | None", session.query(model.state).filter_by(**where).scalar())
+
+
+def tries_in_database(ti: Any, first_try: int) -> list[tuple[datetime, datetime]] | None:
+    """Return when each earlier try from *first_try* on began and ended; None where a worker cannot ask the database."""
+    if _database_model(ti) is None:
+        return None
+    from airflow.models.taskinstancehistory import TaskInstanceHistory
+    from airflow.utils.session import create_session
+
+    where = {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": ti.map_index}
+    with create_session() as session:
+        asked = session.query(TaskInstanceHistory.start_date, TaskInstanceHistory.end_date).filter_by(**where)
+        found = asked.filter(
+            TaskInstanceHistory.try_number >= first_try, TaskInstanceHistory.try_number < ti.try_number
+        ).all()
+    return [(start, end or datetime.now(UTC)) for start, end in found if start]
+
+
+def _database_model(ti: Any) -> Any:
+    """Return Airflow 2's model of a task instance, if that is what runs; a worker of Airflow 3 has no database."""
+    model = getattr(sys.modules.get("airflow.models.taskinstance"), "TaskInstance", None)
+    return model if model is not None and isinstance(ti, model) else None
 
 
 def _first_start_in_airflow_2(ti: Any, _: Context) -> Any:

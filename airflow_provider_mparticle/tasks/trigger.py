@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,14 @@ from airflow_provider_mparticle.client.errors import ConfigError, RunFailedError
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
 from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
-from airflow_provider_mparticle.runs.start import RunStarter, SaveRecord, StartRecord, StartResult
+from airflow_provider_mparticle.runs.start import EarlierTries, RunStarter, StartResult
 from airflow_provider_mparticle.runs.start_decision import Decision
+from airflow_provider_mparticle.runs.start_record import SaveRecord, StartRecord
 from airflow_provider_mparticle.runs.steps import drive
 from airflow_provider_mparticle.runs.wait import RunMonitor
 from airflow_provider_mparticle.slices.slice import read_instant
 from airflow_provider_mparticle.tasks.arguments import as_switch, read_choice, read_switch
+from airflow_provider_mparticle.tasks.earlier_tries import earlier_tries
 from airflow_provider_mparticle.tasks.task_context import clears, push, window_end
 from airflow_provider_mparticle.tasks.waiting import WaitingTask
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelineOperator
 
-# Under this key the task state store keeps what a task has noted about its run (Airflow 3.3 and later).
+# Under this key the task state store keeps what a task has recorded about its run (Airflow 3.3 and later).
 START_RECORD_KEY = "mparticle_pipeline_run"
 
 
@@ -87,11 +90,16 @@ class TriggerTask(WaitingTask):
                 f"Pipeline {pipeline_id!r} has run {started.pipeline_run_id} in progress, and if_running='skip'."
             )
         self.operator._pipeline_run_id = started.pipeline_run_id
-        self.log.info("Run %s of pipeline %r is ours.", started.pipeline_run_id, pipeline_id)
+        is_new = started.decision is Decision.START
+        log_line = "Started run %s of pipeline %r." if is_new else "Waiting for run %s of pipeline %r."
+        self.log.info(log_line, started.pipeline_run_id, pipeline_id)
         push(self.operator, self.context, "pipeline_run_id", started.pipeline_run_id)
         if not self.operator.wait_for_completion:
-            self._keep_finished()
-            return PipelineRun(pipeline_id, started.pipeline_run_id).as_dict()
+            run = PipelineRun(pipeline_id, started.pipeline_run_id).as_dict()
+            self._keep_finished(run)
+            return run
+        if started.record.is_finished and started.record.result:  # only Airflow has yet to hear of it
+            return self._conclude(Outcome(started.record.result))
         deadline = self._deadline(min(started.record.waiting_since or waiting_since, waiting_since))
         return self._conclude(self._wait(self._monitor(started.pipeline_run_id, deadline), "execute_complete"))
 
@@ -110,9 +118,10 @@ class TriggerTask(WaitingTask):
             self.operator.if_running,
             max_tries=self.context["ti"].max_tries,
             clear_number=clears(self.context),
-            now=time.time(),
+            clock=time.time,
+            skew_s=lambda: self._hook.get_conn().clock_skew_s,
             kept=self._kept(),
-            retry_since=self._retry_since(),
+            earlier_tries=self._earlier_tries(),
             covers=self._covers(),
             accept=lambda run: self._gates.passes(run.as_dict()),
         )
@@ -135,47 +144,47 @@ class TriggerTask(WaitingTask):
             return None
         return window_end(self.context) if switch else read_instant(skip_if_covered, "skip_if_covered")
 
-    # What earlier tries noted, where Airflow has a task state store (3.3 and later)
+    # What earlier tries recorded, where Airflow has a task state store (3.3 and later)
 
     def _kept(self) -> StartRecord | None:
-        """Return what an earlier try has noted, if that counts for this one."""
-        noted = self._noted()
-        counts = noted and noted.counts_for(
-            self.operator.pipeline_id, self._identity(), self.context["ti"].max_tries, clears(self.context)
+        """Return what an earlier try has recorded, if that counts for this one."""
+        record = self._recorded()
+        counts = record and record.counts_for(
+            self.operator.pipeline_id, self._slice_id(), self.context["ti"].max_tries, clears(self.context)
         )
-        return noted if counts else None
+        return record if counts else None
 
-    def _noted(self) -> StartRecord | None:
+    def _recorded(self) -> StartRecord | None:
         store = self.context.get("task_state_store")
         stored: Any = store.get(START_RECORD_KEY) if store is not None else None
         return StartRecord.from_json(stored) if stored else None
 
-    def _identity(self) -> str | None:
-        """Return what tells one run from another of the same pipeline, for a task that asks for one of many."""
+    def _slice_id(self) -> str | None:
+        """Return which slice of history the run is for, if it is for one."""
         return None
 
-    def _keep(self, note: SaveRecord) -> None:
+    def _keep(self, step: SaveRecord) -> None:
         if (store := self.context.get("task_state_store")) is None:
             return
-        if note.record:
-            store.set(START_RECORD_KEY, note.record.as_json())
+        if step.record:
+            store.set(START_RECORD_KEY, step.record.as_json())
         else:
             store.delete(START_RECORD_KEY)
 
-    def _keep_finished(self) -> None:
-        """Keep the note, marked: the worker may die before Airflow hears of the end, and the task run again."""
+    def _keep_finished(self, run: Mapping[str, Any]) -> None:
+        """Keep the record, marked: the worker may die before Airflow hears of the end, and the task run again."""
         if record := self._kept():
-            self._keep(SaveRecord(replace(record, clear_number=clears(self.context), is_finished=True)))
+            finished = replace(record, clear_number=clears(self.context), is_finished=True, result=run)
+            self._keep(SaveRecord(finished))
 
-    def _retry_since(self) -> datetime | None:
-        """Return, where there is no store, the instant since which a manual run may be an earlier try's."""
-        if self.context.get("task_state_store") is not None or self.context["ti"].try_number <= 1:
+    def _earlier_tries(self) -> EarlierTries | None:
+        if self.context.get("task_state_store") is not None:
             return None
-        began: datetime | None = self.context["dag_run"].start_date
-        return began
+        may_wait_first = self.operator.if_running == "wait"
+        return earlier_tries(self.context, self.operator, now=time.time(), may_wait_first=may_wait_first)
 
 
 def _still_in_time(outcome: Outcome) -> None:
-    """Let somebody else's run end as it likes; only what keeps ours from starting counts."""
+    """Accept any end of another run; raise only what keeps ours from starting."""
     if outcome.error and not isinstance(outcome.error, RunFailedError | RunLostError):
         raise outcome.error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -113,11 +113,11 @@ class WaitingTask:
     def _conclude(self, outcome: Outcome) -> dict[str, Any]:
         run = outcome.result()
         self.log.info("%s", summary(run))
-        self._keep_finished()
+        self._keep_finished(run)
         pass_gates(self._gates, run)
         return run
 
-    def _keep_finished(self) -> None:
+    def _keep_finished(self, run: Mapping[str, Any]) -> None:
         """Record that the work is done, where records are kept."""
 
 

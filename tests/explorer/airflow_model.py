@@ -104,6 +104,7 @@ class Store:
         """Keep a value."""
         text = json.dumps(value)
         assert len(text) < 60_000
+        self.task.records.append(self.world.now)
         with self.task.may_die("stores its record"):
             self.kept[key] = text
 
@@ -133,6 +134,8 @@ class Task:
     tries: list[list[float | None]] = field(default_factory=list)
     first_start: float | None = None
     claimed: Any = None
+    records: list[float] = field(default_factory=list)
+    requests: list[tuple[float, str]] = field(default_factory=list)
     green_epochs: set[int] = field(default_factory=set)
     dag_run_began: float = 0.0
     _in_slot: bool = False
@@ -142,6 +145,11 @@ class Task:
     def slice(self) -> str | None:
         """The day that the task syncs, if it syncs one."""
         return f"2026-01-0{self.number + 1}" if isinstance(self.operator, MParticleSyncSliceOperator) else None
+
+    @property
+    def requests_in_doubt(self) -> list[float]:
+        """When the task sent, or was about to send, a trigger request whose answer it may not have read."""
+        return [at for at, _ in self.requests] + self.records
 
     @contextlib.contextmanager
     def may_die(self, what: str) -> Iterator[None]:
@@ -194,7 +202,7 @@ class Task:
             self._take_slot()
             if not self.first_start:
                 self.first_start = self.world.now
-            if method == "execute":
+            if len(self.tries) < self.try_number:
                 self.tries.append([self.world.now, None])
                 self.world.say(f"{self.name}: try {self.try_number} begins.")
             try:

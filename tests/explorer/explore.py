@@ -26,7 +26,13 @@ from explorer_world import World  # noqa: E402
 
 from airflow_provider_mparticle import triggers  # noqa: E402
 from airflow_provider_mparticle.hooks import MParticleHook  # noqa: E402
+from airflow_provider_mparticle.tasks import task_context  # noqa: E402
 from airflow_provider_mparticle.triggerer import wait_for_run  # noqa: E402
+
+try:
+    from airflow_provider_mparticle.tasks import earlier_tries
+except ImportError:
+    earlier_tries = None
 
 _perf = time.perf_counter
 
@@ -46,6 +52,8 @@ def stage() -> Iterator[list[World]]:
         mock.patch.object(MParticleHook, "get_conn", client),
         mock.patch.object(wait_for_run, "shared_client", shared_client),
         mock.patch.object(triggers, "_wait_for_run", wait_for_run.wait_for_run),
+        mock.patch.object(task_context, "state_in_database", lambda *args: worlds[-1].state_in_database(*args), create=True),
+        mock.patch.object(earlier_tries, "tries_in_database", lambda *args: worlds[-1].tries_in_database(*args)) if earlier_tries else contextlib.nullcontext(),
         mock.patch("time.sleep", lambda seconds: worlds[-1].sleep(seconds)),
     ):
         yield worlds
@@ -111,7 +119,7 @@ def main() -> int:
             item for source in (exhaustive(run, base, options.depth), drawn(run, base, options.seed, options.schedules)) for item in source
         ):
             played += 1
-            declared.update(set(worlds[-1].declared))
+            declared.update(filter(None, [worlds[-1].declared, worlds[-1].ambiguous and 'StartAmbiguousError']))
             if kind:
                 minimal = shrink(run, dict(choices.taken), kind)
                 found.setdefault(signature(minimal, kind), [minimal, 0])[1] += 1

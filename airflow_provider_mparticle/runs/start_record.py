@@ -1,0 +1,134 @@
+"""
+What a task keeps about its run from one try to the next.
+
+A record is JSON of bounded size, since Airflow's task state store takes 64 KB. Records of other versions of this
+package are read leniently: an unknown key is ignored, a missing one has its default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_mparticle.client.models import PipelineRun, RunId, parse_timestamp
+
+# A pipeline that runs every five minutes has some 600 runs in two days. Older runs are told by `known_until`.
+KNOWN_RUNS_KEPT = 600
+# Texts of mParticle's own choice are cut to this length, so that no record outgrows the store.
+TEXT_KEPT = 64
+REQUESTS_KEPT = 20
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class StartRecord:
+    """
+    What a task records before it starts a run, and keeps across its tries.
+
+    :param recorded_at: When the task first looked at the pipeline, in seconds since the epoch.
+    :param known_run_ids: The runs that existed before this task's first trigger request.
+    :param max_tries: Airflow's ``max_tries`` of the task. A retry keeps it, a user's clear raises it.
+    :param clear_number: How often something in the DAG run has been cleared.
+    :param pipeline_run_id: The task's run, once its id is known.
+    :param waiting_since: When the task began to wait for that run, in seconds since the epoch.
+    :param is_finished: Whether the task has done its work; only Airflow has yet to hear of it.
+    :param is_lost: Whether mParticle no longer knows the run, so that a clear starts another.
+    :param slice_id: Which slice of history the run is for, as an ISO 8601 interval; None for a run without a slice.
+    :param known_until: The latest start of the known runs, on mParticle's clock; None if mParticle told none.
+    :param sent_at: When each trigger request was about to be sent whose run is not known, in seconds since the epoch.
+    :param result: What the task returns for its run, once that has succeeded.
+    """
+
+    pipeline_id: str
+    recorded_at: float
+    known_run_ids: tuple[str, ...] = ()
+    max_tries: int = 0
+    clear_number: int = 0
+    pipeline_run_id: RunId | None = None
+    waiting_since: float | None = None
+    is_finished: bool = False
+    is_lost: bool = False
+    slice_id: str | None = None
+    known_until: datetime | None = None
+    sent_at: tuple[float, ...] = ()
+    result: Mapping[str, Any] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return this as JSON for Airflow's task state store."""
+        return {
+            **asdict(self),
+            "known_run_ids": list(self.known_run_ids),
+            "known_until": self.known_until.isoformat() if self.known_until else None,
+            "sent_at": list(self.sent_at),
+            "result": None if self.result is None else {name: _cut(value) for name, value in self.result.items()},
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> StartRecord:
+        """Read back what an earlier try stored, maybe with another version of this package."""
+        names = {field.name for field in fields(cls)}
+        known = {_FORMER_NAMES.get(name, name): value for name, value in stored.items()}
+        known = {name: value for name, value in known.items() if name in names}
+        known["known_run_ids"] = tuple(map(str, known.get("known_run_ids") or ()))
+        known["known_until"] = parse_timestamp(known.get("known_until"))
+        known["recorded_at"] = float(known.get("recorded_at") or 0.0)
+        known["pipeline_id"] = str(known.get("pipeline_id") or "")
+        known["sent_at"] = tuple(map(float, known.get("sent_at") or ()))
+        return cls(**known)
+
+    @property
+    def requests_at(self) -> tuple[float, ...]:
+        """When requests were sent; a record is stored right before one, if it does not say so itself."""
+        return self.sent_at or (self.recorded_at,)
+
+    def counts_for(self, pipeline_id: str, slice_id: str | None, max_tries: int, clear_number: int) -> bool:
+        """
+        Return whether a retry of the same task asks, and not a task that a user has cleared to get a fresh run.
+
+        A finished task runs again because it was cleared, or because its worker died before Airflow heard of the
+        end. A clear that also lowers the task's retries may keep ``max_tries``, but it raises ``clear_number``.
+        A slice whose task failed may have a run that goes on all the same, so its record outlives a clear.
+        """
+        if (self.pipeline_id, self.slice_id) != (pipeline_id, slice_id):
+            return False
+        if self.is_finished and self.clear_number != clear_number:
+            return False
+        return self.max_tries == max_tries or (slice_id is not None and not self.is_finished and not self.is_lost)
+
+    def with_known(self, runs: Iterable[PipelineRun]) -> StartRecord:
+        """Return this record with the runs that are there before the task sends anything."""
+        latest = sorted(runs, key=lambda run: run.started_on or _LONG_AGO)
+        started = [run.started_on for run in latest if run.started_on]
+        ids = tuple(str(run.pipeline_run_id)[:TEXT_KEPT] for run in latest[-KNOWN_RUNS_KEPT:])
+        return replace(self, known_run_ids=ids, known_until=max(started, default=None))
+
+    def with_request(self, at: float) -> StartRecord:
+        """Return this record with one more trigger request, which is about to be sent."""
+        return replace(self, sent_at=(*self.sent_at, at)[-REQUESTS_KEPT:])
+
+    def knows(self, run: PipelineRun) -> bool:
+        """Return whether a run existed before this task sent anything."""
+        run_id = str(run.pipeline_run_id)[:TEXT_KEPT]
+        if run_id in self.known_run_ids:
+            return True
+        if self.known_until and run.started_on:
+            return run.started_on < self.known_until
+        ids = [int(known) for known in self.known_run_ids if known.isdecimal()]
+        return run_id.isdecimal() and int(run_id) < max(ids, default=0)  # mParticle counts runs upwards
+
+
+# Names under which former versions of this package stored the same.
+_FORMER_NAMES = {"noted_at": "recorded_at", "window": "slice_id"}
+
+
+def _cut(value: Any) -> Any:
+    return value[:TEXT_KEPT] if isinstance(value, str) else value
+
+
+@dataclass(frozen=True)
+class SaveRecord:
+    """A step: keep this record where a later try of the task finds it; None deletes it."""
+
+    record: StartRecord | None

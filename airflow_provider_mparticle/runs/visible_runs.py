@@ -1,0 +1,82 @@
+"""
+Reading which runs of a pipeline mParticle shows: by their list, or by the pipeline's status where there is no list.
+
+A list that has answered once exists, so a stray 404 from it later is an error. The status would show one run only.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from airflow_provider_mparticle.client import endpoints
+from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError
+from airflow_provider_mparticle.client.models import PipelineRun
+from airflow_provider_mparticle.client.run_states import Progress
+from airflow_provider_mparticle.runs.run_list import runs_since
+from airflow_provider_mparticle.runs.steps import Pause, Steps
+
+log = logging.getLogger(__name__)
+
+# The list is asked for twice before a 404 is taken to mean that there is no such route.
+PAUSE_BEFORE_SECOND_404_S = 0.5
+
+
+@dataclass
+class VisibleRuns:
+    """
+    The runs of a pipeline as they were read last; ``runs`` is None if the last reading failed.
+
+    :param has_list: Whether mParticle lists runs; None until that is known.
+    """
+
+    pipeline_id: str
+    runs: list[PipelineRun] | None = None
+    has_list: bool | None = field(default=None, init=False)
+
+    def read(self, since: datetime, *, must: bool) -> Steps[None]:
+        """
+        Read the runs whose logical date lies after *since*.
+
+        :param must: Whether to raise an error if they cannot be read. Default: only if a retry cannot help.
+        """
+        self.runs = None
+        try:
+            self.runs = yield from self._listed(since) if self.has_list is not False else self._latest()
+        except NotFoundError as error:
+            if must and self.has_list:
+                raise
+            if must:  # for a minute after its creation a pipeline's status answers 404
+                self.runs = []
+            else:
+                log.warning("%s", error)
+        except MParticleError as error:
+            if must or not error.is_transient:
+                raise
+            log.warning("%s", error)
+
+    @property
+    def in_progress(self) -> PipelineRun | None:
+        """A run in progress, if there is one."""
+        return next((run for run in self.runs or () if run.progress is Progress.UNDER_WAY), None)
+
+    def _listed(self, since: datetime) -> Steps[list[PipelineRun]]:
+        try:
+            runs = yield from runs_since(self.pipeline_id, since)
+        except NotFoundError:
+            yield Pause(PAUSE_BEFORE_SECOND_404_S)
+            try:
+                runs = yield from runs_since(self.pipeline_id, since)
+            except NotFoundError:
+                if self.has_list:
+                    raise
+                runs = yield from self._latest()
+                self.has_list = False
+                return runs
+        self.has_list = True
+        return runs
+
+    def _latest(self) -> Steps[list[PipelineRun]]:
+        latest: PipelineRun | None = (yield endpoints.get_pipeline_status(self.pipeline_id)).latest_pipeline_run
+        return [latest] if latest else []
