@@ -84,7 +84,7 @@ def match(run: PipelineRun, periods: Sequence[Period], skew_s: float | None) -> 
 
 @dataclass(frozen=True)
 class Matches:
-    """The runs that may be a task's own. *maybe* leaves out runs that failed: a task without a run starts one anyway."""
+    """The runs that may be a task's own; *maybe* leaves out those that failed, after which a task starts one anyway."""
 
     ours: tuple[PipelineRun, ...] = ()
     maybe: tuple[PipelineRun, ...] = ()

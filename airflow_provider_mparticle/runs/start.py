@@ -145,7 +145,12 @@ class RunStarter:
         :raises DataModelHeldError: Another slice still needs the data model. Nothing was changed.
         :raises MParticleError: mParticle refused the start, or could not be reached.
         """
-        decision, run = yield from self._first_decision()
+        try:
+            decision, run = yield from self._first_decision()
+        except NotFoundError as error:  # maybe a stray one, and a task whose run may be there must not give up for good
+            if self.kept or self.earlier_tries:
+                raise self._ambiguous(error) from error
+            raise
         if decision is not Decision.START:
             return (yield from self._finish(decision, run))
         self._record = self._new_record()
@@ -205,10 +210,9 @@ class RunStarter:
 
     def _send(self) -> Steps[StartResult]:
         for attempt in range(1, STARTS + 1):
-            if self.lock:
-                yield from self.lock.verify()
             self._record = self._record.with_request(self.clock())
             yield SaveRecord(self._record)
+            yield from self._verify_lock()
             trigger_state, run_id, error = yield from self._post()
             if run_id is not None:
                 return (yield from self._keep(Decision.START, run_id))
@@ -222,12 +226,24 @@ class RunStarter:
             log.info("mParticle shows no new run of pipeline %r, so it is triggered again.", self.pipeline_id)
         raise self._ambiguous(error)
 
+    def _verify_lock(self) -> Steps[None]:
+        try:
+            if self.lock:
+                yield from self.lock.verify()
+        except MParticleError:
+            self._forget_request()
+            raise
+
+    def _forget_request(self) -> None:
+        """Forget the last request, since it certainly started nothing."""
+        self._record = replace(self._record, sent_at=self._record.sent_at[:-1])
+
     def _post(self) -> Steps[tuple[TriggerState, RunId | None, MParticleError | None]]:
         try:
             run_id: RunId | None = yield endpoints.trigger_pipeline(self.pipeline_id)
         except MParticleError as error:
             if not error.may_have_executed:
-                self._record = replace(self._record, sent_at=self._record.sent_at[:-1])
+                self._forget_request()
             if isinstance(error, PipelineBusyError):
                 return (TriggerState.BUSY if self._record.sent_at else TriggerState.NO), None, error
             if not self._record.sent_at:
@@ -252,8 +268,7 @@ class RunStarter:
         self, trigger_state: TriggerState, *, is_retry: bool = False, may_start: bool = True
     ) -> Steps[tuple[Decision, PipelineRun | None]]:
         """Look at the runs, until it is clear what our request did or mParticle must have shown its run."""
-        if is_retry and self.lock:
-            yield from self.lock.is_still_held()
+        is_held = (yield from self.lock.is_still_held()) if is_retry and self.lock else True
         pauses = ((0.0,) if is_retry else ()) + LOOKUP_PAUSES_S
         for look, pause_s in enumerate(pauses):
             yield Pause(pause_s)
@@ -271,16 +286,23 @@ class RunStarter:
             )
             if decision is not Decision.CHECK_AGAIN:
                 break
-        if decision is Decision.GIVE_UP and is_retry:
+        if is_retry and (
+            decision is Decision.GIVE_UP or (decision is Decision.START and self._is_retry_of_record and not is_held)
+        ):
             raise self._ambiguous(None, run)
         return decision, run
+
+    @property
+    def _is_retry_of_record(self) -> bool:
+        """Whether an earlier try left a record, and no user has cleared the task since to have a new run."""
+        return self.kept is not None and self.kept.max_tries == self.max_tries
 
     def _must_be_shown(self) -> bool:
         """Return whether mParticle must have listed by now what an earlier try started."""
         if self._visible.runs is None:
             return False
-        is_recorded = self.kept or not self.earlier_tries
-        last = max(self._record.requests_at) if is_recorded else self.earlier_tries.ended
+        tries = None if self.kept else self.earlier_tries
+        last = tries.ended if tries else max(self._record.requests_at)
         return self.clock() - last > LATE_S
 
     def _matches(self) -> Matches | None:

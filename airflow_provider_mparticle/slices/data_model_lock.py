@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -58,10 +58,12 @@ class IsActive:
     owner: LockOwner
 
 
-def marked(sql: str, owner: LockOwner, window: Slice) -> str:
+def marked(sql: str, owner: LockOwner, window: Slice, clear_number: int = 0) -> str:
     """Return *sql* with the mark of the task that writes it; a ``;`` at its end goes, mParticle wraps the query."""
     query = without_semicolon(sql)
     facts = {"start": window.start.isoformat(), "end": window.end.isoformat(), **asdict(owner), "sum": _sum(query)}
+    if clear_number:  # the SQL is written anew after a clear, so that a run from before it does not pass for a new one
+        facts["clear"] = str(clear_number)
     mark = "&".join(f"{name}={_escaped(str(fact))}" for name, fact in facts.items())
     return f"{query}\n/* airflow-provider-mparticle slice: {mark} */"
 
@@ -85,20 +87,22 @@ class DataModelLock:
     """
     One task's claim to a data model, for one slice.
 
-    :param query: What the data model has to hold, without a mark.
+    :param query: Returns what the data model has to hold, without a mark. Called only when it is needed.
+    :param clear_number: How often something in the DAG run has been cleared.
     """
 
     pipeline_id: str
     data_model_id: str
-    query: str
+    query: Callable[[], str]
     owner: LockOwner
     window: Slice
+    clear_number: int = 0
     _seen: DataModel | None = field(default=None, init=False)
 
     @property
     def sql(self) -> str:
         """What the data model has to hold, with the mark of the holder."""
-        return marked(self.query, self.owner, self.window)
+        return marked(self.query(), self.owner, self.window, self.clear_number)
 
     @property
     def slice_id(self) -> str:
@@ -119,7 +123,7 @@ class DataModelLock:
         have = yield from self._read_data_model()
         if have.sql_query is None:
             raise InvalidRequestError(
-                f"mParticle shows no SQL of data model {self.data_model_id!r} (config.sql_query), so it cannot be told "
+                f"mParticle shows no SQL of data model {self.data_model_id!r} (config.sql_query), so it is not known "
                 "which slice it holds. Nothing was changed or started.",
                 pipeline_id=self.pipeline_id,
             )

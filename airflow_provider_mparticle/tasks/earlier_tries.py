@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 TRY_STARTS_WITHIN_S = 60.0
 
 
-def earlier_tries(
-    context: Context, operator: BaseOperator, *, now: float, may_wait_first: bool
-) -> EarlierTries | None:
+def earlier_tries(context: Context, operator: BaseOperator, *, now: float, may_wait_first: bool) -> EarlierTries | None:
     """
     Return when earlier tries of this task may have started a run; None if there were none since the last clear.
 
@@ -56,4 +54,3 @@ def _told_first_start(context: Context) -> datetime | None:
     ask: Any = getattr(context["ti"], "get_first_reschedule_date", None)
     told: datetime | None = ask(context) if ask else None
     return told
-

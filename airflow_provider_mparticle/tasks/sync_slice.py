@@ -33,13 +33,17 @@ from airflow_provider_mparticle.slices.slice_sql import restrict_to_slice
 from airflow_provider_mparticle.slices.time_type import TimeType
 from airflow_provider_mparticle.tasks.arguments import read_id
 from airflow_provider_mparticle.tasks.sql_templates import rendered
-from airflow_provider_mparticle.tasks.task_context import first_start, is_over, push, run_dates
+from airflow_provider_mparticle.tasks.task_context import clears, first_start, is_over, push, run_dates
 from airflow_provider_mparticle.tasks.timetable import check_run
 from airflow_provider_mparticle.tasks.trigger import TriggerTask
 from airflow_provider_mparticle.tasks.waiting import come_back_in
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.operators.sync_slice import MParticleSyncSliceOperator
+
+
+# Airflow's scheduler can fail a task that is to come back sooner: the worker's exit is reported up to 8 s after it.
+SHORTEST_RESCHEDULE_S = 10.0
 
 
 class SyncSliceTask(TriggerTask):
@@ -64,8 +68,9 @@ class SyncSliceTask(TriggerTask):
     def _give_way(self, error: DataModelHeldError) -> None:
         """Free the slot for the task that holds the data model, and come back later, until the deadline."""
         if time.time() < self._deadline(first_start(self.context).timestamp()):
-            self.log.info("%s It looks again in %g s.", error, self._poll_interval_s)
-            raise come_back_in(self._poll_interval_s) from error
+            pause_s = max(self._poll_interval_s, SHORTEST_RESCHEDULE_S)
+            self.log.info("%s It checks again in %g s.", error, pause_s)
+            raise come_back_in(pause_s) from error
 
     def _carry_out(self, step: Any) -> Any:
         if isinstance(step, IsActive):
@@ -159,7 +164,14 @@ class SyncSliceTask(TriggerTask):
     def _lock(self) -> DataModelLock:
         ti = self.context["ti"]
         owner = LockOwner(ti.dag_id, ti.task_id, ti.run_id, -1 if ti.map_index is None else ti.map_index)
-        return DataModelLock(self.operator.pipeline_id, self.operator.data_model_id, self._query, owner, self._slice)
+        return DataModelLock(
+            self.operator.pipeline_id,
+            self.operator.data_model_id,
+            lambda: self._query,
+            owner,
+            self._slice,
+            clears(self.context),
+        )
 
     @cached_property
     def _query(self) -> str:

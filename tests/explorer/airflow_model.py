@@ -172,7 +172,8 @@ class Task:
         while True:
             self._tries()
             after_s = self.world.choices.choose(
-                f"{self.name} is {self.state}, a user clears it", (None, 60.0, 3 * 86400.0) if self.clears_left else (None,)
+                f"{self.name} is {self.state}, a user clears it",
+                (None, 60.0, 3 * 86400.0) if self.clears_left else (None,),
             )
             if after_s is None:
                 return
@@ -320,7 +321,10 @@ class Task:
         async def carry_out(step: Any) -> Any:
             match step:
                 case Pause():
-                    if self.world.choices.choose(f"{self.name} is deferred, its triggerer dies", ("no", "yes")) == "yes":
+                    if (
+                        self.world.choices.choose(f"{self.name} is deferred, its triggerer dies", ("no", "yes"))
+                        == "yes"
+                    ):
                         self.world.note_fault(f"{self.name}: the triggerer dies")
                         raise TriggererLost
                     return self.world.sleep(step.seconds)

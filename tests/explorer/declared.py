@@ -48,6 +48,11 @@ def no_date_header(world: World, which: str, task: Task, run: Run | None) -> boo
     return not world.habits.tells_date
 
 
+def two_slices_at_once(world: World, which: str, task: Task, run: Run | None) -> bool:
+    """Two slices of one pipeline run at once, and write the data model in the same second."""
+    return bool(task.slice) and world.slots > 1
+
+
 def run_started_by_hand_reads_the_slice(world: World, which: str, task: Task, run: Run | None) -> bool:
     """Others start a run while a slice's SQL stands."""
     return bool(task.slice) and run is not None and run.owner == OTHERS and run.slice_read in (task.slice, None)
@@ -60,5 +65,6 @@ DECLARED: dict[str, Allows] = {
     "Airflow 2.11": tries_of_211,
     "Status only": status_only,
     "No Date header": no_date_header,
+    "More than one slice at once": two_slices_at_once,
     "A run that others start while a slice's SQL stands": run_started_by_hand_reads_the_slice,
 }

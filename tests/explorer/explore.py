@@ -52,8 +52,12 @@ def stage() -> Iterator[list[World]]:
         mock.patch.object(MParticleHook, "get_conn", client),
         mock.patch.object(wait_for_run, "shared_client", shared_client),
         mock.patch.object(triggers, "_wait_for_run", wait_for_run.wait_for_run),
-        mock.patch.object(task_context, "state_in_database", lambda *args: worlds[-1].state_in_database(*args), create=True),
-        mock.patch.object(earlier_tries, "tries_in_database", lambda *args: worlds[-1].tries_in_database(*args)) if earlier_tries else contextlib.nullcontext(),
+        mock.patch.object(
+            task_context, "state_in_database", lambda *args: worlds[-1].state_in_database(*args), create=True
+        ),
+        mock.patch.object(earlier_tries, "tries_in_database", lambda *args: worlds[-1].tries_in_database(*args))
+        if earlier_tries
+        else contextlib.nullcontext(),
         mock.patch("time.sleep", lambda seconds: worlds[-1].sleep(seconds)),
     ):
         yield worlds
@@ -116,20 +120,26 @@ def main() -> int:
     with stage() as worlds:
         run = lambda choices: play(worlds, choices)  # noqa: E731
         for choices, kind in (
-            item for source in (exhaustive(run, base, options.depth), drawn(run, base, options.seed, options.schedules)) for item in source
+            item
+            for source in (exhaustive(run, base, options.depth), drawn(run, base, options.seed, options.schedules))
+            for item in source
         ):
             played += 1
-            declared.update(filter(None, [worlds[-1].declared, worlds[-1].ambiguous and 'StartAmbiguousError']))
+            declared.update(filter(None, [worlds[-1].declared, worlds[-1].ambiguous and "StartAmbiguousError"]))
             if kind:
                 minimal = shrink(run, dict(choices.taken), kind)
                 found.setdefault(signature(minimal, kind), [minimal, 0])[1] += 1
             if _perf() - began > options.seconds:
                 break
-        for (kind, *_), (minimal, times) in sorted(found.items(), key=lambda item: (len(item[1][0]), -item[1][1]))[: options.stories]:
+        for (kind, *_), (minimal, times) in sorted(found.items(), key=lambda item: (len(item[1][0]), -item[1][1]))[
+            : options.stories
+        ]:
             told = story(worlds, minimal)
             brief = told.partition("log:")[0] + told.splitlines()[-1]
             print(f"\n=== {kind}, {times} times\n{brief if options.brief else told}")
-    print(f"\n{played} schedules in {_perf() - began:.0f} s, {len(found)} kinds of violation, declared: {dict(declared)}")
+    print(
+        f"\n{played} schedules in {_perf() - began:.0f} s, {len(found)} kinds of violation, declared: {dict(declared)}"
+    )
     return bool(found)
 
 

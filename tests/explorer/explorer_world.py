@@ -22,8 +22,9 @@ from mparticle_model import OTHERS, Habits, MParticle, Run, body_of, busy
 
 from airflow_provider_mparticle.client.config import ApiConfig, Credentials
 from airflow_provider_mparticle.client.endpoints import Call
-from airflow_provider_mparticle.client.errors import MParticleError, NoAnswerError
-from airflow_provider_mparticle.client.exchange import HttpResponse, TokenNeeded, exchange
+from airflow_provider_mparticle.client.errors import NoAnswerError
+from airflow_provider_mparticle.client.exchange import exchange
+from airflow_provider_mparticle.client.messages import HttpResponse, TokenNeeded
 from airflow_provider_mparticle.client.retrying import policy
 
 try:
@@ -94,7 +95,7 @@ class World:
         if_running = pick("if_running", *(("fail", "wait") if is_slice else ("fail", "wait", "attach", "skip")))
         deferrable = pick("deferrable", False, True)
         slots = pick("slots", 1, 2) if is_slice else 9
-        self.slots_left = slots
+        self.slots = self.slots_left = slots
         self.slots_hold_deferred = self.version.tells_states
         retry_delay_s = pick("retry delay", 305.0, 30.0, 5.0)
         self.habits = Habits(
@@ -115,8 +116,14 @@ class World:
         for i in range(number):
             name = "ABC"[i]
             offset = pick(f"{name} begins after", *((0.0,) if i == 0 else (0.05, 3.0, 120.0, 0.25)))
-            task = Task(self, name, operator("slice" if is_slice else "trigger", if_running, deferrable, slots),
-                        self.version, retry_delay_s, i)
+            task = Task(
+                self,
+                name,
+                operator("slice" if is_slice else "trigger", if_running, deferrable, slots),
+                self.version,
+                retry_delay_s,
+                i,
+            )
             task.store = Store(self, task) if self.version.has_store else None
             task.dag_run_began = START - pick(f"{name} follows another task of", 0.0, 1200.0)
             self.tasks.append(task)
@@ -257,7 +264,9 @@ class World:
             and other.state(self.now) != "failed"
         ]
         if before:
-            self.break_invariant("I1", f"{task.name} started {run}, although it had started {before[0]}", task, before[0])
+            self.break_invariant(
+                "I1", f"{task.name} started {run}, although it had started {before[0]}", task, before[0]
+            )
 
     def judge_claim(self, task: Task, run_id: Any) -> None:
         """A task says that a run is its own."""
@@ -296,9 +305,13 @@ class World:
                 self.break_invariant("I4", f"{task.name} cannot tell what it did, although nothing went wrong", task)
         elif kind == "PipelineBusyError":
             if any(run.state(self.now) == "running" for run in alive):
-                self.break_invariant("I4", f"{task.name} takes its own {alive[-1]} for that of other people", task, alive[-1])
+                self.break_invariant(
+                    "I4", f"{task.name} takes its own {alive[-1]} for that of other people", task, alive[-1]
+                )
             if task.operator.if_running != "fail":
-                self.break_invariant("I4", f"{task.name} is refused, although if_running={task.operator.if_running!r}", task)
+                self.break_invariant(
+                    "I4", f"{task.name} is refused, although if_running={task.operator.if_running!r}", task
+                )
         elif kind not in ("RunTimeoutError", "ServerError", "NoAnswerError", "RateLimitedError") and alive:
             self.break_invariant("I4", f"{task.name} is red, although {alive[-1]} is fine", task, alive[-1])
 
@@ -314,7 +327,8 @@ class World:
             if not task.slice:
                 continue
             reads = [
-                run for run in self.mparticle.runs
+                run
+                for run in self.mparticle.runs
                 if run.owner != OTHERS and run.slice_read == task.slice and run.state(self.now) == "success"
             ]
             if len(reads) > max(1, len(task.green_epochs)):
@@ -370,7 +384,9 @@ class Client:
             world.sleep(NO_ANSWER_S)
             raise NoAnswerError(f"No answer from {call.method}.", may_have_executed=True)
         if server_clock:
-            self.clock_skew_s = server_clock.clock_skew_s(world.mparticle.headers(), world.now - 2 * LATENCY_S, world.now)
+            self.clock_skew_s = server_clock.clock_skew_s(
+                world.mparticle.headers(), world.now - 2 * LATENCY_S, world.now
+            )
         status = next((int(word) for word in ("404", "408", "429", "503") if word in fate), None)
         if status:
             return HttpResponse(status, world.mparticle.headers(), b"")

@@ -13,7 +13,7 @@ from task_run import TaskRun, sleep_of_the_task
 import airflow_provider_mparticle.client.aio  # noqa: F401 - now, rather than while a test measures time
 from airflow_provider_mparticle.client import retrying
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.runs import outcome, start
+from airflow_provider_mparticle.runs import outcome, start, visible_runs
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.tasks import trigger, waiting
 
@@ -22,6 +22,7 @@ from airflow_provider_mparticle.tasks import trigger, waiting
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look, repeat and give up after tenths of seconds: what is tested is the order of things, not their length."""
     monkeypatch.setattr(start, "LOOKUP_PAUSES_S", (0.01, 0.02, 0.03, 0.03))
+    monkeypatch.setattr(visible_runs, "PAUSE_BEFORE_SECOND_404_S", 0.01)
     monkeypatch.setattr(outcome, "MISSING_GRACE_S", 0.3)
     monkeypatch.setattr(retrying, "_jitter_s", lambda _: 0.01)
 

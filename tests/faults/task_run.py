@@ -122,6 +122,7 @@ class TaskRun:
         self.siblings = siblings
         self.state: str | None = None
         self.first_start: datetime | None = None
+        self.tells_first_start = True  # Airflow tells it of a task that has been rescheduled
         self.store = Store(self.reach) if store else None
         self.triggerers_lost = triggerers_lost
         self.options = options
@@ -199,7 +200,7 @@ class TaskRun:
             max_tries=self.max_tries,
             try_number=self.try_number,
             xcom_push=self._push,
-            get_first_reschedule_date=lambda _: self.first_start,
+            get_first_reschedule_date=lambda _: self.first_start if self.tells_first_start else None,
         )
         if self.siblings is not None:
             ti.get_task_states = self._states

@@ -117,11 +117,23 @@ def test_a_slice_costs_seven_requests_and_its_polls(slice_of, simulator):
     ] == [(method, path) for method, path in asked if path not in polls]
 
 
-def test_the_warehouse_s_type_is_read_once_by_each_worker(slice_of, simulator, deferrable):
-    """Whoever resumes a deferred task is another process; one that waits itself knows it already."""
+def test_the_warehouse_s_type_is_read_once(slice_of, simulator):
+    """It is needed to write the SQL only, and not by the worker that resumes a deferred task."""
     slice_of(0).run()
 
-    assert (2 if deferrable else 1) == simulator.count("GET", "/connections/warehouse")
+    assert 1 == simulator.count("GET", "/connections/warehouse")
+
+
+def test_a_slice_that_gives_way_costs_two_requests(slice_of, simulator):
+    """It may do so every few seconds, for hours."""
+    slice_of(0).dies_at(Instant.NOTED).run_and_die()
+    before = len(simulator.requests)
+
+    with pytest.raises(AirflowRescheduleException) as later:
+        slice_of(1).run()
+
+    assert ["GET", "GET"] == [request["method"] for request in simulator.requests[before:]]
+    assert later.value.reschedule_date >= datetime.now(UTC) + timedelta(seconds=8)  # sooner, Airflow may fail it
 
 
 @pytest.mark.parametrize("instant", [Instant.NOTED, Instant.ACCEPTED, Instant.KNOWN, Instant.WAITING])

@@ -1,4 +1,4 @@
-"""Airflow 2.11 to 3.2 keep no notes between tries: what is promised there, and where it ends."""
+"""Airflow 2.11 to 3.2 keep no record between tries: what is promised there, and where it ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from task_run import TRIGGER, Instant, facts, our_run
 
-from airflow_provider_mparticle.client.errors import PipelineBusyError
+from airflow_provider_mparticle.client.errors import PipelineBusyError, StartAmbiguousError
 from airflow_provider_mparticle.simulator import Fault
 
 LONG_RUN = [("running", 0.5), ("success", None)]
@@ -95,11 +95,39 @@ def test_a_first_try_does_not_take_somebody_elses_run(task, simulator):
     assert 0 == simulator.starts("orders")
 
 
-def test_a_retry_after_the_run_ended_starts_a_second_one(task, simulator):
-    """Where the promise ends: without a note nobody can tell an ended run of ours from somebody else's."""
+def test_a_retry_after_the_run_ended_starts_no_second_one(task, simulator):
+    """The run began while the earlier try did, so it is the task's own."""
     simulator.script_next_run("orders", [("success", None)])
     task.dies_at(Instant.KNOWN).run_and_die()
 
-    task.run()
+    result = task.run()
 
-    assert 2 == simulator.starts("orders")
+    assert our_run(simulator) == facts(result)
+    assert 1 == simulator.starts("orders")
+
+
+def test_a_retry_does_not_adopt_the_run_that_was_in_its_way(task, simulator):
+    """No fault at all: the pipeline is busy, the task fails and is retried, and must not be green for another run."""
+    task.dag_run_began = datetime.now(UTC) - timedelta(hours=1)
+    simulator.add_run("orders", "running", started_on=datetime.now(UTC) - timedelta(minutes=10))
+    with pytest.raises(PipelineBusyError):
+        task.run()
+
+    with pytest.raises(PipelineBusyError, match="run 13325 in progress"):
+        task.run()
+
+    assert 0 == simulator.starts("orders")
+
+
+def test_a_retry_that_is_told_nothing_of_earlier_tries_says_so(task, simulator):
+    """Airflow 3.0 to 3.2: the run in progress may be the task's own, so neither adopting nor refusing is right."""
+    task.dag_run_began = datetime.now(UTC) - timedelta(hours=1)
+    simulator.add_run("orders", "running", started_on=datetime.now(UTC) - timedelta(minutes=10))
+    with pytest.raises(PipelineBusyError):
+        task.run()
+    task.tells_first_start = False
+
+    with pytest.raises(StartAmbiguousError, match="run 13325 may be the one that this task started"):
+        task.run()
+
+    assert 0 == simulator.starts("orders")

@@ -1,8 +1,7 @@
-"""The decision that makes one run out of one task, and the order of what is noted and sent."""
+"""The order of what is recorded and sent by a start, driven by hand."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,9 +18,10 @@ from airflow_provider_mparticle.client.errors import (
 from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs import start
-from airflow_provider_mparticle.runs.run_list import runs_since
-from airflow_provider_mparticle.runs.start import RunStarter, SaveRecord, StartRecord
-from airflow_provider_mparticle.runs.start_decision import Decision, StartState, TriggerState, decide
+from airflow_provider_mparticle.runs.run_matching import Period
+from airflow_provider_mparticle.runs.start import EarlierTries, RunStarter
+from airflow_provider_mparticle.runs.start_decision import Decision
+from airflow_provider_mparticle.runs.start_record import SaveRecord, StartRecord
 from airflow_provider_mparticle.runs.steps import drive
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -29,178 +29,6 @@ OURS = PipelineRun("orders", 7, type="manual", state="running", logical_date=NOW
 DONE = replace(OURS, state="success", progress=Progress.SUCCEEDED)
 FAILED = replace(OURS, state="failed", progress=Progress.FAILED)
 OTHER = PipelineRun("orders", 3, type="manual", state="running", logical_date=NOW - timedelta(hours=1))
-SCHEDULED = replace(OTHER, type="scheduled")
-
-
-def state(**facts):
-    return StartState(**{"if_running": "fail", **facts})
-
-
-DECISIONS = {
-    # An idle or busy pipeline, nothing sent yet
-    "an idle pipeline is started": (state(), Decision.START, None),
-    "a busy pipeline fails the task if asked": (state(in_progress=OTHER), Decision.FAIL, OTHER),
-    "a busy pipeline is waited for if asked": (state(if_running="wait", in_progress=OTHER), Decision.WAIT, OTHER),
-    "a busy pipeline is attached to if asked": (state(if_running="attach", in_progress=OTHER), Decision.ADOPT, OTHER),
-    "a busy pipeline skips the task if asked": (state(if_running="skip", in_progress=OTHER), Decision.SKIP, OTHER),
-    # A run that an earlier try knows by its id
-    "our run under way is adopted": (state(ours=OURS, is_retry=True), Decision.ADOPT, OURS),
-    "our run that succeeded is adopted": (state(ours=DONE, is_retry=True), Decision.ADOPT, DONE),
-    "our run that failed is started afresh": (state(ours=FAILED, is_retry=True), Decision.START, None),
-    "our run is adopted though another is in progress": (state(ours=OURS, in_progress=OTHER), Decision.ADOPT, OURS),
-    # A request whose answer is lost
-    "after a lost answer the unknown run is ours": (
-        state(trigger_state=TriggerState.UNCERTAIN, unknown=(OURS,)),
-        Decision.ADOPT,
-        OURS,
-    ),
-    "after a lost answer the oldest unknown run is ours": (
-        state(trigger_state=TriggerState.UNCERTAIN, unknown=(OURS, OTHER)),
-        Decision.ADOPT,
-        OURS,
-    ),
-    "after a lost answer an unknown run that failed is ours as well": (
-        state(trigger_state=TriggerState.UNCERTAIN, unknown=(FAILED,)),
-        Decision.ADOPT,
-        FAILED,
-    ),
-    "after a lost answer the runs are looked at again": (
-        state(trigger_state=TriggerState.UNCERTAIN),
-        Decision.CHECK_AGAIN,
-        None,
-    ),
-    "after a lost answer a run in progress does not end the looks": (
-        state(trigger_state=TriggerState.UNCERTAIN, in_progress=SCHEDULED),
-        Decision.CHECK_AGAIN,
-        None,
-    ),
-    "after a lost answer and enough looks the start is repeated": (
-        state(trigger_state=TriggerState.UNCERTAIN, may_check_again=False),
-        Decision.START,
-        None,
-    ),
-    "after a lost answer and enough looks somebody's run is dealt with as asked": (
-        state(if_running="wait", trigger_state=TriggerState.UNCERTAIN, may_check_again=False, in_progress=SCHEDULED),
-        Decision.WAIT,
-        SCHEDULED,
-    ),
-    "after a lost answer and enough starts the start is given up": (
-        state(trigger_state=TriggerState.UNCERTAIN, may_check_again=False, may_start=False),
-        Decision.GIVE_UP,
-        None,
-    ),
-    "after a lost answer nobody starts who could not look": (
-        state(trigger_state=TriggerState.UNCERTAIN, unknown=None, may_check_again=False),
-        Decision.GIVE_UP,
-        None,
-    ),
-    # A request that was accepted without an id
-    "an accepted start without an id is the unknown run": (
-        state(trigger_state=TriggerState.ACCEPTED, unknown=(OURS,)),
-        Decision.ADOPT,
-        OURS,
-    ),
-    "an accepted start that is not shown yet is looked for again": (
-        state(trigger_state=TriggerState.ACCEPTED),
-        Decision.CHECK_AGAIN,
-        None,
-    ),
-    "an accepted start that is never shown is never repeated": (
-        state(trigger_state=TriggerState.ACCEPTED, may_check_again=False),
-        Decision.GIVE_UP,
-        None,
-    ),
-    # A request refused as busy after one whose answer was lost
-    "a busy pipeline after a lost answer is busy with ours": (
-        state(trigger_state=TriggerState.BUSY, unknown=(OURS,), in_progress=OURS),
-        Decision.ADOPT,
-        OURS,
-    ),
-    "a busy pipeline after a lost answer is busy with somebody's if no run is unknown": (
-        state(if_running="skip", trigger_state=TriggerState.BUSY, may_check_again=False, in_progress=SCHEDULED),
-        Decision.SKIP,
-        SCHEDULED,
-    ),
-    "a busy pipeline that shows no run is given up": (
-        state(trigger_state=TriggerState.BUSY, may_check_again=False),
-        Decision.GIVE_UP,
-        None,
-    ),
-    # A try before this one may have sent the request
-    "a retry adopts the unknown run": (
-        state(trigger_state=TriggerState.UNCERTAIN, unknown=(OURS,), is_retry=True),
-        Decision.ADOPT,
-        OURS,
-    ),
-    "a retry adopts the unknown run that succeeded": (
-        state(trigger_state=TriggerState.UNCERTAIN, unknown=(DONE,), is_retry=True),
-        Decision.ADOPT,
-        DONE,
-    ),
-    "a retry starts afresh if the unknown run failed": (
-        state(trigger_state=TriggerState.UNCERTAIN, unknown=(FAILED,), is_retry=True),
-        Decision.START,
-        None,
-    ),
-    "a retry that finds no unknown run starts": (
-        state(trigger_state=TriggerState.UNCERTAIN, may_check_again=False, is_retry=True),
-        Decision.START,
-        None,
-    ),
-    "a retry that cannot look gives up": (
-        state(trigger_state=TriggerState.UNCERTAIN, unknown=None, may_check_again=False, is_retry=True),
-        Decision.GIVE_UP,
-        None,
-    ),
-}
-
-
-@pytest.mark.parametrize(("seen", "decision", "run"), DECISIONS.values(), ids=DECISIONS.keys())
-def test_a_decision_follows_from_what_is_seen(seen, decision, run):
-    """One table says when a second run would be started, so that a reader can check it."""
-    decided = decide(seen)
-
-    assert (decision, run) == decided
-
-
-# Notes
-
-
-@pytest.mark.parametrize(
-    "record",
-    [
-        StartRecord("orders", 1.5),
-        StartRecord("orders", 1.5, ("1", "2"), 3, 1, 7, 2.5, is_finished=True),
-        StartRecord("orders", 1.5, pipeline_run_id="seven"),
-    ],
-    ids=["new", "finished", "id as text"],
-)
-def test_a_note_survives_its_way_through_the_store(record):
-    """Airflow's task state store keeps JSON, which knows no tuples."""
-    stored = json.dumps(record.as_json())
-
-    assert record == StartRecord.from_json(json.loads(stored))
-
-
-@pytest.mark.parametrize(
-    ("finished", "pipeline_id", "max_tries", "clear_number", "counts"),
-    [
-        pytest.param(False, "orders", 3, 0, True, id="a retry keeps max_tries"),
-        pytest.param(False, "orders", 4, 1, False, id="a clear raises max_tries"),
-        pytest.param(False, "orders", 3, 1, True, id="a clear of another task, or of this one while it runs"),
-        pytest.param(False, "customers", 3, 0, False, id="another pipeline"),
-        pytest.param(True, "orders", 3, 0, True, id="a worker lost after its work was done"),
-        pytest.param(True, "orders", 3, 1, False, id="a clear after success that keeps max_tries"),
-    ],
-)
-def test_a_note_counts_for_a_retry_and_not_after_a_clear(finished, pipeline_id, max_tries, clear_number, counts):
-    """A retry has to find its run, and a user who clears a task wants a fresh one."""
-    record = StartRecord("orders", 1.5, max_tries=3, clear_number=0, is_finished=finished)
-
-    assert counts == record.counts_for(pipeline_id, None, max_tries, clear_number)
-
-
-# The steps, driven by hand
 
 
 class Story:
@@ -211,13 +39,13 @@ class Story:
         self.told = []
 
     def start(self, if_running="fail", **options):
-        options = {"max_tries": 3, "clear_number": 0, "now": NOW.timestamp(), **options}
+        options = {"max_tries": 3, "clear_number": 0, "clock": lambda: NOW.timestamp(), **options}
         return drive(RunStarter("orders", if_running, **options).steps(), self.carry_out, lambda _: None)
 
     def carry_out(self, step):
         if isinstance(step, SaveRecord):
             known = step.record and (step.record.known_run_ids, step.record.pipeline_run_id)
-            self.told.append(("note", known))
+            self.told.append(("record", known))
             return None
         self.told.append(step.route)
         answers = self.answers[step.route]
@@ -244,7 +72,7 @@ def test_the_intent_is_noted_before_the_start_and_the_id_after_it():
 
     started = story.start()
 
-    assert ["pipeline_runs", ("note", (("7",), None)), "trigger_pipeline", ("note", (("7",), 8))] == story.told
+    assert ["pipeline_runs", ("record", (("7",), None)), "trigger_pipeline", ("record", (("7",), 8))] == story.told
     assert (Decision.START, 8) == (started.decision, started.pipeline_run_id)
     assert NOW.timestamp() == started.record.waiting_since
 
@@ -256,7 +84,7 @@ def test_a_lost_answer_is_looked_into_before_anything_else():
     started = story.start()
 
     assert (Decision.ADOPT, 8) == (started.decision, started.pipeline_run_id)
-    assert ["trigger_pipeline", "pipeline_runs", "pipeline_runs", ("note", (("7",), 8))] == story.told[2:]
+    assert ["trigger_pipeline", "pipeline_runs", "pipeline_runs", ("record", (("7",), 8))] == story.told[2:]
 
 
 def test_a_start_that_left_no_trace_is_sent_again_a_few_times_only():
@@ -279,7 +107,7 @@ def test_an_ambiguous_start_keeps_its_note(answer):
     with pytest.raises(StartAmbiguousError):
         story.start()
 
-    assert [("note", ((), None))] == [step for step in story.told if step[0] == "note"]
+    assert {("record", ((), None))} == {step for step in story.told if step[0] == "record"}
 
 
 @pytest.mark.parametrize(
@@ -294,7 +122,7 @@ def test_a_start_that_certainly_did_not_happen_forgets_its_note(answer):
     with pytest.raises(type(answer)):
         story.start()
 
-    assert ("note", None) == story.told[-1]
+    assert ("record", None) == story.told[-1]
     assert 1 == story.count("trigger_pipeline")
 
 
@@ -362,7 +190,7 @@ def test_a_retry_with_an_id_asks_for_that_run_only():
     started = story.start(kept=kept)
 
     assert (Decision.ADOPT, 7, 2.0) == (started.decision, started.pipeline_run_id, started.record.waiting_since)
-    assert ["pipeline_run", ("note", ((), 7))] == story.told
+    assert ["pipeline_run", ("record", ((), 7))] == story.told
 
 
 @pytest.mark.parametrize(
@@ -398,22 +226,31 @@ def test_a_retry_of_a_failed_run_notes_it_as_known_and_starts_afresh():
         started.pipeline_run_id,
         started.record.waiting_since,
     )
-    assert [("note", (("7",), None)), "trigger_pipeline", ("note", (("7",), 8))] == story.told[2:]
+    assert [("record", (("7",), None)), "trigger_pipeline", ("record", (("7",), 8))] == story.told[2:]
 
 
-def test_a_retry_without_an_id_looks_before_it_starts():
-    """The try before this one may have died on its way."""
+def test_a_retry_without_an_id_checks_the_runs_before_it_starts():
+    """An earlier try may have died on its way. After so long mParticle must show its run, so one check is enough."""
     story = Story(trigger_pipeline=[8])
 
     started = story.start(kept=StartRecord("orders", 1.0, (), 3))
 
     assert (Decision.START, 8) == (started.decision, started.pipeline_run_id)
-    assert ["pipeline_runs"] * len(start.LOOKUP_PAUSES_S) == story.told[:-3]
+    assert ["pipeline_runs"] * 2 == story.told[:-3]
 
 
-def test_a_retry_that_cannot_look_starts_nothing():
-    """An old run must not become ours because a look failed, nor a new one be started beside ours."""
-    story = Story(pipeline_runs=[[DONE], lost()])
+def test_a_retry_soon_after_a_request_checks_the_runs_for_as_long_as_they_may_be_listed_late():
+    """A run may be listed a minute after its start, and a retry may come after five seconds."""
+    story = Story(trigger_pipeline=[8])
+
+    story.start(kept=StartRecord("orders", NOW.timestamp() - 5, (), 3))
+
+    assert ["pipeline_runs"] * (2 + len(start.LOOKUP_PAUSES_S)) == story.told[:-3]
+
+
+def test_a_retry_that_cannot_read_the_runs_starts_nothing():
+    """An old run must not be adopted because a request failed, nor a new one be started beside ours."""
+    story = Story(pipeline_runs=[lost()])
 
     with pytest.raises(StartAmbiguousError):
         story.start(kept=StartRecord("orders", 1.0, ("7",), 3))
@@ -428,7 +265,7 @@ def test_the_latest_run_stands_in_where_runs_cannot_be_listed():
 
     story.start()
 
-    assert ["pipeline_runs", "pipeline_status", ("note", (("7",), None))] == story.told[:3]
+    assert ["pipeline_runs", "pipeline_runs", "pipeline_status", ("record", (("7",), None))] == story.told[:4]
 
 
 def test_a_new_pipeline_without_a_status_is_started():
@@ -440,7 +277,7 @@ def test_a_new_pipeline_without_a_status_is_started():
     assert (Decision.START, 8) == (started.decision, started.pipeline_run_id)
 
 
-def test_an_unreachable_api_stops_a_start_before_anything_is_noted():
+def test_an_unreachable_api_stops_a_start_before_anything_is_recorded():
     """Without knowing what was there before, a lost answer could not be resolved."""
     story = Story(pipeline_runs=[lost()])
 
@@ -450,47 +287,36 @@ def test_an_unreachable_api_stops_a_start_before_anything_is_noted():
     assert ["pipeline_runs"] == story.told
 
 
+IN_PROGRESS = replace(OURS, started_on=NOW)
+
+
+def tries(start_s, end_s, *, are_known=True):
+    """One earlier try, told in seconds before or after the run's start."""
+    began = NOW.timestamp()
+    return EarlierTries((Period(began + start_s, began + end_s, began + end_s + 90),), began - 100, are_known)
+
+
 @pytest.mark.parametrize(
-    ("began", "kind", "decision"),
+    ("earlier", "run", "decision"),
     [
-        pytest.param(timedelta(minutes=1), "manual", Decision.ADOPT, id="manual, from this DAG run"),
-        pytest.param(timedelta(minutes=-1), "manual", Decision.FAIL, id="manual, older"),
-        pytest.param(timedelta(minutes=1), "scheduled", Decision.FAIL, id="scheduled"),
-        pytest.param(timedelta(minutes=1), None, Decision.ADOPT, id="kind not told"),
+        pytest.param(tries(-10, 10), IN_PROGRESS, Decision.ADOPT, id="it began during the earlier try"),
+        pytest.param(tries(-10, 10), replace(IN_PROGRESS, type=None), Decision.ADOPT, id="type not told"),
+        pytest.param(tries(-10, 10), replace(IN_PROGRESS, type="api"), Decision.ADOPT, id="unknown type word"),
+        pytest.param(tries(-10, 10), replace(IN_PROGRESS, type="Scheduled"), PipelineBusyError, id="scheduled"),
+        pytest.param(tries(30, 60), IN_PROGRESS, PipelineBusyError, id="it began before the earlier try"),
+        pytest.param(tries(-300, -200), IN_PROGRESS, PipelineBusyError, id="it began long after the earlier try"),
+        pytest.param(tries(-60, -20), IN_PROGRESS, StartAmbiguousError, id="it began shortly after the earlier try"),
+        pytest.param(tries(-60, -90, are_known=False), IN_PROGRESS, StartAmbiguousError, id="nothing is told"),
     ],
 )
-def test_without_a_store_a_retry_takes_only_what_can_be_ours(began, kind, decision):
-    """Where no note is kept, the DAG run's beginning is all that is known."""
-    run = replace(OURS, type=kind, logical_date=NOW + began)
+def test_without_a_record_a_retry_adopts_only_what_an_earlier_try_can_have_started(earlier, run, decision):
+    """Where no record is kept, what Airflow tells of the earlier tries is all that is known."""
     story = Story(pipeline_runs=[[run]])
 
-    if decision is Decision.FAIL:
-        with pytest.raises(PipelineBusyError):
-            story.start(retry_since=NOW)
+    if isinstance(decision, Decision):
+        started = story.start(earlier_tries=earlier, skew_s=lambda: 0.0)
+        assert (decision, 7) == (started.decision, started.pipeline_run_id)
     else:
-        assert (Decision.ADOPT, 7) == (story.start(retry_since=NOW).decision, 7)
-
+        with pytest.raises(decision):
+            story.start(earlier_tries=earlier, skew_s=lambda: 0.0)
     assert 0 == story.count("trigger_pipeline")
-
-
-@pytest.mark.parametrize(("sizes", "pages"), [((0,), 1), ((99,), 1), ((100, 0), 2), ((100, 100, 30), 3)])
-def test_runs_are_read_to_the_last_page(sizes, pages):
-    """In which order mParticle lists them is not documented, so the newest may stand on any."""
-    asked = []
-
-    def page(call):
-        asked.append(call.params["currentPage"])
-        first = sum(sizes[: asked[-1] - 1])
-        return [PipelineRun("orders", number) for number in range(first, first + sizes[asked[-1] - 1])]
-
-    found = drive(runs_since("orders", NOW), page, lambda _: None)
-
-    assert [*range(sum(sizes))] == [run.pipeline_run_id for run in found]
-    assert [*range(1, pages + 1)] == asked
-
-
-def test_a_server_that_repeats_its_page_does_not_keep_us_for_ever():
-    """Whether mParticle knows pages at all is only assumed."""
-    same = [PipelineRun("orders", number) for number in range(100)]
-
-    assert same == drive(runs_since("orders", NOW), lambda _: same, lambda _: None)

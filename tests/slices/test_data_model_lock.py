@@ -50,7 +50,7 @@ class MParticle:
 
 
 def lock():
-    return DataModelLock("orders", "orders-model", QUERY, US, JANUARY)
+    return DataModelLock("orders", "orders-model", lambda: QUERY, US, JANUARY)
 
 
 def carry_out(steps, mparticle):

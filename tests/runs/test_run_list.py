@@ -1,0 +1,60 @@
+"""Reading the runs of a pipeline page by page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from airflow_provider_mparticle.client.errors import ServerError
+from airflow_provider_mparticle.client.models import PipelineRun
+from airflow_provider_mparticle.client.run_states import Progress
+from airflow_provider_mparticle.runs.run_list import recent_durations, runs_since
+from airflow_provider_mparticle.runs.steps import drive
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("sizes", "pages"), [((0,), 1), ((99,), 1), ((100, 0), 2), ((100, 100, 30), 3)])
+def test_runs_are_read_to_the_last_page(sizes, pages):
+    """In which order mParticle lists them is not documented, so the newest may stand on any."""
+    asked = []
+
+    def page(call):
+        asked.append(call.params["currentPage"])
+        first = sum(sizes[: asked[-1] - 1])
+        return [PipelineRun("orders", number) for number in range(first, first + sizes[asked[-1] - 1])]
+
+    found = drive(runs_since("orders", NOW), page, lambda _: None)
+
+    assert [*range(sum(sizes))] == [run.pipeline_run_id for run in found]
+    assert [*range(1, pages + 1)] == asked
+
+
+def test_a_server_that_repeats_its_page_is_read_once_more_and_no_longer():
+    """Whether mParticle knows pages at all is only assumed."""
+    same = [PipelineRun("orders", number) for number in range(100)]
+
+    assert same == drive(runs_since("orders", NOW), lambda _: same, lambda _: None)
+
+
+def test_the_durations_of_the_last_runs_take_one_request():
+    """They only tell when to poll, so a hundred runs are enough."""
+    asked = []
+    run = PipelineRun("orders", 1, progress=Progress.SUCCEEDED, started_on=NOW, ended_on=NOW + timedelta(seconds=40))
+
+    def page(call):
+        asked.append(call.params["currentPage"])
+        return [run] * 100
+
+    assert [40.0] == drive(recent_durations("orders", NOW), page, lambda _: None).seconds
+    assert [1] == asked
+
+
+def test_durations_that_cannot_be_read_are_unknown():
+    """Polling works without them."""
+
+    def fail(_):
+        raise ServerError("502")
+
+    assert [] == drive(recent_durations("orders", NOW), fail, lambda _: None).seconds

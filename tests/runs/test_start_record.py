@@ -1,0 +1,95 @@
+"""What a task keeps from one try to the next: it fits into Airflow's store, and is read back by any version."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_mparticle.client.models import PipelineRun
+from airflow_provider_mparticle.runs.start_record import StartRecord
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+STORE_LIMIT = 64_000
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        StartRecord("orders", 1.5),
+        StartRecord("orders", 1.5, ("1", "2"), 3, 1, 7, 2.5, is_finished=True),
+        StartRecord("orders", 1.5, pipeline_run_id="seven"),
+        StartRecord("orders", 1.5, known_until=NOW, sent_at=(1.5, 2.5), result={"state": "success"}),
+    ],
+    ids=["new", "finished", "id as text", "with requests and a result"],
+)
+def test_a_record_survives_its_way_through_the_store(record):
+    """Airflow's task state store keeps JSON, which knows no tuples."""
+    stored = json.dumps(record.as_json())
+
+    assert record == StartRecord.from_json(json.loads(stored))
+
+
+@pytest.mark.parametrize(
+    ("finished", "pipeline_id", "max_tries", "clear_number", "counts"),
+    [
+        pytest.param(False, "orders", 3, 0, True, id="a retry keeps max_tries"),
+        pytest.param(False, "orders", 4, 1, False, id="a clear raises max_tries"),
+        pytest.param(False, "orders", 3, 1, True, id="a clear of another task, or of this one while it runs"),
+        pytest.param(False, "customers", 3, 0, False, id="another pipeline"),
+        pytest.param(True, "orders", 3, 0, True, id="a worker lost after its work was done"),
+        pytest.param(True, "orders", 3, 1, False, id="a clear after success that keeps max_tries"),
+    ],
+)
+def test_a_record_counts_for_a_retry_and_not_after_a_clear(finished, pipeline_id, max_tries, clear_number, counts):
+    """A retry has to find its run, and a user who clears a task wants a new one."""
+    record = StartRecord("orders", 1.5, max_tries=3, clear_number=0, is_finished=finished)
+
+    assert counts == record.counts_for(pipeline_id, None, max_tries, clear_number)
+
+
+@given(st.dictionaries(st.sampled_from(["noted_at", "recorded_at", "known_run_ids", "max_tries", "mood"]), st.none()))
+@settings(deadline=None, max_examples=50)
+def test_a_record_of_another_version_is_read(stored):
+    """Keys come and go with versions, and a task may be in flight during an upgrade."""
+    record = StartRecord.from_json({"pipeline_id": "orders", **stored})
+
+    assert ("orders", ()) == (record.pipeline_id, record.known_run_ids)
+
+
+def test_a_record_of_a_former_version_keeps_its_meaning():
+    """Two keys have other names now."""
+    record = StartRecord.from_json({"pipeline_id": "orders", "noted_at": 1.5, "window": "a/b", "known_run_ids": ["7"]})
+
+    assert StartRecord("orders", 1.5, ("7",), slice_id="a/b") == record
+    assert (1.5,) == record.requests_at
+
+
+@given(
+    st.lists(st.one_of(st.integers(), st.text(max_size=500)), max_size=60, unique_by=str),
+    st.lists(st.floats(0, 1e10), max_size=40),
+    st.text(max_size=5000),
+)
+@settings(deadline=None, max_examples=50)
+def test_a_record_fits_into_the_store(ids, requests, state):
+    """The store takes 64 KB, and a record that it refuses would cost a run."""
+    runs = [PipelineRun("orders", run_id, started_on=NOW) for run_id in ids * 100]
+    record = StartRecord("orders", 1.0, result={"state": state}).with_known(runs)
+    for at in requests:
+        record = record.with_request(at)
+
+    assert len(json.dumps(record.as_json(), ensure_ascii=False).encode()) < STORE_LIMIT
+
+
+def test_a_run_that_is_older_than_the_newest_known_one_is_known():
+    """A list that was cut short, or a status that showed one run, must not make an old run look new."""
+    newest = PipelineRun("orders", 9, started_on=NOW)
+    record = StartRecord("orders", 1.0).with_known([newest])
+
+    assert record.knows(PipelineRun("orders", 5, started_on=NOW - timedelta(days=1)))
+    assert record.knows(PipelineRun("orders", 5))
+    assert not record.knows(PipelineRun("orders", 10, started_on=NOW + timedelta(seconds=1)))
+    assert not record.knows(PipelineRun("orders", 10))
