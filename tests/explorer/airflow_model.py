@@ -229,13 +229,13 @@ class Task:
             except AirflowSkipException:
                 ended = "skipped"
             except AirflowFailException as error:
-                self.world.judge_error(self, error.__cause__ or error)
+                self.world.judge.error(self, error.__cause__ or error)
                 ended = "failed"
             except MParticleError as error:
-                self.world.judge_error(self, error)
+                self.world.judge.error(self, error)
                 ended = "up_for_retry"
             else:
-                self.world.judge_success(self, json.loads(json.dumps(result)))
+                self.world.judge.success(self, json.loads(json.dumps(result)))
                 ended = "success"
             self.tries[-1][1] = self.world.now
             self._leave_slot()
@@ -289,7 +289,7 @@ class Task:
 
     def _push(self, key: str, value: Any) -> None:
         if key == "pipeline_run_id":
-            self.world.judge_claim(self, value)
+            self.world.judge.claim(self, value)
 
     # In the triggerer
 

@@ -28,19 +28,19 @@ def foreign_run_in_the_same_seconds(world: World, which: str, task: Task, run: R
 
 def no_record_before_33(world: World, which: str, task: Task, run: Run | None) -> bool:
     """Airflow 3.0 to 3.2 tell a retry nothing of the tries before it."""
-    return world.version.name == "Airflow 3.1" and not task.slice and task.try_number > 1
+    return which in ("I1", "I4") and world.version.name == "Airflow 3.1" and not task.slice and task.try_number > 1
 
 
 def tries_of_211(world: World, which: str, task: Task, run: Run | None) -> bool:
     """Airflow 2.11 tells when earlier tries ran, and others started a run just then."""
-    if world.version.name != "Airflow 2.11" or task.slice or not run:
+    if which not in ("I2", "I3") or world.version.name != "Airflow 2.11" or task.slice or not run:
         return False
     return any(start - 3 <= run.started <= (end or world.now) + 13 for start, end in task.tries[:-1])
 
 
 def status_only(world: World, which: str, task: Task, run: Run | None) -> bool:
     """Without run routes only the latest run by logical date is visible."""
-    return not world.habits.has_run_routes
+    return which in ("I1", "I4") and not world.habits.has_run_routes
 
 
 def no_date_header(world: World, which: str, task: Task, run: Run | None) -> bool:

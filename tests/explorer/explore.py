@@ -68,7 +68,7 @@ def play(worlds: list[World], choices: Choices) -> str | None:
     random.seed(1)  # the jitter of pauses
     worlds[:] = [World(choices)]
     worlds[-1].play()
-    return worlds[-1].violation
+    return worlds[-1].judge.violation
 
 
 def story(worlds: list[World], schedule: Schedule) -> str:
@@ -125,7 +125,9 @@ def main() -> int:
             for item in source
         ):
             played += 1
-            declared.update(filter(None, [worlds[-1].declared, worlds[-1].ambiguous and "StartAmbiguousError"]))
+            declared.update(
+                filter(None, [worlds[-1].judge.declared, worlds[-1].judge.ambiguous and "StartAmbiguousError"])
+            )
             if kind:
                 minimal = shrink(run, dict(choices.taken), kind)
                 found.setdefault(signature(minimal, kind), [minimal, 0])[1] += 1

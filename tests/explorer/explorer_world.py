@@ -1,5 +1,5 @@
 """
-One schedule, played: the clock, the tasks, other people, the network between Airflow and mParticle, and the judgement.
+One schedule, played: the clock, the tasks, other people, and what Airflow and mParticle tell.
 
 Only one greenlet runs at a time and the clock moves only when all of them sleep, so equal choices make equal worlds.
 """
@@ -12,32 +12,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import tenacity
 import time_machine
 from airflow_model import VERSIONS, Store, Task, Version, operator
 from choices import SETUP, Choices
-from declared import DECLARED
 from greenlet import greenlet
-from mparticle_model import OTHERS, Habits, MParticle, Run, body_of, busy
-
-from airflow_provider_mparticle.client.config import ApiConfig, Credentials
-from airflow_provider_mparticle.client.endpoints import Call
-from airflow_provider_mparticle.client.errors import NoAnswerError
-from airflow_provider_mparticle.client.exchange import exchange
-from airflow_provider_mparticle.client.messages import HttpResponse, TokenNeeded
-from airflow_provider_mparticle.client.retrying import policy
-
-try:
-    from airflow_provider_mparticle.client import server_clock
-except ImportError:  # the code before it measured mParticle's clock, which the explorer can be pointed at
-    server_clock = None  # type: ignore[assignment]
+from judgement import Judge, ScheduleEnded
+from mparticle_model import OTHERS, Habits, MParticle, busy
+from network import Client
 
 START = 1772618400.37  # a fixed instant, 2026-03-04T10:00:00.37Z
 WEEK = timedelta(days=7)
-LATENCY_S = 0.1
-NO_ANSWER_S = 30.0
 HORIZON_S = 12 * 86400.0
-CONFIG = ApiConfig(Credentials("id", "secret"), workspace_id=1)
 
 # What other people may do: how long their run takes, how it ends, and its kind.
 THEIR_RUNS: dict[str, dict[str, Any]] = {
@@ -46,22 +31,6 @@ THEIR_RUNS: dict[str, dict[str, Any]] = {
     "manual, fails after 15 s": {"lasts_s": 15.0, "ends_as": "failed", "kind": "manual"},
     "scheduled, 600 s": {"lasts_s": 600.0, "ends_as": "success", "kind": "scheduled"},
 }
-POST_FATES = (
-    "ok",
-    "done, answer lost",
-    "lost on the way",
-    "done, 503",
-    "not done, 503",
-    "done, 408",
-    "arrives 20 s late, answer lost",
-    "429",
-)
-GET_FATES = ("ok", "404", "503", "no answer")
-PUT_FATES = ("ok", "done, answer lost", "not done, 503")
-
-
-class Violation(Exception):  # noqa: N818 - it is what the explorer looks for
-    """An invariant is broken."""
 
 
 class World:
@@ -76,9 +45,7 @@ class World:
         self.now = START
         self.log: list[str] = []
         self.faults: list[str] = []
-        self.violation: str | None = None
-        self.declared: str | None = None
-        self.ambiguous = 0
+        self.judge = Judge(self)
         self.actor: Any = None
         self.client = Client(self)
         self._sleeping: list[tuple[float, int, greenlet]] = []
@@ -153,19 +120,24 @@ class World:
         """Play until nothing is left to happen."""
         with time_machine.travel(self.now, tick=False) as traveller:
             try:
-                while self._sleeping and self.now < START + HORIZON_S and not (self.violation or self.declared):
+                while self._sleeping and self.now < START + HORIZON_S and not self.judge.is_over:
                     at, _, sleeper = heapq.heappop(self._sleeping)
                     self.now = max(self.now, at)
                     traveller.move_to(self.now)
                     sleeper.switch()
-                if not (self.violation or self.declared):
-                    self._judge_the_end()
-            except Violation:
+                if not self.judge.is_over:
+                    self.judge.the_end()
+            except ScheduleEnded:
                 pass
             finally:
                 for _, _, sleeper in self._sleeping:
                     if sleeper:
                         sleeper.throw()  # GreenletExit: let its frames go
+
+    @property
+    def is_in_hub(self) -> bool:
+        """Whether the world itself acts, and no task."""
+        return greenlet.getcurrent() is self._hub
 
     def say(self, text: str) -> None:
         """Add a line to the log of the schedule."""
@@ -241,163 +213,5 @@ class World:
             logical_back=self.habits.logical_back,
         )
         self.say(f"{task.name}: mParticle starts {run}.")
-        self._judge_start(task, run)
+        self.judge.start(task, run)
         return 200, {"pipeline_run_id": run.run_id, "status": "trigger_requested"} if self.habits.tells_id else None
-
-    # The judgement
-
-    def break_invariant(self, which: str, text: str, task: Task, run: Run | None = None) -> None:
-        """End the schedule: an invariant is broken, declared or not."""
-        if not self.violation and not self.declared:
-            self.declared = next((name for name, allows in DECLARED.items() if allows(self, which, task, run)), None)
-            self.violation = None if self.declared else which
-            self.say(f"{f'Declared ({self.declared})' if self.declared else 'VIOLATION'} {which}: {text}")
-        if greenlet.getcurrent() is not self._hub:
-            raise Violation
-
-    def _judge_start(self, task: Task, run: Run) -> None:
-        before = [
-            other
-            for other in self.mparticle.runs
-            if (other.owner, other.epoch) == (task.name, task.epoch)
-            and other is not run
-            and other.state(self.now) != "failed"
-        ]
-        if before:
-            self.break_invariant(
-                "I1", f"{task.name} started {run}, although it had started {before[0]}", task, before[0]
-            )
-
-    def judge_claim(self, task: Task, run_id: Any) -> None:
-        """A task says that a run is its own."""
-        run = self.mparticle.run(run_id)
-        self.say(f"{task.name} takes {run} for its own.")
-        if run is None:
-            self.break_invariant("I3", f"{task.name} claims run {run_id}, which does not exist", task)
-        elif run.owner != task.name and task.operator.if_running != "attach":
-            self.break_invariant("I2", f"{task.name} adopted {run}", task, run)
-
-    def judge_success(self, task: Task, result: dict[str, Any]) -> None:
-        """A task is about to become green."""
-        self.mparticle.settle()
-        run = self.mparticle.run(result["pipeline_run_id"])
-        self.say(f"{task.name} is green by {run}.")
-        if run is None or run.state(self.now) != "success":
-            self.break_invariant("I3", f"{task.name} is green by {run}", task, run)
-        elif run.owner != task.name:
-            if task.operator.if_running != "attach":
-                self.break_invariant("I3", f"{task.name} is green by {run}", task, run)
-        elif run.epoch in task.green_epochs and run.epoch != task.epoch:
-            self.break_invariant("I3", f"{task.name} was cleared after {run} and is green by it again", task, run)
-        elif task.slice and run.slice_read != task.slice:
-            self.break_invariant("I5", f"{task.name} is green by {run}, which read {run.slice_read}", task, run)
-        task.green_epochs.add(task.epoch)
-
-    def judge_error(self, task: Task, error: BaseException) -> None:
-        """A try ends with an error."""
-        kind = type(error).__name__
-        self.say(f"{task.name}: try {task.try_number} ends with {kind}: {error}")
-        ours = [r for r in self.mparticle.runs if (r.owner, r.epoch) == (task.name, task.epoch)]
-        alive = [run for run in ours if run.state(self.now) != "failed"]
-        if kind == "StartAmbiguousError":
-            self.ambiguous += 1
-            if not self.faults and not self._knows_no_better(task):
-                self.break_invariant("I4", f"{task.name} cannot tell what it did, although nothing went wrong", task)
-        elif kind == "PipelineBusyError":
-            if any(run.state(self.now) == "running" for run in alive):
-                self.break_invariant(
-                    "I4", f"{task.name} takes its own {alive[-1]} for that of other people", task, alive[-1]
-                )
-            if task.operator.if_running != "fail":
-                self.break_invariant(
-                    "I4", f"{task.name} is refused, although if_running={task.operator.if_running!r}", task
-                )
-        elif kind not in ("RunTimeoutError", "ServerError", "NoAnswerError", "RateLimitedError") and alive:
-            self.break_invariant("I4", f"{task.name} is red, although {alive[-1]} is fine", task, alive[-1])
-
-    def _knows_no_better(self, task: Task) -> bool:
-        """Whether mParticle or Airflow tell so little that a task may be ambiguous though nothing went wrong."""
-        return any(allows(self, "I4", task, None) for allows in DECLARED.values())
-
-    def _judge_the_end(self) -> None:
-        self.mparticle.settle()
-        for task in self.tasks:
-            if task.state not in ("success", "failed", "skipped"):
-                self.break_invariant("I4", f"{task.name} never ended: {task.state}", task)
-            if not task.slice:
-                continue
-            reads = [
-                run
-                for run in self.mparticle.runs
-                if run.owner != OTHERS and run.slice_read == task.slice and run.state(self.now) == "success"
-            ]
-            if len(reads) > max(1, len(task.green_epochs)):
-                self.break_invariant("I5", f"the slice of {task.name} was read by {', '.join(map(str, reads))}", task)
-            if task.state == "success" and not reads:
-                self.break_invariant("I5", f"no run read the slice of {task.name}", task)
-
-
-class Client:
-    """Carries out calls through the real protocol code, over a network that loses things."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.config = CONFIG
-        self.clock_skew_s: float | None = None
-
-    def send(self, call: Call[Any], *, retry: bool = True, worker: bool = True) -> Any:
-        """Carry out a call, under the real retry policy if asked."""
-        if not retry:
-            return self._once(call, worker)
-        return tenacity.Retrying(**policy(call))(self._once, call, worker)
-
-    def _once(self, call: Call[Any], worker: bool) -> Any:
-        steps = exchange(call, self.config)
-        answer: Any = None
-        try:
-            while True:
-                step = steps.send(answer)
-                answer = "token" if isinstance(step, TokenNeeded) else self._deliver(call, worker)
-        except StopIteration as done:
-            return done.value
-
-    def _deliver(self, call: Call[Any], worker: bool) -> HttpResponse:
-        world, task = self.world, self.world.actor
-        what = f"asks {call.method} {call.route}"
-        if worker:
-            with task.may_die(what):
-                return self._deliver_to(world, task, call)
-        return self._deliver_to(world, task, call)
-
-    def _deliver_to(self, world: World, task: Task, call: Call[Any]) -> HttpResponse:
-        world.sleep(LATENCY_S)
-        world.other_people(f"other people before {task.name} asks {call.method} {call.route}")
-        fates = {"POST": POST_FATES, "PUT": PUT_FATES}.get(call.method, GET_FATES)
-        fate = world.choices.choose(f"{task.name} asks {call.method} {call.route}, fate", fates)
-        if call.method == "POST":
-            task.requests.append((world.now, fate))
-        if fate != "ok":
-            world.note_fault(f"{task.name}: {call.method} {call.route}: {fate}")
-        answer = self._carried_out(world, task, call, fate)
-        world.sleep(LATENCY_S)
-        if "lost" in fate or fate == "no answer":
-            world.sleep(NO_ANSWER_S)
-            raise NoAnswerError(f"No answer from {call.method}.", may_have_executed=True)
-        if server_clock:
-            self.clock_skew_s = server_clock.clock_skew_s(
-                world.mparticle.headers(), world.now - 2 * LATENCY_S, world.now
-            )
-        status = next((int(word) for word in ("404", "408", "429", "503") if word in fate), None)
-        if status:
-            return HttpResponse(status, world.mparticle.headers(), b"")
-        return HttpResponse(answer[0], world.mparticle.headers(), b"" if answer[1] is None else body_of(answer[1]))
-
-    def _carried_out(self, world: World, task: Task, call: Call[Any], fate: str) -> Any:
-        if fate.startswith("arrives"):
-            world.spawn(lambda: world.trigger(task) and None, world.now + 20.0)
-            return None
-        if fate != "ok" and not fate.startswith("done"):
-            return None
-        if call.method == "POST":
-            return world.trigger(task)
-        return world.mparticle.answer(call.method, call.route, dict(call.ids), dict(call.params), call.json)

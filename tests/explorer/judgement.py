@@ -1,0 +1,138 @@
+"""
+What must never happen, judged by what only the model knows: who started which run, and what it read.
+
+I1 one run per task, but for a failed run or a user's clear. I2 no run of others is adopted, but with
+``if_running="attach"``. I3 no task is green for a run that failed, never happened or is not its own. I4 no task is red
+while its own run is fine, but for its deadline and declared ambiguity. I5 of slices, every row is read once, and each
+run reads its own slice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from declared import DECLARED
+from mparticle_model import OTHERS, Run
+
+if TYPE_CHECKING:
+    from airflow_model import Task
+    from explorer_world import World
+
+# What a task may end with while its own run is fine: the deadline, and an API that is away for all retries.
+TRANSIENT = ("RunTimeoutError", "ServerError", "NoAnswerError", "RateLimitedError")
+
+
+class ScheduleEnded(Exception):  # noqa: N818 - it ends the greenlet of a task, and is no error
+    """An invariant is broken, so the rest of the schedule tells nothing."""
+
+
+class Judge:
+    """
+    Judges one schedule.
+
+    :param world: The schedule in play; the judge ends it.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.violation: str | None = None
+        self.declared: str | None = None
+        self.ambiguous = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether an invariant is broken, declared or not."""
+        return bool(self.violation or self.declared)
+
+    def break_invariant(self, which: str, text: str, task: Task, run: Run | None = None) -> None:
+        """End the schedule."""
+        if not self.is_over:
+            allowed = (name for name, allows in DECLARED.items() if allows(self.world, which, task, run))
+            self.declared = next(allowed, None)
+            self.violation = None if self.declared else which
+            self.world.say(f"{f'Declared ({self.declared})' if self.declared else 'VIOLATION'} {which}: {text}")
+        if not self.world.is_in_hub:
+            raise ScheduleEnded
+
+    def start(self, task: Task, run: Run) -> None:
+        """A trigger request has started a run."""
+        before = [
+            other
+            for other in self.world.mparticle.runs
+            if (other.owner, other.epoch) == (task.name, task.epoch)
+            and other is not run
+            and other.state(self.world.now) != "failed"
+        ]
+        if before:
+            self.break_invariant(
+                "I1", f"{task.name} started {run}, although it had started {before[0]}", task, before[0]
+            )
+
+    def claim(self, task: Task, run_id: Any) -> None:
+        """A task says that a run is its own."""
+        run = self.world.mparticle.run(run_id)
+        self.world.say(f"{task.name} takes {run} for its own.")
+        if run is None:
+            self.break_invariant("I3", f"{task.name} claims run {run_id}, which does not exist", task)
+        elif run.owner != task.name and task.operator.if_running != "attach":
+            self.break_invariant("I2", f"{task.name} adopted {run}", task, run)
+
+    def success(self, task: Task, result: dict[str, Any]) -> None:
+        """A task is about to become green."""
+        self.world.mparticle.settle()
+        run = self.world.mparticle.run(result["pipeline_run_id"])
+        self.world.say(f"{task.name} is green by {run}.")
+        if run is None or run.state(self.world.now) != "success":
+            self.break_invariant("I3", f"{task.name} is green by {run}", task, run)
+        elif run.owner != task.name:
+            if task.operator.if_running != "attach":
+                self.break_invariant("I3", f"{task.name} is green by {run}", task, run)
+        elif run.epoch != task.epoch and (run.epoch in task.green_epochs or not task.slice):
+            self.break_invariant("I3", f"{task.name} was cleared after {run} and is green by it again", task, run)
+        elif task.slice and run.slice_read != task.slice:
+            self.break_invariant("I5", f"{task.name} is green by {run}, which read {run.slice_read}", task, run)
+        task.green_epochs.add(task.epoch)
+
+    def error(self, task: Task, error: BaseException) -> None:
+        """A try ends with an error."""
+        kind = type(error).__name__
+        self.world.say(f"{task.name}: try {task.try_number} ends with {kind}: {error}")
+        ours = [r for r in self.world.mparticle.runs if (r.owner, r.epoch) == (task.name, task.epoch)]
+        alive = [run for run in ours if run.state(self.world.now) != "failed"]
+        if kind == "StartAmbiguousError":
+            self.ambiguous += 1
+            if not self.world.faults and not self._knows_no_better(task):
+                self.break_invariant("I4", f"{task.name} cannot tell what it did, although nothing went wrong", task)
+        elif kind == "PipelineBusyError":
+            if any(run.state(self.world.now) == "running" for run in alive):
+                self.break_invariant(
+                    "I4", f"{task.name} takes its own {alive[-1]} for that of other people", task, alive[-1]
+                )
+            if task.operator.if_running != "fail":
+                self.break_invariant(
+                    "I4", f"{task.name} is refused, although if_running={task.operator.if_running!r}", task
+                )
+        elif kind not in TRANSIENT and alive:
+            self.break_invariant("I4", f"{task.name} is red, although {alive[-1]} is fine", task, alive[-1])
+
+    def _knows_no_better(self, task: Task) -> bool:
+        """Whether mParticle or Airflow tell so little that a task may be ambiguous though nothing went wrong."""
+        return any(allows(self.world, "I4", task, None) for allows in DECLARED.values())
+
+    def the_end(self) -> None:
+        """Nothing is left to happen."""
+        self.world.mparticle.settle()
+        for task in self.world.tasks:
+            if task.state not in ("success", "failed", "skipped"):
+                self.break_invariant("I4", f"{task.name} never ended: {task.state}", task)
+            if not task.slice:
+                continue
+            reads = [
+                run
+                for run in self.world.mparticle.runs
+                if run.owner != OTHERS and run.slice_read == task.slice and run.state(self.world.now) == "success"
+            ]
+            if len(reads) > max(1, len(task.green_epochs)):
+                self.break_invariant("I5", f"the slice of {task.name} was read by {', '.join(map(str, reads))}", task)
+            if task.state == "success" and not reads:
+                self.break_invariant("I5", f"no run read the slice of {task.name}", task)

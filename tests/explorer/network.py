@@ -1,0 +1,102 @@
+"""The network between Airflow and mParticle: it loses requests and answers, and answers with errors of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tenacity
+from mparticle_model import body_of
+
+from airflow_provider_mparticle.client.config import ApiConfig, Credentials
+from airflow_provider_mparticle.client.endpoints import Call
+from airflow_provider_mparticle.client.errors import NoAnswerError
+from airflow_provider_mparticle.client.exchange import exchange
+from airflow_provider_mparticle.client.messages import HttpResponse, TokenNeeded
+from airflow_provider_mparticle.client.retrying import policy
+from airflow_provider_mparticle.client.server_clock import clock_skew_s
+
+if TYPE_CHECKING:
+    from airflow_model import Task
+    from explorer_world import World
+
+LATENCY_S = 0.1
+NO_ANSWER_S = 30.0
+LATE_S = 20.0
+CONFIG = ApiConfig(Credentials("id", "secret"), workspace_id=1)
+
+POST_FATES = (
+    "ok",
+    "done, answer lost",
+    "lost on the way",
+    "done, 503",
+    "not done, 503",
+    "done, 408",
+    "arrives 20 s late, answer lost",
+    "429",
+)
+GET_FATES = ("ok", "404", "503", "no answer")
+PUT_FATES = ("ok", "done, answer lost", "not done, 503")
+
+
+class Client:
+    """Carries out calls through the real protocol code, over a network that loses things."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.config = CONFIG
+        self.clock_skew_s: float | None = None
+
+    def send(self, call: Call[Any], *, retry: bool = True, worker: bool = True) -> Any:
+        """Carry out a call, under the real retry policy if asked."""
+        if not retry:
+            return self._once(call, worker)
+        return tenacity.Retrying(**policy(call))(self._once, call, worker)
+
+    def _once(self, call: Call[Any], worker: bool) -> Any:
+        steps = exchange(call, self.config)
+        answer: Any = None
+        try:
+            while True:
+                step = steps.send(answer)
+                answer = "token" if isinstance(step, TokenNeeded) else self._deliver(call, worker)
+        except StopIteration as done:
+            return done.value
+
+    def _deliver(self, call: Call[Any], worker: bool) -> HttpResponse:
+        world, task = self.world, self.world.actor
+        what = f"asks {call.method} {call.route}"
+        if worker:
+            with task.may_die(what):
+                return self._deliver_to(world, task, call)
+        return self._deliver_to(world, task, call)
+
+    def _deliver_to(self, world: World, task: Task, call: Call[Any]) -> HttpResponse:
+        world.sleep(LATENCY_S)
+        world.other_people(f"other people before {task.name} asks {call.method} {call.route}")
+        fates = {"POST": POST_FATES, "PUT": PUT_FATES}.get(call.method, GET_FATES)
+        fate = world.choices.choose(f"{task.name} asks {call.method} {call.route}, fate", fates)
+        if call.method == "POST":
+            task.requests.append((world.now, fate))
+        if fate != "ok":
+            world.note_fault(f"{task.name}: {call.method} {call.route}: {fate}")
+        answer = self._carried_out(world, task, call, fate)
+        world.sleep(LATENCY_S)
+        if "lost" in fate or fate == "no answer":
+            world.sleep(NO_ANSWER_S)
+            raise NoAnswerError(f"No answer from {call.method}.", may_have_executed=True)
+        headers = world.mparticle.headers()
+        self.clock_skew_s = clock_skew_s(headers, world.now - 2 * LATENCY_S, world.now)
+        status = next((int(word) for word in ("404", "408", "429", "503") if word in fate), None)
+        if status:
+            return HttpResponse(status, headers, b"")
+        return HttpResponse(answer[0], headers, b"" if answer[1] is None else body_of(answer[1]))
+
+    def _carried_out(self, world: World, task: Task, call: Call[Any], fate: str) -> Any:
+        if fate.startswith("arrives"):
+            world.spawn(lambda: world.trigger(task) and None, world.now + LATE_S)
+            return None
+        if fate != "ok" and not fate.startswith("done"):
+            return None
+        if call.method == "POST":
+            return world.trigger(task)
+        return world.mparticle.answer(call.method, call.route, dict(call.ids), dict(call.params), call.json)
