@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -81,11 +82,18 @@ def operator(kind: str, if_running: str, deferrable: bool, slots: int) -> Any:
         "retries": RETRIES,
     }
     if kind == "trigger":
-        return MParticleTriggerPipelineOperator(**options)
-    sql = "SELECT * FROM orders WHERE at >= '{{ window_start }}' AND at < '{{ window_end }}'"
-    return MParticleSyncSliceOperator(
-        data_model_id="orders-model", sql=sql, granularity="day", max_active_tis_per_dag=slots, **options
-    )
+        made: Any = MParticleTriggerPipelineOperator(**options)
+    else:
+        made = MParticleSyncSliceOperator(
+            data_model_id="orders-model",
+            sql="SELECT id, at FROM shop.public.orders",
+            time_column="at",
+            granularity="day",
+            max_active_tis_per_dag=slots,
+            **options,
+        )
+    made._log = logging.getLogger("airflow.task.explorer")  # Airflow's own logger writes to the terminal
+    return made
 
 
 @dataclass
