@@ -1,4 +1,4 @@
-"""What Airflow has to know about this package before it imports anything else of it."""
+"""What Airflow must know about this package before it imports anything else of it. It imports only plain data."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from airflow_provider_mparticle.connection.form import (
     HOOK_NAME,
     PLACEHOLDERS,
     RELABELING,
+    json_schema,
 )
 
 _INTEGRATION = "mParticle Warehouse Sync"
@@ -43,8 +44,8 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "airflow_provider_mparticle.hooks.MParticleHook",
                 "hook-name": HOOK_NAME,
                 "conn-fields": {
-                    name: {"label": label, "description": meaning, "schema": {"type": [kind, "null"]}}
-                    for name, (label, kind, meaning) in EXTRA_FIELDS.items()
+                    name: {"label": label, "description": meaning, "schema": json_schema(name)}
+                    for name, (label, _, meaning) in EXTRA_FIELDS.items()
                 },
                 "ui-field-behaviour": {
                     "hidden-fields": HIDDEN_FIELDS,
@@ -59,6 +60,7 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [_modules("triggers"), _modules("event_triggers")],
         "asset-uris": [_PIPELINE_URIS],
         "dataset-uris": [_PIPELINE_URIS],  # read by Airflow 2
+        "extra-links": [f"airflow_provider_mparticle.links.{name}" for name in ("PipelineLink", "RunLink")],
         "cli": ["airflow_provider_mparticle.cli.parser.get_cli_commands"],  # read by Airflow 3.3
     }
 

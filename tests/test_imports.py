@@ -21,6 +21,7 @@ DECLARATIONS = {
     PACKAGE,
     f"{PACKAGE}.connection",
     f"{PACKAGE}.connection.form",
+    f"{PACKAGE}.links",
     f"{PACKAGE}.operators",
     f"{PACKAGE}.provider_info",
     f"{PACKAGE}.sensors",

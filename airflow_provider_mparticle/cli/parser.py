@@ -8,9 +8,10 @@ Every ``airflow`` command imports this, so it imports nothing: what the commands
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Mapping
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,6 +23,9 @@ EXIT_CODES = (
     "Exit codes: 0 all is well; 1 mParticle or the network failed, the doctor found a fault, or you said no; "
     "2 bad usage, connection or document; 3 the plan has changes (with --detailed-exitcode)."
 )
+
+# Airflow's own variable: which secrets backends a process may ask.
+_PROCESS_CONTEXT = "_AIRFLOW_PROCESS_CONTEXT"
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,8 @@ def run(name: str, arguments: argparse.Namespace) -> int:
 
     out = sys.stdout
     try:
-        with redirect_stdout(sys.stderr):  # what Airflow logs while it loads is not our output
+        # What Airflow logs while it loads is not our output.
+        with redirect_stdout(sys.stderr), _stored_connections():
             from airflow_provider_mparticle.cli import commands
 
             return getattr(commands, name)(arguments, out)  # type: ignore[no-any-return] # named in COMMANDS
@@ -112,6 +117,24 @@ def run(name: str, arguments: argparse.Namespace) -> int:
         return BAD_INPUT if isinstance(error, ConfigError) else FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+@contextmanager
+def _stored_connections() -> Iterator[None]:
+    """
+    Let Airflow look a connection up in its metadata database, too.
+
+    Outside of a task, Airflow 3 does so only for a process that says it is a server, as ``airflow connections get``
+    does; Airflow 2 always does.
+    """
+    before = os.environ.get(_PROCESS_CONTEXT)
+    os.environ[_PROCESS_CONTEXT] = "server"
+    try:
+        yield
+    finally:
+        del os.environ[_PROCESS_CONTEXT]
+        if before is not None:
+            os.environ[_PROCESS_CONTEXT] = before
 
 
 def get_cli_commands() -> list[Any]:

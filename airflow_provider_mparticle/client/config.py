@@ -16,6 +16,7 @@ from airflow_provider_mparticle.client.run_states import RUN_STATES, Progress
 DEFAULT_TOKEN_URL = "https://sso.auth.mparticle.com/oauth/token"  # noqa: S105 - an address, not a token
 DEFAULT_AUDIENCE = "https://api.mparticle.com"
 DEFAULT_BASE_URL = "https://api.mparticle.com"
+DEFAULT_APP_LINK = "https://app.mparticle.com"
 
 # Creating a connection took 9.6 s in mParticle's own screenshots, since mParticle tries it out.
 DEFAULT_TIMEOUT_S = 60.0
@@ -44,6 +45,8 @@ class ApiConfig:
     :param routes: Path templates by name, see :mod:`~airflow_provider_mparticle.client.routes`.
     :param run_fields: Field names of a run, see :mod:`~airflow_provider_mparticle.client.run_fields`.
     :param run_states: Meaning of state words, see :mod:`~airflow_provider_mparticle.client.run_states`.
+    :param app_link: Address of a pipeline in mParticle's web app, a template with ``{workspace_id}`` and
+        ``{pipeline_id}``. Default: the start page, since mParticle documents no such address.
     :param origin: Where these values come from, for error messages.
     """
 
@@ -55,6 +58,7 @@ class ApiConfig:
     routes: Mapping[str, str] = field(default_factory=lambda: DEFAULT_ROUTES, repr=False)
     run_fields: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: RUN_FIELDS, repr=False)
     run_states: Mapping[str, Progress] = field(default_factory=lambda: RUN_STATES, repr=False)
+    app_link: str = DEFAULT_APP_LINK
     origin: str = "this configuration"
 
     def __post_init__(self) -> None:
@@ -86,3 +90,9 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def web_app(app_link: str) -> str:
+    """Return the start page of the web app that an address of a pipeline lies in."""
+    parts = urlsplit(app_link)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -11,37 +11,66 @@ CONN_TYPE = "mparticle"
 DEFAULT_CONN_NAME = "mparticle_default"
 HOOK_NAME = "mParticle"
 
-# Name -> label, JSON type, what it means. The order is the order in the form.
+# mParticle's data regions. Its documentation names them pods.
+PODS = ("us1", "us2", "eu1", "au1")
+
+# Name -> label, JSON type, what it means and where mParticle shows it. The order is that of need, and of the form.
 EXTRA_FIELDS: dict[str, tuple[str, str, str]] = {
     "workspace_id": (
         "Workspace id",
         "integer",
-        "Required. The workspace whose Warehouse Sync resources are meant, for example 1234.",
+        (
+            "Required. The number of the workspace whose Warehouse Sync resources are meant, for example 1234. "
+            "mParticle's web app shows it in the source of its pages (View > Developer > View Source) as workspaceId."
+        ),
+    ),
+    "pod": (
+        "Pod",
+        "string",
+        (
+            "The data region of your account: us1, us2, eu1 or au1. It sets the API base URL, unless that is given, "
+            "and the address of mParticle's web app. The web app's own address names it: app.eu1.mparticle.com is eu1, "
+            "app.mparticle.com is us1. Default: us1."
+        ),
     ),
     "account_id": (
         "Account id",
         "integer",
-        "The account, for calls of the Platform API (v1) only; those calls fail without it.",
+        (
+            "The number of the account, for calls of the Platform API (v1) only; those calls fail without it. "
+            "mParticle's web app shows it in the source of its pages as accountId."
+        ),
     ),
     "timeout": (
         "Timeout",
         "number",
         "Seconds to wait for one answer. Default: 60, since creating a connection can take 10.",
     ),
+    "app_link": (
+        "App link",
+        "string",
+        (
+            "Address of a pipeline in mParticle's web app, for the links of tasks; {workspace_id} and {pipeline_id} "
+            "are filled in. mParticle documents no such address. Default: the start page of the web app."
+        ),
+    ),
     "token_url": (
         "Token URL",
         "string",
-        "Where to log in. Default: https://sso.auth.mparticle.com/oauth/token, for every data region.",
+        "Where to log in. Default: https://sso.auth.mparticle.com/oauth/token, for every pod.",
     ),
     "audience": (
         "Audience",
         "string",
-        "OAuth audience. Default: https://api.mparticle.com, for every data region.",
+        "OAuth audience. Default: https://api.mparticle.com, for every pod.",
     ),
     "routes": (
         "Routes",
         "string",
-        'JSON object: corrected paths by name, for example {"pipelines": "/data-pipelines"}.',
+        (
+            'JSON object: corrected paths by name, for example {"pipelines": "/data-pipelines"}. '
+            '"airflow mparticle doctor" prints the ones that you need.'
+        ),
     ),
     "run_states": (
         "Run states",
@@ -57,6 +86,7 @@ EXTRA_FIELDS: dict[str, tuple[str, str, str]] = {
         'JSON object: further names of a run\'s field, for example {"state": ["runStatus"]}.',
     ),
 }
+REQUIRED = frozenset({"workspace_id"})
 
 HIDDEN_FIELDS = ["schema", "port"]
 RELABELING = {
@@ -65,7 +95,16 @@ RELABELING = {
     "host": "API base URL",
 }
 PLACEHOLDERS = {
-    "login": "client id of an mParticle API user",
-    "password": "client secret of that API user",
+    "login": "client id, from Settings > API Credentials in mParticle",
+    "password": "client secret, shown once when the credentials are created",
     "host": "https://api.mparticle.com",
 }
+
+
+def json_schema(name: str) -> dict[str, object]:
+    """Return the JSON schema of an extra field: only a required one has no null, and Airflow marks it."""
+    kind = EXTRA_FIELDS[name][1]
+    schema: dict[str, object] = {"type": kind if name in REQUIRED else [kind, "null"]}
+    if name == "pod":
+        schema["enum"] = [*PODS, None]
+    return schema

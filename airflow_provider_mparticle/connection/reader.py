@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_mparticle.client.config import (
     DEFAULT_AUDIENCE,
-    DEFAULT_BASE_URL,
     DEFAULT_TIMEOUT_S,
     DEFAULT_TOKEN_URL,
     ApiConfig,
@@ -18,9 +18,13 @@ from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.routes import route_table
 from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
 from airflow_provider_mparticle.client.run_states import RUN_STATES, Progress
+from airflow_provider_mparticle.connection.form import PODS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
+
+# Placeholders of an address in mParticle's web app, as string.Formatter reads them: name, format, conversion.
+_APP_LINK_PARTS = {(None, None, None), ("workspace_id", "", None), ("pipeline_id", "", None)}
 
 
 def api_config(conn: Connection, extra: Mapping[str, Any]) -> ApiConfig:
@@ -40,11 +44,12 @@ def api_config(conn: Connection, extra: Mapping[str, Any]) -> ApiConfig:
         ),
         workspace_id=fields.number("workspace_id", fields.required("workspace_id", extra.get("workspace_id"))),
         account_id=fields.optional_number("account_id"),
-        base_url=_base_url(conn),
+        base_url=_base_url(conn, pod := fields.choice("pod", PODS)),
         timeout_s=fields.seconds("timeout", DEFAULT_TIMEOUT_S),
         routes=fields.checked("routes", route_table),
         run_fields=fields.checked("run_fields", _run_fields),
         run_states=fields.checked("run_states", _run_states),
+        app_link=_app_link(fields, pod),
         origin=fields.origin,
     )
 
@@ -69,12 +74,19 @@ class _Fields:
     def text(self, name: str, default: str) -> str:
         value = self.given(name)
         if value is not None and not isinstance(value, str):
-            raise self._malformed(name, "text", value)
+            raise self.malformed(name, "text", value)
         return value or default
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        """Read a word, whatever its case; the first one is the default."""
+        word = self.text(name, choices[0]).strip().lower()
+        if word not in choices:
+            raise self.malformed(name, f"one of {', '.join(choices)}", self.given(name))
+        return word
 
     def number(self, name: str, value: Any) -> int:
         if isinstance(value, bool) or not str(value).strip().isdecimal():
-            raise self._malformed(name, "a whole number", value)
+            raise self.malformed(name, "a whole number", value)
         return int(value)
 
     def optional_number(self, name: str) -> int | None:
@@ -87,7 +99,7 @@ class _Fields:
         except (TypeError, ValueError):
             read = 0.0
         if isinstance(value, bool) or not 0 < read < float("inf"):
-            raise self._malformed(name, "a positive number of seconds", value)
+            raise self.malformed(name, "a positive number of seconds", value)
         return read
 
     def checked(self, name: str, check: Any) -> Any:
@@ -98,20 +110,39 @@ class _Fields:
         except ValueError:
             read = None
         if not isinstance(read, Mapping):
-            raise self._malformed(name, "a JSON object", value)
+            raise self.malformed(name, "a JSON object", value)
         try:
             return check(read)
         except ConfigError as error:
             raise ConfigError(f"{self.origin}: {error}. Nothing was sent to mParticle.") from error
 
-    def _malformed(self, name: str, wanted: str, value: Any) -> ConfigError:
+    def malformed(self, name: str, wanted: str, value: Any) -> ConfigError:
         return ConfigError(f"{name} of {self.origin} must be {wanted}, not {value!r}. Nothing was sent to mParticle.")
 
 
-def _base_url(conn: Connection) -> str:
-    host = (conn.host or "").strip() or DEFAULT_BASE_URL
+def _base_url(conn: Connection, pod: str) -> str:
+    host = (conn.host or "").strip() or _address("api", pod)
     url = (host if "://" in host else f"{conn.schema or 'https'}://{host}").rstrip("/")
     return f"{url}:{conn.port}" if conn.port else url
+
+
+def _app_link(fields: _Fields, pod: str) -> str:
+    """Return the template of a pipeline's address in mParticle's web app."""
+    template = fields.text("app_link", _address("app", pod)).strip()
+    try:
+        is_valid = {part[1:] for part in Formatter().parse(template)} <= _APP_LINK_PARTS
+    except ValueError:  # an unbalanced brace
+        is_valid = False
+    if not is_valid or not template.startswith("https://"):
+        raise fields.malformed(
+            "app_link", "an https:// address with {workspace_id} and {pipeline_id} or none", template
+        )
+    return template
+
+
+def _address(name: str, pod: str) -> str:
+    """Return the address of a host: us1 is left out, the other pods have a part of their own."""
+    return f"https://{name}.mparticle.com" if pod == PODS[0] else f"https://{name}.{pod}.mparticle.com"
 
 
 def _run_states(given: Mapping[str, Any]) -> dict[str, Progress]:

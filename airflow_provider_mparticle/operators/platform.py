@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
+from airflow_provider_mparticle.links import PipelineLink
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -32,6 +33,7 @@ class MParticlePlatformOperator(BaseOperator):
     Source: Platform API overview.
     """
 
+    operator_extra_links = (PipelineLink(),)
     template_fields: Sequence[str] = ("method", "path", "query", "json", "mparticle_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"query": "json", "json": "json"}
 

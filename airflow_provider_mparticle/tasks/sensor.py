@@ -45,8 +45,10 @@ class SensorTask(WaitingTask):
     def execute(self, context: Context) -> Any:
         """Wait in the triggerer, in this worker, or with one poll for each time that Airflow executes the task."""
         with self._failing():
+            self.context = context
             rescheduled = self.operator.reschedule and not self.operator.deferrable
             if not rescheduled:
+                self._push_links(self.operator.pipeline_run_id)
                 monitor = RunMonitor(self._lookup(), self._deadline(time.time()), time.time())
                 return self._conclude(self._wait(monitor, "execute_complete"))
         return self._reschedule(context)
@@ -54,10 +56,12 @@ class SensorTask(WaitingTask):
     def poke(self, context: Context) -> PokeReturnValue:
         """Poll once, for ``mode="reschedule"``, where nothing is remembered but the instant of the first poll."""
         with self._failing():
+            self.context = context
             first_poll = self._first_poll(context)
             since = first_poll.timestamp()
             monitor = RunMonitor(self._lookup(as_of=first_poll), self._deadline(since), since, missing_since=since)
             outcome, retry_after_s = drive(monitor.poll(time.time), self._send_once, time.sleep)
+            self._push_links(monitor.lookup.pipeline_run_id)
             # For the pause after this poll only: Airflow builds a new operator for the next one.
             self.operator.poke_interval = max(self._poll_interval_s, retry_after_s)
             return PokeReturnValue(outcome is not None, self._conclude(outcome) if outcome else None)

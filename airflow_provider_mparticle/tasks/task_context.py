@@ -53,9 +53,10 @@ def window_end(context: Context) -> datetime:
 
 
 def push(operator: BaseOperator, context: Context, key: str, value: Any) -> None:
-    """Push an XCom, unless the DAG declares ``do_xcom_push=False``."""
-    if operator.do_xcom_push:
-        context["ti"].xcom_push(key=key, value=value)
+    """Push an XCom, unless the DAG declares ``do_xcom_push=False`` or the task is executed outside of Airflow."""
+    xcom_push = getattr(context.get("ti"), "xcom_push", None)
+    if operator.do_xcom_push and xcom_push:
+        xcom_push(key=key, value=value)
 
 
 def clears(context: Context) -> int:

@@ -46,7 +46,7 @@ class TriggerTask(WaitingTask):
 
     def __init__(self, operator: MParticleTriggerPipelineOperator, context: Context) -> None:
         super().__init__(operator)
-        self.context = context
+        self.context: Context = context
         self._run_durations_s: list[float] | None = None
 
     def execute(self) -> dict[str, Any]:
@@ -84,6 +84,7 @@ class TriggerTask(WaitingTask):
         if started.decision is Decision.COVERED and started.run:
             self.log.info("Run %s has read all that is asked for, so nothing is started.", started.pipeline_run_id)
             push(self.operator, self.context, "pipeline_run_id", started.pipeline_run_id)
+            self._push_links(started.pipeline_run_id)
             return started.run.as_dict()
         if started.decision is Decision.SKIP:
             raise AirflowSkipException(
@@ -94,6 +95,7 @@ class TriggerTask(WaitingTask):
         log_line = "Started run %s of pipeline %r." if is_new else "Waiting for run %s of pipeline %r."
         self.log.info(log_line, started.pipeline_run_id, pipeline_id)
         push(self.operator, self.context, "pipeline_run_id", started.pipeline_run_id)
+        self._push_links(started.pipeline_run_id)
         if not self.operator.wait_for_completion:
             run = PipelineRun(pipeline_id, started.pipeline_run_id).as_dict()
             self._keep_finished(run)

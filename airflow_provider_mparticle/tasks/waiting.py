@@ -13,6 +13,7 @@ from airflow.exceptions import AirflowRescheduleException  # one class in Airflo
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.links import PipelineLink, RunLink, pipeline_address, run_address
 from airflow_provider_mparticle.runs.log_lines import summary
 from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.quality_gates import Gates
@@ -20,8 +21,12 @@ from airflow_provider_mparticle.runs.steps import drive
 from airflow_provider_mparticle.runs.wait import RunMonitor, backstop, deadline_of, wait
 from airflow_provider_mparticle.tasks.arguments import read_id, read_seconds, read_switch
 from airflow_provider_mparticle.tasks.failures import fail_without_retry, pass_gates
+from airflow_provider_mparticle.tasks.task_context import push
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_mparticle.client.models import RunId
     from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelineOperator
     from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 
@@ -42,6 +47,8 @@ class WaitingTask:
     def __init__(self, operator: MParticleTriggerPipelineOperator | MParticlePipelineRunSensor) -> None:
         self.operator = operator
         self.log = operator.log
+        self.context: Context | None = None
+        self._linked: list[RunId | None] = []
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
@@ -85,6 +92,16 @@ class WaitingTask:
         """Return when the wait ends in any case, in seconds since the epoch: at the shorter of the two limits."""
         return deadline_of(since, self._timeout_s, _before_alarm(self.operator.execution_timeout))
 
+    def _push_links(self, pipeline_run_id: RunId | None) -> None:
+        """Push what the links of the task lead to, once for each run, so that they are there while it waits."""
+        if self.context is None or pipeline_run_id in self._linked:
+            return
+        self._linked.append(pipeline_run_id)
+        config, pipeline_id = self._hook.get_conn().config, self.operator.pipeline_id
+        push(self.operator, self.context, PipelineLink.xcom_key, pipeline_address(config, pipeline_id))
+        if pipeline_run_id is not None:
+            push(self.operator, self.context, RunLink.xcom_key, run_address(config, pipeline_id, pipeline_run_id))
+
     def _wait(self, monitor: RunMonitor, method_name: str, **kwargs: Any) -> Outcome:
         try:
             if self.operator.deferrable:
@@ -99,6 +116,7 @@ class WaitingTask:
         outcome, retry_after_s = drive(monitor.poll(time.time), self._send_once, time.sleep)
         if outcome:
             return outcome
+        self._push_links(monitor.lookup.pipeline_run_id)
         from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
 
         self.operator.defer(

@@ -1,0 +1,120 @@
+"""The test of a connection says what it did, which step failed and why, and never raises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_mparticle.client import token_cache
+from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.simulator.faults import Fault
+
+Tested = Callable[..., tuple[bool, str]]
+
+
+@pytest.fixture
+def tested(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Tested:
+    """Test a connection to the simulator with some fields changed, under a random id as Airflow's form does."""
+
+    def test(extra: dict[str, Any] | None = None, **fields: Any) -> tuple[bool, str]:
+        connection = {**simulator.airflow_connection(), **fields}
+        connection["extra"] = {**connection["extra"], **(extra or {})}
+        monkeypatch.setenv("AIRFLOW_CONN_XK2V9QRT", json.dumps(connection))
+        token_cache.forget()
+        return MParticleHook("xK2v9Qrt").test_connection()
+
+    return test
+
+
+def test_it_says_what_it_did(tested: Tested, simulator: Simulator) -> None:
+    """Green says little if one does not know what was tried."""
+    works, said = tested()
+
+    assert works
+    assert said.startswith("The login worked. Workspace 1234 has ")
+    assert said.endswith("Account 5678 has this workspace.")
+    assert 3 == len(simulator.requests)
+
+
+def test_an_account_is_left_out_where_none_is_given(tested: Tested, simulator: Simulator) -> None:
+    """Warehouse Sync needs none."""
+    works, said = tested(extra={"account_id": None})
+
+    assert works
+    assert "ccount" not in said
+    assert 2 == len(simulator.requests)
+
+
+@pytest.mark.parametrize(
+    ("changes", "step"),
+    [
+        ({"extra": {"workspace_id": "x"}}, "The connection is incomplete or malformed, and nothing was sent: "),
+        ({"login": ""}, "The connection is incomplete or malformed, and nothing was sent: "),
+        ({"password": "wrong"}, "The login failed: "),
+        ({"extra": {"workspace_id": 99}}, "The login worked. Reading workspace 99 failed: "),
+        ({"extra": {"account_id": 99}}, "Reading account 99 failed: "),
+    ],
+    ids=["malformed", "incomplete", "login", "workspace", "account"],
+)
+def test_it_says_which_step_failed(tested: Tested, changes: dict[str, Any], step: str) -> None:
+    """A wrong secret and a wrong workspace are mended in different places."""
+    works, said = tested(**changes)
+
+    assert not works
+    assert step in said
+    assert "xK2v9Qrt" not in said, "the random id of a form that is tested means nothing to anybody"
+    assert ("Nothing was sent" in said) is ("nothing was sent" in said)
+
+
+@pytest.mark.parametrize(("login", "password", "named"), [("{} ", "{}", "client id"), ("{}", "\t{}", "client secret")])
+def test_white_space_around_a_credential_is_hinted_at(
+    tested: Tested, simulator: Simulator, login: str, password: str, named: str
+) -> None:
+    """It cannot be seen in a form, and the secret is not shown at all."""
+    good = simulator.airflow_connection()
+
+    works, said = tested(login=login.format(good["login"]), password=password.format(good["password"]))
+
+    assert not works
+    assert f"The {named} begins or ends with white space" in said
+    assert good["password"] not in said
+
+
+def test_a_refused_login_without_white_space_is_not_hinted_at(tested: Tested) -> None:
+    """A wrong hint costs more than none."""
+    assert "white space" not in tested(password="wr0ng")[1]
+
+
+FAULTS = st.builds(
+    Fault,
+    path=st.sampled_from(["/oauth/token", "/connections", "/v1/workspace"]),
+    status=st.sampled_from([400, 401, 403, 404, 408, 418, 429, 500, 502, 503, 504]),
+)
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(FAULTS)
+def test_whatever_fails_it_returns_a_sentence(tested: Tested, simulator: Simulator, fault: Fault) -> None:
+    """Airflow's form shows what is returned; what is raised it turns into an error of its own."""
+    simulator.clear_faults() if hasattr(simulator, "clear_faults") else None
+    simulator.inject(fault)
+
+    works, said = tested()
+
+    assert isinstance(works, bool)
+    assert said
+    assert "Traceback" not in said
+
+
+def test_a_connection_that_is_missing_is_said(tested: Tested) -> None:
+    """It never raises, whatever Airflow does."""
+    works, said = MParticleHook("no_such_connection").test_connection()
+
+    assert not works
+    assert "nothing was sent" in said

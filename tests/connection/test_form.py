@@ -1,0 +1,56 @@
+"""The connection form: one source for all versions of Airflow, in the order of need, with what is required marked."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_mparticle.connection.form import EXTRA_FIELDS, PODS, REQUIRED, json_schema
+from airflow_provider_mparticle.provider_info import get_provider_info
+
+
+def test_what_is_needed_comes_first() -> None:
+    """Whoever fills in a form goes from its top to its end, and may stop when the rest has defaults."""
+    assert ["workspace_id", "pod", "account_id"] == [*EXTRA_FIELDS][:3]
+    assert {"workspace_id"} == REQUIRED
+
+
+@pytest.mark.parametrize("name", EXTRA_FIELDS)
+def test_a_required_field_is_marked_in_every_version(name: str) -> None:
+    """Airflow 3.2 marks a field whose type has no null; earlier versions show the description only."""
+    schema_type = json_schema(name)["type"]
+
+    assert (name in REQUIRED) is isinstance(schema_type, str)
+    assert (name in REQUIRED) is EXTRA_FIELDS[name][2].startswith("Required.")
+
+
+@pytest.mark.parametrize("name", [name for name in EXTRA_FIELDS if name not in REQUIRED])
+def test_an_optional_field_says_what_holds_without_it(name: str) -> None:
+    """Nobody should have to open the documentation to leave a field empty."""
+    meaning = EXTRA_FIELDS[name][2]
+
+    assert "Default:" in meaning or "fail without it" in meaning or "for example" in meaning
+
+
+def test_a_pod_is_picked_from_a_list() -> None:
+    """The enum becomes a drop-down in Airflow 3.2 and later."""
+    [connection_type] = get_provider_info()["connection-types"]
+
+    assert [*PODS, None] == connection_type["conn-fields"]["pod"]["schema"]["enum"]
+
+
+def test_the_form_of_airflow_2_has_the_widgets_of_other_providers() -> None:
+    """A bare input is 20 characters wide, too narrow for a JSON object."""
+    widgets = pytest.importorskip("flask_appbuilder.fieldwidgets", reason="only Airflow 2 asks the hook for its form")
+    import wtforms
+
+    from airflow_provider_mparticle.hooks import MParticleHook
+
+    class Form(wtforms.Form):
+        pass
+
+    for name, field in MParticleHook.get_connection_form_widgets().items():
+        setattr(Form, name, field)
+    empty = Form()
+
+    assert {widgets.BS3TextFieldWidget} == {type(field.widget) for field in empty}
+    assert empty.validate(), "a connection of another type shares this form, so none may be required"
