@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_mparticle import operators
 
 # What Airflow itself loads before it imports any operator; whatever of it is there already costs nobody anything.
-AIRFLOW = "from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, BaseSensorOperator"
+AIRFLOW = "from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, BaseOperatorLink, BaseSensorOperator"
 PACKAGE = "airflow_provider_mparticle"
 DAG_FILE = f"from {PACKAGE}.operators import *\nfrom {PACKAGE}.sensors import MParticlePipelineRunSensor"
 

@@ -49,7 +49,7 @@ def api_config(conn: Connection, extra: Mapping[str, Any]) -> ApiConfig:
         routes=fields.checked("routes", route_table),
         run_fields=fields.checked("run_fields", _run_fields),
         run_states=fields.checked("run_states", _run_states),
-        app_link=_app_link(fields, pod),
+        app_link=_app_link(fields, fields.text("app_link", _address("app", pod)).strip()),
         origin=fields.origin,
     )
 
@@ -126,9 +126,8 @@ def _base_url(conn: Connection, pod: str) -> str:
     return f"{url}:{conn.port}" if conn.port else url
 
 
-def _app_link(fields: _Fields, pod: str) -> str:
-    """Return the template of a pipeline's address in mParticle's web app."""
-    template = fields.text("app_link", _address("app", pod)).strip()
+def _app_link(fields: _Fields, template: str) -> str:
+    """Return the template of a pipeline's address in mParticle's web app, if it is one."""
     try:
         is_valid = {part[1:] for part in Formatter().parse(template)} <= _APP_LINK_PARTS
     except ValueError:  # an unbalanced brace
