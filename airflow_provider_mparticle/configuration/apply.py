@@ -1,31 +1,44 @@
-"""Carry out a plan, and read a workspace as a document."""
+"""Carries out a plan, and reads a workspace as a document."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from airflow_provider_mparticle.client import endpoints
-from airflow_provider_mparticle.client.endpoints import Sender
+from airflow_provider_mparticle.client.endpoints import Call, Sender
 from airflow_provider_mparticle.client.errors import InvalidRequestError, MParticleError, NotFoundError
+from airflow_provider_mparticle.client.models import Resource
 from airflow_provider_mparticle.client.resource_kinds import KINDS
 from airflow_provider_mparticle.configuration import ensure
-from airflow_provider_mparticle.configuration.plan import Action, Plan, Step, Workspace
+from airflow_provider_mparticle.configuration.kept_forms import KNOWN, KeptForms
+from airflow_provider_mparticle.configuration.plan import Action, Plan, Step
+from airflow_provider_mparticle.configuration.resource_diff import differences
+from airflow_provider_mparticle.configuration.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# Reads that are sent at the same time. Writes are sent one after the other, in the order of the plan.
+READS_AT_ONCE = 4
 
 
 def read_workspace(sender: Sender) -> Workspace:
     """
-    Read what mParticle has, with four requests.
+    Read what mParticle has, with four requests that are sent at the same time.
 
     Assumed: a list shows each resource with all the fields that the answer for one resource has. If it leaves some
     out, a plan shows them as differences, but applying it changes nothing: each resource is read before it is changed.
 
     :raises MParticleError: A list cannot be read.
     """
-    lists = {kind.name: sender.send(endpoints.list_resources(kind)) for kind in KINDS}
-    return Workspace({name: {resource.id: resource for resource in found} for name, found in lists.items()})
+    lists = _read(sender, [endpoints.list_resources(kind) for kind in KINDS])
+    return Workspace(
+        {kind.name: {resource.id: resource for resource in found} for kind, found in zip(KINDS, lists, strict=True)}
+    )
 
 
 def export_document(sender: Sender) -> dict[str, Any]:
@@ -49,36 +62,75 @@ def require_applicable(plan: Plan) -> None:
         raise InvalidRequestError(f"{' '.join(plan.refusals)} Nothing was changed.")
 
 
-def apply_plan(sender: Sender, plan: Plan) -> dict[str, Any]:
+def apply_plan(
+    sender: Sender, plan: Plan, on_step: Callable[[Step], object] = lambda _: None, kept: KeptForms = KNOWN
+) -> dict[str, Any]:
     """
     Carry out a plan, step by step.
 
-    After a failure half-way, make the plan anew and apply it: what is done already is then unchanged.
+    After a failure half-way, make the plan again and apply it: what is done already is then unchanged.
 
     :param plan: From :func:`~airflow_provider_mparticle.configuration.plan.plan`, made for the same workspace.
+    :param on_step: Called after each step that was done. Default: nothing is called.
+    :param kept: Learns in which form mParticle keeps what it was sent. Default: what this process has learned.
     :return: ``{"changed": bool, "steps": [...]}``, as JSON without secrets.
     :raises InvalidRequestError: mParticle cannot do what the plan asks for. Nothing was changed.
     :raises MParticleError: A step failed; the message also says which steps were done and which were not.
     """
     require_applicable(plan)
     steps = [step for step in plan.steps if step.is_change]
-    for number, step in enumerate(steps):
+    before: dict[tuple[str, str], Resource] = {}
+    for number, (step, have) in enumerate(_with_resources(sender, steps)):
         try:
-            _DO[step.action](sender, step)
+            if isinstance(have, MParticleError):
+                raise have
+            _do(sender, step, have)
         except MParticleError as error:
             raise _interrupted(error, steps[:number], steps[number:]) from error
+        if have:
+            before[step.kind.name, step.resource_id] = have
         log.info("Done: %s.", step)
+        on_step(step)
+    if steps:
+        _learn(sender, steps, before, kept)
     return {"changed": bool(steps), "steps": plan.as_dict()["steps"]}
 
 
-def _create(sender: Sender, step: Step) -> None:
-    ensure.create(sender, step.kind, step.wanted)
+def _read(sender: Sender, calls: Iterable[Call[T]]) -> list[T]:
+    with ThreadPoolExecutor(READS_AT_ONCE, "mparticle-read") as pool:
+        return [*pool.map(sender.send, calls)]
 
 
-def _update(sender: Sender, step: Step) -> None:
-    """Read it once more: what the list has left out must not get lost if mParticle replaces the whole."""
-    have = sender.send(endpoints.get_resource(step.kind, step.resource_id))
-    ensure.update(sender, step.kind, have, step.wanted)
+def _with_resources(sender: Sender, steps: list[Step]) -> Iterator[tuple[Step, Resource | MParticleError | None]]:
+    """
+    Yield each step with the resource that an update changes, read shortly before.
+
+    What the list has left out must not get lost if mParticle replaces the whole. A few updates ahead are read at the
+    same time.
+    """
+    with ThreadPoolExecutor(READS_AT_ONCE, "mparticle-read") as pool:
+        for first in range(0, len(steps), READS_AT_ONCE):
+            some = steps[first : first + READS_AT_ONCE]
+            updates = [step for step in some if step.action is Action.UPDATE]
+            found = iter([*pool.map(lambda step: _current(sender, step), updates)])
+            yield from ((step, next(found) if step.action is Action.UPDATE else None) for step in some)
+
+
+def _current(sender: Sender, step: Step) -> Resource | MParticleError:
+    try:
+        found: Resource = sender.send(endpoints.get_resource(step.kind, step.resource_id))
+        return found
+    except MParticleError as error:
+        return error
+
+
+def _do(sender: Sender, step: Step, have: Resource | None) -> None:
+    if step.action is Action.CREATE:
+        ensure.create(sender, step.kind, step.wanted)
+    elif step.action is Action.DELETE:
+        _delete(sender, step)
+    elif have:
+        ensure.write(sender, step.kind, have, step.wanted)
 
 
 def _delete(sender: Sender, step: Step) -> None:
@@ -88,7 +140,20 @@ def _delete(sender: Sender, step: Step) -> None:
         log.info("The %s %r is gone already.", step.kind.title, step.resource_id)
 
 
-_DO = {Action.CREATE: _create, Action.UPDATE: _update, Action.DELETE: _delete}
+def _learn(sender: Sender, steps: list[Step], before: dict[tuple[str, str], Resource], kept: KeptForms) -> None:
+    """Read the workspace once more, and learn in which form mParticle keeps what it was sent."""
+    try:
+        workspace = read_workspace(sender)
+    except MParticleError as error:
+        log.info("What was written could not be read once more: %s", error)
+        return
+    for step in steps:
+        after = workspace.of(step.kind).get(step.resource_id)
+        if after and step.wanted:
+            found = differences(after, step.wanted)
+            had = before.get((step.kind.name, step.resource_id))
+            for sentence in kept.learn(step.kind, found, had, after):
+                log.warning("%s.", sentence)
 
 
 def _interrupted(error: MParticleError, done: list[Step], left: list[Step]) -> MParticleError:

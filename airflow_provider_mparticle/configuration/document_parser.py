@@ -1,53 +1,143 @@
 """
-The syntax of a document, YAML or JSON; stricter than the parsers, which take a key that occurs twice.
+Reads the text of a document, YAML or JSON, into plain values, and says on which line each of them stands.
 
-What is wrong is said without quoting the text, since that may hold a secret.
+Text stays text: where the schema says string, a value without quotation marks is taken as it is written, so that the
+password ``0123456`` is not a number. Everywhere else YAML follows JSON: only ``true``, ``false``, ``null`` and JSON's
+numbers are not text. Limits keep a hostile or broken file from filling the memory. What is wrong is said without
+quoting the text, because it may hold a secret.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
+import math
 import re
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+from airflow_provider_mparticle.configuration import schema
+
+# Far above what a workspace needs: 1,000 pipelines with their queries take some 2 MB, 25,000 values and 6 levels.
+BYTES_AT_MOST = 8 * 1024 * 1024
+VALUES_AT_MOST = 200_000
+DEPTH_AT_MOST = 32
+# A whole number with more digits does not fit into 64 bits, which is what JSON readers can be trusted with.
+DIGITS_AT_MOST = 18
+
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+_CONSTANTS = {"true": True, "false": False, "null": None, "": None}
+_TAG = "tag:yaml.org,2002:str"
+# libyaml is some ten times faster; not every build of PyYAML has it.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Constructor(yaml.constructor.SafeConstructor):
-    """Leaves instants as the text that they are: JSON has none."""
-
-
-_Constructor.add_constructor(_TIMESTAMP, _Constructor.construct_yaml_str)  # type: ignore[type-var]  # its stubs are too narrow
-
-
-def read_text(text: str) -> Any:
+def read_file(path: Path) -> str:
     """
-    Return what the text says; text that begins with ``{`` is JSON as a rule.
+    Return the text of a document's file.
 
-    :raises ValueError: The syntax is wrong. The message names the line and holds none of the text.
+    :raises OSError: The file cannot be read.
+    :raises ValueError: It is not a regular file, is too large, or is not UTF-8.
     """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("it is not a regular file")
+    with path.open("rb") as file:
+        content = file.read(BYTES_AT_MOST + 1)
+    if len(content) > BYTES_AT_MOST:
+        raise ValueError(_too_large())
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8 (byte {error.start + 1})") from None
+
+
+def read_text(text: str) -> tuple[Any, dict[str, int]]:
+    """
+    Return what the text says, and the line of each place in it, for example ``{"pipelines[0].id": 2}``.
+
+    Text that begins with ``{`` is read as JSON first.
+
+    :raises ValueError: The syntax is wrong, or a limit is exceeded. The message names the line where it is known.
+    """
+    if len(text) > BYTES_AT_MOST:
+        raise ValueError(_too_large())
+    text = text.removeprefix("\ufeff")
     if not text.lstrip().startswith("{"):
         return _from_yaml(text)
     try:
-        return _from_json(text)
-    except ValueError:
-        with contextlib.suppress(ValueError):
+        content = plain(_from_json(text))
+    except json.JSONDecodeError as error:
+        try:
             return _from_yaml(text)
-        raise
+        except TemplateError:
+            raise
+        except ValueError:
+            raise ValueError(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
+    return content, _lines_of_json(text)
+
+
+def plain(value: Any) -> Any:
+    """
+    Return a copy of a value as JSON has it: dicts with text as keys, lists, text, numbers; an instant as ISO 8601.
+
+    :raises ValueError: It holds more values or levels than a document may, itself for instance.
+    """
+    return _Copy().of(value, 0)
+
+
+class TemplateError(ValueError):
+    """A template that YAML takes for braces of its own."""
+
+
+class _Copy:
+    """Copies a value, counting what it copies."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def of(self, value: Any, depth: int) -> Any:
+        self._count += 1
+        _check_limits(self._count, depth)
+        if isinstance(value, Mapping):
+            return {str(name): self.of(part, depth + 1) for name, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.of(part, depth + 1) for part in value]
+        return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _check_limits(count: int, depth: int, line: int | None = None) -> None:
+    where = f"line {line}: " if line else ""
+    if depth > DEPTH_AT_MOST:
+        raise ValueError(f"{where}it is nested deeper than {DEPTH_AT_MOST} levels")
+    if count > VALUES_AT_MOST:
+        raise ValueError(f"{where}it holds more than {VALUES_AT_MOST} values, repeated ones included")
+
+
+def _too_large() -> str:
+    return f"it is larger than {BYTES_AT_MOST // 1024**2} MB"
+
+
+# JSON
 
 
 def _from_json(text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_without_repeats)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
+        return json.loads(
+            text,
+            object_pairs_hook=_without_repeats,
+            parse_constant=_not_a_number,
+            parse_float=_finite,
+            parse_int=_whole_number,
+        )
+    except RecursionError:
+        raise ValueError(f"it is nested deeper than {DEPTH_AT_MOST} levels") from None
 
 
-def _without_repeats(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
@@ -56,40 +146,174 @@ def _without_repeats(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _from_yaml(text: str) -> Any:
+def _not_a_number(word: str) -> Any:
+    raise ValueError(f"{word} is not a number in JSON")
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _whole_number(text: str) -> int:
+    if len(text.lstrip("-")) > DIGITS_AT_MOST:
+        raise ValueError(f"a number has more than {DIGITS_AT_MOST} digits")
+    return int(text)
+
+
+def _lines_of_json(text: str) -> dict[str, int]:
+    """Return the lines if YAML reads this JSON too, which it does unless there are tabs in it."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        repeats = [] if root is None else [*_repeats(root, set())]
-        content = None if root is None else _Constructor().construct_document(root)
+        return _from_yaml(text)[1]
+    except ValueError:
+        return {}
+
+
+# YAML
+
+
+@dataclass
+class _Built:
+    """A value with the number of values in it."""
+
+    value: Any
+    size: int = 1
+
+
+@dataclass
+class _Builder:
+    """Builds the content out of the parser's events."""
+
+    events: Iterator[Any]
+    lines: dict[str, int] = field(default_factory=dict)
+    count: int = 0
+    _anchors: dict[str, _Built | None] = field(default_factory=dict)
+
+    def node(self, event: Any, place: str, of: schema.Node, depth: int) -> _Built:
+        """Build the node that *event* begins."""
+        line = event.start_mark.line + 1
+        self.lines.setdefault(place, line)
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event.anchor, line)
+        self.count += 1
+        _check_limits(self.count, depth, line)
+        if event.anchor:
+            self._anchors[event.anchor] = None
+        if event.tag not in (None, "!", _TAG):
+            raise ValueError(f"line {line}: tags are not supported; put text that begins with '!' in quotes")
+        before = self.count
+        if isinstance(event, yaml.ScalarEvent):
+            value = _scalar(event, of)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = self._list(place, of, depth)
+        else:
+            value = self._dict(event, place, of, depth)
+        built = _Built(value, 1 + self.count - before)
+        if event.anchor:
+            self._anchors[event.anchor] = built
+        return built
+
+    def _alias(self, name: str | None, line: int) -> _Built:
+        if name is None or name not in self._anchors:
+            raise ValueError(f"line {line}: found undefined alias; put text that begins with '*' in quotes")
+        built = self._anchors[name]
+        if built is None:
+            raise ValueError(f"line {line}: an anchor contains itself")
+        self.count += built.size
+        _check_limits(self.count, 0, line)
+        return built
+
+    def _list(self, place: str, of: schema.Node, depth: int) -> list[Any]:
+        items: list[Any] = []
+        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+            items.append(self.node(event, f"{place}[{len(items)}]", of.item(), depth + 1).value)
+        return items
+
+    def _dict(self, start: Any, place: str, of: schema.Node, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            key = self._key(event, start)
+            inside = f"{place}.{key}" if place else key
+            if key in found:
+                raise ValueError(f"line {event.start_mark.line + 1}: {key!r} occurs twice in one dict")
+            self.lines[inside] = event.start_mark.line + 1
+            value = self.node(next(self.events), inside, of.field(key), depth + 1).value
+            if key == "<<" and event.implicit[0]:
+                merged = {**_merged(value, event.start_mark.line + 1), **merged}
+            else:
+                found[key] = value
+        return {**merged, **found}
+
+    def _key(self, event: Any, start: Any) -> str:
+        if isinstance(event, yaml.ScalarEvent):
+            return str(event.value)
+        line = event.start_mark.line + 1
+        if start.flow_style and isinstance(event, yaml.MappingStartEvent):
+            raise TemplateError(f'line {line}: put templates in quotes, as in "{{{{ params.name }}}}"')
+        raise ValueError(f"line {line}: the keys of a dict must be text")
+
+
+def _from_yaml(text: str) -> tuple[Any, dict[str, int]]:
+    events: Iterator[Any] = iter(yaml.parse(text, Loader=_LOADER))
+    builder = _Builder(events)
+    try:
+        next(events)  # the stream's start
+        if isinstance(next(events), yaml.StreamEndEvent):
+            return None, {}
+        content = builder.node(next(events), "", schema.root(), 0).value
+        next(events)  # the document's end
+        if not isinstance(event := next(events), yaml.StreamEndEvent):
+            raise ValueError(f"line {event.start_mark.line + 1}: a second document begins")
     except yaml.MarkedYAMLError as error:
-        raise ValueError(_said(error)) from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise ValueError(f"it is no YAML ({type(error).__name__})") from None
-    for key in repeats:
-        raise ValueError(f"line {key.start_mark.line + 1}: {key.value!r} occurs twice in one dict")
-    return content
+        raise _syntax_error(error, text) from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"it is not YAML ({type(error).__name__})") from None
+    except RecursionError:
+        raise ValueError(f"it is nested deeper than {DEPTH_AT_MOST} levels") from None
+    return content, builder.lines
 
 
-def _said(error: yaml.MarkedYAMLError) -> str:
+def _scalar(event: Any, of: schema.Node) -> Any:
+    text = event.value
+    if not event.implicit[0] or event.style:  # in quotation marks, or tagged as text
+        return text
+    if of.is_text:
+        return text if text not in ("", "null") else None
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if not _NUMBER.fullmatch(text):
+        return text
+    if text.lstrip("-").isdecimal():
+        return int(text) if len(text.lstrip("-")) <= DIGITS_AT_MOST else text
+    return number if math.isfinite(number := float(text)) else text
+
+
+def _merged(value: Any, line: int) -> dict[str, Any]:
+    """Return what ``<<`` puts in: one dict, or several of which the first one wins."""
+    parts = value if isinstance(value, list) else [value]
+    if not all(isinstance(part, dict) for part in parts):
+        raise ValueError(f"line {line}: '<<' needs a dict or a list of dicts")
+    return {name: part for one in reversed(parts) for name, part in one.items()}
+
+
+def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> ValueError:
+    """Name the place within the text; libyaml puts a missing end on the line after the last one."""
+    said = re.sub(r"(alias|anchor|tag|handle|character) '.*'", r"\1", error.problem or "wrong syntax")
     mark = error.problem_mark or error.context_mark
-    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    # A password that begins with '*', '&' or '!' reads as one of these, and the parser quotes it.
-    return where + re.sub(r"(alias|anchor|tag|handle) '.*'", r"\1", error.problem or "wrong syntax")
+    if mark is None:
+        return ValueError(said)
+    lines = text.splitlines() or [""]
+    line, column = (mark.line, mark.column) if mark.line < len(lines) else (len(lines) - 1, len(lines[-1]))
+    where = f"line {line + 1}, column {column + 1}: {said}"
+    if "{{" in lines[line] or "{%" in lines[line]:
+        return TemplateError(f"{where}; put templates in quotes")
+    return ValueError(where)
 
 
-def _repeats(node: yaml.Node, seen: set[int]) -> Iterator[yaml.Node]:
-    """Yield the keys that occurred before in the same dict."""
-    if id(node) in seen or isinstance(node, yaml.ScalarNode):
-        return
-    seen.add(id(node))
-    known: set[str] = set()
-    for part in node.value:
-        if isinstance(node, yaml.SequenceNode):
-            yield from _repeats(part, seen)
-            continue
-        key, value = part
-        if isinstance(key, yaml.ScalarNode) and key.value != "<<":
-            if key.value in known:
-                yield key
-            known.add(key.value)
-        yield from _repeats(value, seen)
+def line_of(place: str, lines: Mapping[str, int]) -> int | None:
+    """Return the line of a place, or of the nearest place around it."""
+    while place and place not in lines:
+        place = re.sub(r"(\.[^.\[]*|\[\d+\]|^[^.\[]*)$", "", place)
+    return lines.get(place) if place else None

@@ -1,4 +1,4 @@
-"""Make sure that a resource is there, as described: create it, take it as it is, or change what differs."""
+"""Makes sure that one resource is there as described: creates it, takes it as it is, or changes what differs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,12 @@ from airflow_provider_mparticle.client.errors import (
 )
 from airflow_provider_mparticle.client.models import Resource
 from airflow_provider_mparticle.client.resource_kinds import PIPELINE, Kind
-from airflow_provider_mparticle.configuration.resource_rules import (
-    IfExists,
-    changed_fields,
-    differences,
-    problems,
-    refusal,
-    update_body,
-    with_defaults,
-)
+from airflow_provider_mparticle.configuration.document_parser import plain
+from airflow_provider_mparticle.configuration.kept_forms import KNOWN, KeptForms
+from airflow_provider_mparticle.configuration.resource_diff import changed_fields, differences
+from airflow_provider_mparticle.configuration.resource_rules import IfExists, problems, with_defaults
+from airflow_provider_mparticle.configuration.resource_update import refusals, update_body
+from airflow_provider_mparticle.configuration.workspace import described
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +30,17 @@ R = TypeVar("R", bound=Resource)
 
 def validated(kind: Kind[Any], given: Mapping[str, Any], *, is_whole: bool = True) -> dict[str, Any]:
     """
-    Return the description to send; what may work all the same is said in the log.
+    Return the description to send; warnings are logged.
 
-    :param is_whole: Whether it describes a whole resource, or only some fields of one.
+    :param is_whole: Whether it describes a whole resource, or only some fields of one. Default: a whole one.
     :raises ConfigError: The description is wrong; the message names everything that is. Nothing was sent.
     """
-    wanted = with_defaults(kind, given) if is_whole else dict(given)
-    found = problems(kind, wanted, is_whole=is_whole)
     what = f"{kind.title.capitalize()} {given.get('id')!r}"
+    try:
+        wanted = with_defaults(kind, given) if is_whole else plain(given)
+    except ValueError as error:
+        raise ConfigError(f"{what}: {error}. Nothing was sent to mParticle.") from None
+    found = problems(kind, wanted, is_whole=is_whole)
     for problem in found:
         if problem.is_warning:
             log.warning("%s: %s.", what, problem)
@@ -51,35 +51,39 @@ def validated(kind: Kind[Any], given: Mapping[str, Any], *, is_whole: bool = Tru
     return wanted
 
 
-def ensure(sender: Sender, kind: Kind[R], wanted: Mapping[str, Any], if_exists: IfExists) -> tuple[R, list[str]]:
+def ensure(
+    sender: Sender, kind: Kind[R], wanted: Mapping[str, Any], if_exists: IfExists, kept: KeptForms = KNOWN
+) -> tuple[R, list[str]]:
     """
     Make sure that the resource is there.
 
+    :param kept: Learns in which form mParticle keeps what it was sent. Default: what this process has learned.
     :return: The resource, and the names of the fields that were set: all of them if it was created.
-    :raises InvalidRequestError: It exists and may not, or mParticle cannot change it so.
+    :raises InvalidRequestError: It exists and must not, or mParticle cannot change it so.
     """
     have = get_or_none(sender, kind, wanted["id"])
     if have is None:
-        return create(sender, kind, wanted), list(wanted)
+        return _settled(sender, kind, wanted, None, create(sender, kind, wanted), kept), list(wanted)
     if if_exists == "fail":
         raise InvalidRequestError(
             f"{kind.title.capitalize()} {have.id!r} exists already, and if_exists='fail'. Nothing was changed. Pass "
             "if_exists='reuse' to take it as it is, or 'update' to change what differs.",
             **_about(kind, have.id),
         )
-    return update(sender, kind, have, wanted) if if_exists == "update" else (have, [])
+    return update(sender, kind, have, wanted, kept) if if_exists == "update" else (have, [])
 
 
-def merged(have: Resource, fields: Mapping[str, Any]) -> dict[str, Any]:
+def merged(kind: Kind[Any], have: Resource, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return *fields*, each dict among them completed with what mParticle has."""
+    known = described(kind, have)
     return {
-        name: {**(getattr(have, name, None) or {}), **value} if isinstance(value, Mapping) else value
+        name: {**(known.get(name) or {}), **value} if isinstance(value, Mapping) else value
         for name, value in fields.items()
     }
 
 
 def get_or_none(sender: Sender, kind: Kind[R], resource_id: str) -> R | None:
-    """Read a resource, or return None where there is none."""
+    """Read a resource, or return None if mParticle does not have it."""
     try:
         return sender.send(endpoints.get_resource(kind, resource_id))
     except NotFoundError:
@@ -87,30 +91,56 @@ def get_or_none(sender: Sender, kind: Kind[R], resource_id: str) -> R | None:
 
 
 def create(sender: Sender, kind: Kind[R], wanted: Mapping[str, Any]) -> R:
-    """Create a resource; if the answer is lost, look whether it is there."""
+    """Create a resource; if the answer is lost, read whether mParticle has it."""
     try:
         return sender.send(endpoints.create_resource(kind, wanted))
     except MParticleError as error:
         if error.may_have_executed and (created := get_or_none(sender, kind, wanted["id"])):
-            log.info("%s The %s is there all the same.", error, kind.title)
+            log.info("%s The %s was created, though.", error, kind.title)
             return created
         raise
 
 
-def update(sender: Sender, kind: Kind[R], have: R, wanted: Mapping[str, Any]) -> tuple[R, list[str]]:
+def update(
+    sender: Sender, kind: Kind[R], have: R, wanted: Mapping[str, Any], kept: KeptForms = KNOWN
+) -> tuple[R, list[str]]:
     """
-    Change what differs, with one request, or with none if nothing does.
+    Change what differs, with one write, or with none if nothing differs.
 
-    :raises InvalidRequestError: mParticle cannot change it so. Nothing was sent.
+    :return: The resource, and the names of the fields that were changed.
+    :raises InvalidRequestError: mParticle cannot change it so, or would lose a secret. Nothing was sent.
     """
-    if reason := refusal(kind, have, wanted):
-        raise InvalidRequestError(f"{reason} Nothing was changed.", **_about(kind, have.id))
-    changed = changed_fields(differences(have, wanted))
+    changed = changed_fields(kept.changes(kind, differences(have, wanted)))
     if not changed:
         return have, []
-    return sender.send(endpoints.update_resource(kind, have.id, update_body(kind, have, wanted))), changed
+    return _settled(sender, kind, wanted, have, write(sender, kind, have, wanted), kept), changed
+
+
+def write(sender: Sender, kind: Kind[R], have: R, wanted: Mapping[str, Any]) -> R:
+    """
+    Send a PUT that makes *have* what is *wanted* and keeps the rest.
+
+    :raises InvalidRequestError: mParticle cannot change it so, or would lose a secret. Nothing was sent.
+    """
+    if reasons := [*refusals(kind, have, wanted)]:
+        raise InvalidRequestError(f"{' '.join(reasons)} Nothing was changed.", **_about(kind, have.id))
+    return sender.send(endpoints.update_resource(kind, have.id, update_body(kind, have, wanted)))
+
+
+def _settled(
+    sender: Sender, kind: Kind[R], wanted: Mapping[str, Any], before: R | None, answer: R, kept: KeptForms
+) -> R:
+    """Read what was written once more, to learn in which form mParticle keeps it; return it."""
+    try:
+        after = get_or_none(sender, kind, answer.id) or answer
+    except MParticleError as error:
+        log.info("The %s %r was written, but could not be read once more: %s", kind.title, answer.id, error)
+        return answer
+    for sentence in kept.learn(kind, differences(after, wanted), before, after):
+        log.warning("%s.", sentence)
+    return after
 
 
 def _about(kind: Kind[Any], resource_id: Any) -> dict[str, Any]:
-    """Return the fact that an error about this resource carries: it is kept for pipelines, what users act on."""
+    """Return the fact that an error about this resource carries: only pipelines have one, since users act on them."""
     return {"pipeline_id": resource_id} if kind.name == PIPELINE.name else {}

@@ -1,4 +1,4 @@
-"""What is wrong with a description, and where."""
+"""Holds what is wrong with a description, and where."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Problem:
 
     :param place: Where, for example ``"sync_mode.from"`` or ``"pipelines[2].sync_mode.from"``.
     :param text: What, so that "place text" reads as a sentence.
-    :param is_warning: Whether it may well work all the same: only older documentation, or a guess, speaks against it.
+    :param is_warning: Whether it may well work: only older documentation, or a guess, speaks against it.
     """
 
     place: str
@@ -22,6 +22,6 @@ class Problem:
     def __str__(self) -> str:
         return f"{self.place} {self.text}"
 
-    def inside(self, place: str) -> Problem:
-        """Return the same problem, its place given from further outside."""
-        return Problem(f"{place}.{self.place}", self.text, self.is_warning)
+    def inside(self, place: str, more: str = "") -> Problem:
+        """Return the same problem with its place given from further outside, and *more* said of it."""
+        return Problem(f"{place}.{self.place}", f"{self.text}{more}", self.is_warning)

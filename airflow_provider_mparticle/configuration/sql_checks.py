@@ -1,13 +1,16 @@
 """
-Whether mParticle can use a query as a data model, as far as a parser can tell.
+Checks whether mParticle can use a query as a data model, as far as its text and a parser show it.
 
-The parser is sqlglot, an optional extra: ``pip install airflow-provider-mparticle[sql]``. Without it nothing is said.
+The parser is sqlglot, an optional extra: ``pip install airflow-provider-mparticle[sql]``. Without it only the text is
+checked. What the parser cannot read is not checked: the warehouse decides.
 Source: Warehouse Sync overview, "Data models" (columns), v1 reference (the query is wrapped in an outer SELECT).
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from airflow_provider_mparticle.configuration.problems import Problem
@@ -22,6 +25,13 @@ COLUMNS_AT_MOST = 100
 DIALECTS = (None, "snowflake", "redshift", "bigquery", "databricks")
 
 _WRAPPED = "mParticle wraps the query in an outer SELECT, so its v1 documentation rules that out"
+# Text in quotation marks and comments, closed or not: what is left is code.
+_QUOTED = r"""'(?:[^']|'')*(?:'|\Z)|"[^"]*(?:"|\Z)|`[^`]*(?:`|\Z)|\$\$.*?(?:\$\$|\Z)"""
+_COMMENT = r"--[^\r\n]*|/\*.*?(?:\*/|\Z)"
+_NOT_CODE = re.compile(f"(?P<quoted>{_QUOTED})|(?P<comment>{_COMMENT})", re.DOTALL)
+_CLAUSE = re.compile(r"\b(from|where|join|group\s+by|order\s+by|limit|union|select|and)\b", re.IGNORECASE)
+# Names that sqlglot gives to the steps of BigQuery's pipe syntax.
+_PIPE_STEP = "__tmp"
 
 
 def sql_problems(sql: str, place: str, dialect: str | None = None) -> list[Problem]:
@@ -30,74 +40,116 @@ def sql_problems(sql: str, place: str, dialect: str | None = None) -> list[Probl
 
     :param sql: The query.
     :param place: Where it stands, for the problems.
-    :param dialect: sqlglot's name of the warehouse's dialect, for example ``"snowflake"``. Default: that of any
-        warehouse will do.
+    :param dialect: sqlglot's name of the warehouse's dialect, for example ``"snowflake"``. Default: a query is read if
+        it is right in the dialect of any warehouse.
     """
+    sql = sql.lstrip("\ufeff")
+    if "{{" in sql or "{%" in sql:
+        return [Problem(place, "holds a template that was not rendered, so it was not checked", is_warning=True)]
+    found = [Problem(place, text, is_warning=True) for text in _text_problems(sql)]
     try:
-        from sqlglot.errors import SqlglotError
+        return [*found, *_parsed_problems(sql, place, (dialect,) if dialect else DIALECTS)]
     except ImportError:
-        return []
-    try:
-        statements = _parsed(sql, (dialect,) if dialect else DIALECTS)
-    except SqlglotError as error:
-        return [Problem(place, f"cannot be read as SQL: {_first_line(error)}", is_warning=True)]
-    found = _form(sql, statements, place)
+        return found
+    except Exception as error:  # noqa: BLE001, RUF100 - whatever the parser fails with, recursion included
+        text = f"was not checked, because sqlglot cannot read it: {_first_line(error)}"
+        return [*found, Problem(place, text, is_warning=True)]
+
+
+def _text_problems(sql: str) -> Iterator[str]:
+    code = _code(sql)
+    lost = [text for text in _comments(sql) if text.startswith("--") and _CLAUSE.search(text)]
+    if not code.strip(" \t\r\n;"):
+        yield "is nothing but a comment"
+    elif not re.search(r"\bfrom\b", code, re.IGNORECASE):
+        yield "has no FROM, so it reads no table"
+    if lost and not re.search(r"[\r\n]", sql.strip()):
+        yield (
+            f"is one line, of which {lost[0][:40]!r} is a comment; YAML's '>' joins lines, '|' keeps them as they are"
+        )
+
+
+def _code(sql: str) -> str:
+    return _NOT_CODE.sub(lambda found: "''" if found["quoted"] else " ", sql)
+
+
+def _comments(sql: str) -> list[str]:
+    return [found["comment"] for found in _NOT_CODE.finditer(sql) if found["comment"]]
+
+
+def _parsed_problems(sql: str, place: str, dialects: tuple[str | None, ...]) -> list[Problem]:
+    statements = _parsed(sql, dialects)
+    found = [Problem(place, text, is_warning=True) for text in _form(sql, statements)]
     for statement in statements:
-        found += _columns(statement, place) + _tables(statement, place)
+        found += [*_columns(statement, place), *_tables(statement, place)]
     return found
 
 
 def _parsed(sql: str, dialects: tuple[str | None, ...]) -> list[Expr]:
     """Read the SQL in the first of the dialects that can; raise what the first one says if none can."""
     import sqlglot
+    from sqlglot import exp
     from sqlglot.errors import SqlglotError
 
+    def read(dialect: str | None) -> list[Expr]:
+        found = sqlglot.parse(sql, dialect=dialect)
+        return [one for one in found if one is not None and not isinstance(one, exp.Semicolon)]
+
     try:
-        return [statement for statement in sqlglot.parse(sql, dialect=dialects[0]) if statement is not None]
+        return read(dialects[0])
     except SqlglotError:
         for dialect in dialects[1:]:
             with contextlib.suppress(SqlglotError):
-                return [statement for statement in sqlglot.parse(sql, dialect=dialect) if statement is not None]
+                return read(dialect)
         raise
 
 
-def _form(sql: str, statements: list[Expr], place: str) -> list[Problem]:
+def _form(sql: str, statements: list[Expr]) -> Iterator[str]:
     from sqlglot import exp
 
-    found = []
-    if len(statements) != 1:
-        found.append(f"holds {len(statements)} statements; {_WRAPPED}")
-    elif sql.rstrip().endswith(";"):
-        found.append(f"ends with ';'; {_WRAPPED}")
+    if len(statements) > 1:
+        yield f"holds {len(statements)} statements; {_WRAPPED}"
+    elif statements and _code(sql).rstrip().endswith(";"):
+        yield f"ends with ';'; {_WRAPPED}"
     for statement in statements:
-        if not isinstance(statement, exp.Query):
-            found.append(f"is no SELECT but {statement.key.upper()}; {_WRAPPED}")
-        elif statement.args.get("with") or statement.args.get("with_"):
-            found.append(f"begins with WITH; {_WRAPPED}; use a subquery")
-    return [Problem(place, text, is_warning=True) for text in found]
+        query = statement.unnest() if isinstance(statement, exp.Subquery) else statement
+        if not isinstance(query, exp.Query):
+            yield f"is not a SELECT but {query.key.upper()}; {_WRAPPED}"
+            continue
+        if _named_queries(query):
+            yield f"begins with WITH; {_WRAPPED}; use a subquery"
+        if query.args.get("into"):
+            yield f"writes into a table; {_WRAPPED}"
 
 
-def _columns(statement: Expr, place: str) -> list[Problem]:
-    """Count the columns, where no ``*`` makes that impossible."""
+def _named_queries(query: Expr) -> list[str]:
+    """Return the names that WITH gives."""
+    clause = query.args.get("with_") or query.args.get("with")
+    names = [one.alias for one in clause.expressions] if clause else []
+    return [name for name in names if not name.startswith(_PIPE_STEP)]
+
+
+def _columns(statement: Expr, place: str) -> Iterator[Problem]:
+    """Count the columns; behind a ``*`` there may be more, or none."""
     from sqlglot import exp
 
-    if not isinstance(statement, exp.Query) or statement.is_star:
-        return []
-    number = len(statement.selects)
-    if number <= COLUMNS_AT_MOST:
-        return []
-    return [Problem(place, f"selects {number} columns; mParticle takes {COLUMNS_AT_MOST} at most")]
+    if not isinstance(statement, exp.Query):
+        return
+    number = sum(not column.is_star for column in statement.selects)
+    if number > COLUMNS_AT_MOST:
+        text = f"selects {number} columns; mParticle takes {COLUMNS_AT_MOST} at most"
+        yield Problem(place, text, is_warning=statement.is_star)
 
 
-def _tables(statement: Expr, place: str) -> list[Problem]:
+def _tables(statement: Expr, place: str) -> Iterator[Problem]:
     from sqlglot import exp
 
-    named = {cte.alias for cte in statement.find_all(exp.CTE)}
-    bare = sorted({t.name for t in statement.find_all(exp.Table) if t.name and not t.db and t.name not in named})
-    if not bare:
-        return []
-    return [Problem(place, f"names {', '.join(bare)} without a schema; qualify every table fully", is_warning=True)]
+    named = {cte.alias.casefold() for cte in statement.find_all(exp.CTE)}
+    tables = [one for one in statement.find_all(exp.Table) if one.name and not one.db]
+    bare = sorted({one.name for one in tables if one.name.casefold() not in named})
+    if bare:
+        yield Problem(place, f"names {', '.join(bare)} without a schema; qualify every table fully", is_warning=True)
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+    return f"{type(error).__name__}" if isinstance(error, RecursionError) else str(error).partition("\n")[0]

@@ -1,4 +1,4 @@
-"""Operators that create a pipeline, change it, pause and resume it."""
+"""The operators that create a pipeline, change it, pause it and resume it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class MParticleCreatePipelineOperator(CreateResourceOperator):
     :param data_plan_id: Data plan that the rows are checked against. Default: none. (templated)
     :param data_plan_version: Version of that data plan. Default: none. (templated)
     :param if_exists: What to do when the pipeline is there already: ``"fail"`` (default); ``"reuse"`` takes it as
-        it is; ``"update"`` changes what differs, which never is the type of the sync mode.
+        it is; ``"update"`` changes what differs, but never the type of the sync mode.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: ``{"pipeline": {...}, "changed": [...]}``: the pipeline without its secret, and the names of the fields
         that this task has set, all of them when it created the pipeline.
@@ -118,14 +118,18 @@ class MParticleUpdatePipelineOperator(ResourceOperator):
 
     :param pipeline_id: Slug of the pipeline. (templated)
     :param fields: The fields to change under mParticle's names; any but the type of the sync mode. (templated)
+    :param partner_feed_key: Key of the pipeline's feed, a secret. mParticle shows it masked, and may drop it when the
+        pipeline is written without it; so a pipeline that has one is only changed if the key is given. Take it from
+        an Airflow connection or a secrets backend. Default: none. (templated)
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: ``{"pipeline": {...}, "changed": [...]}``; nothing is sent if nothing differs.
-    :raises AirflowFailException: There is no such pipeline, a field is malformed, or mParticle refused.
+    :raises AirflowFailException: There is no such pipeline, a field is malformed, its feed's key is not given, or
+        mParticle refused.
 
     Source: Warehouse Sync API reference, "Update a pipeline".
     """
 
-    template_fields: Sequence[str] = ("pipeline_id", "fields", "mparticle_conn_id")
+    template_fields: Sequence[str] = ("pipeline_id", "fields", "partner_feed_key", "mparticle_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"fields": "json"}
 
     def __init__(
@@ -133,12 +137,14 @@ class MParticleUpdatePipelineOperator(ResourceOperator):
         *,
         pipeline_id: str,
         fields: Mapping[str, Any],
+        partner_feed_key: str | None = None,
         mparticle_conn_id: str = DEFAULT_CONN_NAME,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.pipeline_id = pipeline_id
         self.fields = fields
+        self.partner_feed_key = partner_feed_key
         self.mparticle_conn_id = mparticle_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -153,19 +159,30 @@ class MParticlePausePipelineOperator(ResourceOperator):
     Pause a pipeline, so that mParticle starts no run of it. A run in progress goes on.
 
     :param pipeline_id: Slug of the pipeline. (templated)
+    :param partner_feed_key: Key of the pipeline's feed, a secret. mParticle shows it masked, and may drop it when the
+        pipeline is written without it; so a pipeline that has one is only changed if the key is given. Take it from
+        an Airflow connection or a secrets backend. Default: none. (templated)
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: ``{"pipeline": {...}, "changed": [...]}``; nothing is sent if it is paused already.
-    :raises AirflowFailException: There is no such pipeline, or mParticle refused.
+    :raises AirflowFailException: There is no such pipeline, its feed's key is not given, or mParticle refused.
 
     Source: Warehouse Sync API reference, "Update a pipeline": another *state* is the only way.
     """
 
-    template_fields: Sequence[str] = ("pipeline_id", "mparticle_conn_id")
+    template_fields: Sequence[str] = ("pipeline_id", "partner_feed_key", "mparticle_conn_id")
     _state: ClassVar[str] = "paused"
 
-    def __init__(self, *, pipeline_id: str, mparticle_conn_id: str = DEFAULT_CONN_NAME, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        pipeline_id: str,
+        partner_feed_key: str | None = None,
+        mparticle_conn_id: str = DEFAULT_CONN_NAME,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.pipeline_id = pipeline_id
+        self.partner_feed_key = partner_feed_key
         self.mparticle_conn_id = mparticle_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -180,9 +197,12 @@ class MParticleResumePipelineOperator(MParticlePausePipelineOperator):
     Resume a paused pipeline.
 
     :param pipeline_id: Slug of the pipeline. (templated)
+    :param partner_feed_key: Key of the pipeline's feed, a secret. mParticle shows it masked, and may drop it when the
+        pipeline is written without it; so a pipeline that has one is only changed if the key is given. Take it from
+        an Airflow connection or a secrets backend. Default: none. (templated)
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: ``{"pipeline": {...}, "changed": [...]}``; nothing is sent if it is active already.
-    :raises AirflowFailException: There is no such pipeline, or mParticle refused.
+    :raises AirflowFailException: There is no such pipeline, its feed's key is not given, or mParticle refused.
     """
 
     _state: ClassVar[str] = "active"

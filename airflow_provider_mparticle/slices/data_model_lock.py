@@ -22,7 +22,7 @@ from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import DataModelChangedError, DataModelHeldError, InvalidRequestError
 from airflow_provider_mparticle.client.models import DataModel, Pipeline, PipelineRun, parse_timestamp, whole_second
 from airflow_provider_mparticle.client.resource_kinds import DATA_MODEL, PIPELINE
-from airflow_provider_mparticle.configuration.resource_rules import update_body
+from airflow_provider_mparticle.configuration.resource_update import update_body
 from airflow_provider_mparticle.runs.steps import Steps
 from airflow_provider_mparticle.slices.slice import Slice
 from airflow_provider_mparticle.slices.slice_sql import without_semicolon

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -14,9 +15,11 @@ from airflow_provider_mparticle.configuration.document import (
     load_document,
     parse_document,
 )
+from airflow_provider_mparticle.configuration.document_parser import plain
 from airflow_provider_mparticle.configuration.plan import plan
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.tasks.failures import fail_without_retry
+from airflow_provider_mparticle.tasks.kept_forms_variable import remembered_forms
 from airflow_provider_mparticle.tasks.resources import mask_secrets
 
 if TYPE_CHECKING:
@@ -32,13 +35,14 @@ def apply_document(operator: MParticleApplyOperator, context: Context) -> dict[s
         for problem in check_document(document):
             operator.log.warning("%s.", problem)
         hook = MParticleHook(operator.mparticle_conn_id)
-        planned = plan(document, read_workspace(hook), prune=operator.prune)
-        for line in planned.lines():
-            operator.log.info("%s", line)
-        require_applicable(planned)
-        if operator.is_dry_run:
-            return {"changed": not planned.is_empty, "dry_run": True, "steps": planned.as_dict()["steps"]}
-        return {"dry_run": False, **apply_plan(hook, planned)}
+        with remembered_forms() as kept:
+            planned = plan(document, read_workspace(hook), prune=operator.prune, kept=kept)
+            for line in planned.lines():
+                operator.log.info("%s", line)
+            require_applicable(planned)
+            if operator.is_dry_run:
+                return {"changed": not planned.is_empty, "dry_run": True, "steps": planned.as_dict()["steps"]}
+            return {"dry_run": False, **apply_plan(hook, planned, kept=kept)}
 
 
 def mask_secrets_of(spec: Mapping[str, Any] | str | Path) -> None:
@@ -57,7 +61,7 @@ def _document(operator: MParticleApplyOperator, context: Context) -> Document:
         document = parse_document(operator.spec)
     else:
         read = load_document(_found(operator, Path(operator.spec)))
-        document = Document(operator.render_template(read.content, context), read.origin)
+        document = replace(read, content=plain(operator.render_template(read.content, context)))
     mask_secrets(document.content)
     return document
 

@@ -1,4 +1,4 @@
-"""Make sure that a resource is there, or that it is not."""
+"""Creates, changes and deletes single resources for operators."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from airflow.providers.common.compat.sdk import mask_secret
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import ConfigError, NotFoundError
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, KINDS, PIPELINE, Kind
-from airflow_provider_mparticle.configuration.ensure import ensure, merged, update, validated
-from airflow_provider_mparticle.configuration.plan import secrets_in
+from airflow_provider_mparticle.configuration.ensure import ensure, merged, update, validated, write
 from airflow_provider_mparticle.configuration.resource_rules import IF_EXISTS
+from airflow_provider_mparticle.configuration.resource_update import secrets_in
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.tasks.failures import fail_without_retry
+from airflow_provider_mparticle.tasks.kept_forms_variable import remembered_forms
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.operators.pipelines import (
@@ -34,20 +35,20 @@ def ensure_resource(operator: CreateResourceOperator, description: Mapping[str, 
 
 
 def ensure_connection(operator: MParticleCreateConnectionOperator, description: Mapping[str, Any]) -> dict[str, Any]:
-    """Do so with a connection, whose secrets may have to be written though nothing else differs."""
+    """Do so with a connection, whose secrets can be written although nothing else differs."""
     hook = MParticleHook(operator.mparticle_conn_id)
     result = _ensured(hook, operator, description)
     if not operator.write_secrets or operator.if_exists != "update" or result["changed"]:
         return result
     with fail_without_retry():
-        body = {name: value for name, value in validated(CONNECTION, description).items() if name != "id"}
-        hook.update_warehouse_connection(operator.connection_id, body)
+        have = hook.get_warehouse_connection(operator.connection_id)
+        write(hook, CONNECTION, have, validated(CONNECTION, description))
     operator.log.info("Connection %r: secrets written.", operator.connection_id)
     return {**result, "changed": ["config"]}
 
 
 def delete_resource(operator: MParticleDeleteResourceOperator) -> bool:
-    """Delete the resource; tell whether there was one."""
+    """Delete the resource; return whether there was one."""
     with fail_without_retry():
         kind, hook = _kind_named(operator.kind), MParticleHook(operator.mparticle_conn_id)
         try:
@@ -67,8 +68,10 @@ def change_pipeline(
     with fail_without_retry():
         hook = MParticleHook(operator.mparticle_conn_id)
         have = hook.get_pipeline(operator.pipeline_id)
-        wanted = validated(PIPELINE, {"id": operator.pipeline_id, **merged(have, fields)}, is_whole=False)
-        pipeline, changed = update(hook, PIPELINE, have, wanted)
+        given = {**fields, **({"partner_feed_key": operator.partner_feed_key} if operator.partner_feed_key else {})}
+        wanted = validated(PIPELINE, {"id": operator.pipeline_id, **merged(PIPELINE, have, given)}, is_whole=False)
+        with remembered_forms() as kept:
+            pipeline, changed = update(hook, PIPELINE, have, wanted, kept)
     operator.log.info("Pipeline %r: %s.", pipeline.id, said_of(changed))
     return {"pipeline": pipeline.as_dict(), "changed": changed}
 
@@ -80,7 +83,7 @@ def mask_secrets(value: Any) -> None:
 
 
 def said_of(changed: list[str]) -> str:
-    """Say in the log which fields were set."""
+    """Return which fields were set, for the log."""
     return f"set {', '.join(changed)}" if changed else "no change"
 
 
@@ -89,7 +92,9 @@ def _ensured(hook: MParticleHook, operator: CreateResourceOperator, description:
         if operator.if_exists not in IF_EXISTS:
             raise ConfigError(f"if_exists must be one of {', '.join(IF_EXISTS)}, not {operator.if_exists!r}.")
         kind = _kind_named(operator.kind)
-        resource, changed = ensure(hook, kind, validated(kind, description), operator.if_exists)
+        wanted = validated(kind, description)
+        with remembered_forms() as kept:
+            resource, changed = ensure(hook, kind, wanted, operator.if_exists, kept)
     operator.log.info("%s %r: %s.", kind.title.capitalize(), resource.id, said_of(changed))
     return {kind.name: resource.as_dict(), "changed": changed}
 

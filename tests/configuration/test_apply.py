@@ -276,15 +276,19 @@ def test_an_update_keeps_what_the_list_leaves_out(hook: MParticleHook, simulator
     assert "production" == body["environment"]
 
 
-def test_an_update_never_writes_a_masked_key(hook: MParticleHook, simulator: Simulator) -> None:
-    """The document may leave the key out; mParticle then keeps its own."""
+def test_a_change_of_a_pipeline_needs_the_key_that_only_mparticle_knows(
+    hook: MParticleHook, simulator: Simulator
+) -> None:
+    """A PUT that replaces would take it away; without a change the document may leave it out."""
     applied(hook, sample())
     content = without_secrets(sample())
+    assert planned(hook, content).is_empty
     content["pipelines"][0]["name"] = "Renamed"
 
-    applied(hook, content)
+    with pytest.raises(InvalidRequestError, match="without its partner_feed_key"):
+        applied(hook, content)
 
-    assert "****" not in str([one["body"] for one in simulator.requests if one["method"] == "PUT"])
+    assert [] == [one for one in simulator.requests if one["method"] == "PUT"]
 
 
 def test_a_plan_with_refusals_is_not_begun(hook: MParticleHook, simulator: Simulator) -> None:

@@ -10,7 +10,8 @@ from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.models import Pipeline
 from airflow_provider_mparticle.client.resource_kinds import PIPELINE
 from airflow_provider_mparticle.configuration.ensure import validated
-from airflow_provider_mparticle.configuration.resource_rules import changed_fields, differences, refusal, update_body
+from airflow_provider_mparticle.configuration.resource_diff import changed_fields, differences
+from airflow_provider_mparticle.configuration.resource_update import refusals, update_body
 
 INCREMENTAL = {
     "type": "incremental",
@@ -78,7 +79,7 @@ def test_blanks_inside_the_dicts_are_not_sent_either() -> None:
         ({"field_transformation_id": "a?b"}, "field_transformation_id may hold letters"),
         ({"sync_mode": "full"}, "sync_mode must be a dict"),
         ({"schedule": "hourly"}, "schedule must be a dict"),
-        ({"sync_mode": {}}, "sync_mode.type must be one of full, incremental, not None"),
+        ({"sync_mode": {}}, "sync_mode.type must be one of full, incremental; it is missing"),
         ({"sync_mode": {"type": "Full"}}, "sync_mode.type must be one of full, incremental, not 'Full'"),
         ({"sync_mode": {"type": ["full"]}}, "sync_mode.type must be one of full, incremental"),
         ({"sync_mode": {"type": "incremental", "iterator_data_type": "date"}}, "sync_mode.iterator_field is missing"),
@@ -89,7 +90,7 @@ def test_blanks_inside_the_dicts_are_not_sent_either() -> None:
         ({"sync_mode": {**INCREMENTAL, "until": "2025-12-31T00:00:00Z"}}, "sync_mode.from must lie before until"),
         ({"sync_mode": {**INCREMENTAL, "until": "2026-01-01"}}, "sync_mode.from must lie before until"),
         ({"sync_mode": {**INCREMENTAL, "until": "2026-01-01T00:30:00+01:00"}}, "sync_mode.from must lie before until"),
-        ({"schedule": {}}, "schedule.type must be one of interval, on_demand, once, not None"),
+        ({"schedule": {}}, "schedule.type must be one of interval, on_demand, once; it is missing"),
         ({"schedule": {"type": "cron"}}, "schedule.type must be one of interval, on_demand, once, not 'cron'"),
         ({"schedule": {"type": "interval"}}, "schedule.frequency must be one of hourly, daily, weekly, monthly"),
         ({"schedule": {**HOURLY, "frequency": "yearly"}}, "schedule.frequency must be one of hourly, daily"),
@@ -259,9 +260,8 @@ def test_a_masked_key_is_compared_as_far_as_it_shows(masked: str, changed: list[
 @pytest.mark.parametrize(("has", "wants"), [(INCREMENTAL, {"type": "full"}), ({"type": "full"}, INCREMENTAL)])
 def test_the_type_of_the_sync_mode_cannot_change(has: dict[str, Any], wants: dict[str, Any]) -> None:
     """The rule is mParticle's, and the message says so, and what to do instead."""
-    said = refusal(PIPELINE, had(sync_mode=has), wanted(sync_mode=wants))
+    (said,) = refusals(PIPELINE, had(sync_mode=has), wanted(sync_mode=wants))
 
-    assert said
     assert "mParticle does not allow to change sync_mode.type" in said
     assert f"'orders' syncs in mode {has['type']!r}" in said
 
@@ -310,15 +310,15 @@ def test_a_body_keeps_what_mparticle_added_inside_the_dicts() -> None:
 
 
 def test_a_body_drops_an_upper_bound_that_is_no_longer_wanted() -> None:
-    """Keeping what mParticle has would bring it back."""
+    """Keeping it would bring it back, and leaving it out would keep it where PUT merges."""
     has = had(
         sync_mode={**INCREMENTAL, "until": "2026-02-01T00:00:00Z"}, schedule={**HOURLY, "end": "2026-02-01T00:00:00Z"}
     )
 
     body = update_body(PIPELINE, has, wanted())
 
-    assert INCREMENTAL == body["sync_mode"]
-    assert HOURLY == body["schedule"]
+    assert {**INCREMENTAL, "until": None} == body["sync_mode"]
+    assert {**HOURLY, "end": None} == body["schedule"]
 
 
 @pytest.mark.parametrize("masked", ["****", "feed-****", "****0042"])

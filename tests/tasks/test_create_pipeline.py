@@ -178,19 +178,24 @@ def test_an_update_of_a_pipeline_that_is_as_described_writes_nothing(simulator: 
     assert [] == sent(simulator, "PUT")
 
 
-@pytest.mark.parametrize(
-    ("again", "kept"),
-    [({}, "feed-key-0042"), ({"partner_feed_key": "feed-key-0043"}, "feed-key-0043")],
-    ids=["not given", "given"],
-)
-def test_a_masked_key_is_never_written_back(simulator: Simulator, again: dict[str, Any], kept: str) -> None:
-    """The simulator refuses asterisks as mParticle may not: the pipeline would lose its feed."""
+def test_a_key_that_is_given_is_written_with_any_change(simulator: Simulator) -> None:
+    """A PUT may replace the whole pipeline, so the key goes along."""
     create(partner_feed_key="feed-key-0042")
 
-    create(name="All refunds", **again, if_exists="update")
+    create(name="All refunds", partner_feed_key="feed-key-0043", if_exists="update")
 
-    assert kept == pipeline(simulator)["partner_feed_key"]
+    assert "feed-key-0043" == pipeline(simulator)["partner_feed_key"]
     assert "****" not in json.dumps(sent(simulator, "PUT"))
+
+
+def test_a_key_that_only_mparticle_knows_is_not_lost(simulator: Simulator) -> None:
+    """Left out of a PUT that replaces, it would be gone without a word."""
+    create(partner_feed_key="feed-key-0042")
+
+    with pytest.raises(AirflowFailException, match="without its partner_feed_key"):
+        create(name="All refunds", if_exists="update")
+
+    assert [] == sent(simulator, "PUT")
 
 
 def test_an_upper_bound_can_be_taken_away(simulator: Simulator) -> None:
@@ -200,7 +205,7 @@ def test_an_upper_bound_can_be_taken_away(simulator: Simulator) -> None:
     result = create(if_exists="update")
 
     assert ["sync_mode"] == result["changed"]
-    assert INCREMENTAL == pipeline(simulator)["sync_mode"]
+    assert {**INCREMENTAL, "until": None} == pipeline(simulator)["sync_mode"]
 
 
 def test_the_type_of_the_sync_mode_is_never_changed(simulator: Simulator) -> None:

@@ -122,7 +122,7 @@ def test_a_connection_is_never_written_from_what_was_read(execute: Execute, simu
 
     method, body = writes(simulator)[-1]
     assert "PUT" == method
-    assert {"name", "service_provider", "config"} == set(body)
+    assert {"name", "service_provider", "config", "state"} == set(body)
     assert "warehouse-password" == simulator.stored("connection", "sales")["config"]["password"]
 
 
@@ -186,7 +186,7 @@ def test_a_wrong_description_is_named_and_nothing_is_sent(
     ("sql", "said"),
     [
         ("WITH x AS (SELECT 1 AS a) SELECT a FROM x", "begins with WITH"),
-        ("DELETE FROM a.b.c", "is no SELECT but DELETE"),
+        ("DELETE FROM a.b.c", "is not a SELECT but DELETE"),
         ("SELECT a FROM a.b.c;", "ends with ';'"),
         ("SELECT a FROM customers", "names customers without a schema"),
     ],

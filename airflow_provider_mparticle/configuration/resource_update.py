@@ -1,0 +1,107 @@
+"""
+Makes the body of a PUT that is right whether mParticle replaces the whole resource or merges what is sent into it.
+
+What cannot be sent without a loss is refused: a secret that only mParticle knows, another type of sync mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from airflow_provider_mparticle.client.models import Resource
+from airflow_provider_mparticle.client.resource_kinds import CONNECTION, PIPELINE, Kind
+from airflow_provider_mparticle.configuration import schema
+from airflow_provider_mparticle.configuration.document_parser import plain
+from airflow_provider_mparticle.configuration.resource_diff import (
+    UPPER_BOUNDS,
+    as_documents_say,
+    is_masked,
+    same_word,
+)
+from airflow_provider_mparticle.configuration.resource_rules import DICTS
+
+# mParticle logs in to these with a secret. API reference, "Create a connection"; BigQuery from v1.
+LOG_IN_WITH = {"Snowflake": "password", "Redshift": "password", "BigQuery": "service_account_key"}
+
+
+def refusals(kind: Kind[Any], have: Resource, wanted: Mapping[str, Any]) -> Iterator[str]:
+    """Yield why mParticle cannot make *have* what is *wanted*, or would lose something by it; a sentence each."""
+    if kind.name == PIPELINE.name:
+        yield from _other_sync_mode(have, wanted)
+    who = f"{kind.title.capitalize()} {have.id!r}"
+    for place in hidden_secrets(kind, have, wanted):
+        yield (
+            f"{who} would be written without its {place}: mParticle never shows it, and may drop what a request leaves "
+            f"out. Add {place} to the description; the Airflow connection or secrets backend that holds it is the "
+            "place to take it from."
+        )
+
+
+def hidden_secrets(kind: Kind[Any], have: Resource, wanted: Mapping[str, Any]) -> list[str]:
+    """Return the secrets of a resource that mParticle has and only masks, and that *wanted* does not give."""
+    known = {name: getattr(have, name, None) for name in kind.writable}
+    given = {place for place, _ in secrets_in(wanted)}
+    hidden = [place for place, value in secrets_in(known) if is_masked(place, value) and place not in given]
+    needed = LOG_IN_WITH.get(str(wanted.get("service_provider", known.get("service_provider"))))
+    if kind.name == CONNECTION.name and needed and not given and not hidden:
+        return [f"config.{needed}"]
+    return hidden
+
+
+def update_body(kind: Kind[Any], have: Resource, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return a body for PUT that changes what is *wanted* and keeps the rest, whether PUT replaces or merges.
+
+    A masked value is never written back: see :func:`refusals` for a secret that *wanted* does not give.
+    """
+    body = {name: value for name, value in wanted.items() if name != "id"}
+    known = {name: getattr(have, name) for name in kind.writable}
+    kept = as_documents_say(kind.name, _visible(plain(known), ""))
+    for name in DICTS:
+        if isinstance(body.get(name), Mapping) and isinstance(kept.get(name), Mapping):
+            body[name] = _completed(kept[name], body[name])
+    return {**kept, **body}
+
+
+def _completed(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what mParticle has beside what is wanted; an upper bound that is not wanted is sent as null, unbounded."""
+    if not same_word(before.get("type"), wanted.get("type", before.get("type"))):
+        before = {}  # the fields of another type of schedule
+    bounds = {name: None for name in UPPER_BOUNDS if before.get(name) not in schema.BLANK}
+    return {**before, **bounds, **wanted}
+
+
+def secrets_in(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the place and the value of every secret in a description or document."""
+    if value is not None and place and schema.is_secret(place):
+        yield place, value
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from secrets_in(part, f"{place}.{name}" if place else str(name))
+    elif isinstance(value, list | tuple):
+        for number, part in enumerate(value):
+            yield from secrets_in(part, f"{place}[{number}]")
+
+
+def _visible(value: Any, place: str) -> Any:
+    """Leave out what is null or masked."""
+    if not isinstance(value, Mapping):
+        return value
+    inside = {name: (f"{place}.{name}" if place else name, part) for name, part in value.items()}
+    return {
+        name: _visible(part, where)
+        for name, (where, part) in inside.items()
+        if part is not None and not is_masked(where, part)
+    }
+
+
+def _other_sync_mode(have: Resource, wanted: Mapping[str, Any]) -> Iterator[str]:
+    mode = (getattr(have, "sync_mode", None) or {}).get("type")
+    wanted_mode = (wanted.get("sync_mode") or {}).get("type", mode)
+    if mode is not None and not same_word(mode, wanted_mode):
+        yield (
+            f"Pipeline {have.id!r} syncs in mode {mode!r} and cannot become {wanted_mode!r}: mParticle does not allow "
+            "to change sync_mode.type after creation. Delete the pipeline and create it again, or give the new one "
+            "another id."
+        )

@@ -1,0 +1,61 @@
+"""Holds what mParticle has, and describes it as a document that can be applied again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_mparticle.client.models import Resource, without_secrets
+from airflow_provider_mparticle.client.resource_kinds import KINDS, Kind
+from airflow_provider_mparticle.configuration import schema
+from airflow_provider_mparticle.configuration.document_parser import plain
+from airflow_provider_mparticle.configuration.resource_diff import as_documents_say, is_masked
+from airflow_provider_mparticle.configuration.resource_rules import without_blanks
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """
+    What mParticle has.
+
+    :param resources: For the name of each kind the resources of that kind by their ids.
+    """
+
+    resources: Mapping[str, Mapping[str, Resource]] = field(default_factory=dict)
+
+    def of(self, kind: Kind[Any]) -> Mapping[str, Resource]:
+        """Return the resources of a kind by their ids."""
+        return self.resources.get(kind.name, {})
+
+    def as_document(self) -> dict[str, Any]:
+        """Describe it as a document: what can be written, without secrets; a kind without resources has no section."""
+        return {
+            kind.plural: [described(kind, found[resource_id]) for resource_id in sorted(found)]
+            for kind in KINDS
+            if (found := self.of(kind))
+        }
+
+
+def described(kind: Kind[Any], resource: Resource) -> dict[str, Any]:
+    """Describe a resource as a document does: what can be written, without secrets and blanks."""
+    known = plain({name: getattr(resource, name) for name in ("id", *kind.writable)})
+    shown = as_documents_say(kind.name, without_blanks(_without_masks(without_secrets(known))))
+    for problem in schema.problems(shown, kind.name):
+        _take_out(shown, problem.place)  # a document has no place for it; applying does not touch it
+    return shown
+
+
+def _without_masks(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_masks(part) for name, part in value.items() if not is_masked(name, part)}
+    return [_without_masks(part) for part in value] if isinstance(value, list) else value
+
+
+def _take_out(value: dict[str, Any], place: str) -> None:
+    """Take a field out of a description; fields of items in a list stay, since an item without them says less."""
+    *parents, name = place.split(".")
+    for parent in parents:
+        value = value.get(parent, {})
+    if isinstance(value, dict):
+        value.pop(name, None)
