@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "operators": {"client", "runs", "configuration", "slices", "connection", "links", "tasks"},
     "sensors": {"client", "runs", "connection", "links", "tasks"},
     "task_groups": {"operators"},
-    "cli": {"client", "configuration", "hooks"},
+    "cli": {"client", "configuration", "hooks", "tasks"},
     "__main__": {"cli"},
 }
 NO_AIRFLOW = {"simulator", "pipeline_settings", "client", "runs", "configuration", "slices"}

@@ -5,24 +5,23 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO
 
-import yaml  # type: ignore[import-untyped, unused-ignore] # has stubs, which not everybody has
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from airflow_provider_mparticle.cli.doctor import Finding, Report, examine
-from airflow_provider_mparticle.cli.exit_codes import BAD_INPUT, CHANGES, FAILED, GOOD
+from airflow_provider_mparticle.cli.document_commands import apply as apply
+from airflow_provider_mparticle.cli.document_commands import export as export
+from airflow_provider_mparticle.cli.document_commands import plan as plan
+from airflow_provider_mparticle.cli.document_commands import print_json
+from airflow_provider_mparticle.cli.exit_codes import FAILED, GOOD
 from airflow_provider_mparticle.client.errors import ConfigError, NotFoundError
 from airflow_provider_mparticle.client.models import Pipeline, PipelineRun, parse_timestamp
-from airflow_provider_mparticle.configuration.apply import apply_plan, export_document, read_workspace
-from airflow_provider_mparticle.configuration.document import document_problems, load_document
-from airflow_provider_mparticle.configuration.plan import Plan
-from airflow_provider_mparticle.configuration.plan import plan as planned
 from airflow_provider_mparticle.hooks import MParticleHook
 
 # How far back the runs go, unless somebody says: 720 runs of an hourly pipeline, 8 requests.
@@ -35,53 +34,11 @@ def doctor(arguments: Namespace, out: TextIO) -> int:
     """Examine the workspace."""
     report = examine(MParticleHook(arguments.conn_id))
     if arguments.output == "json":
-        _print_json(report.as_dict(), out)
+        print_json(report.as_dict(), out)
     else:
         _print_table(("what", "verdict", "path", ""), map(_finding_row, report.findings), out)
         print(_advice(report, arguments.conn_id), file=out)
     return FAILED if report.faults else GOOD
-
-
-def plan(arguments: Namespace, out: TextIO) -> int:
-    """Show what a document would change."""
-    changes = _plan(arguments)
-    if arguments.output == "json":
-        _print_json(changes.as_dict(), out)
-    else:
-        print(*changes.lines(), sep="\n", file=out)
-    if changes.refusals:
-        return BAD_INPUT
-    return CHANGES if arguments.detailed_exitcode and not changes.is_empty else GOOD
-
-
-def apply(arguments: Namespace, out: TextIO) -> int:
-    """Apply a document, once somebody has agreed."""
-    if not arguments.yes and not sys.stdin.isatty():
-        raise ConfigError("There is no terminal to ask at. Pass --yes to apply without asking. Nothing was sent.")
-    changes = _plan(arguments)
-    as_json = arguments.output == "json"
-    print(*changes.lines(), sep="\n", file=sys.stderr if as_json else out, flush=True)
-    if changes.refusals:
-        raise ConfigError("mParticle cannot do what the document asks for, see above. Nothing was changed.")
-    if not (changes.is_empty or arguments.yes or _agreed()):
-        print("Nothing was changed.", file=sys.stderr)
-        return FAILED
-    done = apply_plan(MParticleHook(arguments.conn_id), changes)
-    if as_json:
-        _print_json(done, out)
-    elif not changes.is_empty:
-        print("Applied.", file=out)
-    return GOOD
-
-
-def export(arguments: Namespace, out: TextIO) -> int:
-    """Print the workspace as a document."""
-    document = export_document(MParticleHook(arguments.conn_id))
-    if arguments.output == "json":
-        _print_json(document, out)
-    else:
-        out.write(yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
-    return GOOD
 
 
 def pipelines(arguments: Namespace, out: TextIO) -> int:
@@ -89,7 +46,7 @@ def pipelines(arguments: Namespace, out: TextIO) -> int:
     hook = MParticleHook(arguments.conn_id)
     found = [(pipeline, _last_run(hook, pipeline.id)) for pipeline in hook.list_pipelines()]
     if arguments.output == "json":
-        _print_json([_pipeline_json(*one) for one in found], out)
+        print_json([_pipeline_json(*one) for one in found], out)
     else:
         columns = ("pipeline", "state", "schedule", "last run", "ended (UTC)", "records", "rejected")
         _print_table(columns, (_pipeline_row(*one) for one in found), out)
@@ -101,7 +58,7 @@ def runs(arguments: Namespace, out: TextIO) -> int:
     since = _since(arguments.since)
     found = MParticleHook(arguments.conn_id).list_pipeline_runs(arguments.pipeline_id, since=since)
     if arguments.output == "json":
-        _print_json([_run_json(run) for run in found], out)
+        print_json([_run_json(run) for run in found], out)
     elif found:
         columns = ("run", "type", "state", "logical date (UTC)", "started", "ended", "records", "rejected", "errors")
         _print_table(columns, map(_run_row, found), out)
@@ -125,39 +82,6 @@ def _advice(report: Report, conn_id: str) -> str:
         lines += [f"Put this into the extra of the Airflow connection {conn_id!r}, beside what is there:", ""]
         lines += [json.dumps(report.extra, indent=2)]
     return "\n".join(lines)
-
-
-# Documents
-
-
-def _plan(arguments: Namespace) -> Plan:
-    """
-    Read a document and compare it with the workspace.
-
-    :raises ConfigError: Something is wrong with the document; what it is, is on stderr.
-    """
-    document = load_document(arguments.file)
-    found = document_problems(document)
-    for problem in found:
-        print(f"{'Warning' if problem.is_warning else 'Problem'}: {problem}.", file=sys.stderr)
-    if count := sum(not problem.is_warning for problem in found):
-        raise ConfigError(f"{arguments.file} has {count} problems, see above. Nothing was sent to mParticle.")
-    return planned(document, read_workspace(MParticleHook(arguments.conn_id)), prune=arguments.prune)
-
-
-def _agreed() -> bool:
-    return input("Apply this? [y/N] ").strip().lower() in ("y", "yes")
-
-
-class _Dumper(yaml.SafeDumper):  # type: ignore[misc, unused-ignore] # as above
-    """Writes a text of several lines, SQL as a rule, as lines."""
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _text)
 
 
 # Pipelines and runs
@@ -215,10 +139,6 @@ def _since(text: str | None) -> datetime:
 
 
 # Printing
-
-
-def _print_json(value: Mapping[str, Any] | Sequence[Any], out: TextIO) -> None:
-    print(json.dumps(value, indent=2, default=str), file=out)
 
 
 def _print_table(columns: Iterable[str], rows: Iterable[tuple[Any, ...]], out: TextIO) -> None:

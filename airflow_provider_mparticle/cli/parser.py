@@ -59,6 +59,12 @@ _CONN_ID = _argument(
 _TABLE = (_CONN_ID, _output("table", "json"))
 _FILE = _argument("file", metavar="FILE", help="the document, YAML or JSON")
 _PRUNE = _argument("--prune", action="store_true", help="delete what the document does not name")
+_SET = _argument(
+    "--set",
+    action="append",
+    metavar="NAME=VALUE",
+    help="value of {{ params.NAME }} in the document, or of {{ NAME }} where it has dots; may be repeated",
+)
 
 COMMANDS = (
     Command("doctor", "Find out with GET requests only what works, and where the routes are", _TABLE),
@@ -68,6 +74,7 @@ COMMANDS = (
         (
             _FILE,
             _PRUNE,
+            _SET,
             _argument("--detailed-exitcode", action="store_true", help="exit with 3 if there are changes"),
             *_TABLE,
         ),
@@ -75,7 +82,14 @@ COMMANDS = (
     Command(
         "apply",
         "Show what applying a document changes, ask, and apply it",
-        (_FILE, _PRUNE, _argument("-y", "--yes", action="store_true", help="do not ask"), *_TABLE),
+        (
+            _FILE,
+            _PRUNE,
+            _SET,
+            _argument("-y", "--yes", action="store_true", help="do not ask"),
+            _argument("-v", "--verbose", action="store_true", help="log each step"),
+            *_TABLE,
+        ),
     ),
     Command("export", "Print the workspace as a document, without secrets", (_CONN_ID, _output("yaml", "json"))),
     Command("pipelines", "List the pipelines, each with its last run", _TABLE),

@@ -14,8 +14,9 @@ from airflow_provider_mparticle.client.models import Resource
 from airflow_provider_mparticle.client.resource_kinds import KINDS
 from airflow_provider_mparticle.configuration import ensure
 from airflow_provider_mparticle.configuration.kept_forms import KNOWN, KeptForms
-from airflow_provider_mparticle.configuration.plan import Action, Plan, Step
+from airflow_provider_mparticle.configuration.plan import Plan
 from airflow_provider_mparticle.configuration.resource_diff import differences
+from airflow_provider_mparticle.configuration.steps import Action, Step
 from airflow_provider_mparticle.configuration.workspace import Workspace
 
 log = logging.getLogger(__name__)

@@ -6,83 +6,20 @@ What mParticle cannot do is refused here, all of it at once, and not in the midd
 
 from __future__ import annotations
 
-import difflib
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_mparticle.client.models import without_secrets
-from airflow_provider_mparticle.client.resource_kinds import (
-    CONNECTION,
-    DATA_MODEL,
-    FIELD_TRANSFORMATION,
-    KINDS,
-    PIPELINE,
-    Kind,
-)
+from airflow_provider_mparticle.client.resource_kinds import KINDS, PIPELINE, Kind
 from airflow_provider_mparticle.configuration.document import Document, check_document
 from airflow_provider_mparticle.configuration.kept_forms import KNOWN, KeptForms
-from airflow_provider_mparticle.configuration.resource_diff import Difference, differences, same_word
-from airflow_provider_mparticle.configuration.resource_update import refusals, secrets_in
+from airflow_provider_mparticle.configuration.plan_refusals import plan_refusals
+from airflow_provider_mparticle.configuration.resource_diff import differences, same_word
+from airflow_provider_mparticle.configuration.steps import Action, Step
 from airflow_provider_mparticle.configuration.workspace import Workspace
-
-# The fields by which a pipeline refers to the other kinds.
-REFERENCES: Mapping[str, Kind[Any]] = {kind.id_name: kind for kind in (CONNECTION, DATA_MODEL, FIELD_TRANSFORMATION)}
 
 # Warehouse Sync overview, July 2025: the default limit of active pipelines; a contract may set another one.
 ACTIVE_AT_MOST = 5
-
-# How a template begins that was not rendered.
-TEMPLATE = "{{"
-
-
-class Action(StrEnum):
-    """What a step does."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    UNCHANGED = "unchanged"
-    DELETE = "delete"
-
-
-SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.UNCHANGED: "=", Action.DELETE: "-"}
-
-
-@dataclass(frozen=True)
-class Step:
-    """
-    What is done with one resource.
-
-    :param wanted: Its description in the document; empty if it is to be deleted. May hold secrets.
-    :param differences: What mParticle has otherwise, for an update.
-    """
-
-    action: Action
-    kind: Kind[Any]
-    resource_id: str
-    wanted: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    differences: tuple[Difference, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{SIGNS[self.action]} {self.kind.title} {self.resource_id}"
-
-    @property
-    def is_change(self) -> bool:
-        """Whether there is something to do."""
-        return self.action is not Action.UNCHANGED
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON, without secrets."""
-        shown: dict[str, Any] = {"action": self.action.value, "kind": self.kind.name, "id": self.resource_id}
-        if self.differences:
-            shown["differences"] = [_shown(difference) for difference in self.differences]
-        return shown
-
-    def lines(self) -> list[str]:
-        """Return it readable, without secrets; its differences are indented."""
-        return [str(self), *(f"    {line}" for one in self.differences for line in _difference_lines(one))]
 
 
 @dataclass(frozen=True)
@@ -142,7 +79,7 @@ def plan(document: Document, workspace: Workspace, prune: bool = False, kept: Ke
     steps += _deletions(document, workspace) if prune else ()
     active = _ActivePipelines(workspace)
     ordered = active.ordered(steps)
-    return Plan(tuple(ordered), tuple(_refusals(ordered, workspace)), tuple(active.notes(ordered)))
+    return Plan(tuple(ordered), tuple(plan_refusals(ordered, workspace)), tuple(active.notes(ordered)))
 
 
 # Steps
@@ -206,87 +143,3 @@ class _ActivePipelines:
 
 def _is_active(state: str | None, default: bool = True) -> bool:
     return default if state is None else same_word(state, "active")
-
-
-# What mParticle cannot do
-
-
-def _refusals(steps: list[Step], workspace: Workspace) -> Iterator[str]:
-    for step in steps:
-        have = workspace.of(step.kind).get(step.resource_id)
-        if step.action is Action.UPDATE and have:
-            yield from refusals(step.kind, have, step.wanted)
-        if step.action in (Action.CREATE, Action.UPDATE):
-            yield from _unrendered(step)
-    yield from _dangling(steps, workspace)
-
-
-def _unrendered(step: Step) -> Iterator[str]:
-    """Refuse to write a template in the place of a secret."""
-    for place, value in secrets_in(step.wanted):
-        if TEMPLATE in str(value):
-            yield (
-                f"{step.kind.title.capitalize()} {step.resource_id!r}: {place} is a template that was not rendered. "
-                "MParticleApplyOperator renders it; on the command line pass its value with --set."
-            )
-
-
-def _dangling(steps: list[Step], workspace: Workspace) -> Iterator[str]:
-    """Refuse what would leave a pipeline without something that it refers to."""
-    deleted = {(step.kind.name, step.resource_id) for step in steps if step.action is Action.DELETE}
-    there = {(kind.name, one) for kind in KINDS for one in workspace.of(kind)}
-    there |= {(step.kind.name, step.resource_id) for step in steps}
-    named = {step.resource_id: step.wanted for step in steps if step.kind is PIPELINE}
-    for pipeline_id in dict.fromkeys((*workspace.of(PIPELINE), *named)):
-        if (PIPELINE.name, pipeline_id) in deleted:
-            continue
-        have, wanted = workspace.of(PIPELINE).get(pipeline_id), named.get(pipeline_id, {})
-        for name, kind in REFERENCES.items():
-            before = getattr(have, name, None)
-            target = wanted.get(name) or before
-            if (kind.name, target) in deleted:
-                yield (
-                    f"{kind.title.capitalize()} {target!r} cannot be deleted: pipeline {pipeline_id!r} refers to it, "
-                    "and that pipeline stays."
-                )
-            elif target != before and (kind.name, target) not in there:
-                yield (
-                    f"Pipeline {pipeline_id!r} refers to the {kind.title} {target!r}, which neither the document nor "
-                    "mParticle has."
-                )
-
-
-# What is shown
-
-
-def _shown(difference: Difference) -> dict[str, Any]:
-    have, wanted = ("***", "***") if difference.is_secret else (difference.have, difference.wanted)
-    return {"field": difference.field, "have": without_secrets(have), "wanted": without_secrets(wanted)}
-
-
-def _difference_lines(difference: Difference) -> list[str]:
-    """Show text of several lines, SQL as a rule, line by line, and a list by what is taken out and put in."""
-    have, wanted = difference.have, difference.wanted
-    if difference.is_secret:
-        return [str(difference)]
-    if isinstance(have, list | tuple) and isinstance(wanted, list | tuple):
-        return [f"{difference.field}:", *_items_changed([*map(str, have)], [*map(str, wanted)])]
-    if isinstance(have, str) and isinstance(wanted, str) and "\n" in have + wanted:
-        return [f"{difference.field}:", *_lines_changed(have.splitlines(), wanted.splitlines())]
-    return [str(difference)]
-
-
-def _lines_changed(have: list[str], wanted: list[str]) -> Iterator[str]:
-    """Yield every line, with what is taken out before what takes its place."""
-    matcher = difflib.SequenceMatcher(None, [line.strip() for line in have], [line.strip() for line in wanted], False)
-    for tag, first, last, begin, end in matcher.get_opcodes():
-        if tag == "equal":
-            yield from (f"      {line}" for line in wanted[begin:end])
-        else:
-            yield from (f"    - {line}" for line in have[first:last])
-            yield from (f"    + {line}" for line in wanted[begin:end])
-
-
-def _items_changed(have: list[str], wanted: list[str]) -> Iterator[str]:
-    yield from (f"    - {item}" for item in (Counter(have) - Counter(wanted)).elements())
-    yield from (f"    + {item}" for item in (Counter(wanted) - Counter(have)).elements())

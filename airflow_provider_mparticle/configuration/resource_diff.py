@@ -77,6 +77,11 @@ def changed_fields(found: Collection[Difference]) -> list[str]:
     return list(dict.fromkeys(difference.field.partition(".")[0] for difference in found))
 
 
+def is_duration(text: str) -> bool:
+    """Tell whether text is a length of time, for example ``1d``."""
+    return isinstance(_duration(text), timedelta)
+
+
 def same_word(one: Any, other: Any) -> bool:
     """Tell whether two values are the same word, in whatever case."""
     return bool(_word(one) == _word(other))

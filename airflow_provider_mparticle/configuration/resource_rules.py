@@ -7,7 +7,6 @@ Sources: Warehouse Sync API reference, "Create a connection", "Create a data mod
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -16,7 +15,7 @@ from airflow_provider_mparticle.client.resource_kinds import CONNECTION, DATA_MO
 from airflow_provider_mparticle.configuration import schema
 from airflow_provider_mparticle.configuration.document_parser import plain
 from airflow_provider_mparticle.configuration.problems import Problem
-from airflow_provider_mparticle.configuration.resource_diff import is_masked
+from airflow_provider_mparticle.configuration.resource_diff import is_duration, is_masked
 from airflow_provider_mparticle.configuration.sql_checks import sql_problems
 
 IfExists = Literal["fail", "reuse", "update"]
@@ -25,7 +24,6 @@ IF_EXISTS: tuple[IfExists, ...] = ("fail", "reuse", "update")
 DICTS = ("config", "sync_mode", "schedule")
 # Providers whose config the API reference describes; another one may take anything.
 DOCUMENTED_PROVIDERS = ("Snowflake", "Redshift", "BigQuery")
-DELAY = re.compile(r"\d+[a-z]+")
 # Fields without a meaning beside a type of schedule.
 IDLE_FIELDS = {"on_demand": ("frequency", "delay", "start", "end"), "once": ("frequency", "delay")}
 
@@ -113,7 +111,7 @@ def _sync_mode(mode: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _schedule(schedule: Mapping[str, Any]) -> Iterator[Problem]:
     delay, kind = schedule.get("delay"), schedule.get("type")
-    if isinstance(delay, str) and delay and not DELAY.fullmatch(delay):
+    if isinstance(delay, str) and delay and not is_duration(delay):
         yield Problem("schedule.delay", f"should look like '1d', not {delay!r}", is_warning=True)
     for name in IDLE_FIELDS.get(kind, ()) if isinstance(kind, str) else ():
         if schedule.get(name) not in schema.BLANK:

@@ -11,7 +11,7 @@ from airflow_provider_mparticle.client.resource_kinds import KINDS, Kind
 from airflow_provider_mparticle.configuration import schema
 from airflow_provider_mparticle.configuration.document_parser import plain
 from airflow_provider_mparticle.configuration.resource_diff import as_documents_say, is_masked
-from airflow_provider_mparticle.configuration.resource_rules import without_blanks
+from airflow_provider_mparticle.configuration.resource_rules import IDLE_FIELDS, without_blanks
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,9 @@ def described(kind: Kind[Any], resource: Resource) -> dict[str, Any]:
     shown = as_documents_say(kind.name, without_blanks(_without_masks(without_secrets(known))))
     for problem in schema.problems(shown, kind.name):
         _take_out(shown, problem.place)  # a document has no place for it; applying does not touch it
+    schedule = shown.get("schedule") or {}
+    for name in IDLE_FIELDS.get(schedule.get("type"), ()):
+        schedule.pop(name, None)
     return shown
 
 

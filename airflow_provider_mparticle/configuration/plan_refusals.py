@@ -1,0 +1,82 @@
+"""Says what of a plan mParticle cannot do, or would lose something by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from airflow_provider_mparticle.client.resource_kinds import (
+    CONNECTION,
+    DATA_MODEL,
+    FIELD_TRANSFORMATION,
+    KINDS,
+    PIPELINE,
+    Kind,
+)
+from airflow_provider_mparticle.configuration.resource_update import refusals
+from airflow_provider_mparticle.configuration.steps import Action, Step
+from airflow_provider_mparticle.configuration.workspace import Workspace
+
+# The fields by which a pipeline refers to the other kinds.
+REFERENCES: Mapping[str, Kind[Any]] = {kind.id_name: kind for kind in (CONNECTION, DATA_MODEL, FIELD_TRANSFORMATION)}
+
+# How a template begins that was not rendered.
+TEMPLATE = "{{"
+
+
+def plan_refusals(steps: Sequence[Step], workspace: Workspace) -> Iterator[str]:
+    """Yield a sentence for everything that keeps the steps from being done."""
+    for step in steps:
+        have = workspace.of(step.kind).get(step.resource_id)
+        if step.action is Action.UPDATE and have:
+            yield from refusals(step.kind, have, step.wanted)
+        if step.action in (Action.CREATE, Action.UPDATE):
+            yield from _unrendered(step)
+    yield from _dangling(steps, workspace)
+
+
+def _unrendered(step: Step) -> Iterator[str]:
+    """Refuse to write a template in the place of a value; a query that holds one is warned of."""
+    for place, value in _texts(step.wanted):
+        if TEMPLATE in value and place != "config.sql_query":
+            yield (
+                f"{step.kind.title.capitalize()} {step.resource_id!r}: {place} is a template that was not rendered. "
+                "MParticleApplyOperator renders it; on the command line pass its value with --set."
+            )
+
+
+def _texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the place and the value of every text in a description."""
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from _texts(part, f"{place}.{name}" if place else name)
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from _texts(part, f"{place}[{number}]")
+    elif isinstance(value, str):
+        yield place, value
+
+
+def _dangling(steps: Sequence[Step], workspace: Workspace) -> Iterator[str]:
+    """Refuse what would leave a pipeline without something that it refers to."""
+    deleted = {(step.kind.name, step.resource_id) for step in steps if step.action is Action.DELETE}
+    there = {(kind.name, one) for kind in KINDS for one in workspace.of(kind)}
+    there |= {(step.kind.name, step.resource_id) for step in steps}
+    named = {step.resource_id: step.wanted for step in steps if step.kind is PIPELINE}
+    for pipeline_id in dict.fromkeys((*workspace.of(PIPELINE), *named)):
+        if (PIPELINE.name, pipeline_id) in deleted:
+            continue
+        have, wanted = workspace.of(PIPELINE).get(pipeline_id), named.get(pipeline_id, {})
+        for name, kind in REFERENCES.items():
+            before = getattr(have, name, None)
+            target = wanted.get(name) or before
+            if (kind.name, target) in deleted:
+                yield (
+                    f"{kind.title.capitalize()} {target!r} cannot be deleted: pipeline {pipeline_id!r} refers to it, "
+                    "and that pipeline stays."
+                )
+            elif target != before and (kind.name, target) not in there:
+                yield (
+                    f"Pipeline {pipeline_id!r} refers to the {kind.title} {target!r}, which neither the document nor "
+                    "mParticle has."
+                )
