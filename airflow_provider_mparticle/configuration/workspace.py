@@ -44,7 +44,7 @@ def described(kind: Kind[Any], resource: Resource) -> dict[str, Any]:
     for problem in schema.problems(shown, kind.name):
         _take_out(shown, problem.place)  # a document has no place for it; applying does not touch it
     schedule = shown.get("schedule") or {}
-    for name in IDLE_FIELDS.get(schedule.get("type"), ()):
+    for name in IDLE_FIELDS.get(str(schedule.get("type")), ()):
         schedule.pop(name, None)
     return shown
 
