@@ -7,7 +7,7 @@ GROUP := dev
 # Most tests wait for the simulator's clock, so four run at a time on two cores; a file stays together.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
 
-.PHONY: help demo test unit test-airflow-2 run-airflow-2 chaos backfill soak bench lint clean
+.PHONY: help check demo test unit test-airflow-2 run-airflow-2 chaos backfill soak bench lint clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,12 @@ demo: $(VENV)/ready ## Run the main job on a real Airflow against the simulator
 
 test: unit ## Run every test, a whole Airflow included
 	@$(BIN)/python -m pytest -m slow
+
+check: $(VENV)/ready ## Check style, types, folders and imports in some 20 seconds
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q -n 2 tests/test_layering.py tests/test_imports.py
 
 unit: $(VENV)/ready ## Run the tests that need no whole Airflow
 	@$(PYTEST) -m "not slow"

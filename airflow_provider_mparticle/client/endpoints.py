@@ -243,10 +243,8 @@ def request(
     )
 
 
-def _platform_list(name: str, path: str, model: type[P]) -> Call[list[P]]:
-    return Call(
-        f"list the {name}", "GET", path, lambda answer, _: [*map(model.read, _items(answer))], scope=Scope.ACCOUNT
-    )
+def _platform_list(name: str, path: str, model: type[P], scope: Scope = Scope.ACCOUNT) -> Call[list[P]]:
+    return Call(f"list the {name}", "GET", path, lambda answer, _: [*map(model.read, _items(answer))], scope=scope)
 
 
 def _items(answer: Json) -> list[Json]:
