@@ -79,7 +79,10 @@ class WaitingTask:
 
     @cached_property
     def _gates(self) -> Gates:
-        return Gates(self.operator.min_records, self.operator.max_failed_ratio, self.operator.on_empty)
+        operator = self.operator
+        return Gates(
+            min_records=operator.min_records, max_failed_ratio=operator.max_failed_ratio, on_empty=operator.on_empty
+        )
 
     @cached_property
     def _hook(self) -> MParticleHook:
