@@ -52,7 +52,7 @@ def without_retries(dag: Any) -> None:
     """
     Let a failed task fail at once.
 
-    ``dag.test()`` sleeps through each retry delay, so a task that fails on a busy machine would hang the test for 3 x 30 s.
+    ``dag.test()`` sleeps through each retry delay, so a task that fails would hang the test for three times 30 s.
     """
     for task in dag.tasks:
         if hasattr(task, "partial_kwargs"):  # of a mapped task
