@@ -1,4 +1,4 @@
-"""An Airflow of its own for the whole test run, a simulator for each test that asks for one."""
+"""One Airflow home for the whole test run, and a simulator for each test that requests one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from airflow_provider_mparticle.simulator import Simulator  # noqa: E402 - as ab
 
 @pytest.fixture(autouse=True)
 def _no_old_secrets() -> None:
-    """Forget what earlier tests had masked: Airflow compiles all secrets of a process anew for each further one."""
+    """Forget what earlier tests have masked: Airflow compiles all secrets of a process again for each new one."""
     masker = importlib.import_module(mask_secret.__module__)._secrets_masker()
     masker.patterns, masker.replacer = set(), None
 
@@ -41,7 +41,7 @@ def _no_old_secrets() -> None:
 def start_simulator(
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Simulator]]:
-    """Start a simulator with the options of the test's choice; ``mparticle_default`` leads to the last one."""
+    """Start a simulator with the given options; ``mparticle_default`` leads to the last one."""
     running: list[Simulator] = []
 
     def start(**options: Any) -> Simulator:
@@ -68,7 +68,7 @@ def simulator(start_simulator: Callable[..., Simulator]) -> Simulator:
 
 @pytest.fixture(scope="session")
 def airflow_db() -> None:
-    """Airflow's metadata database, made once; what it logs meanwhile is of no interest."""
+    """Airflow's metadata database, created once."""
     from airflow.utils.db import initdb
 
     initdb()

@@ -1,4 +1,4 @@
-"""Faults on demand: what goes wrong, with which request, how often."""
+"""Faults on demand: what fails, for which request, and how often."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Fault:
     """
-    Something that goes wrong with the requests it matches.
+    A failure of the requests that it matches.
 
     Only one fault acts on a request: the oldest that matches, is due and, with a *share*, is drawn. So two faults for
     the same path act one after the other. With several effects at once, *lose* wins over *status*, and *latency_s*
@@ -30,7 +30,7 @@ class Fault:
     """Matches requests whose path (without query) contains this text. Empty: any, ``/oauth/token`` too."""
 
     times: int | None = 1
-    """On how many requests it acts. None: for ever."""
+    """On how many requests it acts. None: without end."""
 
     status: int | None = None
     """Answer this status *instead of* doing the work (see *after*). None: do the work and answer as usual."""
@@ -59,7 +59,7 @@ class Fault:
 
     share: float = 1.0
     """
-    On which share of the requests it acts, drawn for each: ``0.01`` is one in a hundred, now and then. It is drawn
+    On which share of the requests it acts, drawn for each: ``0.01`` is one in a hundred. It is drawn
     after *skip* and before *times*. :class:`.simulator.Simulator` has the seed of all draws.
     """
 
@@ -67,7 +67,7 @@ class Fault:
     """With *status*: do the work first, then answer *status* all the same ("accepted, but answered 502")."""
 
     def __post_init__(self) -> None:
-        """Refuse a fault that could not act as its author meant."""
+        """Refuse a fault that could not act as intended."""
         for problem in _problems(self):
             raise ValueError(problem)
 
@@ -102,7 +102,7 @@ class Fault:
 def _problems(fault: Fault) -> list[str]:
     checks = {
         "method must be in capitals, or None for any": fault.method is None or str(fault.method).isupper(),
-        "times must be at least 1, or None for ever": fault.times is None or fault.times >= 1,
+        "times must be at least 1, or None for no end": fault.times is None or fault.times >= 1,
         "skip must not be negative": fault.skip >= 0,
         "share must be above 0, and 1 at most": 0 < fault.share <= 1,
         "latency_s must not be negative": fault.latency_s >= 0,
@@ -134,7 +134,7 @@ class _Armed:
 
 class Faults:
     """
-    The faults waiting for their requests, oldest first. Not thread-safe: the caller holds the lock.
+    The faults that are armed, oldest first. Not thread-safe: the caller holds the lock.
 
     :param seed: Of the draws for faults with a share.
     """

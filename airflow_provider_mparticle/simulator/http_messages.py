@@ -1,4 +1,4 @@
-"""What goes in and out: a request, an answer, a refusal. No sockets, no state."""
+"""A request, an answer, a refusal: what the simulator receives and sends. No sockets, no state."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ JsonObject: TypeAlias = dict[str, Any]
 JSON_TYPE = "application/json"
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a mistake of the simulator
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error of the simulator
     """
-    The simulated mParticle says no.
+    The simulated mParticle refuses a request.
 
     :param status: HTTP status of the answer.
     :param messages: One sentence for each thing that is wrong.
@@ -46,7 +46,7 @@ class Request:
         return self.headers.get("content-type", "").split(";")[0].strip().lower() == JSON_TYPE
 
     def json(self) -> Any:
-        """The body as JSON; 400 if it is none (Platform API overview, "Status codes")."""
+        """The body as JSON; 400 if it is not JSON (Platform API overview, "Status codes")."""
         try:
             return _parsed(self.raw)
         except ValueError as error:
@@ -70,7 +70,7 @@ class Request:
 
 
 def _parsed(raw: bytes) -> Any:
-    """Read JSON as RFC 8259 has it: Python would also take NaN, and then answer it."""
+    """Read JSON as RFC 8259 defines it: Python would also accept NaN, and then send it."""
     return json.loads(raw, parse_constant=_refused)
 
 

@@ -118,7 +118,7 @@ class MParticle:
         Return a resource as it is stored, secrets included, which no answer shows.
 
         :param kind: ``"connection"``, ``"data model"``, ``"field transformation"`` or ``"pipeline"``.
-        :raises Refusal: There is no such resource.
+        :raises Refusal: The workspace has no such resource.
         """
         with self._lock:
             return copy.deepcopy(self._workspace.resources.stored(Kind(kind), resource_id))
@@ -205,7 +205,7 @@ class MParticle:
 
         :param pipeline_id: Runs of this pipeline only. Default: of all.
         :return: The number of times by the row's key; 0 for a row that no run ingested.
-        :raises Refusal: There is no such pipeline, and there never was a run of it.
+        :raises Refusal: The workspace has no such pipeline, and never had a run of it.
         """
         with self._lock:
             return self._workspace.ingested(pipeline_id)
@@ -289,7 +289,7 @@ class MParticle:
             entry["fault"] = fault is not None
         answer = fault.act(request, self._work) if fault else self._work(request)
         if fault and fault.latency_s and self._stopping.wait(fault.latency_s):
-            return None  # stopped meanwhile: an API that is down answers nobody
+            return None  # stopped meanwhile: an API that is down does not answer
         entry["status"] = answer.status if answer else None
         return answer
 

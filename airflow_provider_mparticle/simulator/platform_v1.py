@@ -1,5 +1,5 @@
 """
-The Platform API v1: a fixed, small account to read and change.
+The Platform API v1: a small account to read and change.
 
 Source: Platform API overview ("Query parameters", "Status codes", "Response body") and each group's page.
 

@@ -5,7 +5,7 @@ Source: Warehouse Sync API reference, "Connections", "Data models", "Field trans
 
 Assumed, the documentation does not say:
 - PUT replaces the fields that are sent and keeps those that are not; a ``config`` is replaced whole, except
-  for its secrets, which stay when they are not sent because nobody could read them back;
+  for its secrets, which stay when they are not sent, because no answer shows them;
 - fields that only mParticle sets (status, errors, audit fields) are ignored when sent, as are unknown ones;
 - an ``id`` in the body of a PUT must be the one in the path;
 - service account keys are left out of answers, as passwords are;

@@ -7,8 +7,8 @@ Assumed, the documentation does not say:
 - a run reads with the SQL, the data model and the sync mode that its pipeline has at that instant;
 - an incremental run reads what lies after its ``range_start``, at or before its ``range_end``, and at or before
   ``until``; whether the first one reads what lies exactly at ``from`` is a habit (``from_is_inclusive``);
-- a row whose iterator is null lies nowhere, so no incremental run reads it;
-- a query without the iterator column, or with an iterator that is no instant, makes the run fail;
+- no incremental run reads a row whose iterator is null;
+- a query without the iterator column, or with an iterator that is not an instant, makes the run fail;
 - the iterator column is found without regard to case, and an iterator without a zone is UTC.
 
 Not imitated: ``sync_mode.time_zone``.
@@ -63,7 +63,7 @@ class Window:
         try:
             return float(value) / per_second if per_second else moment(str(value)).timestamp()
         except (ValueError, OverflowError) as error:
-            raise QueryError(f"{value!r} in the iterator column {self.field!r} is no {self.data_type}.") from error
+            raise QueryError(f"{value!r} in the iterator column {self.field!r} is not a {self.data_type}.") from error
 
 
 def window(mode: JsonObject, start: float | None, end: float | None, *, at_start: bool) -> Window | None:

@@ -1,4 +1,4 @@
-"""Runs that a test puts into the history without a trigger: when they started and how they go on."""
+"""Runs that a test adds without a trigger: when they started, and their states."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """
-The SQL of a data model, brought to what sqlite understands. Only text goes in and out.
+Rewrite the SQL of a data model for sqlite. Only text goes in and out.
 
 Assumed, so that SQL written for a warehouse runs:
 - a name in double quotes or backticks is a name, part by part or whole; a text is in single quotes, and a quote
   in it is doubled;
-- comments (``--`` to the end of the line, ``/* */``) mean nothing;
+- comments (``--`` to the end of the line, ``/* */``) are ignored;
 - ``TIMESTAMP '...'``, ``DATETIME '...'``, ``DATE '...'``, ``'...'::TIMESTAMP_NTZ`` and
   ``CAST('...' AS TIMESTAMP)``, with any suffix, precision or time zone clause, mean the text;
 - a table without an alias can be called by the last part of its name or by its whole name.

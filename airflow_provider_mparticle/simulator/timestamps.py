@@ -30,7 +30,7 @@ def iso(instant: float | None, *, zone: str = "Z") -> str | None:
 
 def unix(value: object, name: str, *, status: int = 400) -> float | None:
     """
-    Read an instant from ISO 8601 text, a datetime or a Unix time; None and "" mean that there is none.
+    Read an instant from ISO 8601 text, a datetime or a Unix time; None and "" mean no instant.
 
     :param value: What the caller sent. Without a zone it is UTC.
     :param name: Name of the field, for the refusal.
@@ -45,7 +45,7 @@ def unix(value: object, name: str, *, status: int = 400) -> float | None:
 
 
 def moment(value: object) -> datetime:
-    """The instant in UTC, as exact as it was given; ValueError or OverflowError if there is none."""
+    """The instant in UTC, as exact as it was given; ValueError or OverflowError if it is not one."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return datetime.fromtimestamp(value, UTC)
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))

@@ -6,7 +6,7 @@ Source: Warehouse Sync API overview, "Authentication", "Create a bearer token" a
 Assumed, the documentation does not say:
 - a body that is not declared as JSON is refused with 415, one that is not JSON with 400;
 - an unknown grant type or a missing field is refused with 400, as RFC 6749 section 5.2 does;
-- a rotated secret takes the tokens minted with the old one with it.
+- when the secret is rotated, tokens minted with the old one are refused.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ SECRET_FIELDS = ("password", "service_account_key", "partner_feed_key")
 
 
 def problems(kind: str, resource: JsonObject) -> list[str]:
-    """Everything that is wrong with a resource, looked at by itself."""
+    """Everything that is wrong with a resource by itself, without those it refers to."""
     found = [f"{name} is required." for name in REQUIRED[kind] if _blank(resource.get(name))]
     found += _slug_problems(resource)
     found += [f"{name} holds a masked value; send the real one or leave it out." for name in _masked(resource)]
@@ -58,7 +58,7 @@ def problems(kind: str, resource: JsonObject) -> list[str]:
 
 
 def one_of(name: str, value: object, allowed: Collection[str]) -> list[str]:
-    """Refuse a word that is not among the allowed ones; a missing one is another rule's matter."""
+    """Refuse a word that is not among the allowed ones; another rule refuses a missing one."""
     if value is None or value in allowed:
         return []
     return [f"{name} must be one of {', '.join(allowed)}, not {value!r}."]

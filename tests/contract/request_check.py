@@ -21,7 +21,7 @@ from airflow_provider_mparticle.simulator import Simulator
 
 DESCRIPTION = Path(__file__).parents[2] / "docs" / "openapi.yaml"
 
-# The simulator's journal leaves these out of what it records, so nobody can miss them there.
+# The simulator's request log leaves these out, so they cannot be required there.
 REMOVED = frozenset({"client_secret", "password", "partner_feed_key", "service_account_key", "access_token"})
 
 METHODS = ("get", "post", "put", "delete")
@@ -158,7 +158,7 @@ def _speaks_v2(simulator: Simulator) -> bool:
 
 
 def _without_removed(part: Any) -> Any:
-    """Copy the document, no longer asking for what the journal removes."""
+    """Copy the document, without requiring what the request log removes."""
     if isinstance(part, list):
         return [_without_removed(one) for one in part]
     if not isinstance(part, dict):

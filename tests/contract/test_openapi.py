@@ -62,7 +62,7 @@ def _operations() -> set[tuple[str, str]]:
 
 
 def test_the_description_is_valid_openapi():
-    """Anybody's tools can read it."""
+    """Any OpenAPI tool can read it."""
     problems = [error.message for error in OpenAPIV31SpecValidator(document()).iter_errors()]
 
     assert "3.1.0" == document()["openapi"]
@@ -102,7 +102,7 @@ def test_every_name_under_which_the_client_looks_for_a_field_of_a_run_is_describ
 
 
 def test_every_path_and_every_schema_says_how_sure_it_is():
-    """Nobody here has an account, so nobody may take a guess for a fact."""
+    """No account was available, so a guess must not look like a fact."""
     parts = {**document()["paths"], **document()["components"]["schemas"]}
 
     assert [] == [name for name, part in parts.items() if part.get("x-confidence") not in CONFIDENCES]
@@ -151,7 +151,7 @@ def session() -> Iterator[requests.Session]:
 
 @pytest.fixture
 def token(simulated: Simulator, session: requests.Session) -> Iterator[str]:
-    """A token for that simulator; in the end it must have been good for something."""
+    """A token for that simulator; some answers to it must be successful."""
     body = document()["components"]["requestBodies"]["TokenRequest"]["content"]["application/json"]["example"]
     session.post(simulated.token_url, json=body, timeout=10).raise_for_status()
     token = simulated.token_values[0]
@@ -180,7 +180,7 @@ def test_the_simulator_answers_as_described(case: Any, simulated: Simulator, tok
 
 
 def test_without_a_token_the_simulator_answers_401(simulated: Simulator, session: requests.Session):
-    """Only the login is open to everybody, in the description as in the simulator."""
+    """Only the login needs no token, in the description and in the simulator."""
     operations = _operations()
     answers = {(m, path): session.request(m, simulated.url + path, timeout=10).status_code for m, path in operations}
 

@@ -42,13 +42,13 @@ def bodies() -> list[tuple[str, str, Any]]:
 
 @pytest.mark.parametrize(("method", "path", "body"), bodies())
 def test_the_examples_fit_as_the_simulator_records_them(method: str, path: str, body: Any):
-    """Secrets are gone from what is recorded, so a missing one is no problem."""
+    """Secrets are not recorded, so a missing one is not a problem."""
     query = {"accountId": "5678"} if path.startswith("/v1") else {}
 
     assert [] == description().problems(entry(method, path, without_secrets(body), **query))
 
 
-def test_what_is_removed_is_what_the_journal_removes():
+def test_what_is_removed_is_what_the_request_log_removes():
     """The check forgives no other field for being missing."""
     assert {} == without_secrets(dict.fromkeys(REMOVED, "x"))
 

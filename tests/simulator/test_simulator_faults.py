@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 import requests
 
@@ -96,7 +94,7 @@ def test_a_fault_that_is_not_drawn_leaves_the_request_to_the_next(simulator, cal
     assert {200, 500, 503} == {caller.status().status_code for _ in range(100)}
 
 
-def test_the_journal_tells_on_which_requests_a_fault_acted(simulator, caller):
+def test_the_request_log_says_on_which_requests_a_fault_acted(simulator, caller):
     """A malformed answer has the usual status, and a lost one none."""
     simulator.inject(Fault(path="/status", body="<html>"))
     simulator.inject(Fault(path="/trigger", lose="after"))
@@ -167,20 +165,17 @@ def test_a_status_comes_with_an_errors_body_unless_another_is_given(simulator, c
     assert ["Injected by the simulator: 400.", "Too many columns."] == [b["errors"][0]["message"] for b in bodies]
 
 
-def test_latency_delays_one_answer_and_nobody_elses(simulator, caller, log_in):
+def test_latency_delays_one_answer_and_no_other(simulator, caller, log_in):
     """The lock is not held while waiting, so other callers are served meanwhile."""
     other = log_in(simulator)
-    simulator.inject(Fault(path="/trigger", latency_s=0.4))
+    simulator.inject(Fault(path="/trigger", latency_s=30))
     with pytest.raises(requests.ReadTimeout):
         caller.session.post(
             f"{simulator.url}/platform/v2/workspaces/1234/inputs/data-pipelines/orders/trigger", timeout=0.1
         )
 
-    began = time.monotonic()
-    status = other.status().status_code
-
-    assert (200, 1) == (status, simulator.starts("orders"))
-    assert 0.25 > time.monotonic() - began
+    assert 200 == other.status().status_code  # within the caller's own timeout, shorter than the latency
+    assert 1 == simulator.starts("orders")
 
 
 def test_the_login_can_fail_too(simulator, caller):

@@ -136,13 +136,13 @@ def test_a_stop_does_not_wait_for_a_delayed_answer(simulator, caller):
 
 
 def test_it_listens_on_loopback_only(simulator):
-    """The credentials are known to everybody, so nobody else may reach it."""
+    """The credentials are public, so no other machine may reach it."""
     assert simulator.url.startswith("http://127.0.0.1:")
     assert ("127.0.0.1", int(simulator.url.rsplit(":", 1)[1])) == simulator._server.socket.getsockname()
 
 
 def test_one_of_many_simultaneous_triggers_starts_a_run(simulator, log_in):
-    """The check for a run in progress and the start are one step, whoever else is asking."""
+    """The check for a run in progress and the start are one step, with any number of callers."""
     callers = [log_in(simulator) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(lambda caller: caller.trigger().status_code, callers))

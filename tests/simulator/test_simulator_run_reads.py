@@ -135,8 +135,8 @@ def test_iterators_are_compared_as_instants(data_type, before, after):
     ("mode", "sentence"),
     [
         ({"iterator_field": "changed_at"}, "The query returns no column 'changed_at'"),
-        ({"iterator_field": "email"}, "'a@x' in the iterator column 'email' is no timestamp."),
-        ({"iterator_data_type": "timestamp_unixtime_s"}, "is no timestamp_unixtime_s."),
+        ({"iterator_field": "email"}, "'a@x' in the iterator column 'email' is not a timestamp."),
+        ({"iterator_data_type": "timestamp_unixtime_s"}, "is not a timestamp_unixtime_s."),
     ],
 )
 def test_an_iterator_that_cannot_be_compared_makes_the_run_fail(mode, sentence):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -165,23 +164,23 @@ def test_other_sql_put_between_the_trigger_and_the_reading_is_what_the_run_reads
     """The race of two tasks that share one data model: the second one's slice is read by the first one's run."""
     with Simulator(run_s=0.1) as simulator:
         caller = _one_order(simulator, log_in)
-        simulator.script_next_run("orders", [("Triggered", 0.3), ("QUEUED", 0.1), ("running", 0), ("success", None)])
+        simulator.script_next_run("orders", [("Triggered", 30), ("QUEUED", 10), ("running", 0), ("success", None)])
         caller.trigger()
         answer = caller.put("/data-models/orders-model", {"config": {"sql_query": f"SELECT id FROM {TABLE} WHERE 0"}})
-        time.sleep(0.45)
+        simulator.advance(40)
 
         assert 200 == answer.status_code
         assert (0, {1: 0}) == (simulator.runs("orders")[0]["successful_records"], simulator.ingested())
 
 
 def test_other_sql_put_after_the_reading_does_not_matter(log_in):
-    """Nobody asked anything in between, yet the run has read by then."""
+    """There was no request in between, and the run has read by then."""
     with Simulator(run_s=0.1) as simulator:
         caller = _one_order(simulator, log_in)
-        simulator.script_next_run("orders", [("running", 0.2), ("success", None)])
+        simulator.script_next_run("orders", [("running", 20), ("success", None)])
         caller.trigger()
         caller.put("/data-models/orders-model", {"config": {"sql_query": f"SELECT id FROM {TABLE} WHERE 0"}})
-        time.sleep(0.25)
+        simulator.advance(20)
 
         assert (1, {1: 1}) == (simulator.runs("orders")[0]["successful_records"], simulator.ingested())
 
@@ -205,7 +204,7 @@ def test_a_run_that_never_leaves_the_queue_reads_nothing(workspace, clock, waiti
 
 
 def test_a_run_that_was_put_in_reads_at_once(workspace):
-    """Somebody else's run, or a scheduled one, ingests as well."""
+    """A run from elsewhere, or a scheduled one, ingests as well."""
     add(workspace, f"SELECT o.id FROM {TABLE} o WHERE o.id = 1")
     workspace.add_run("orders", "success", "scheduled")
     add(workspace, f"SELECT o.id FROM {TABLE} o")
