@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, time, tzinfo
 from itertools import pairwise
 from typing import Any
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.slices.arguments import Granularity
-from airflow_provider_mparticle.slices.calendar_units import slice_at, slice_from
-from airflow_provider_mparticle.slices.slice import Slice, read_instant
+from airflow_provider_mparticle.slices.calendar_units import midnight, slice_at, slice_from
+from airflow_provider_mparticle.slices.slice import Slice, in_zone, read_instant
 
 CONF_KEYS = ("window_start", "window_end")
 
@@ -78,7 +78,7 @@ def slice_of_dates(granularity: Granularity | None, dates: RunDates) -> tuple[Sl
     if (interval := _interval(dates)) is not None:
         return interval, DATA_INTERVAL
     if granularity is not None and dates.partition_date:
-        return slice_from(dates.partition_date, granularity, dates.zone), PARTITION_DATE
+        return slice_from(_partition_start(dates.partition_date, dates.zone), granularity, dates.zone), PARTITION_DATE
     if granularity is not None and dates.logical_date:
         return slice_at(dates.logical_date, granularity, dates.zone), LOGICAL_DATE
     return None
@@ -129,6 +129,13 @@ def _interval(dates: RunDates) -> Slice | None:
     start = read_instant(dates.data_interval_start, "data_interval_start")
     end = read_instant(dates.data_interval_end, "data_interval_end")
     return Slice(start, end) if start < end else None
+
+
+def _partition_start(partition_date: datetime, zone: tzinfo) -> datetime:
+    """Return the partition date; where clocks show midnight twice, Airflow takes the second, but the day has begun."""
+    start = read_instant(partition_date, "partition_date")
+    local = in_zone(start, zone)
+    return midnight(local.date(), zone) if local.time() == time() else start
 
 
 def _no_slice(granularity: Granularity | None, dates: RunDates) -> ConfigError:

@@ -21,6 +21,12 @@ _COLUMN = re.compile(rf"(?:{_PLAIN}|{_QUOTED})(?:\.(?:{_PLAIN}|{_QUOTED}))*")
 _TABLE = re.compile(rf"(?:{_PLAIN}(?:-[\w$]+)*|{_QUOTED})(?:\.(?:{_PLAIN}|{_QUOTED}))*")
 
 
+_UNWRAPPABLE = (
+    "sql cannot be wrapped to restrict it to the slice: look for a comment, text or bracket that is not closed, or use "
+    "window_start and window_end in sql instead of time_column. Nothing was sent to mParticle."
+)
+
+
 def without_semicolon(sql: str) -> str:
     """Return a query without the ``;`` at its end, which mParticle cannot wrap."""
     return sql.rstrip().rstrip(";").rstrip()
@@ -121,14 +127,13 @@ def _check_wrapped(query: str, restricted: str, column: str, dialect: str | None
     from sqlglot import exp
 
     alone = sql_parser.statements_of(query, dialect)
+    if alone is None and sql_parser.tokens_of(query, dialect) is None:
+        raise ConfigError(_UNWRAPPABLE)
     if alone is None or len(alone) != 1 or not isinstance(alone[0], exp.Query):
         return  # the check of data models says so
     wrapped = sql_parser.statements_of(restricted, dialect)
     if wrapped is None or len(wrapped) != 1 or not isinstance(wrapped[0], exp.Select) or "where" not in wrapped[0].args:
-        raise ConfigError(
-            "sql cannot be wrapped to restrict it to the slice: look for a comment or bracket that is not closed, or "
-            "use window_start and window_end in sql instead of time_column. Nothing was sent to mParticle."
-        )
+        raise ConfigError(_UNWRAPPABLE)
     if _is_text(alone[0], column):
         raise ConfigError(
             f"sql selects time_column {column} as text, which sorts by letters and not by time: a row at exactly the "

@@ -16,11 +16,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.slices.arguments import Granularity
-from airflow_provider_mparticle.slices.bounds_check import require_both_bounds
 from airflow_provider_mparticle.slices.calendar_units import slice_at
 from airflow_provider_mparticle.slices.slice import Slice
 from airflow_provider_mparticle.slices.slice_plan import SlicePlan, plan_slices, read_count
-from airflow_provider_mparticle.slices.slice_sql import count_query
 
 YEAR = Slice(datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -253,66 +251,7 @@ def test_the_report_is_json() -> None:
     assert [expected] == plan.report()
 
 
-# The queries
-
-HOUR = Slice(datetime(2025, 3, 3, 10, tzinfo=UTC), datetime(2025, 3, 3, 10, 0, 0, 500, tzinfo=UTC))
-
-
-@pytest.mark.parametrize(
-    ("conn_type", "prefix"),
-    [("snowflake", ""), (None, ""), ("gcpbigquery", "TIMESTAMP "), ("databricks", "TIMESTAMP ")],
-)
-def test_the_query_counts_from_the_start_to_before_the_end(conn_type: str | None, prefix: str) -> None:
-    """Half-open, as slices are, with instants as the warehouse wants them."""
-    query = count_query("orders", "created_at", HOUR, conn_type)
-
-    assert query == (
-        f"SELECT COUNT(*) FROM orders WHERE created_at >= {prefix}'2025-03-03 10:00:00+00:00' "
-        f"AND created_at < {prefix}'2025-03-03 10:00:00.000500+00:00'"
-    )
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["orders", "analytics.orders", 'db."Sch ema"."a""b"', "`my-project.shop.orders`", "my-project.shop.t$1", "_Ünï"],
-)
-def test_tables_may_be_qualified_and_quoted(name: str) -> None:
-    """Each warehouse has its own way."""
-    assert f" FROM {name} WHERE " in count_query(name, "created_at", HOUR)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(
-            "",
-            " ",
-            "orders; DROP TABLE orders",
-            "orders o",
-            "a..b",
-            ".a",
-            "a.",
-            '"a',
-            'a"b',
-            "(SELECT 1)",
-            "a--b",
-            "a-",
-        ),
-        *("1a", "a/*b*/", "`a`b`", '"a\\"', "orders\n", None, "'a'"),
-    ],
-)
-def test_what_is_no_identifier_is_refused(name: Any) -> None:
-    """It comes from a template, perhaps from whoever triggers the DAG."""
-    with pytest.raises(ConfigError, match="table must be an identifier"):
-        count_query(name, "created_at", HOUR)
-    with pytest.raises(ConfigError, match="time_column must be an identifier"):
-        count_query("orders", name, HOUR)
-
-
-def test_a_column_has_no_hyphen() -> None:
-    """That would be a subtraction."""
-    with pytest.raises(ConfigError, match="time_column must be an identifier"):
-        count_query("my-project.shop.orders", "created-at", HOUR)
+# The answers to counts
 
 
 @pytest.mark.parametrize("value", [7, 7.0, Decimal(7)])
@@ -334,55 +273,21 @@ def test_what_is_no_count_is_refused(rows: Any) -> None:
         read_count(rows, "SELECT what")
 
 
-# Templates
-
-
-def moved(start: str, end: str, granularity: Granularity, *bounds: datetime) -> None:
-    """Check a template of two formats of dates."""
-    whole = Slice(*bounds) if bounds else YEAR
-    require_both_bounds("count_sql", lambda a, b: f"{a.strftime(start)} {b.strftime(end)}", whole, granularity, UTC)
-
-
-@pytest.mark.parametrize(
-    ("form", "granularity"),
-    [("%c", "hour"), ("%c", timedelta(seconds=1)), ("%F", "day"), ("%F", "week"), ("%Y-%m", "month")],
-)
-def test_a_template_may_be_as_coarse_as_the_slices(form: str, granularity: Granularity) -> None:
-    """Bounds of days need no hours."""
-    moved(form, form, granularity)
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "granularity", "named"),
-    [
-        ("", "%c", "hour", "window_start"),
-        ("%c", "", "hour", "window_end"),
-        ("%F", "%c", "hour", "window_start"),
-        ("%c", "%F", "hour", "window_end"),
-        ("%Y-%m", "%c", "day", "window_start"),
-        ("%c", "%F %H:%M", timedelta(seconds=30), "window_end"),
-    ],
-)
-def test_a_template_that_cannot_tell_slices_apart_is_refused(
-    start: str, end: str, granularity: Granularity, named: str
-) -> None:
-    """It would count too few rows in each, or the same ones again and again."""
-    with pytest.raises(ConfigError, match=f"count_sql ignores {named}, or writes it coarser"):
-        moved(start, end, granularity)
-
-
-def test_a_bound_between_two_boundaries_must_be_written_exactly() -> None:
-    """The range ends at noon, and the template would end it at midnight."""
-    noon = YEAR.start + timedelta(hours=12)
-
-    with pytest.raises(ConfigError, match="window_end"):
-        moved("%c", "%F", "day", YEAR.start, YEAR.start + timedelta(days=30, hours=12))
-    with pytest.raises(ConfigError, match="window_start"):
-        moved("%F", "%c", "day", noon, YEAR.end)
-
-
 @pytest.mark.parametrize("granularity", ["minute", timedelta(0), None])
 def test_an_unknown_granularity_is_refused(granularity: Any) -> None:
     """Before the second count."""
     with pytest.raises(ConfigError, match="granularity must be"):
         plan_slices(YEAR, Table().count, granularity=granularity)
+
+
+def test_all_of_time_takes_few_counts() -> None:
+    """From the year 1 on there are 24,000 months, and a count costs."""
+    whole = Slice("0001-01-01", "9999-12-31")
+    table = Table(*rows_at("2025-05-05 10:00", 3), *rows_at("2025-05-06 10:00", 3))
+
+    plan = plan_slices(whole, table.count, max_records=3)
+
+    centuries, years, months, weeks, days = 101, 100, 12, 5, 7
+    assert 1 + centuries + years + months + weeks + days >= plan.queries
+    assert [3, 3] == [one.rows for one in plan.slices]
+    assert whole == Slice(plan.slices[0].slice.start, plan.slices[-1].slice.end)

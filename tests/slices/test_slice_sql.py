@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import UTC, datetime, timedelta, timezone
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlglot
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.slices.slice import Slice
-from airflow_provider_mparticle.slices.slice_sql import restrict_to_slice
-from airflow_provider_mparticle.slices.time_type import TIMESTAMP
+from airflow_provider_mparticle.slices.slice_sql import count_query, restrict_to_slice, sample_query
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = Slice(FIRST, FIRST + timedelta(days=1))
 DIALECTS = {"Snowflake": "snowflake", "Redshift": "redshift", "BigQuery": "bigquery", "Databricks": "databricks"}
-
-
-@pytest.mark.parametrize(
-    ("provider", "literal"),
-    [
-        ("Snowflake", "'2026-01-01 00:00:00+00:00'"),
-        ("Redshift", "'2026-01-01 00:00:00+00:00'"),
-        ("BigQuery", "TIMESTAMP '2026-01-01 00:00:00+00:00'"),
-        ("databricks", "TIMESTAMP '2026-01-01 00:00:00+00:00'"),
-        (None, "'2026-01-01 00:00:00+00:00'"),
-    ],
-)
-def test_an_instant_is_written_as_the_warehouse_reads_it(provider, literal):
-    """BigQuery and Databricks do not take a text for an instant in every comparison."""
-    assert literal == TIMESTAMP.literal(FIRST.astimezone(timezone(timedelta(hours=5))), provider)
 
 
 @pytest.mark.parametrize("provider", DIALECTS)
@@ -66,3 +54,159 @@ def test_what_is_no_column_is_refused(column):
 def test_a_column_may_be_quoted(column):
     """Some warehouses fold names that are not."""
     assert f"{column} >= " in restrict_to_slice("SELECT 1", column, DAY, None)
+
+
+# A query that cannot simply be wrapped
+
+TAILS = [
+    ";",
+    "; -- all",
+    ";\n-- all\n",
+    "; /* all */",
+    " ; ; ",
+    ";;-- a;b",
+    " -- all; or not",
+    "; -- it's",
+    "\n; /* a;\nb */",
+]
+
+
+@settings(deadline=None, max_examples=100, database=None)
+@given(
+    columns=st.sampled_from(["id, at", "*", "id, at, ';' AS x", "id, at, '-- no' AS y", '"id", "at"']),
+    where=st.sampled_from(["", " WHERE id >= 0", " WHERE 'a;b' <> ';'", " -- of all; every\n WHERE id > -1"]),
+    tail=st.sampled_from(["", *TAILS]),
+    provider=st.sampled_from([*DIALECTS, None]),
+)
+def test_whatever_follows_a_query_the_wrapped_one_has_the_rows_of_the_slice(
+    columns: str, where: str, tail: str, provider: str | None
+) -> None:
+    """A comment behind the semicolon would swallow the brackets."""
+    if provider in ("BigQuery", "Databricks"):
+        columns = columns.replace('"', "`")
+    sql = restrict_to_slice(f"SELECT {columns} FROM orders{where}{tail}", "at", DAY, provider)
+
+    (statement,) = sqlglot.parse(sql, dialect=DIALECTS.get(provider or ""))
+    assert isinstance(statement, sqlglot.exp.Select)
+    database = sqlite3.connect(":memory:")
+    database.execute("CREATE TABLE orders (id, at)")
+    ats = [FIRST - timedelta(microseconds=1), FIRST, DAY.end - timedelta(microseconds=1), DAY.end]
+    database.executemany("INSERT INTO orders VALUES (?, ?)", [(i, at.isoformat(sep=" ")) for i, at in enumerate(ats)])
+    assert [1, 2] == [row[0] for row in database.execute(sql.replace("TIMESTAMP '", "'"))]
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT 1; SELECT 2", "SELECT at FROM a; DELETE FROM a -- x", "SELECT at FROM a; ; SELECT 2"]
+)
+def test_several_statements_are_refused(sql: str) -> None:
+    """mParticle takes one."""
+    with pytest.raises(ConfigError, match="holds several statements"):
+        restrict_to_slice(sql, "at", DAY, None)
+
+
+@pytest.mark.parametrize("sql", ["SELECT at FROM a /* all", "SELECT at FROM a WHERE x = 'b; c"])
+def test_a_query_that_swallows_what_wraps_it_is_not_written(sql: str) -> None:
+    """Its rows would be those of all slices, or none."""
+    with pytest.raises(ConfigError, match="cannot"):
+        restrict_to_slice(sql, "at", DAY, "Snowflake")
+
+
+def test_without_a_parser_a_semicolon_within_a_query_is_refused_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parser is an optional extra; broken SQL would cost a run."""
+    monkeypatch.setitem(sys.modules, "sqlglot", None)
+
+    with pytest.raises(ConfigError, match=r"pip install 'airflow-provider-mparticle\[sql\]'"):
+        restrict_to_slice("SELECT at FROM a; -- all", "at", DAY, None)
+    assert restrict_to_slice("SELECT at FROM a -- all", "at", DAY, None).startswith("SELECT * FROM (\nSELECT at")
+    assert "a\n) AS unsliced" in restrict_to_slice("SELECT at FROM a ; ;".replace(" ;", ";", 1)[:-2], "at", DAY, None)
+
+
+@pytest.mark.parametrize(
+    "selected",
+    [
+        "CAST(at AS VARCHAR) AS at",
+        "TO_CHAR(at, 'YYYY') AS at",
+        "at::TEXT AS at",
+        "'2026-01-01' AS at",
+        "UPPER(x) AS At",
+    ],
+)
+def test_a_time_column_that_is_certainly_text_is_refused(selected: str) -> None:
+    """Text sorts by letters: '2026-01-01' lies before '2026-01-01 00:00:00+00:00', and its row is lost."""
+    with pytest.raises(ConfigError, match="selects time_column at as text"):
+        restrict_to_slice(f"SELECT id, {selected} FROM shop.public.orders", "at", DAY, "Snowflake")
+
+
+@pytest.mark.parametrize("selected", ["at", "*", "CAST(x AS TIMESTAMP) AS at", "MAX(x) AS at", "COALESCE(a, b) AS at"])
+def test_a_time_column_of_unknown_type_is_not_refused(selected: str) -> None:
+    """Only the warehouse knows the types of its tables."""
+    assert "at >= " in restrict_to_slice(f"SELECT id, {selected} FROM shop.public.orders", "at", DAY, "Snowflake")
+
+
+# Counting
+
+HOUR = Slice(datetime(2025, 3, 3, 10, tzinfo=UTC), datetime(2025, 3, 3, 10, 0, 0, 500, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("conn_type", "prefix"),
+    [("snowflake", ""), (None, ""), ("gcpbigquery", "TIMESTAMP "), ("databricks", "TIMESTAMP ")],
+)
+def test_the_query_counts_from_the_start_to_before_the_end(conn_type: str | None, prefix: str) -> None:
+    """Half-open, as slices are, with instants as the warehouse wants them."""
+    query = count_query("orders", "created_at", HOUR, conn_type)
+
+    assert query == (
+        f"SELECT COUNT(*) FROM orders WHERE created_at >= {prefix}'2025-03-03 10:00:00+00:00' "
+        f"AND created_at < {prefix}'2025-03-03 10:00:00.000500+00:00'"
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["orders", "analytics.orders", 'db."Sch ema"."a""b"', "`my-project.shop.orders`", "my-project.shop.t$1", "_Ünï"],
+)
+def test_tables_may_be_qualified_and_quoted(name: str) -> None:
+    """Each warehouse has its own way."""
+    assert f" FROM {name} WHERE " in count_query(name, "created_at", HOUR)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "",
+            " ",
+            "orders; DROP TABLE orders",
+            "orders o",
+            "a..b",
+            ".a",
+            "a.",
+            '"a',
+            'a"b',
+            "(SELECT 1)",
+            "a--b",
+            "a-",
+        ),
+        *("1a", "a/*b*/", "`a`b`", '"a\\"', "orders\n", None, "'a'"),
+    ],
+)
+def test_what_is_no_identifier_is_refused(name: Any) -> None:
+    """It comes from a template, perhaps from whoever triggers the DAG."""
+    with pytest.raises(ConfigError, match="table must be an identifier"):
+        count_query(name, "created_at", HOUR)
+    with pytest.raises(ConfigError, match="time_column must be an identifier"):
+        count_query("orders", name, HOUR)
+
+
+def test_a_column_has_no_hyphen() -> None:
+    """That would be a subtraction."""
+    with pytest.raises(ConfigError, match="time_column must be an identifier"):
+        count_query("my-project.shop.orders", "created-at", HOUR)
+
+
+def test_a_sample_is_one_value() -> None:
+    """Its type shows whether the column is text."""
+    assert "SELECT at FROM a.b WHERE at IS NOT NULL LIMIT 1" == sample_query("a.b", "at")
+    with pytest.raises(ConfigError, match="table must be an identifier"):
+        sample_query("a; DROP TABLE a", "at")

@@ -396,6 +396,53 @@ def test_the_hook_says_how_instants_are_written(execute: Execute, warehouse: Sql
     assert "at >= TIMESTAMP '2025-01-01 00:00:00+00:00'" in sent[0]
 
 
+def test_a_connection_that_does_not_exist_is_a_mistake_that_no_retry_cures(execute: Execute, airflow_db: None) -> None:
+    """The message names the argument to correct."""
+    with pytest.raises(AirflowFailException, match="no Airflow connection 'warehouse', which sql_conn_id names"):
+        execute(planner())
+
+
+@pytest.mark.parametrize("conn_type", ["snowflake", "redshift", "postgres"])
+def test_a_column_of_text_is_refused(execute: Execute, warehouse: SqliteHook, conn_type: str) -> None:
+    """These warehouses compare it by letters, and lose the row at exactly midnight."""
+    warehouse.conn_type = conn_type
+
+    with pytest.raises(AirflowFailException, match=r"time_column at of events holds text such as '2025-03-03 10:30"):
+        execute(planner())
+
+    assert [] == warehouse.counts
+
+
+@pytest.mark.parametrize(
+    ("time_column_type", "predicate"),
+    [
+        ("date", "at >= DATE '2025-01-01' AND at < DATE '2026-01-01'"),
+        ("datetime", "at >= DATETIME '2025-01-01 00:00:00' AND at < DATETIME '2026-01-01 00:00:00'"),
+        ("timestamp_unixtime_s", "at >= 1735689600 AND at < 1767225600"),
+    ],
+)
+def test_the_literals_fit_the_type_of_the_time_column(
+    execute: Execute, warehouse: SqliteHook, time_column_type: str, predicate: str
+) -> None:
+    """BigQuery refuses a TIMESTAMP against any of them."""
+    sent: list[str] = []
+    warehouse.conn_type = "gcpbigquery"
+    warehouse.run = lambda queries, **_: sent.extend(queries) or [[(1,)]]  # type: ignore[method-assign,assignment]
+
+    execute(planner(time_column_type=time_column_type, granularity="day"))
+
+    assert sent[0].endswith(predicate)
+
+
+def test_all_of_time_can_be_planned(execute: Execute, warehouse: SqliteHook) -> None:
+    """A user who does not know when a table begins asks for everything."""
+    returned = execute(planner(start="0001-01-01", end="9999-12-31", time_zone="America/New_York"))
+
+    assert "0001-01-01T00:00:00+00:00" == returned[0]["window_start"]
+    assert "9999-12-31T00:00:00+00:00" == returned[-1]["window_end"]
+    assert 250 > len(warehouse.counts)
+
+
 # In a DAG
 
 

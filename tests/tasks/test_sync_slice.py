@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from airflow.timetables.trigger import CronTriggerTimetable
 
+from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.operators import MParticleSyncSliceOperator
 from airflow_provider_mparticle.simulator import Simulator
 
@@ -162,3 +165,165 @@ def test_a_slice_is_always_waited_for(option):
     """Nothing else keeps the next one from replacing its SQL."""
     with pytest.raises(TypeError):
         slice_operator(**option)
+
+
+# The timetable, the time column and the comparison
+
+
+@pytest.fixture
+def said(monkeypatch, caplog):
+    """What the operator logs; Airflow writes it elsewhere."""
+    monkeypatch.setattr(MParticleSyncSliceOperator, "log", logging.getLogger("operator"))
+    caplog.set_level(logging.INFO, "operator")
+    return caplog
+
+
+def exact(at):
+    """The dates of a DAG run of Airflow 3's cron."""
+    return {"logical_date": at, "data_interval_start": at, "data_interval_end": at}
+
+
+def cron(expression, zone="UTC"):
+    return DAG("history", schedule=CronTriggerTimetable(expression, timezone=zone), start_date=datetime(2026, 1, 1))
+
+
+def test_months_begin_in_the_zone_of_the_timetable(simulator):
+    """The DAG's start date names no zone, so the DAG says UTC, where April in London begins in March."""
+    april = datetime(2026, 4, 1, tzinfo=ZoneInfo("Europe/London"))
+
+    result = run(
+        slice_operator(granularity="month"), dag=cron("0 0 1 * *", "Europe/London"), **exact(april - timedelta(days=31))
+    )
+
+    assert ("2026-03-01T00:00:00+00:00", "2026-03-31T23:00:00+00:00") == (result["window_start"], result["window_end"])
+
+
+@pytest.mark.parametrize(
+    ("expression", "granularity", "hour"),
+    [("0 * * * *", "day", 5), ("0 */6 * * *", "day", 6), ("0 */6 * * *", "day", 18)],
+)
+def test_a_slice_that_other_dag_runs_have_too_is_refused(simulator, expression, granularity, hour):
+    """Its rows would be ingested 24 times, and all tasks would be green."""
+    at = datetime(2026, 1, 5, hour, tzinfo=UTC)
+
+    with pytest.raises(AirflowFailException, match=r"the same slice, \[2026-01-0.*\) and \[2026-01-0.*\)"):
+        run(slice_operator(granularity=granularity), dag=cron(expression), **exact(at))
+
+    assert 0 == simulator.count("PUT", "") == simulator.starts("orders")
+
+
+@pytest.mark.parametrize(
+    ("expression", "granularity", "gap"),
+    [
+        ("0 0 31 * *", "month", "[2026-02-01T00:00:00+00:00, 2026-03-01T00:00:00+00:00)"),
+        ("0 0 31 * *", "hour", "[2026-01-31T01:00:00+00:00, 2026-03-31T00:00:00+00:00)"),
+    ],
+)
+def test_a_gap_behind_a_slice_is_warned_of(simulator, said, expression, granularity, gap):
+    """Perhaps it is meant, perhaps its rows are never ingested."""
+    at = datetime(2026, 1, 31, tzinfo=UTC)
+
+    run(slice_operator(granularity=granularity), dag=cron(expression), **exact(at))
+
+    assert f"No DAG run of this schedule has the slice {gap}" in said.text
+    assert 1 == simulator.starts("orders")
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [("0001-01-01", "2026-01-01"), ("2026-01-01", "9999-12-31"), ("0001-01-01", "9999-12-31T23:59:59Z")],
+)
+@pytest.mark.parametrize("options", [{}, {"sql": "SELECT id, at FROM shop.public.orders", "time_column": "at"}])
+def test_extreme_bounds_are_synced(simulator, start, end, options):
+    """They stand for "from the beginning" and "for ever"."""
+    result = run(slice_operator(window_start=start, window_end=end, **options))
+
+    assert result["window_start"].startswith(start)
+    assert result["window_end"].startswith(end[:10])
+
+
+@pytest.mark.parametrize("start", ["1711121012345", "1711121012", 1711121012345])
+def test_a_number_is_not_a_bound(simulator, start):
+    """Milliseconds as text were read as the year 1711, and three centuries more were synced."""
+    with pytest.raises(AirflowFailException, match="since 1970, write '2024-03-22T15:23:32"):
+        run(slice_operator(window_start=start, window_end="2026-01-01"))
+
+    assert 0 == simulator.starts("orders")
+
+
+@pytest.mark.parametrize(
+    ("provider", "time_column_type", "predicate"),
+    [
+        ("BigQuery", "date", "at >= DATE '2026-01-01' AND at < DATE '2026-01-02'"),
+        ("BigQuery", "datetime", "at >= DATETIME '2026-01-01 00:00:00' AND at < DATETIME '2026-01-02 00:00:00'"),
+        ("Snowflake", "timestamp_ntz", "at >= '2026-01-01 00:00:00'::TIMESTAMP_NTZ AND"),
+        ("Databricks", "timestamp_unixtime_ms", "at >= 1767225600000 AND at < 1767312000000"),
+    ],
+)
+def test_the_literals_fit_the_type_of_the_time_column(start_simulator, provider, time_column_type, predicate):
+    """A warehouse refuses one of another type, or shifts it by the session's zone."""
+    simulator = start_simulator(run_s=0.1)
+    simulator.add_pipeline("others")
+    connection = {"id": "lake", "name": "Lake", "service_provider": provider, "config": {"user": "etl"}}
+    MParticleHook().create_warehouse_connection(connection)
+    simulator.add_pipeline("orders", connection_id="lake")
+
+    run(
+        slice_operator(
+            sql="SELECT id, at FROM shop.public.orders; -- all",
+            time_column="at",
+            time_column_type=time_column_type,
+            **DAY,
+        )
+    )
+
+    assert f"FROM shop.public.orders\n) AS unsliced WHERE {predicate}" in sql_in(simulator)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"time_column_type": "text"}, "time_column_type must be one of timestamp, .* not 'text'"),
+        ({"time_column_zone": "Mars"}, "no time zone 'Mars'"),
+        ({"time_column_type": "date", "window_end": "2026-01-01T12:00Z"}, "is not the start of a day"),
+        ({"sql": "SELECT CAST(at AS VARCHAR) AS at FROM a.b"}, "selects time_column at as text"),
+        ({"sql": "SELECT at FROM a.b; SELECT at FROM a.c"}, "several statements"),
+    ],
+)
+def test_a_time_column_that_cannot_be_compared_is_refused(simulator, options, message):
+    """The rows at the bounds would be lost or doubled."""
+    usual = {"sql": "SELECT at FROM a.b", "time_column": "at", **DAY}
+
+    with pytest.raises(AirflowFailException, match=message):
+        run(slice_operator(**{**usual, **options}))
+
+    assert 0 == simulator.count("PUT", "") == simulator.starts("orders")
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("at BETWEEN '{{ window_start }}' AND '{{ window_end }}'", "BETWEEN, which includes window_end"),
+        ("at >= '{{ window_start }}' AND at <= '{{ window_end }}'", "<= window_end"),
+    ],
+)
+def test_a_comparison_that_includes_the_end_is_warned_of(simulator, said, where, message):
+    """A row at midnight is ingested with both days."""
+    run(slice_operator(sql=f"SELECT id FROM shop.public.orders WHERE {where}", **DAY))
+
+    assert message in said.text
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("at >= '{{ window_end }}' AND at < '{{ window_start }}'", "swaps the bounds"),
+        ("1 = 1 -- {{ window_start }} {{ window_end }}", "in a comment only"),
+    ],
+)
+def test_a_comparison_that_is_certainly_wrong_is_refused(simulator, where, message):
+    """Each slice would ingest nothing, or everything."""
+    with pytest.raises(AirflowFailException, match=message):
+        run(slice_operator(sql=f"SELECT id FROM shop.public.orders WHERE {where}", **DAY))
+
+    assert 0 == simulator.starts("orders")

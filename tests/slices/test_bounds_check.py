@@ -1,0 +1,178 @@
+"""Templates that use both bounds of a slice, and those that only seem to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jinja2 import Environment
+
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.slices import sql_parser
+from airflow_provider_mparticle.slices.arguments import Granularity
+from airflow_provider_mparticle.slices.bounds_check import require_both_bounds
+from airflow_provider_mparticle.slices.slice import Slice
+
+DAY = Slice("2026-01-01", "2026-01-02")
+YEAR = Slice("2025-01-01", "2026-01-01")
+START, END = "{{ window_start }}", "{{ window_end }}"
+
+
+def warnings_for(where: str, whole: Slice = DAY, sql: str = "SELECT id FROM shop.public.orders WHERE ") -> list[str]:
+    """What the check says of a template with this condition."""
+    template = Environment(autoescape=False).from_string(sql + where)  # noqa: S701 - SQL is not HTML
+
+    def render(window_start: datetime, window_end: datetime) -> str:
+        return template.render(window_start=window_start, window_end=window_end, day=timedelta(days=1))
+
+    return require_both_bounds("sql", render, whole, whole.end - whole.start)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        f"at >= '{START}' AND at < '{END}'",
+        f"'{START}' <= at AND '{END}' > at",
+        f"at >= TIMESTAMP '{START}' AND at < TIMESTAMP '{END}'",
+        f"at >= '{START}'::TIMESTAMP_NTZ AND at < CAST('{END}' AS TIMESTAMP)",
+        f"at >= TO_TIMESTAMP('{START}') AND at < TO_TIMESTAMP('{END}')",
+        "at >= {{ window_start.timestamp() | int }} AND at < {{ window_end.timestamp() | int }}",
+        "dt >= '{{ window_start.date() }}' AND dt < '{{ window_end.date() }}'",
+        "dt BETWEEN '{{ window_start.date() }}' AND '{{ (window_end - day).date() }}'",
+        f"at >= '{START}' AND at <= '{END}'::TIMESTAMP - INTERVAL '1 second'",
+        f"NOT (at < '{START}' OR at >= '{END}')",
+        f"(at >= '{START}' AND at < '{END}') -- from {START} to {END}",
+        f"began < '{END}' AND ended >= '{START}'",
+        "a text that no parser reads '{{ window_start }}' ( '{{ window_end }}'",
+    ],
+)
+def test_a_query_whose_slices_touch_is_not_warned_of(where: str) -> None:
+    """A false alarm teaches people to ignore the true ones."""
+    assert [] == warnings_for(where)
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        (f"at BETWEEN '{START}' AND '{END}'", "BETWEEN, which includes window_end"),
+        (f"at >= '{START}' AND at <= '{END}'", "<= window_end: a row at exactly that instant is in two slices"),
+        (f"'{END}' >= at AND at >= '{START}'", "<= window_end"),
+        (f"at > '{START}' AND at < '{END}'", "> window_start: a row at exactly that instant is in no slice"),
+        (f"at >= TIMESTAMP '{START}' AND at <= TIMESTAMP('{END}')", "<= window_end"),
+        ("dt BETWEEN '{{ window_start.date() }}' AND '{{ window_end.date() }}'", "BETWEEN"),
+        ("at >= {{ window_start.timestamp() }} AND at <= {{ window_end.timestamp() }}", "<= window_end"),
+        (f"note = 'from {START} to {END}'", "compares no column with window_start"),
+    ],
+)
+def test_a_doubtful_comparison_is_warned_of(where: str, said: str) -> None:
+    """The rows on the boundary are ingested twice or never, and a count does not show it."""
+    found = warnings_for(where)
+
+    assert [said] == [said for one in found if said in one][:1]
+    assert all("Compare like this: updated_at >= '{{ window_start }}'" in one for one in found)
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        (f"at >= '{END}' AND at < '{START}'", "swaps the bounds: at must be"),
+        (f"id > 5 AND (at < '{START}' AND '{END}' <= at)", "swaps the bounds: at must be"),
+        (f"1 = 1 -- from {START} to {END}", "has window_start in a comment only"),
+        (f"at >= '{START}' /* up to {END} */", "has window_end in a comment only"),
+        (f"at >= '{START}'", "ignores window_end"),
+    ],
+)
+def test_a_query_that_certainly_reads_the_wrong_rows_is_refused(where: str, said: str) -> None:
+    """It would ingest nothing, or everything, in each slice."""
+    with pytest.raises(ConfigError, match=said):
+        warnings_for(where)
+
+
+@settings(deadline=None, max_examples=150, database=None)
+@given(
+    low=st.sampled_from([">=", ">"]),
+    high=st.sampled_from(["<", "<="]),
+    flipped=st.booleans(),
+    form=st.sampled_from(["'{}'", "TIMESTAMP '{}'", "'{}'::TIMESTAMP", "CAST('{}' AS TIMESTAMP)", "(('{}'))"]),
+    column=st.sampled_from(["at", "o.updated_at", '"Updated At"', "CAST(at AS TIMESTAMP)"]),
+    before=st.sampled_from(["", "id > 0 AND ", "note = 'a; -- b' AND ", "/* x */ (id IN (1, 2)) AND "]),
+)
+def test_each_comparison_is_judged_by_its_operator(
+    low: str, high: str, flipped: bool, form: str, column: str, before: str
+) -> None:
+    """However the condition is written."""
+    flip = {">=": "<=", ">": "<", "<=": ">=", "<": ">"}
+
+    def compare(operator: str, bound: str) -> str:
+        text = form.format(bound)
+        return f"{text} {flip[operator]} {column}" if flipped else f"{column} {operator} {text}"
+
+    found = warnings_for(f"{before}{compare(low, START)} AND {compare(high, END)}", sql="SELECT 1 FROM s.o WHERE ")
+
+    assert (low == ">") == any("window_start: a row at exactly that instant is in no slice" in one for one in found)
+    assert (high == "<=") == any("window_end: a row at exactly that instant is in two slices" in one for one in found)
+
+
+def test_without_a_parser_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parser is an optional extra."""
+    monkeypatch.setitem(__import__("sys").modules, "sqlglot", None)
+
+    assert not sql_parser.is_installed()
+    assert [] == warnings_for(f"at BETWEEN '{START}' AND '{END}'")
+    with pytest.raises(ConfigError, match="ignores window_end"):
+        warnings_for(f"at >= '{START}'")
+
+
+@pytest.mark.parametrize("whole", [Slice("0001-01-01", "9999-12-31"), Slice("0001-01-01", "2026-01-01")])
+def test_extreme_bounds_are_checked_like_others(whole: Slice) -> None:
+    """There may be no instant before or after them to render the template with."""
+    assert [] == warnings_for(f"at >= '{START}' AND at < '{END}'", whole)
+
+
+# What a template has to tell apart
+
+
+def moved(start: str, end: str, granularity: Granularity, *bounds: datetime) -> None:
+    """Check a template of two formats of dates."""
+    whole = Slice(*bounds) if bounds else YEAR
+    require_both_bounds("count_sql", lambda a, b: f"{a.strftime(start)} {b.strftime(end)}", whole, granularity, UTC)
+
+
+@pytest.mark.parametrize(
+    ("form", "granularity"),
+    [("%c", "hour"), ("%c", timedelta(seconds=1)), ("%F", "day"), ("%F", "week"), ("%Y-%m", "month")],
+)
+def test_a_template_may_be_as_coarse_as_the_slices(form: str, granularity: Granularity) -> None:
+    """Bounds of days need no hours."""
+    moved(form, form, granularity)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "granularity", "named"),
+    [
+        ("", "%c", "hour", "window_start"),
+        ("%c", "", "hour", "window_end"),
+        ("%F", "%c", "hour", "window_start"),
+        ("%c", "%F", "hour", "window_end"),
+        ("%Y-%m", "%c", "day", "window_start"),
+        ("%c", "%F %H:%M", timedelta(seconds=30), "window_end"),
+    ],
+)
+def test_a_template_that_cannot_tell_slices_apart_is_refused(
+    start: str, end: str, granularity: Granularity, named: str
+) -> None:
+    """It would count too few rows in each, or the same ones again and again."""
+    with pytest.raises(ConfigError, match=f"count_sql ignores {named}, or writes it coarser"):
+        moved(start, end, granularity)
+
+
+def test_a_bound_between_two_boundaries_must_be_written_exactly() -> None:
+    """The range ends at noon, and the template would end it at midnight."""
+    noon = YEAR.start + timedelta(hours=12)
+
+    with pytest.raises(ConfigError, match="window_end"):
+        moved("%c", "%F", "day", YEAR.start, YEAR.start + timedelta(days=30, hours=12))
+    with pytest.raises(ConfigError, match="window_start"):
+        moved("%F", "%c", "day", noon, YEAR.end)

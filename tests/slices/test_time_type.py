@@ -1,0 +1,188 @@
+"""How instants are written for each warehouse and each type of time column."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlglot
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlglot import exp
+
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.slices.arguments import TIME_COLUMN_TYPES
+from airflow_provider_mparticle.slices.calendar_units import split
+from airflow_provider_mparticle.slices.slice import EARLIEST, LATEST
+from airflow_provider_mparticle.slices.time_type import DIALECTS, TIMESTAMP, TimeType
+
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+WAREHOUSES = ["Snowflake", "Redshift", "BigQuery", "Databricks"]
+Kind = exp.DataType.Type
+
+# What each warehouse calls the type, as its dialect's parser reads the literal back; None for a text that takes the
+# type of the column.
+TYPES = {
+    "Snowflake": {
+        "timestamp": None,
+        "timestamp_tz": Kind.TIMESTAMPTZ,
+        "timestamp_ltz": Kind.TIMESTAMPLTZ,
+        "timestamp_ntz": Kind.TIMESTAMPNTZ,
+        "datetime": Kind.TIMESTAMPNTZ,
+        "date": Kind.DATE,
+    },
+    "Redshift": {
+        "timestamp": None,
+        "timestamp_tz": Kind.TIMESTAMPTZ,
+        "timestamp_ltz": Kind.TIMESTAMPTZ,
+        "timestamp_ntz": Kind.TIMESTAMP,
+        "datetime": Kind.TIMESTAMP,
+        "date": Kind.DATE,
+    },
+    "BigQuery": {
+        "timestamp": Kind.TIMESTAMPTZ,
+        "timestamp_tz": Kind.TIMESTAMPTZ,
+        "timestamp_ltz": Kind.TIMESTAMPTZ,
+        "timestamp_ntz": Kind.TIMESTAMP,  # BigQuery's DATETIME is sqlglot's TIMESTAMP
+        "datetime": Kind.TIMESTAMP,
+        "date": Kind.DATE,
+    },
+    "Databricks": {
+        "timestamp": Kind.TIMESTAMPTZ,
+        "timestamp_tz": Kind.TIMESTAMPTZ,
+        "timestamp_ltz": Kind.TIMESTAMPTZ,
+        "timestamp_ntz": Kind.TIMESTAMPNTZ,
+        "datetime": Kind.TIMESTAMPNTZ,
+        "date": Kind.DATE,
+    },
+}
+
+
+def literal_read_back(text: str, warehouse: str) -> exp.Expression:
+    """The literal as the warehouse's dialect reads it in a comparison."""
+    statement = sqlglot.parse_one(f"SELECT 1 FROM t WHERE at >= {text}", dialect=DIALECTS[warehouse.lower()])
+    where = statement.args["where"]
+    assert isinstance(where.this, exp.GTE)
+    return where.this.expression
+
+
+@pytest.mark.parametrize("warehouse", WAREHOUSES)
+@pytest.mark.parametrize("name", [name for name in TIME_COLUMN_TYPES if "unixtime" not in name])
+def test_a_literal_has_the_type_of_the_column(warehouse: str, name: str) -> None:
+    """BigQuery refuses a TIMESTAMP against a DATE, and Snowflake shifts one without a zone by the session's."""
+    read = literal_read_back(TimeType(name).literal(FIRST, warehouse), warehouse)
+
+    expected = TYPES[warehouse][name]
+    assert (expected is None) == isinstance(read, exp.Literal)
+    if expected is not None:
+        assert isinstance(read, exp.Cast)
+        assert read.to.this in (expected, {Kind.TIMESTAMP: Kind.DATETIME}.get(expected))
+
+
+@pytest.mark.parametrize("warehouse", [*WAREHOUSES, "gcpbigquery", "postgres", "sqlite", None])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("timestamp", "'2026-01-01 00:00:00+00:00'"),
+        ("timestamp_tz", "'2026-01-01 00:00:00+00:00'"),
+        ("timestamp_ntz", "'2026-01-01 00:00:00'"),
+        ("datetime", "'2026-01-01 00:00:00'"),
+        ("date", "'2026-01-01'"),
+        ("timestamp_unixtime_s", "1767225600"),
+        ("timestamp_unixtime_ms", "1767225600000"),
+    ],
+)
+def test_an_instant_is_written_in_utc(warehouse: str | None, name: str, text: str) -> None:
+    """Whatever zone it was given in; a type without a zone holds UTC by default."""
+    assert text in TimeType(name).literal(FIRST.astimezone(timezone(timedelta(hours=5))), warehouse)
+
+
+def test_a_column_without_a_zone_may_hold_local_time() -> None:
+    """Many tables hold the wall clock of the shop."""
+    at = datetime(2026, 7, 1, 22, tzinfo=UTC)
+
+    assert "DATETIME '2026-07-02 00:00:00'" == TimeType("datetime", BERLIN).literal(at, "BigQuery")
+    assert "DATE '2026-07-02'" == TimeType("date", BERLIN).literal(at, "BigQuery")
+    assert "TIMESTAMP '2026-07-01 22:00:00+00:00'" == TimeType("timestamp", BERLIN).literal(at, "BigQuery")
+
+
+@pytest.mark.parametrize(
+    ("zone", "at"), [(UTC, "2026-01-01T00:00:00.000001Z"), (UTC, "2026-01-01T12:00Z"), (BERLIN, "2026-01-01T00:00Z")]
+)
+def test_a_column_of_days_is_not_cut_within_a_day(zone: ZoneInfo, at: str) -> None:
+    """The rows of that day would be in both slices, or in none."""
+    with pytest.raises(ConfigError, match=r"type 'date' .* is not the start of a day there.*time_column_zone"):
+        TimeType("date", zone).literal(datetime.fromisoformat(at), "BigQuery")
+
+
+def test_a_local_time_that_comes_twice_is_refused() -> None:
+    """The rows of both hours look the same, so no slice can end between them."""
+    with pytest.raises(ConfigError, match="clocks there show twice"):
+        TimeType("datetime", BERLIN).literal(datetime(2026, 10, 25, 1, tzinfo=UTC), "BigQuery")
+
+
+@pytest.mark.parametrize("name", TIME_COLUMN_TYPES)
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize("at", [EARLIEST, LATEST, LATEST.replace(hour=0, minute=0, second=0, microsecond=0)])
+def test_extreme_instants_are_written_or_refused(name: str, zone: str, at: datetime) -> None:
+    """They stand for "from the beginning" and "for ever", and must not end in a raw overflow."""
+    try:
+        text = TimeType(name, ZoneInfo(zone)).literal(at, "Snowflake")
+    except ConfigError:
+        assert "date" == name
+    else:
+        assert text.startswith(("'0001-01-01", "'9999-12-31", "'9999-12-30", "-62135596800", "25340"))
+
+
+instants = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
+fractions = st.integers(0, 999_999)
+
+
+@settings(deadline=None, max_examples=150, database=None)
+@given(start=instants, hours=st.integers(1, 72), fraction=fractions, per_second=st.sampled_from([1, 1000]))
+def test_rows_of_epoch_columns_are_in_exactly_one_slice(
+    start: datetime, hours: int, fraction: int, per_second: int
+) -> None:
+    """Bounds between two seconds cut a column of whole seconds like any other."""
+    start = start.replace(microsecond=fraction)
+    kind = TimeType("timestamp_unixtime_s" if per_second == 1 else "timestamp_unixtime_ms")
+    first = (start - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
+    database = sqlite3.connect(":memory:")
+    rows = [(first + second) * per_second for second in range(-2, 3)]
+
+    counts = []
+    for row in rows:
+        found = 0
+        for cut in split(start - timedelta(hours=5), start + timedelta(hours=hours), timedelta(hours=1)):
+            low, high = (kind.literal(at, None) for at in (cut.start, cut.end))
+            found += database.execute(f"SELECT {row} >= {low} AND {row} < {high}").fetchone()[0]
+        counts.append(found)
+
+    assert [1] * len(rows) == counts
+
+
+@settings(deadline=None, max_examples=150, database=None)
+@given(
+    at=instants,
+    zone=st.sampled_from(["UTC", "Europe/London", "Australia/Lord_Howe", "America/Sao_Paulo", "Pacific/Apia"]),
+    warehouse=st.sampled_from(WAREHOUSES),
+    name=st.sampled_from(["timestamp_ntz", "datetime"]),
+)
+def test_a_local_literal_means_the_instant_it_was_made_of(at: datetime, zone: str, warehouse: str, name: str) -> None:
+    """Read back in the column's zone; the wall clock goes on where the slice ended."""
+    column = TimeType(name, ZoneInfo(zone))
+    try:
+        text = column.literal(at, warehouse)
+    except ConfigError:
+        return  # an hour that comes twice
+
+    (literal,) = literal_read_back(text, warehouse).find_all(exp.Literal)
+    assert at == datetime.fromisoformat(literal.this).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+def test_a_plain_timestamp_is_the_default() -> None:
+    """Most time columns are timestamps."""
+    assert TimeType("timestamp", UTC) == TIMESTAMP
