@@ -34,6 +34,7 @@ from airflow_provider_mparticle.connection import form
 from airflow_provider_mparticle.connection.reader import api_config
 from airflow_provider_mparticle.runs.run_list import runs_since
 from airflow_provider_mparticle.runs.steps import drive
+from airflow_provider_mparticle.telemetry.metrics import IN_WORKER
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.client.sync import Client
@@ -92,7 +93,7 @@ class MParticleHook(BaseHook):
             conn = self.get_connection(self.mparticle_conn_id)
         except AirflowNotFoundException as error:
             raise ConfigError(f"There is no Airflow connection {self.mparticle_conn_id!r}.") from error
-        return Client(api_config(conn, conn.extra_dejson), on_token=mask_secret)
+        return Client(api_config(conn, conn.extra_dejson), on_token=mask_secret, on_retry=IN_WORKER.retried)
 
     def get_conn(self) -> Client:
         """

@@ -85,7 +85,8 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
         mparticle_conn_id: str = DEFAULT_CONN_NAME,
         **kwargs: Any,
     ) -> None:
-        super().__init__(poke_interval=POLL_INTERVAL_S, timeout=None, **kwargs)
+        default_timeout_s = conf.getfloat("sensors", "default_timeout")  # Airflow 2 refuses None
+        super().__init__(poke_interval=POLL_INTERVAL_S, timeout=default_timeout_s, **kwargs)
         self.pipeline_id = pipeline_id
         self.pipeline_run_id = pipeline_run_id
         self.is_for_one_run = pipeline_run_id is not None  # even if a template renders to None
@@ -102,20 +103,20 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait in the triggerer, in this worker, or with one poll at a time (``mode="reschedule"``)."""
-        return self._task().execute(context)
+        return self._task(context).execute(context)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Poll once, for ``mode="reschedule"``, where nothing is remembered but the instant of the first poll."""
-        return self._task().poke(context)
+        return self._task(context).poke(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Resume when the run has ended, or the deadline has come."""
-        return self._task().execute_complete(event)
+        return self._task(context).execute_complete(event)
 
-    def _task(self) -> SensorTask:
+    def _task(self, context: Context) -> SensorTask:
         from airflow_provider_mparticle.tasks.sensor import SensorTask
 
-        return SensorTask(self)
+        return SensorTask(self, context)
 
 
 def _pause(poll_interval: Seconds | None, poke_interval: Seconds | None, defaults: Mapping[str, Any]) -> Seconds:

@@ -25,7 +25,7 @@ from airflow_provider_mparticle.client.login import obtain_token
 from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse, TokenMinted, TokenNeeded
 from airflow_provider_mparticle.client.network import CONNECT_TIMEOUT_S, Network
 from airflow_provider_mparticle.client.rate_limit import RateLimit
-from airflow_provider_mparticle.client.retrying import policy
+from airflow_provider_mparticle.client.retrying import OnRetry, policy, tell_nobody
 from airflow_provider_mparticle.client.sending import LONGEST_HEADER, OWN_HEADERS, Sending
 from airflow_provider_mparticle.client.single_flight import SingleFlight
 
@@ -52,11 +52,18 @@ class AsyncClient:
 
     :param config: The workspace and how to reach it.
     :param on_token: Awaited with every new token before its first use, for instance to mask it in logs.
+    :param on_retry: Called before a call is sent again, with the call and the error that makes it so.
     :raises ConfigError: A proxy variable of the environment is malformed.
     """
 
-    def __init__(self, config: ApiConfig, on_token: Callable[[str], Awaitable[object]] = _ignore) -> None:
+    def __init__(
+        self,
+        config: ApiConfig,
+        on_token: Callable[[str], Awaitable[object]] = _ignore,
+        on_retry: OnRetry = tell_nobody,
+    ) -> None:
         self.config = config
+        self._on_retry = on_retry
         self.rate_limit = RateLimit()
         self._on_token = on_token
         self._network = Network(os.environ)
@@ -83,7 +90,7 @@ class AsyncClient:
         """
         if not retry:
             return await self._send_once(call)
-        return await tenacity.AsyncRetrying(**policy(call))(self._send_once, call)
+        return await tenacity.AsyncRetrying(**policy(call, self._on_retry))(self._send_once, call)
 
     async def close(self) -> None:
         """Close the connections."""

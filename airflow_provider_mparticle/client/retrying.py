@@ -8,6 +8,7 @@ not arrive. 400, 401, 403, 404, 405, 422 and 505 are not passing.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import tenacity
@@ -25,13 +26,29 @@ LONGEST_PAUSE_S = 30.0
 LONGEST_RETRYING_S = 300.0
 
 
-def policy(call: Call[Any]) -> dict[str, Any]:
-    """Return the arguments of tenacity's ``Retrying`` and ``AsyncRetrying`` for *call*."""
+OnRetry = Callable[[Call[Any], MParticleError], object]
+
+
+def tell_nobody(_: Call[Any], __: MParticleError) -> None:
+    """Do nothing when a call is sent again."""
+
+
+def policy(call: Call[Any], on_retry: OnRetry) -> dict[str, Any]:
+    """
+    Return the arguments of tenacity's ``Retrying`` and ``AsyncRetrying`` for *call*.
+
+    :param on_retry: Called before the call is sent again, with the error that makes it so.
+    """
+
+    def before_sleep(state: tenacity.RetryCallState) -> None:
+        _say(state)
+        on_retry(call, _error(state))
+
     return {
         "retry": tenacity.retry_if_exception(lambda error: is_repeatable(error, idempotent=call.idempotent)),
         "wait": _pause_s,
         "stop": tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_before_delay(LONGEST_RETRYING_S),
-        "before_sleep": _say,
+        "before_sleep": before_sleep,
         "reraise": True,
     }
 

@@ -24,7 +24,7 @@ from airflow_provider_mparticle.client.exchange import exchange
 from airflow_provider_mparticle.client.login import obtain_token
 from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse, TokenMinted, TokenNeeded
 from airflow_provider_mparticle.client.network import Network
-from airflow_provider_mparticle.client.retrying import policy
+from airflow_provider_mparticle.client.retrying import OnRetry, policy, tell_nobody
 from airflow_provider_mparticle.client.sending import OWN_HEADERS, Sending
 from airflow_provider_mparticle.client.server_clock import clock_skew_s
 
@@ -50,13 +50,20 @@ class Client:
 
     :param config: The workspace and how to reach it.
     :param on_token: Called with every new token before its first use, for instance to mask it in logs.
+    :param on_retry: Called before a call is sent again, with the call and the error that makes it so.
     :raises ConfigError: A proxy variable of the environment is malformed.
     """
 
-    def __init__(self, config: ApiConfig, on_token: Callable[[str], object] = lambda _: None) -> None:
+    def __init__(
+        self,
+        config: ApiConfig,
+        on_token: Callable[[str], object] = lambda _: None,
+        on_retry: OnRetry = tell_nobody,
+    ) -> None:
         self.config = config
         # How far mParticle's clock is ahead of ours, in seconds, by its last answer; None if that told no date.
         self.clock_skew_s: float | None = None
+        self._on_retry = on_retry
         self._on_token = on_token
         self._network = Network(os.environ)
         self._adapter = _Adapter(self._network)
@@ -71,7 +78,7 @@ class Client:
         """
         if not retry:
             return self._send_once(call)
-        answer: T = tenacity.Retrying(**policy(call))(self._send_once, call)
+        answer: T = tenacity.Retrying(**policy(call, self._on_retry))(self._send_once, call)
         return answer
 
     def log_in(self) -> None:

@@ -45,7 +45,6 @@ class SensorTask(WaitingTask):
     def execute(self, context: Context) -> Any:
         """Wait in the triggerer, in this worker, or with one poll for each time that Airflow executes the task."""
         with self._failing():
-            self.context = context
             rescheduled = self.operator.reschedule and not self.operator.deferrable
             if not rescheduled:
                 self._push_links(self.operator.pipeline_run_id)
@@ -56,7 +55,6 @@ class SensorTask(WaitingTask):
     def poke(self, context: Context) -> PokeReturnValue:
         """Poll once, for ``mode="reschedule"``, where nothing is remembered but the instant of the first poll."""
         with self._failing():
-            self.context = context
             first_poll = self._first_poll(context)
             since = first_poll.timestamp()
             monitor = RunMonitor(self._lookup(as_of=first_poll), self._deadline(since), since, missing_since=since)

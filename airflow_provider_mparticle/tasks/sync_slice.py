@@ -87,7 +87,7 @@ class SyncSliceTask(TriggerTask):
         start.lock = self._lock()
         return start
 
-    def _conclude(self, outcome: Outcome) -> dict[str, Any]:
+    def _accept(self, outcome: Outcome) -> dict[str, Any]:
         noted = self._kept()
         self._forget_if_over(outcome, noted)
         run = outcome.result()
@@ -97,7 +97,7 @@ class SyncSliceTask(TriggerTask):
             except DataModelChangedError:
                 self._keep(SaveRecord(None))  # a clear has to sync the slice anew, not to find this run again
                 raise
-        return {**self._slice.as_dict(), **super()._conclude(outcome)}
+        return {**self._slice.as_dict(), **super()._accept(outcome)}
 
     def _check_run(self, run: dict[str, Any]) -> None:
         """Check whether the SQL still stands; while mParticle does not answer, a run that succeeded does not fail."""

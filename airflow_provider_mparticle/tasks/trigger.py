@@ -45,8 +45,7 @@ class TriggerTask(WaitingTask):
     operator: MParticleTriggerPipelineOperator
 
     def __init__(self, operator: MParticleTriggerPipelineOperator, context: Context) -> None:
-        super().__init__(operator)
-        self.context: Context = context
+        super().__init__(operator, context)
         self._run_durations_s: list[float] | None = None
 
     def execute(self) -> dict[str, Any]:
@@ -85,7 +84,7 @@ class TriggerTask(WaitingTask):
             self.log.info("Run %s has read all that is asked for, so nothing is started.", started.pipeline_run_id)
             push(self.operator, self.context, "pipeline_run_id", started.pipeline_run_id)
             self._push_links(started.pipeline_run_id)
-            return started.run.as_dict()
+            return self._with_outlets(started.run.as_dict())
         if started.decision is Decision.SKIP:
             raise AirflowSkipException(
                 f"Pipeline {pipeline_id!r} has run {started.pipeline_run_id} in progress, and if_running='skip'."
@@ -99,7 +98,7 @@ class TriggerTask(WaitingTask):
         if not self.operator.wait_for_completion:
             run = PipelineRun(pipeline_id, started.pipeline_run_id).as_dict()
             self._keep_finished(run)
-            return run
+            return self._with_outlets(run)
         if started.record.is_finished and started.record.result:  # only Airflow has yet to hear of it
             return self._conclude(Outcome(started.record.result))
         deadline = self._deadline(min(started.record.waiting_since or waiting_since, waiting_since))

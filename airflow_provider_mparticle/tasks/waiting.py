@@ -21,7 +21,9 @@ from airflow_provider_mparticle.runs.steps import drive
 from airflow_provider_mparticle.runs.wait import RunMonitor, backstop, deadline_of, wait
 from airflow_provider_mparticle.tasks.arguments import read_id, read_seconds, read_switch
 from airflow_provider_mparticle.tasks.failures import fail_without_retry, pass_gates
+from airflow_provider_mparticle.tasks.outlets import describe_outlets
 from airflow_provider_mparticle.tasks.task_context import push
+from airflow_provider_mparticle.telemetry.metrics import IN_WORKER
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -40,14 +42,17 @@ class WaitingTask:
     A task that waits for a run, or the part of it after a wait in the triggerer.
 
     :param operator: What the DAG declares.
+    :param context: Airflow's, of this try.
     """
 
     operator: MParticleTriggerPipelineOperator | MParticlePipelineRunSensor
 
-    def __init__(self, operator: MParticleTriggerPipelineOperator | MParticlePipelineRunSensor) -> None:
+    def __init__(
+        self, operator: MParticleTriggerPipelineOperator | MParticlePipelineRunSensor, context: Context
+    ) -> None:
         self.operator = operator
+        self.context = context
         self.log = operator.log
-        self.context: Context | None = None
         self._linked: list[RunId | None] = []
 
     @contextmanager
@@ -89,7 +94,8 @@ class WaitingTask:
         return MParticleHook(self.operator.mparticle_conn_id)
 
     def _send_once(self, call: Any) -> Any:
-        return self._hook.send(call, retry=False)
+        with IN_WORKER.poll(call):
+            return self._hook.send(call, retry=False)
 
     def _deadline(self, since: float) -> float:
         """Return when the wait ends in any case, in seconds since the epoch: at the shorter of the two limits."""
@@ -97,7 +103,7 @@ class WaitingTask:
 
     def _push_links(self, pipeline_run_id: RunId | None) -> None:
         """Push what the links of the task lead to, once for each run, so that they are there while it waits."""
-        if self.context is None or pipeline_run_id in self._linked:
+        if pipeline_run_id in self._linked:
             return
         self._linked.append(pipeline_run_id)
         config, pipeline_id = self._hook.get_conn().config, self.operator.pipeline_id
@@ -132,6 +138,16 @@ class WaitingTask:
         )
 
     def _conclude(self, outcome: Outcome) -> dict[str, Any]:
+        """Tell the world that the wait is over, and return what the task returns."""
+        IN_WORKER.run_ended(outcome)
+        return self._with_outlets(self._accept(outcome))
+
+    def _with_outlets(self, run: dict[str, Any]) -> dict[str, Any]:
+        """Return a run after the events of the task's outlets tell of it."""
+        describe_outlets(self.operator, self.context, run, lambda: self._hook.get_conn().config.workspace_id)
+        return run
+
+    def _accept(self, outcome: Outcome) -> dict[str, Any]:
         run = outcome.result()
         self.log.info("%s", summary(run))
         self._keep_finished(run)

@@ -74,7 +74,7 @@ class _PipelineFeed:
         self._owes_newcomer |= has_newcomer
         steps = self._listing.poll(datetime.now(UTC), whole_month=self._owes_newcomer)
         try:
-            seen = await adrive(steps, lambda call: client.send(call, retry=False))
+            seen = await adrive(steps, client.poll)
         except MParticleError as error:
             self._log_failure(error)
             return None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -23,6 +22,7 @@ from airflow_provider_mparticle.client.errors import AuthenticationError, Config
 from airflow_provider_mparticle.client.single_flight import SingleFlight
 from airflow_provider_mparticle.connection.reader import api_config
 from airflow_provider_mparticle.runs.poll_timing import RunDurations
+from airflow_provider_mparticle.telemetry.metrics import IN_TRIGGERER
 from airflow_provider_mparticle.triggerer.shared_polling import Polling
 
 # A look-up imports this on its way; this module is imported in a thread, where that keeps no event loop waiting.
@@ -43,7 +43,7 @@ class SharedClient:
     def __init__(self, mparticle_conn_id: str, durations: dict[str, RunDurations]) -> None:
         self.mparticle_conn_id = mparticle_conn_id
         self.users = 0
-        self.polling = Polling(partial(self.send, retry=False), self._slowdown, durations)
+        self.polling = Polling(self.poll, self._slowdown, durations)
         self._opening = SingleFlight()
         self._client: AsyncClient | None = None
 
@@ -61,6 +61,11 @@ class SharedClient:
             # The Airflow connection may have been corrected meanwhile: whoever comes next reads it afresh.
             _forget(self)
             raise
+
+    async def poll(self, call: Call[T]) -> T:
+        """Carry out a call that asks how runs are, once, and count it."""
+        with IN_TRIGGERER.poll(call):
+            return await self.send(call, retry=False)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -81,7 +86,7 @@ class SharedClient:
             raise NoAnswerError(
                 f"Airflow could not read its connection {self.mparticle_conn_id!r}: {type(error).__name__}."
             ) from error
-        self._client = AsyncClient(api_config(conn, extra), on_token=_mask)
+        self._client = AsyncClient(api_config(conn, extra), on_token=_mask, on_retry=IN_TRIGGERER.retried)
         return self._client
 
 

@@ -1,0 +1,106 @@
+"""
+Metrics about runs and requests, through Airflow's own Stats: StatsD, Datadog or OpenTelemetry, as Airflow is set up.
+
+A metric that cannot be sent never fails a task.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from airflow_provider_mparticle.client.endpoints import Call
+from airflow_provider_mparticle.client.errors import (
+    MParticleError,
+    RunFailedError,
+    RunLostError,
+    RunTimeoutError,
+)
+from airflow_provider_mparticle.runs.outcome import Outcome
+
+log = logging.getLogger(__name__)
+
+SUCCESS = "success"
+_OUTCOMES: dict[type[MParticleError], str] = {
+    RunFailedError: "failed",
+    RunTimeoutError: "timeout",
+    RunLostError: "lost",
+}
+
+
+class Metrics:
+    """
+    Sends metrics from one kind of Airflow process.
+
+    :param modules: Names of the modules that may hold Airflow's ``Stats``; the first that exists is used.
+    """
+
+    def __init__(self, *modules: str) -> None:
+        self._modules = modules
+
+    def run_ended(self, outcome: Outcome) -> None:
+        """Send how long a run took and how many records it ingested and rejected, as far as mParticle says it."""
+        run, tags = outcome.run, {"outcome": _outcome(outcome.error)}
+        if (seconds := _duration_s(run)) is not None:
+            self._send("timing", "run.duration", seconds * 1000, {**_pipeline(run), **tags})
+        for name, kind in (("successful_records", "ingested"), ("failed_records", "rejected")):
+            if run.get(name):
+                self._send("incr", "records", run[name], {**_pipeline(run), "outcome": kind})
+
+    @contextmanager
+    def poll(self, call: Call[Any]) -> Iterator[None]:
+        """Count a request that asks how runs are, and how it was answered."""
+        outcome = SUCCESS
+        try:
+            yield
+        except MParticleError as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            self._send("incr", "polls", 1, {**_pipeline(call.ids), "outcome": outcome})
+
+    def retried(self, call: Call[Any], error: MParticleError) -> None:
+        """Count a request that is sent again, because of *error*."""
+        self._send("incr", "retries", 1, {**_pipeline(call.ids), "outcome": type(error).__name__})
+
+    def _send(self, method: str, name: str, value: float, tags: Mapping[str, str]) -> None:
+        try:
+            getattr(self._stats, method)(f"mparticle.{name}", value, tags=dict(tags))
+        except Exception:  # the run is fine, whatever happened to its metric
+            log.warning("The metric mparticle.%s could not be sent.", name, exc_info=True)
+
+    @cached_property
+    def _stats(self) -> Any:
+        for name in self._modules:
+            try:
+                return importlib.import_module(name).Stats
+            except ImportError:
+                continue
+        raise ImportError(f"This Airflow has none of {', '.join(self._modules)}.")
+
+
+# Airflow 3.3 has two copies of Stats, and each process sets up only one: workers that of the task SDK, the triggerer
+# that of the core. Before, there is one.
+IN_WORKER = Metrics("airflow.sdk.observability.stats", "airflow.observability.stats", "airflow.stats")
+IN_TRIGGERER = Metrics("airflow.observability.stats", "airflow.stats")
+
+
+def _outcome(error: MParticleError | None) -> str:
+    return SUCCESS if error is None else _OUTCOMES.get(type(error), "error")
+
+
+def _pipeline(known: Mapping[str, Any]) -> dict[str, str]:
+    pipeline_id = known.get("pipeline_id")
+    return {} if pipeline_id is None else {"pipeline": str(pipeline_id)}
+
+
+def _duration_s(run: Mapping[str, Any]) -> float | None:
+    if not run.get("started_on") or not run.get("ended_on"):
+        return None
+    seconds = (datetime.fromisoformat(run["ended_on"]) - datetime.fromisoformat(run["started_on"])).total_seconds()
+    return seconds if seconds >= 0 else None
