@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_mparticle.slices.arguments import Granularity, TimeColumnType
     from airflow_provider_mparticle.tasks.sync_slice import SyncSliceTask
 
-# Airflow's DAG processor has it loaded, and it turns a timetable of a DAG file into one that knows its next runs.
+# Airflow's DAG processor has loaded it. It turns the timetable of a DAG file into one that knows its next runs.
 ENCODERS = "airflow.serialization.encoders"
 
 

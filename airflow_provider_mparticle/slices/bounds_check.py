@@ -28,7 +28,7 @@ def require_both_bounds(
     argument: str, render: Render, whole: Slice, granularity: Granularity, zone: tzinfo = UTC
 ) -> list[str]:
     """
-    Refuse a template that does not tell neighbouring slices apart, and return warnings about doubtful ones.
+    Refuse a template that renders the same for neighbouring slices, and return warnings about doubtful ones.
 
     :param argument: What the user calls the template.
     :param render: Renders the template with ``window_start`` and ``window_end``.
@@ -80,7 +80,7 @@ def _next_to(at: datetime, granularity: Granularity, zone: tzinfo) -> list[datet
 @dataclass(frozen=True)
 class _Use:
     """
-    One place where a bound stands in the SQL.
+    One place in the SQL that has a bound.
 
     :param operator: How a column is compared with it: ``">="`` and the like, ``"BETWEEN"``, or None if it is not.
     :param column: What is compared with it, as SQL.
@@ -95,7 +95,7 @@ class _Use:
 
 
 def _uses(text: str, moved: str, bound: datetime) -> list[_Use] | None:
-    """Return where a bound stands: where the SQL changes with it. None if the parser cannot read the SQL."""
+    """Return where the SQL has a bound: where it changes with it. None if the parser cannot read the SQL."""
     from sqlglot import exp
 
     trees = [sql_parser.statements_of(sql, None) for sql in (text, moved)]
@@ -111,7 +111,7 @@ def _uses(text: str, moved: str, bound: datetime) -> list[_Use] | None:
 
 
 def _is_in_comments_only(text: str, moved: str) -> bool:
-    """Tell whether two SQLs differ in comments only."""
+    """Return whether two SQLs differ in comments only."""
     one, other = (sql_parser.tokens_of(sql, None) for sql in (text, moved))
     return one is not None and other is not None and [token.text for token in one] == [token.text for token in other]
 
@@ -139,7 +139,7 @@ def _use(literal: Expr, bound: datetime) -> _Use:
 
 
 def _is(literal: Expr, bound: datetime) -> bool:
-    """Tell whether a literal is the bound itself."""
+    """Return whether a literal is the bound itself."""
     if not literal.is_string:
         return float(literal.this) in (bound.timestamp(), bound.timestamp() * 1000)
     try:

@@ -142,7 +142,7 @@ def _check_wrapped(query: str, restricted: str, column: str, dialect: str | None
 
 
 def _is_text(query: Query, column: str) -> bool:
-    """Tell whether a query certainly selects a column as text."""
+    """Return whether a query certainly selects a column as text."""
     from sqlglot.expressions import DataType
     from sqlglot.optimizer.annotate_types import annotate_types
 

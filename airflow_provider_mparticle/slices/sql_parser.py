@@ -17,7 +17,7 @@ _ANY = (None, "snowflake", "redshift", "bigquery", "databricks")
 
 
 def is_installed() -> bool:
-    """Tell whether there is a parser."""
+    """Return whether the parser is installed."""
     try:
         import sqlglot  # noqa: F401 - to see whether it can be imported
     except ImportError:

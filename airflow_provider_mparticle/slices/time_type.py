@@ -22,7 +22,7 @@ DIALECTS = {
     "google_cloud_platform": "bigquery",
 }
 
-# A text that stands alone takes the type of the column: an instant for a type with a time zone, UTC for one without.
+# A text without a type takes the type of the column: an instant for a type with a time zone, UTC for one without.
 _BARE = "{}"
 
 # Dialect -> type of column -> literal. What is not here is written as a text.
@@ -102,7 +102,9 @@ class TimeType:
                 raise self._refusal(at, "is not the start of a day there, but the column holds whole days")
             return local.date().isoformat()
         if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
-            raise self._refusal(at, "is in an hour that clocks there show twice, so the column cannot tell it apart")
+            raise self._refusal(
+                at, "is in an hour that clocks there show twice, so its rows look like those of the other hour"
+            )
         return local.replace(tzinfo=None).isoformat(sep=" ")
 
     def _refusal(self, at: datetime, why: str) -> ConfigError:

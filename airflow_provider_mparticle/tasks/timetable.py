@@ -141,7 +141,7 @@ def _core_timetable(timetable: Any) -> Any:
 
 
 def _zone_of_timetable(timetable: Any) -> tzinfo | None:
-    inner = getattr(timetable, "timetable", None)  # of one that assets trigger too
+    inner = getattr(timetable, "timetable", None)  # AssetOrTimeSchedule has one
     several = getattr(timetable, "timetables", None) or getattr(timetable, "_timetables", None)
     if several:
         inner = several[0]
@@ -153,7 +153,7 @@ def _zone_of_timetable(timetable: Any) -> tzinfo | None:
 
 
 def _zone_that_users_chose(dag: Any) -> tzinfo | None:
-    """Return the DAG's own time zone, unless it is a default, which nobody chose for slices."""
+    """Return the DAG's own time zone, unless it is a default and not a choice."""
     zone: tzinfo | None = getattr(dag, "timezone", None)
     return None if str(zone) in ("None", "UTC", conf.get("core", "default_timezone", fallback="UTC")) else zone
 

@@ -131,7 +131,7 @@ def test_extreme_bounds_are_checked_like_others(whole: Slice) -> None:
     assert [] == warnings_for(f"at >= '{START}' AND at < '{END}'", whole)
 
 
-# What a template has to tell apart
+# Templates that are coarser than the slices
 
 
 def moved(start: str, end: str, granularity: Granularity, *bounds: datetime) -> None:

@@ -79,7 +79,7 @@ def test_a_duration_is_counted_from_the_start_of_the_range(place, duration, coun
 @quick
 @given(places, units | durations)
 def test_every_instant_lies_in_its_slice_and_the_slices_touch(place, granularity):
-    """DAG runs of neighbouring slices leave no row to nobody."""
+    """Every row belongs to the slice of exactly one DAG run."""
     zone, at = place
 
     here = slice_at(at, granularity, zone)
@@ -172,7 +172,7 @@ def test_a_day_that_a_zone_skipped_has_no_slice():
 
 @pytest.mark.parametrize(("day", "count"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25)])
 def test_hours_stay_hours_when_clocks_change(day, count):
-    """An hour that comes twice is two slices, and one that is skipped is none."""
+    """An hour that comes twice is two slices, and an hour that is skipped has no slice."""
     whole = slice_at(noon(day, "Europe/Berlin"), "day", BERLIN)
 
     hours = list(split(whole.start, whole.end, "hour", BERLIN))

@@ -15,11 +15,11 @@ from airflow_provider_mparticle.slices.slice import Slice
 
 # The slice of a DAG run
 
-# What a DAG run may say, the most telling first: how, what is found, and what is said of its origin.
+# The sources of a slice in order: how it is given, what is found, and how the origin is called.
 ARGUMENTS = {"window_start": "2026-01-01", "window_end": "2026-01-02"}
 CONF = {"conf": {"window_start": "2026-02-01", "window_end": "2026-02-02"}}
 INTERVAL = {"data_interval_start": datetime(2026, 3, 1), "data_interval_end": datetime(2026, 3, 2)}
-SAYINGS = [
+SOURCES = [
     (ARGUMENTS, "2026-01-01/2026-01-02", "the arguments window_start and window_end"),
     (CONF, "2026-02-01/2026-02-02", "the DAG run's conf"),
     (INTERVAL, "2026-03-01/2026-03-02", "the DAG run's data interval"),
@@ -34,13 +34,13 @@ def found_by(window_start=None, window_end=None, granularity="day", **dates):
 
 
 @pytest.mark.usefixtures("_tokyo")
-@pytest.mark.parametrize("first", range(len(SAYINGS)), ids=[origin for _, _, origin in SAYINGS])
-def test_the_most_telling_of_what_a_dag_run_says_counts(first):
-    """What somebody typed beats what Airflow made up; all of it is UTC where it names no zone."""
-    said, expected, origin = SAYINGS[first]
-    less_telling = {key: value for also, _, _ in SAYINGS[first:] for key, value in also.items()}
+@pytest.mark.parametrize("first", range(len(SOURCES)), ids=[origin for _, _, origin in SOURCES])
+def test_the_first_source_that_a_dag_run_has_decides(first):
+    """What a user gives wins over what Airflow infers; without a zone all of it is UTC."""
+    said, expected, origin = SOURCES[first]
+    later_sources = {key: value for also, _, _ in SOURCES[first:] for key, value in also.items()}
 
-    found = found_by(**less_telling)
+    found = found_by(**later_sources)
 
     assert (Slice.fromisoformat(expected), origin) == found == found_by(**said)
 
@@ -56,7 +56,7 @@ def test_a_data_interval_that_spans_nothing_is_passed_over(start_day, end_day):
 
 
 def test_bounds_in_conf_that_are_null_are_not_given():
-    """A form that triggers DAGs sends null for what nobody filled in."""
+    """A form that triggers DAGs sends null for empty fields."""
     conf = {"window_start": None, "window_end": None}
 
     _, origin = found_by(conf=conf, logical_date=datetime(2026, 3, 1, tzinfo=UTC))
@@ -76,7 +76,7 @@ def test_dates_are_cut_in_the_zone_of_the_dag():
 
 @pytest.mark.parametrize("date_name", ["partition_date", "logical_date"])
 def test_a_mere_date_without_a_granularity_is_refused_with_the_cure(date_name):
-    """An instant is no slice, and a guess would lose rows."""
+    """An instant is not a slice, and a guess would lose rows."""
     dates = RunDates(**{date_name: datetime(2026, 3, 1, tzinfo=UTC)})
 
     message = refusal(slice_of_dag_run, None, None, None, dates)
@@ -109,7 +109,7 @@ typed = pytest.mark.parametrize(
 @typed
 @pytest.mark.parametrize("missing", [0, 1], ids=CONF_KEYS)
 def test_one_bound_without_the_other_is_refused(find, place, missing):
-    """To guess the other from the DAG run would sync what nobody asked for."""
+    """To guess the other from the DAG run would sync other rows than the user asked for."""
     bounds = ["2026-01-01", "2026-01-02"]
     bounds[missing] = None
 
@@ -122,7 +122,7 @@ def test_one_bound_without_the_other_is_refused(find, place, missing):
 @typed
 @pytest.mark.parametrize("unreadable", [[0], [1], [0, 1]], ids=[*CONF_KEYS, "both"])
 @pytest.mark.parametrize("value", ["None", "", "yesterday", "01.03.2026", 7.5, []], ids=repr)
-def test_a_bound_that_nobody_can_read_is_refused(find, place, unreadable, value):
+def test_a_bound_that_is_not_an_instant_is_refused(find, place, unreadable, value):
     """A template renders 'None' or nothing where the DAG run lacks what it asks for."""
     bounds = ["2026-01-01", "2026-01-02"]
     for index in unreadable:

@@ -153,7 +153,7 @@ HOUR = Slice(datetime(2025, 3, 3, 10, tzinfo=UTC), datetime(2025, 3, 3, 10, 0, 0
     [("snowflake", ""), (None, ""), ("gcpbigquery", "TIMESTAMP "), ("databricks", "TIMESTAMP ")],
 )
 def test_the_query_counts_from_the_start_to_before_the_end(conn_type: str | None, prefix: str) -> None:
-    """Half-open, as slices are, with instants as the warehouse wants them."""
+    """Half-open, as slices are, with instants as the warehouse reads them."""
     query = count_query("orders", "created_at", HOUR, conn_type)
 
     assert query == (
@@ -192,7 +192,7 @@ def test_tables_may_be_qualified_and_quoted(name: str) -> None:
     ],
 )
 def test_what_is_no_identifier_is_refused(name: Any) -> None:
-    """It comes from a template, perhaps from whoever triggers the DAG."""
+    """It comes from a template, perhaps from the user who triggers the DAG."""
     with pytest.raises(ConfigError, match="table must be an identifier"):
         count_query(name, "created_at", HOUR)
     with pytest.raises(ConfigError, match="time_column must be an identifier"):

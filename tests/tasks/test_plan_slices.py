@@ -144,7 +144,7 @@ def test_no_rows_no_slices(execute: Execute, warehouse: SqliteHook, log: pytest.
 
 
 def test_start_and_end_are_templates(execute: Execute, warehouse: SqliteHook) -> None:
-    """Whoever triggers the DAG says from when."""
+    """The user who triggers the DAG chooses the start."""
     (only,) = execute(planner(start="{{ params.start }}", end=datetime(2025, 4, 1), max_records=20))
 
     assert {"window_start": "2025-01-01T00:00:00+00:00", "window_end": "2025-04-01T00:00:00+00:00"} == only
@@ -163,7 +163,7 @@ def test_months_begin_in_the_time_zone(execute: Execute, warehouse: SqliteHook) 
 def test_the_log_has_a_table_with_totals(
     execute: Execute, warehouse: SqliteHook, log: pytest.LogCaptureFixture
 ) -> None:
-    """Somebody looks at it before the runs begin."""
+    """A user reads it before the runs begin."""
     execute(planner())
 
     assert "share of limit" in log.text
@@ -185,7 +185,7 @@ def test_more_slices_than_airflow_maps_are_told(
 def test_a_range_that_is_not_over_is_told(
     execute: Execute, warehouse: SqliteHook, log: pytest.LogCaptureFixture
 ) -> None:
-    """The plan is made once; whoever gives such an end may have a reason."""
+    """The plan is made once; a user who gives such an end may have a reason."""
     execute(planner(end="2999-01-01", max_records=20))
 
     assert "The range ends in the future" in log.text
@@ -306,7 +306,7 @@ def test_a_table_with_its_column_or_a_query(arguments: dict[str, str]) -> None:
     [("max_records", 0), ("max_records", "24"), ("granularity", "minute"), ("time_zone", "Mars"), ("time_zone", "/")],
 )
 def test_a_malformed_argument_is_refused_when_the_dag_is_parsed(argument: str, value: Any) -> None:
-    """Not a year later, when somebody triggers it."""
+    """Not a year later, when the DAG is triggered."""
     with pytest.raises(ConfigError, match=argument.replace("_", ".")):
         planner(**{argument: value})
 
@@ -350,7 +350,7 @@ def test_a_provider_that_is_missing_is_named(
 
 
 def test_without_common_sql_the_extra_is_named(execute: Execute, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is no dependency, for this is the one operator that needs it."""
+    """It is not a dependency: this is the one operator that needs it."""
     monkeypatch.setitem(sys.modules, "airflow.providers.common.sql.hooks.sql", None)
 
     with pytest.raises(AirflowFailException, match=r"pip install 'airflow-provider-mparticle\[common-sql\]'"):
@@ -460,7 +460,7 @@ def test_a_task_is_mapped_over_the_slices(run_dag: Callable[[Any], Any], warehou
 def test_a_task_mapped_over_no_slices_is_skipped(
     run_dag: Callable[[Any], Any], warehouse: SqliteHook, tmp_path: Path
 ) -> None:
-    """An empty range is no failure."""
+    """An empty range is not a failure."""
     run = run_dag(dag_that_collects(tmp_path / "collected", start="2020-01-01", end="2021-01-01"))
 
     assert {"plan": "success", "collect": "skipped"} == {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
@@ -573,7 +573,7 @@ def renamed(slices: list[dict[str, str]]) -> list[dict[str, str]]:
 def test_an_hour_that_is_too_large_is_named(
     execute: Execute, rows_in: Callable[[str, str], int], pushed: dict[str, Any]
 ) -> None:
-    """With the figures that tell what to do about it."""
+    """With the figures that show what to do."""
     hour = "2025-06-18T12:00:00+00:00", "2025-06-18T13:00:00+00:00"
     rows = rows_in(*hour)
 

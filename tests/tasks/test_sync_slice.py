@@ -26,7 +26,7 @@ def slice_operator(**options):
 
 
 def run(operator, **context):
-    """Execute as Airflow does, in a DAG run of which the context tells."""
+    """Execute as Airflow does, with the dates of a DAG run in the context."""
     ti = SimpleNamespace(
         dag_id="history",
         task_id="sync",

@@ -49,7 +49,7 @@ CRONS = [
     "30 5 * * *",
     "0 12 * * 1-5",
 ]
-# Timetables that Airflow 2 does not have; a plain cron stands in for them there.
+# Timetables that Airflow 2 does not have; a plain cron replaces them there.
 TRIGGERS = importlib.import_module("airflow.timetables.trigger")
 CronPartitionTimetable = getattr(TRIGGERS, "CronPartitionTimetable", CronTriggerTimetable)
 HAS_SEVERAL_CRONS = hasattr(TRIGGERS, "MultipleCronTriggerTimetable")
@@ -163,7 +163,7 @@ def test_accepted_slices_neither_overlap_nor_leave_a_gap_that_is_not_announced(
     granularity=st.sampled_from(GRANULARITIES),
 )
 def test_a_slice_is_refused_only_where_slices_near_it_overlap(case: Any, start: datetime, granularity: Any) -> None:
-    """A red task for a fine run wakes somebody at night."""
+    """A red task for a fine run wakes people at night."""
     found = checked(dag_with(case, start), granularity)
 
     for number, (own, _, _) in enumerate(found[:-2]):
