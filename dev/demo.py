@@ -16,7 +16,7 @@ from dev.standalone import StandaloneAirflow, standalone_airflow
 ROOT = Path(__file__).parent.parent
 HOME = ROOT / ".demo"
 DAG_ID = "mparticle_create_and_run_pipeline"
-PIPELINE_ID = "daily-orders"
+PIPELINE_ID = "orders-on-demand"
 RUN_S = 8.0
 ENDS_WITHIN_S = 120.0
 

@@ -15,6 +15,7 @@ with DAG(
     start_date=datetime(2026, 1, 1),
     default_args={"retries": 2, "retry_delay": timedelta(seconds=10)},
     tags=["mparticle"],
+    doc_md=__doc__,
 ) as dag:
     # [START apply]
     apply = MParticleApplyOperator(

@@ -21,12 +21,13 @@ with DAG(
     catchup=False,
     default_args={"retries": 3, "retry_delay": timedelta(seconds=30)},
     tags=["mparticle"],
+    doc_md=__doc__,
 ) as dag:
     # [START sync_slice]
     MParticleSyncSliceOperator(
         task_id="sync_slice",
-        pipeline_id="orders",
-        data_model_id="orders-model",
+        pipeline_id="orders-by-day",
+        data_model_id="orders-by-day-model",
         sql="""
             SELECT id, email, updated_at
             FROM shop.public.orders

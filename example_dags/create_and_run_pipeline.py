@@ -17,11 +17,12 @@ with DAG(
     start_date=datetime(2026, 1, 1),
     default_args={"retries": 2, "retry_delay": timedelta(seconds=10)},
     tags=["mparticle"],
+    doc_md=__doc__,
 ) as dag:
     # [START create]
     create = MParticleCreatePipelineOperator(
         task_id="create",
-        pipeline_id="daily-orders",
+        pipeline_id="orders-on-demand",
         name="Daily orders",
         connection_id="warehouse",
         data_model_id="orders-model",
@@ -34,7 +35,7 @@ with DAG(
     # [START trigger]
     sync = MParticleTriggerPipelineOperator(
         task_id="sync",
-        pipeline_id="daily-orders",
+        pipeline_id="orders-on-demand",
         deferrable=True,
         poll_interval=5,
         timeout=60 * 60,

@@ -31,6 +31,7 @@ with DAG(
     params={"start": "2026-01-01T00:00:00Z", "end": "2026-02-01T00:00:00Z"},
     default_args={"retries": 3, "retry_delay": timedelta(seconds=30)},
     tags=["mparticle"],
+    doc_md=__doc__,
 ) as dag:
     # [START plan]
     plan = MParticlePlanSlicesOperator(

@@ -24,7 +24,7 @@ with DAG(
 ) as dag:
     # [START sync_group]
     mparticle_sync_group(
-        ["customers", {"pipeline_id": "orders", "min_records": 1}, "products", "refunds"],
+        ["customers", {"pipeline_id": "invoices", "min_records": 1}, "products", "refunds"],
         max_active=2,
         deferrable=True,
         if_running="wait",

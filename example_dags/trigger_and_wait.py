@@ -15,11 +15,12 @@ with DAG(
     catchup=False,
     default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
     tags=["mparticle"],
+    doc_md=__doc__,
 ) as dag:
     # [START trigger_and_wait]
     MParticleTriggerPipelineOperator(
-        task_id="sync_orders",
-        pipeline_id="orders",
+        task_id="sync_subscriptions",
+        pipeline_id="subscriptions",
         deferrable=True,
         if_running="wait",
         timeout=2 * 60 * 60,

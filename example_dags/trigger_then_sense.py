@@ -15,6 +15,7 @@ with DAG(
     start_date=datetime(2026, 1, 1),
     default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
     tags=["mparticle"],
+    doc_md=__doc__,
 ) as dag:
     # [START trigger_then_sense]
     trigger = MParticleTriggerPipelineOperator(

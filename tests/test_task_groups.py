@@ -17,7 +17,7 @@ from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
 from airflow_provider_mparticle.task_groups import mparticle_sync_group
 
-PIPELINES = ("customers", "orders", "products", "refunds")
+PIPELINES = ("customers", "invoices", "products", "refunds")
 EXAMPLE = Path(__file__).parents[1] / "example_dags" / "sync_many_pipelines.py"
 
 
@@ -50,7 +50,7 @@ def test_the_example_syncs_each_pipeline_once(run_dag: Callable[[Any], Any], man
 
 def test_a_pipeline_that_fails_does_not_stop_the_others(run_dag: Callable[[Any], Any], many: Simulator) -> None:
     """And the DAG run fails, so that somebody looks."""
-    many.script_next_run("orders", errors=["The warehouse is closed."])
+    many.script_next_run("invoices", errors=["The warehouse is closed."])
     with DAG("sync_group_with_a_failure", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
         mparticle_sync_group(PIPELINES, max_active=2, deferrable=True, poll_interval=0.2, timeout=60)
 

@@ -142,7 +142,9 @@ def _since(text: str | None) -> datetime:
 
 
 def _print_table(columns: Iterable[str], rows: Iterable[tuple[Any, ...]], out: TextIO) -> None:
-    table = Table(*columns, box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, overflow="fold")  # what does not fit goes to the next line: ids and paths are copied
     for row in rows:
         table.add_row(*map(_cell, row))
     Console(file=out, width=None if out.isatty() else WIDTH).print(table)

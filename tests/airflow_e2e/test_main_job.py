@@ -19,13 +19,13 @@ def test_a_pipeline_is_created_started_once_and_waited_for(
 ) -> None:
     """The main job; the token expires while the task is deferred, which nobody should notice."""
     run_id = airflow.trigger("mparticle_create_and_run_pipeline")
-    airflow.wait_until(lambda: e2e_simulator.starts("daily-orders") == 1, ENDS_WITHIN_S)
+    airflow.wait_until(lambda: e2e_simulator.starts("orders-on-demand") == 1, ENDS_WITHIN_S)
     e2e_simulator.expire_tokens()
 
     state = airflow.wait_for_end("mparticle_create_and_run_pipeline", run_id, ENDS_WITHIN_S)
 
     assert "success" == state
-    assert 1 == e2e_simulator.starts("daily-orders")
+    assert 1 == e2e_simulator.starts("orders-on-demand")
     result = airflow.xcom("mparticle_create_and_run_pipeline", run_id, "sync")
     assert "success" == result["state"]
     assert result["pipeline_run_id"] == airflow.xcom(
@@ -55,6 +55,6 @@ def test_nothing_secret_is_logged_or_stored(airflow: StandaloneAirflow, e2e_simu
 
     leaked = [secret for secret in secrets if secret in written or secret in stored]
 
-    assert "daily-orders" in written
+    assert "orders-on-demand" in written
     assert len(secrets) > 3
     assert [] == leaked

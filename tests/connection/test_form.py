@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+from urllib.parse import quote
+
 import pytest
 
 from airflow_provider_mparticle.connection.form import EXTRA_FIELDS, PODS, REQUIRED, json_schema
+from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.provider_info import get_provider_info
 
 
@@ -43,8 +49,6 @@ def test_the_form_of_airflow_2_has_the_widgets_of_other_providers() -> None:
     widgets = pytest.importorskip("flask_appbuilder.fieldwidgets", reason="only Airflow 2 asks the hook for its form")
     import wtforms
 
-    from airflow_provider_mparticle.hooks import MParticleHook
-
     class Form(wtforms.Form):
         pass
 
@@ -54,3 +58,21 @@ def test_the_form_of_airflow_2_has_the_widgets_of_other_providers() -> None:
 
     assert {widgets.BS3TextFieldWidget} == {type(field.widget) for field in empty}
     assert empty.validate(), "a connection of another type shares this form, so none may be required"
+
+
+def test_the_uri_and_the_json_in_the_docs_mean_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sets an environment variable picks one of them, and nothing warns of a typing mistake."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "connection.md").read_text()
+    [uri] = re.findall(r"^mparticle://.*", page, re.MULTILINE)
+    as_json = next(block for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL) if "conn_type" in block)
+    given = json.loads(as_json)
+    for placeholder in (given["login"], given["password"]):
+        uri = uri.replace(placeholder, quote(placeholder))
+
+    configurations = []
+    for connection in (as_json, uri):
+        monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", connection)
+        configurations.append(MParticleHook().get_conn().config)
+
+    assert configurations[0] == configurations[1]
+    assert (1234, 5678) == (configurations[0].workspace_id, configurations[0].account_id)
