@@ -21,7 +21,6 @@ from airflow_provider_mparticle.client.models import (
     DataModel,
     Feed,
     FieldTransformation,
-    Json,
     Pipeline,
     PipelineRun,
     PipelineStatus,
@@ -30,6 +29,7 @@ from airflow_provider_mparticle.client.models import (
     WorkspaceItem,
 )
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, DATA_MODEL, FIELD_TRANSFORMATION, PIPELINE
+from airflow_provider_mparticle.client.storable import Json
 from airflow_provider_mparticle.connection import form
 from airflow_provider_mparticle.connection.reader import api_config
 from airflow_provider_mparticle.runs.run_list import runs_since

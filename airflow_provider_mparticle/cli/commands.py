@@ -21,7 +21,8 @@ from airflow_provider_mparticle.cli.document_commands import plan as plan
 from airflow_provider_mparticle.cli.document_commands import print_json
 from airflow_provider_mparticle.cli.exit_codes import FAILED, GOOD
 from airflow_provider_mparticle.client.errors import ConfigError, NotFoundError
-from airflow_provider_mparticle.client.models import Pipeline, PipelineRun, parse_timestamp
+from airflow_provider_mparticle.client.models import Pipeline, PipelineRun
+from airflow_provider_mparticle.client.timestamps import parse_timestamp
 from airflow_provider_mparticle.hooks import MParticleHook
 
 # How far back the runs go, unless somebody says: 720 runs of an hourly pipeline, 8 requests.

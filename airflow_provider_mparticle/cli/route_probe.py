@@ -20,9 +20,11 @@ from airflow_provider_mparticle.client.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
-from airflow_provider_mparticle.client.models import Json, first_value
+from airflow_provider_mparticle.client.models import first_value
+from airflow_provider_mparticle.client.paths import fill_path
 from airflow_provider_mparticle.client.resource_kinds import KINDS, PIPELINE, Kind
-from airflow_provider_mparticle.client.routes import CANDIDATE_ROUTES, DEFAULT_ROUTES, fill_path
+from airflow_provider_mparticle.client.routes import CANDIDATE_ROUTES, DEFAULT_ROUTES
+from airflow_provider_mparticle.client.storable import Json
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.client.config import ApiConfig

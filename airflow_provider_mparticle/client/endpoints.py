@@ -1,5 +1,7 @@
 """
-The calls that we make, one function each; a call is a value that somebody else carries out.
+The calls to mParticle, one function each. A call is a value: what to send, and how to read the answer.
+
+Must not know how a call is carried out.
 
 Sources: Warehouse Sync API reference (scope ``workspace``), Platform API overview (scope ``account``).
 """
@@ -8,8 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -18,17 +20,23 @@ from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.models import (
     Audience,
     Feed,
-    Json,
     PipelineRun,
     PipelineStatus,
     PlatformItem,
     Resource,
     RunId,
+    UnexpectedAnswerError,
     WorkspaceItem,
     error_messages,
     first_value,
+    items_in,
+    object_in,
+    parse_run_id,
 )
+from airflow_provider_mparticle.client.paths import check_path, is_account
 from airflow_provider_mparticle.client.resource_kinds import Kind
+from airflow_provider_mparticle.client.storable import Json
+from airflow_provider_mparticle.client.timestamps import query_text
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Resource)
@@ -82,25 +90,25 @@ class Sender(Protocol):
 
 
 def list_resources(kind: Kind[R], params: Mapping[str, Any] | None = None) -> Call[list[R]]:
-    """All resources of a kind; connections may be filtered by *params* ``serviceProvider``."""
+    """List the resources of a kind. The parameter ``serviceProvider`` filters connections."""
     return Call(
         f"list the {kind.title}s",
         "GET",
         kind.plural,
-        lambda answer, _: [kind.model.read(item) for item in _items(answer)],
+        lambda answer, _: [kind.model.read(item) for item in items_in(answer)],
         params=params or {},
     )
 
 
 def get_resource(kind: Kind[R], resource_id: str) -> Call[R]:
-    """One resource."""
+    """Get one resource."""
     return Call(
         f"get {kind.title} {resource_id!r}", "GET", kind.name, _resource(kind, resource_id), {kind.id_name: resource_id}
     )
 
 
 def create_resource(kind: Kind[R], resource: Mapping[str, Any]) -> Call[R]:
-    """Create a resource of that id. Sent twice it is refused the second time, so it is sent once."""
+    """Create a resource. It is sent once, since mParticle refuses a second resource of the same id."""
     return Call(
         f"create {kind.title} {resource['id']!r}",
         "POST",
@@ -112,7 +120,7 @@ def create_resource(kind: Kind[R], resource: Mapping[str, Any]) -> Call[R]:
 
 
 def update_resource(kind: Kind[R], resource_id: str, resource: Mapping[str, Any]) -> Call[R]:
-    """Give a resource other fields."""
+    """Change the fields of a resource."""
     return Call(
         f"update {kind.title} {resource_id!r}",
         "PUT",
@@ -132,7 +140,7 @@ def delete_resource(kind: Kind[Any], resource_id: str) -> Call[None]:
 
 def trigger_pipeline(pipeline_id: str) -> Call[RunId | None]:
     """
-    Start a run; the answer is its id, or None where mParticle does not say it.
+    Start a run. The answer is the id of the run, or None if mParticle does not give one that can be used.
 
     There is no idempotency key: sent twice, it may start two runs.
     """
@@ -147,24 +155,12 @@ def trigger_pipeline(pipeline_id: str) -> Call[RunId | None]:
 
 
 def get_pipeline_status(pipeline_id: str) -> Call[PipelineStatus]:
-    """How a pipeline is, with its latest run."""
-
-    def decode(answer: Json, config: ApiConfig) -> PipelineStatus:
-        latest = answer.get("latest_pipeline_run")
-        return PipelineStatus(
-            pipeline_id=pipeline_id,
-            status=answer.get("status"),
-            connection_status=answer.get("connection_status"),
-            data_model_status=answer.get("data_model_status"),
-            errors=error_messages(answer.get("errors")),
-            latest_pipeline_run=_run(pipeline_id)(latest, config) if latest else None,
-        )
-
+    """Get the status of a pipeline, with its latest run."""
     return Call(
         f"get the status of pipeline {pipeline_id!r}",
         "GET",
         "pipeline_status",
-        decode,
+        _status(pipeline_id),
         {"pipeline_id": pipeline_id},
     )
 
@@ -176,45 +172,45 @@ def list_pipeline_runs(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Call[list[PipelineRun]]:
-    """One page of a pipeline's runs; *since* and *until* compare with their logical dates."""
+    """List one page of the runs of a pipeline; *since* and *until* are compared with their logical dates."""
     dates = {"startDate": since, "endDate": until}
     return Call(
         f"list the runs of pipeline {pipeline_id!r}",
         "GET",
         "pipeline_runs",
-        lambda answer, config: [_run(pipeline_id)(run, config) for run in _items(answer)],
+        lambda answer, config: [_run(pipeline_id)(run, config) for run in items_in(answer)],
         {"pipeline_id": pipeline_id},
         params={
             "currentPage": page,
             "pageSize": RUNS_PER_PAGE,
-            **{name: date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for name, date in dates.items() if date},
+            **{name: query_text(date) for name, date in dates.items() if date},
         },
     )
 
 
 def get_pipeline_run(pipeline_id: str, pipeline_run_id: RunId) -> Call[PipelineRun]:
-    """One run of a pipeline."""
+    """Get one run of a pipeline."""
     return Call(
         f"get run {pipeline_run_id} of pipeline {pipeline_id!r}",
         "GET",
         "pipeline_run",
-        _run(pipeline_id),
+        _run_of_id(pipeline_id, pipeline_run_id),
         {"pipeline_id": pipeline_id, "pipeline_run_id": pipeline_run_id},
     )
 
 
 def list_feeds(workspace_id: int) -> Call[list[Feed]]:
-    """The feeds of a workspace."""
+    """List the feeds of a workspace."""
     return _platform_list("feeds", f"/workspace/{workspace_id}/partnerfeeds", Feed)
 
 
 def list_workspaces() -> Call[list[WorkspaceItem]]:
-    """The workspaces of the account."""
+    """List the workspaces of the account."""
     return _platform_list("workspaces", "/workspace", WorkspaceItem)
 
 
 def list_audiences() -> Call[list[Audience]]:
-    """The audiences of the account."""
+    """List the audiences of the account."""
     return _platform_list("audiences", "/audiences", Audience)
 
 
@@ -222,15 +218,25 @@ def request(
     method: str, path: str, scope: Scope, params: Mapping[str, Any] | None = None, json: Json = None
 ) -> Call[Json]:
     """
-    Any other call of either family.
+    Make any other call of either family.
 
-    :raises ConfigError: The method is none of mParticle's, or the path does not start with ``/``.
+    :param method: GET, POST, PUT or DELETE.
+    :param path: Path below the family's base; it starts with ``/``.
+    :param scope: The family.
+    :param params: Query parameters. The account is taken from the connection.
+    :param json: Body, or None for a request without one.
+    :raises ConfigError: mParticle does not have this method, the path may be read as another one, or a parameter
+        names an account.
     """
     method = method.upper()
     if method not in ("GET", "POST", "PUT", "DELETE"):
-        raise ConfigError(f"mParticle knows the methods GET, POST, PUT and DELETE, not {method!r}")
-    if not path.startswith("/"):
-        raise ConfigError(f"the path of a request must start with '/', not {path!r}")
+        raise ConfigError(f"mParticle has the methods GET, POST, PUT and DELETE, not {method!r}")
+    check_path(path)
+    if any(map(is_account, params or {})):
+        raise ConfigError(
+            f"The parameters of {method} {path} must not name an account: it is the field account_id of the Airflow "
+            "connection. Nothing was sent to mParticle."
+        )
     return Call(
         f"{method} {path}",
         method,
@@ -244,18 +250,11 @@ def request(
 
 
 def _platform_list(name: str, path: str, model: type[P], scope: Scope = Scope.ACCOUNT) -> Call[list[P]]:
-    return Call(f"list the {name}", "GET", path, lambda answer, _: [*map(model.read, _items(answer))], scope=scope)
-
-
-def _items(answer: Json) -> list[Json]:
-    """Return a list as it came; an object, even an empty one, is no list without items."""
-    if not isinstance(answer, list):
-        raise TypeError("not a list")
-    return answer
+    return Call(f"list the {name}", "GET", path, lambda answer, _: [*map(model.read, items_in(answer))], scope=scope)
 
 
 def _resource(kind: Kind[R], resource_id: str, sent: Mapping[str, Any] | None = None) -> Callable[[Json, ApiConfig], R]:
-    """Read a resource; an answer without a body means that what was *sent* is what there is now."""
+    """Read a resource. An answer without a body means that the resource is now what was *sent*."""
     return lambda answer, _: kind.model.read(sent if answer is None and sent else answer, resource_id)
 
 
@@ -263,6 +262,48 @@ def _run(pipeline_id: str) -> Callable[[Json, ApiConfig], PipelineRun]:
     return lambda answer, config: PipelineRun.read(answer, pipeline_id, config.run_fields, config.run_states)
 
 
+def _run_of_id(pipeline_id: str, pipeline_run_id: RunId) -> Callable[[Json, ApiConfig], PipelineRun]:
+    """Read a run that was asked for by its id, and refuse another one."""
+
+    def decode(answer: Json, config: ApiConfig) -> PipelineRun:
+        run = _run(pipeline_id)(answer, config)
+        if run.pipeline_run_id is None:
+            if run.state is None:
+                raise UnexpectedAnswerError("is not a run: it has no id and no state")
+            return replace(run, pipeline_run_id=pipeline_run_id)
+        if not run.is_run(pipeline_run_id):
+            raise UnexpectedAnswerError(f"is about run {run.pipeline_run_id} instead")
+        return run
+
+    return decode
+
+
+# A status has at least one of these, so that another object is not read as a pipeline that never ran.
+_STATUS_FIELDS = {"pipeline_id", "status", "connection_status", "data_model_status", "latest_pipeline_run"}
+
+
+def _status(pipeline_id: str) -> Callable[[Json, ApiConfig], PipelineStatus]:
+    """Read the status of a pipeline, and refuse that of another one."""
+
+    def decode(answer: Json, config: ApiConfig) -> PipelineStatus:
+        fields = object_in(answer)
+        if _STATUS_FIELDS.isdisjoint(fields):
+            raise UnexpectedAnswerError("is not the status of a pipeline")
+        named, latest = fields.get("pipeline_id"), fields.get("latest_pipeline_run")
+        if isinstance(named, str) and named.casefold() != pipeline_id.casefold():
+            raise UnexpectedAnswerError(f"is about pipeline {named!r} instead")
+        return PipelineStatus(
+            pipeline_id=pipeline_id,
+            status=fields.get("status"),
+            connection_status=fields.get("connection_status"),
+            data_model_status=fields.get("data_model_status"),
+            errors=error_messages(fields.get("errors")),
+            latest_pipeline_run=_run(pipeline_id)(latest, config) if latest else None,
+        )
+
+    return decode
+
+
 def _triggered_run_id(answer: Json, config: ApiConfig) -> RunId | None:
-    run_id: RunId | None = first_value(answer, config.run_fields["pipeline_run_id"]) if answer else None
-    return run_id
+    """Return the run's id, or None for an answer without one: the run was started all the same."""
+    return parse_run_id(first_value(answer, config.run_fields["pipeline_run_id"])) if answer else None

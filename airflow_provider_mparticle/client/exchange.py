@@ -1,14 +1,15 @@
 """
-How one call is carried out, without sending a byte: a generator that a driver feeds.
+Carries out one call without sending a byte: a generator that a driver feeds.
 
-It asks for a token or yields a request, is given the token or the response, and returns the decoded answer or
-raises an error that says what happened. Sources: Platform API overview, "Authentication" and "Status codes".
+It asks for a token or yields a request, is sent the token or the response, and returns the decoded answer or raises
+an error that says what happened. Must not know any HTTP library.
+Sources: Platform API overview, "Authentication" and "Status codes".
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from typing import Any, TypeVar
 
 from airflow_provider_mparticle.client.config import ApiConfig
@@ -16,9 +17,11 @@ from airflow_provider_mparticle.client.endpoints import Call, Scope
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.login import JSON_ANSWER, JSON_BOTH_WAYS
 from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse, TokenNeeded
-from airflow_provider_mparticle.client.models import SECRET_NAME, Json, error_messages
-from airflow_provider_mparticle.client.refusals import refusal, unreadable, without_data
-from airflow_provider_mparticle.client.routes import fill_path
+from airflow_provider_mparticle.client.models import UnexpectedAnswerError, error_messages
+from airflow_provider_mparticle.client.paths import fill_path
+from airflow_provider_mparticle.client.refusals import Asked, refusal, unreadable, without_data
+from airflow_provider_mparticle.client.secrets import Mask, hidden_values
+from airflow_provider_mparticle.client.storable import Json, read_json
 
 T = TypeVar("T")
 
@@ -29,40 +32,55 @@ def exchange(call: Call[T], config: ApiConfig) -> Generator[TokenNeeded | HttpRe
 
     :raises MParticleError: The error whose class names the cause.
     """
-    unsigned = _unsigned(call, config)  # first, since what is wrong with the call itself is no reason to log in
+    unsigned = _unsigned(call, config)  # first, so that a faulty call does not log in
     token: str = yield TokenNeeded()
+    secrets = [config.credentials.client_secret, token, *hidden_values(call.json)]
     response: HttpResponse = yield _signed(unsigned, token)
-    secrets = (config.credentials.client_secret, token, *_secrets_in(call.json))
-    if response.status == 401:  # the token died before its time: log in again, once
+    if response.status == 401:  # the token was revoked or expired early: log in again, once
         token = yield TokenNeeded(refused=token)
+        secrets.append(token)
         response = yield _signed(unsigned, token)
-        secrets = (*secrets, token)
-    answer = _read(response, call.title, call.ids, secrets)
+    asked = Asked(call.title, call.ids, Mask(secrets))
+    answer = _read(response, asked)
     if call.scope is Scope.ACCOUNT:
-        answer = _unwrapped(answer, response, call, secrets)
+        answer = _unwrapped(answer, response, asked)
     try:
         return call.decode(answer, config)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise unreadable(response, call.title, call.ids, secrets) from error
+    except UnexpectedAnswerError as error:
+        raise unreadable(response, asked, str(error)) from error
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise unreadable(response, asked) from error
 
 
 def _unsigned(call: Call[Any], config: ApiConfig) -> HttpRequest:
-    params = {**call.params, **_account(call, config)}
     return HttpRequest(
         call.method,
         url_of(call, config),
-        params={name: _spelled(value) for name, value in params.items() if value is not None},
+        params=_params(call, config),
         timeout_s=config.timeout_s,
         headers=JSON_ANSWER if call.json is None else JSON_BOTH_WAYS,
         body=None if call.json is None else _encoded(call),
     )
 
 
+def _params(call: Call[Any], config: ApiConfig) -> dict[str, str | list[str]]:
+    params = {**call.params, **_account(call, config)}
+    spelled = {str(name): _spelled(value) for name, value in params.items() if value is not None}
+    for name, value in spelled.items():
+        try:
+            f"{name}{value if isinstance(value, str) else ''.join(value)}".encode()
+        except UnicodeEncodeError as error:
+            raise ConfigError(
+                f"Cannot {call.title}: the parameter {name!r} holds half of a character. Nothing was sent."
+            ) from error
+    return spelled
+
+
 def _encoded(call: Call[Any]) -> bytes:
     try:
         return json.dumps(call.json, allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"Cannot {call.title}: its body is no JSON, {error}. Nothing was sent.") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"Cannot {call.title}: its body is not JSON, {error}. Nothing was sent.") from error
 
 
 def _signed(request: HttpRequest, token: str) -> HttpRequest:
@@ -71,7 +89,7 @@ def _signed(request: HttpRequest, token: str) -> HttpRequest:
 
 
 def _spelled(value: object) -> str | list[str]:
-    """Spell a query parameter as JSON would: the libraries below disagree, or refuse."""
+    """Spell a query parameter as JSON does; HTTP libraries disagree about it."""
     if isinstance(value, list | tuple):
         return [str(_spelled(one)) for one in value]
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -95,34 +113,24 @@ def _account(call: Call[Any], config: ApiConfig) -> dict[str, int]:
     return {"accountId": config.account_id}
 
 
-def _read(response: HttpResponse, title: str, ids: Mapping[str, Any], secrets: tuple[str, ...]) -> Json:
-    """Return the JSON of a good answer, None where it is empty."""
+def _read(response: HttpResponse, asked: Asked) -> Json:
+    """Return the JSON of a success, or None where it is empty."""
     if not response.is_good:
-        raise refusal(response, title, ids, secrets)
+        raise refusal(response, asked)
     if response.flaw:
-        raise unreadable(response, title, ids, secrets)
+        raise unreadable(response, asked, response.flaw)
     if not response.body.strip():
         return None
     try:
-        return json.loads(response.body)
-    except (ValueError, RecursionError) as error:
-        raise unreadable(response, title, ids, secrets) from error
+        return read_json(response.body)
+    except ValueError as error:
+        raise unreadable(response, asked) from error
 
 
-def _unwrapped(answer: Json, response: HttpResponse, call: Call[Any], secrets: tuple[str, ...]) -> Json:
-    """Take the Platform API's answer out of its envelope; audiences may come as a bare array."""
+def _unwrapped(answer: Json, response: HttpResponse, asked: Asked) -> Json:
+    """Take the answer of the Platform API out of its envelope, if it has one: audiences may come as a bare array."""
     if not isinstance(answer, dict) or "data" not in answer:
         return answer
     if answer["data"] is None and error_messages(answer.get("errors")):
-        raise without_data(response, call.title, call.ids, secrets)
+        raise without_data(response, asked)
     return answer["data"]
-
-
-def _secrets_in(body: Json) -> tuple[str, ...]:
-    """Return the secrets that a body carries to mParticle, so that an answer which echoes one shows none."""
-    if isinstance(body, list | tuple):
-        return tuple(secret for part in body for secret in _secrets_in(part))
-    if not isinstance(body, Mapping):
-        return ()
-    found = [str(value) for name, value in body.items() if SECRET_NAME.search(str(name)) and value]
-    return (*found, *(secret for value in body.values() for secret in _secrets_in(value)))

@@ -8,6 +8,8 @@ Source: Platform API overview, "Authentication".
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Generator
 from typing import Any
 
@@ -16,6 +18,7 @@ from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.errors import AuthenticationError, MParticleError, UnreadableAnswerError
 from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse, Token, TokenMinted
 from airflow_provider_mparticle.client.refusals import login_refusal
+from airflow_provider_mparticle.client.storable import read_json
 
 JSON_ANSWER = {"Accept": "application/json"}
 JSON_BOTH_WAYS = {**JSON_ANSWER, "Content-Type": "application/json"}
@@ -43,7 +46,8 @@ def obtain_token(
     try:
         minted = yield from login(config)
     except MParticleError as error:
-        error.may_have_executed = False  # whatever happened to the login, the call itself was not sent
+        if error.may_have_executed:  # whatever happened to the login, the call itself was not sent
+            error.may_have_executed = False
         if isinstance(error, AuthenticationError):
             token_cache.keep_refusal(credentials, error)
         raise
@@ -76,19 +80,28 @@ def login(config: ApiConfig) -> Generator[HttpRequest, Any, Token]:
     )
     if not response.is_good:
         raise login_refusal(response, config)
-    try:
-        return _minted(response)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    minted = None if response.flaw else _minted(response.body)
+    if minted is None:
         # The answer may hold a token in a shape that we do not know, so none of it is shown.
         raise UnreadableAnswerError(
             f"The login of {config.origin} was answered with {response.status}, but without a readable "
             f"access_token and expires_in. Check token_url: {credentials.token_url}",
             status=response.status,
-        ) from error
+        )
+    return minted
 
 
-def _minted(response: HttpResponse) -> Token:
-    answer = json.loads(response.body)
-    if not (isinstance(answer["access_token"], str) and answer["access_token"]):
-        raise TypeError("access_token is not a text")
-    return Token(answer["access_token"], float(answer["expires_in"]))
+# What a header can carry: RFC 6750, "Authorization Request Header Field", and any other visible ASCII character.
+_TOKEN = re.compile(r"[!-~]+")
+
+
+def _minted(body: bytes) -> Token | None:
+    """Return the token in the answer to a login, or None if there is none that can be used."""
+    try:
+        answer = read_json(body)
+        value, lifetime = answer["access_token"], answer["expires_in"]
+        lifetime_s = math.nan if isinstance(lifetime, bool) else float(lifetime)
+        is_usable = _TOKEN.fullmatch(value) and math.isfinite(lifetime_s)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return Token(value, lifetime_s) if is_usable else None

@@ -8,16 +8,15 @@ Sources: Platform API overview, "Status codes"; Warehouse Sync API reference (v1
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.errors import (
     AuthenticationError,
     InvalidRequestError,
-    MParticleError,
     NotFoundError,
     PermissionDeniedError,
     PipelineBusyError,
@@ -28,12 +27,17 @@ from airflow_provider_mparticle.client.errors import (
     WarehouseUnreachableError,
 )
 from airflow_provider_mparticle.client.messages import HttpResponse
-from airflow_provider_mparticle.client.models import error_messages, first_value
+from airflow_provider_mparticle.client.models import RunId, error_messages, first_value
+from airflow_provider_mparticle.client.secrets import Mask
+from airflow_provider_mparticle.client.storable import read_json
 
-# An error page may be long; its beginning tells what it is.
+# How much of one message is shown, and of how many.
 SHOWN_CHARACTERS = 300
-# So much of a page that is not JSON is searched for words: finding tags takes time that grows with its square.
-PAGE_CHARACTERS = 4000
+MOST_TEXTS = 10
+# How much is read of an error: bytes of one that is JSON, and of a page, whose beginning says what it is. Errors are
+# read in the triggerer's event loop, so this has to be quick for any text.
+LONGEST_JSON = 65_536
+PAGE_READ = 4096
 
 # Warehouse Sync API reference (v1), "Trigger an on-demand pipeline": the answer while a run is in progress.
 BUSY = re.compile(r"already in progress", re.IGNORECASE)
@@ -86,26 +90,39 @@ _REDIRECTED = (ServerError, "Redirects are not followed. If it lasts, check host
 _UNDECIDED = (ServerError, "If it lasts, ask mParticle's support, or whoever runs the proxy in between.")
 
 
-def refusal(response: HttpResponse, title: str, ids: Mapping[str, Any], secrets: tuple[str, ...]) -> RefusedError:
+@dataclass(frozen=True)
+class Asked:
     """
-    Return the error for an answer other than a success.
+    What was asked for, for an error about its answer.
 
-    :param response: The answer.
-    :param title: What was asked for, for the message.
+    :param title: The call, for the message.
     :param ids: The objects concerned.
-    :param secrets: Texts that must not be shown.
+    :param mask: Hides what must not be shown of the answer.
     """
+
+    title: str
+    ids: Mapping[str, RunId]
+    mask: Mask
+
+    @property
+    def concerned(self) -> dict[str, Any]:
+        """The ids that errors carry."""
+        return {name: self.ids[name] for name in ("pipeline_id", "pipeline_run_id") if name in self.ids}
+
+
+def refusal(response: HttpResponse, asked: Asked) -> RefusedError:
+    """Return the error for an answer other than a success."""
     kind, advice = _meaning(response.status)
-    reasons = error_texts(response.body, secrets)
+    reasons = error_texts(response.body, asked.mask)
     if response.status in BUSY_STATUSES and any(map(BUSY.search, reasons)):
         kind, advice = PipelineBusyError, "Wait for the run in progress to end, or attach to it."
     return kind(
-        f"mParticle answered {response.status} to: {title}{quoted(reasons)}. {advice}",
+        f"mParticle answered {response.status} to: {asked.title}{quoted(reasons)}. {advice}",
         status=response.status,
         reasons=reasons,
         retry_after_s=_retry_after_s(response),
         may_have_executed=kind is ServerError,
-        **_concerned(ids),
+        **asked.concerned,
     )
 
 
@@ -116,9 +133,9 @@ def login_refusal(response: HttpResponse, config: ApiConfig) -> RefusedError:
     :param response: The answer to the login.
     :param config: The credentials, and where the login was sent.
     """
-    url, secrets = config.credentials.token_url, (config.credentials.client_secret,)
+    url, mask = config.credentials.token_url, Mask([config.credentials.client_secret])
     kind, advice = (ServerError, _UNDECIDED[1]) if response.status == 505 else _meaning(response.status)
-    reasons = error_texts(response.body, secrets)
+    reasons = error_texts(response.body, mask)
     if not kind.is_transient:
         kind = AuthenticationError
         advice = "Check token_url." if response.status in (404, 405, 410) else _CREDENTIALS
@@ -135,31 +152,31 @@ def login_refusal(response: HttpResponse, config: ApiConfig) -> RefusedError:
 _CREDENTIALS = "Check login (the client id), password (the client secret), audience and token_url."
 
 
-def unreadable(
-    response: HttpResponse, title: str, ids: Mapping[str, Any], secrets: tuple[str, ...]
-) -> UnreadableAnswerError:
-    """Return the error for a success whose body is not what mParticle documents; parameters as in `refusal`."""
-    reasons = error_texts(response.body, secrets)
+def unreadable(response: HttpResponse, asked: Asked, flaw: str = "is not what it documents") -> UnreadableAnswerError:
+    """
+    Return the error for a success whose body cannot be used.
+
+    :param flaw: Completes "with a body that ...".
+    """
+    reasons = error_texts(response.body, asked.mask)
     return UnreadableAnswerError(
-        f"mParticle answered {response.status} to: {title}, with a body that "
-        f"{response.flaw or 'is not what it documents'}{quoted(reasons)}.",
+        f"mParticle answered {response.status} to: {asked.title}, with a body that {asked.mask(flaw)}"
+        f"{quoted(reasons)}.",
         status=response.status,
         reasons=reasons,
         may_have_executed=True,
-        **_concerned(ids),
+        **asked.concerned,
     )
 
 
-def without_data(
-    response: HttpResponse, title: str, ids: Mapping[str, Any], secrets: tuple[str, ...]
-) -> MParticleError:
-    """Return the error for a success whose envelope holds errors and no data; parameters as in `refusal`."""
-    reasons = error_texts(response.body, secrets)
+def without_data(response: HttpResponse, asked: Asked) -> InvalidRequestError:
+    """Return the error for a success whose envelope holds errors and no data."""
+    reasons = error_texts(response.body, asked.mask)
     return InvalidRequestError(
-        f"mParticle answered {response.status} to: {title}, without data{quoted(reasons)}",
+        f"mParticle answered {response.status} to: {asked.title}, without data{quoted(reasons)}",
         status=response.status,
         reasons=reasons,
-        **_concerned(ids),
+        **asked.concerned,
     )
 
 
@@ -167,37 +184,41 @@ def _meaning(status: int) -> tuple[type[RefusedError], str]:
     return _DECIDED.get(status, _REDIRECTED if 300 <= status < 400 else _UNDECIDED)
 
 
-def _concerned(ids: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: ids[name] for name in ("pipeline_id", "pipeline_run_id") if name in ids}
-
-
 def quoted(reasons: tuple[str, ...]) -> str:
     """Return mParticle's own words as a part of a sentence."""
     return "".join(f", saying: {reason.rstrip('.')}" for reason in reasons[:3])
 
 
-def error_texts(body: bytes, secrets: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what the body of an error says, whatever its shape, with *secrets* masked."""
-    text = body.decode("utf-8", "replace")
+def error_texts(body: bytes, mask: Mask) -> tuple[str, ...]:
+    """Return what the body of an error says, whatever its shape, masked and cut."""
     try:
-        answer = json.loads(text)
-    except (ValueError, RecursionError):
+        answer = read_json(body) if len(body) <= LONGEST_JSON else None
+    except ValueError:
         answer = None
     if isinstance(answer, dict):
         found = error_messages(first_value(answer, ("errors", "error_description", "error", "message")))
+    elif isinstance(answer, list | str):
+        found = error_messages(answer)
     else:
-        found = error_messages(
-            answer if isinstance(answer, list | str) else " ".join(_TAGS.sub(" ", text[:PAGE_CHARACTERS]).split())
-        )
-    for secret in filter(None, secrets):
-        found = tuple(word.replace(secret, "***") for word in found)
-    return tuple(word[:SHOWN_CHARACTERS] for word in found)
+        found = (_page_text(body, mask),)
+    return tuple(said for text in found[:MOST_TEXTS] if (said := mask(text, SHOWN_CHARACTERS * 2)[:SHOWN_CHARACTERS]))
 
 
-_TAGS = re.compile(r"<(script|style).*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+def _page_text(body: bytes, mask: Mask) -> str:
+    """Return the beginning of a page as a reader sees it. Secrets are masked first: they may look like tags."""
+    text = mask(body[:PAGE_READ].decode("utf-8", "replace"), PAGE_READ)
+    return " ".join(_TAGS.sub(" ", text).split())
+
+
+# Both alternatives take linear time: a script without an end reaches to the end, and a tag ends at the next one.
+_TAGS = re.compile(r"<(script|style)\b.*?(?:</\1>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE)
+
+
+# A day: a longer pause says nothing, and some clocks cannot count it.
+LONGEST_RETRY_AFTER_S = 86_400.0
 
 
 def _retry_after_s(response: HttpResponse) -> float | None:
     """Read ``Retry-After``: whole seconds, may be absent (Platform API overview, "Rate limits")."""
     value = response.headers.get("retry-after", "").strip()
-    return float(value) if value.isdecimal() else None
+    return min(float(value), LONGEST_RETRY_AFTER_S) if value.isascii() and value.isdecimal() else None

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from string import Formatter
-from urllib.parse import quote
 
 from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.paths import path_flaw
 
 DEFAULT_ROUTES: Mapping[str, str] = {
     "connections": "/connections",  # stated
@@ -62,33 +62,30 @@ def route_table(overrides: Mapping[str, str]) -> dict[str, str]:
     return {**DEFAULT_ROUTES, **overrides}
 
 
-def fill_path(template: str, values: Mapping[str, object]) -> str:
-    """
-    Put *values*, quoted for a URL, into the placeholders of a path.
-
-    :raises ConfigError: A value is empty or a dot segment, so that the path would be another one.
-    """
-    quoted = {}
-    for name, value in values.items():
-        text = str(value)
-        if text.strip() in ("", ".", ".."):
-            raise ConfigError(f"{name} must not be {text!r}. Nothing was sent to mParticle.")
-        quoted[name] = quote(text, safe="")
-    return template.format_map(quoted)
-
-
 def _check(name: str, path: object) -> None:
     if name not in DEFAULT_ROUTES:
         raise ConfigError(f"routes: there is no route {name!r}; the names are {', '.join(DEFAULT_ROUTES)}")
-    if not isinstance(path, str) or not path.startswith("/"):
+    if not isinstance(path, str):
         raise ConfigError(f"routes: {name} must be a path that starts with '/', not {path!r}")
     wanted = _placeholders(DEFAULT_ROUTES[name])
     if _placeholders(path) != wanted:
         raise ConfigError(f"routes: {name} must contain exactly {wanted or 'no placeholder'}, not {path!r}")
+    flaw = "must not hold a query" if "?" in path else path_flaw(path.format_map(_Anything()))
+    if flaw:
+        raise ConfigError(f"routes: {name} {flaw}, not {path!r}")
+
+
+class _Anything(dict[str, str]):
+    """Stands for the values of all placeholders."""
+
+    def __missing__(self, _: str) -> str:
+        return "x"
 
 
 def _placeholders(path: str) -> list[str]:
+    """Return the placeholders as they are written, so that one with a conversion or a format is another one."""
     try:
-        return sorted({f"{{{name}}}" for _, name, _, _ in Formatter().parse(path) if name is not None})
+        parts = [part for part in Formatter().parse(path) if part[1] is not None]
     except ValueError:  # an unbalanced brace
         return [path]
+    return sorted({f"{{{name}{f'!{how}' if how else ''}{f':{form}' if form else ''}}}" for _, name, form, how in parts})

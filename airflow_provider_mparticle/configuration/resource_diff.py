@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from airflow_provider_mparticle.client.models import Resource, parse_timestamp
+from airflow_provider_mparticle.client.models import Resource
+from airflow_provider_mparticle.client.secrets import is_hidden
+from airflow_provider_mparticle.client.timestamps import parse_timestamp
 from airflow_provider_mparticle.configuration import schema
 
 # Blank means unbounded, so leaving one of these out takes a bound away; other keys may be mParticle's defaults.
@@ -51,7 +53,7 @@ class Difference:
     @property
     def is_secret(self) -> bool:
         """Whether neither value may be shown."""
-        return schema.is_secret(self.field)
+        return is_hidden(self.field)
 
     def __str__(self) -> str:
         if self.is_secret:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
-from airflow_provider_mparticle.client.models import parse_timestamp
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, DATA_MODEL, PIPELINE, Kind
+from airflow_provider_mparticle.client.timestamps import parse_timestamp
 from airflow_provider_mparticle.configuration import schema
 from airflow_provider_mparticle.configuration.document_parser import plain
 from airflow_provider_mparticle.configuration.problems import Problem

@@ -17,7 +17,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_mparticle.client.models import SECRET_NAME, parse_timestamp
+from airflow_provider_mparticle.client.secrets import is_secret_place
+from airflow_provider_mparticle.client.timestamps import parse_timestamp
 from airflow_provider_mparticle.configuration.problems import Problem
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def sections() -> tuple[str, ...]:
 
 def is_secret(place: str) -> bool:
     """Tell whether the value at a place may be shown to nobody."""
-    return bool(SECRET_NAME.search(place))
+    return is_secret_place(place)
 
 
 def words(part: str, name: str) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from airflow_provider_mparticle.client.models import without_secrets
 from airflow_provider_mparticle.client.resource_kinds import Kind
+from airflow_provider_mparticle.client.secrets import without_secrets
 from airflow_provider_mparticle.configuration.resource_diff import Difference
 
 

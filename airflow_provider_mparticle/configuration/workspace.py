@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_mparticle.client.models import Resource, without_secrets
+from airflow_provider_mparticle.client import secrets
+from airflow_provider_mparticle.client.models import Resource
 from airflow_provider_mparticle.client.resource_kinds import KINDS, Kind
 from airflow_provider_mparticle.configuration import schema
 from airflow_provider_mparticle.configuration.document_parser import plain
@@ -40,7 +41,7 @@ class Workspace:
 def described(kind: Kind[Any], resource: Resource) -> dict[str, Any]:
     """Describe a resource as a document does: what can be written, without secrets and blanks."""
     known = plain({name: getattr(resource, name) for name in ("id", *kind.writable)})
-    shown = as_documents_say(kind.name, without_blanks(_without_masks(without_secrets(known))))
+    shown = as_documents_say(kind.name, without_blanks(_without_masks(secrets.shown(known))))
     for problem in schema.problems(shown, kind.name):
         _take_out(shown, problem.place)  # a document has no place for it; applying does not touch it
     schedule = shown.get("schedule") or {}

@@ -412,7 +412,6 @@ class RunStarter:
             reasons=error.reasons if error else (),
             pipeline_id=self.pipeline_id,
             pipeline_run_id=run.pipeline_run_id if run else None,
-            may_have_executed=True,
         )
 
 

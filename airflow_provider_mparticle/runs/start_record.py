@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_mparticle.client.models import PipelineRun, RunId, parse_timestamp
+from airflow_provider_mparticle.client.models import PipelineRun, RunId
+from airflow_provider_mparticle.client.timestamps import parse_timestamp
 
 # A pipeline that runs every five minutes has some 600 runs in two days. Older runs are told by `known_until`.
 KNOWN_RUNS_KEPT = 600

@@ -20,8 +20,9 @@ from urllib.parse import quote, unquote
 
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import DataModelChangedError, DataModelHeldError, InvalidRequestError
-from airflow_provider_mparticle.client.models import DataModel, Pipeline, PipelineRun, parse_timestamp, whole_second
+from airflow_provider_mparticle.client.models import DataModel, Pipeline, PipelineRun
 from airflow_provider_mparticle.client.resource_kinds import DATA_MODEL, PIPELINE
+from airflow_provider_mparticle.client.timestamps import parse_timestamp, whole_second
 from airflow_provider_mparticle.configuration.resource_update import update_body
 from airflow_provider_mparticle.runs.steps import Steps
 from airflow_provider_mparticle.slices.slice import Slice

@@ -10,9 +10,9 @@ from airflow.providers.common.compat.sdk import mask_secret
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import ConfigError, NotFoundError
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, KINDS, PIPELINE, Kind
+from airflow_provider_mparticle.client.secrets import secrets_in
 from airflow_provider_mparticle.configuration.ensure import ensure, merged, update, validated, write
 from airflow_provider_mparticle.configuration.resource_rules import IF_EXISTS
-from airflow_provider_mparticle.configuration.resource_update import secrets_in
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.tasks.failures import fail_without_retry
 from airflow_provider_mparticle.tasks.kept_forms_variable import remembered_forms

@@ -23,6 +23,15 @@ FACTS: dict[str, Any] = {
     "retry_after_s": 1.5,
     "may_have_executed": True,
 }
+# Which of them the errors of each branch carry.
+FACTS_OF: dict[type[MParticleError], set[str]] = {
+    MParticleError: {"pipeline_id"},
+    errors.CallError: {"status", "reasons", "pipeline_id", "pipeline_run_id", "retry_after_s", "may_have_executed"},
+    errors.DataModelError: {"pipeline_id", "pipeline_run_id"},
+    errors.RunError: {
+        *("status", "reasons", "pipeline_id", "pipeline_run_id", "state", "successful_records", "failed_records"),
+    },
+}
 
 
 def _below(kind: type[MParticleError]) -> Iterator[type[MParticleError]]:
@@ -47,27 +56,69 @@ def test_the_tree_at_the_top_of_the_module_is_the_tree() -> None:
     assert {(str(kind.__base__ and kind.__base__.__name__), kind.__name__) for kind in KINDS[1:]} == set(drawn)
 
 
+def facts_of(kind: type[MParticleError]) -> dict[str, Any]:
+    """Return a value for each fact that errors of this class carry."""
+    branch = next(base for base in kind.__mro__ if base in FACTS_OF)
+    return {name: FACTS[name] for name in FACTS_OF[branch]}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_error_survives_pickling_with_its_facts(kind: type[MParticleError]) -> None:
     """Executors and triggerers carry errors between processes."""
-    error = pickle.loads(pickle.dumps(kind("The run failed.", **FACTS)))  # noqa: S301 - our own bytes
+    facts = facts_of(kind)
 
-    assert (kind, "The run failed.", FACTS) == (type(error), str(error), error.facts())
+    error = pickle.loads(pickle.dumps(kind("The run failed.", **facts)))  # noqa: S301 - our own bytes
+
+    assert (kind, "The run failed.", facts) == (type(error), str(error), error.facts())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_carries_only_the_facts_of_its_cause(kind: type[MParticleError]) -> None:
+    """A faulty argument has no record counts; a name that is not there is a mistake of the caller."""
+    error = kind("It failed.")
+
+    assert set(facts_of(kind)) == set(error.facts())
+    with pytest.raises(TypeError):
+        kind("It failed.", colour=1)  # type: ignore[call-arg] # that is the test
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_handler_may_ask_what_to_do_next(kind: type[MParticleError]) -> None:
+    """Loops that wait or repeat handle every error, and these facts have an answer for all of them."""
+    error = kind("It failed.")
+
+    assert (None, (), None) == (error.status, error.reasons, error.retry_after_s)
+    assert (kind is errors.StartAmbiguousError) is error.may_have_executed
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_facts_that_an_earlier_version_stored_are_read(kind: type[MParticleError]) -> None:
+    """In earlier versions every error had all facts, and deferred tasks outlive an upgrade."""
+    stored = {**FACTS, "may_have_acted": FACTS["may_have_executed"]}
+    del stored["may_have_executed"]
+
+    error = kind.from_facts("The run failed.", stored)
+
+    assert (kind, "The run failed.", facts_of(kind)) == (type(error), str(error), error.facts())
+
+
+def test_a_fact_that_no_error_has_is_refused() -> None:
+    """Then the event was not written by this package."""
+    with pytest.raises(TypeError, match="no error has a fact 'colour'"):
+        RunFailedError.from_facts("The run failed.", {"colour": 1})
 
 
 def test_an_error_with_a_note_survives_pickling() -> None:
     """Anybody may add a note to an exception on its way up."""
-    error = RunFailedError("The run failed.", **FACTS)
+    error = RunFailedError("The run failed.", **facts_of(RunFailedError))
     error.add_note("while backfilling July")
 
-    assert FACTS == pickle.loads(pickle.dumps(error)).facts()  # noqa: S301 - our own bytes
+    assert facts_of(RunFailedError) == pickle.loads(pickle.dumps(error)).facts()  # noqa: S301 - our own bytes
 
 
-def test_facts_that_are_not_given_are_none() -> None:
-    """Whoever handles an error may read every fact of every error."""
-    expected = {**dict.fromkeys(FACTS), "reasons": (), "may_have_executed": False}
-
-    assert expected == MParticleError("It failed.").facts()
+def test_a_message_is_storable() -> None:
+    """It quotes what libraries say of odd bytes, and lies in events and in databases."""
+    assert "half \ufffd and \ufffd" == str(MParticleError("half \ud83d and \x00"))
 
 
 @pytest.mark.parametrize("kind", LEAVES)

@@ -57,9 +57,9 @@ def test_an_id_that_names_another_path_is_refused_before_anything_is_sent() -> N
 
 
 @pytest.mark.parametrize("body", [{"at": object()}, {"n": float("nan")}])
-def test_a_body_that_is_no_json_is_refused_before_anything_is_sent(body: Any) -> None:
+def test_a_body_that_is_not_json_is_refused_before_anything_is_sent(body: Any) -> None:
     """The libraries below would raise errors of their own, or send it."""
-    with pytest.raises(errors.ConfigError, match="is no JSON"):
+    with pytest.raises(errors.ConfigError, match="is not JSON"):
         next(exchange(endpoints.request("POST", "/apps", Scope.WORKSPACE, json=body), CONFIG))
 
 
@@ -76,8 +76,8 @@ def test_an_overridden_route_is_where_the_call_goes() -> None:
     """The connection's ``routes`` correct what we assume."""
     config = dataclasses.replace(CONFIG, routes=route_table({"trigger_pipeline": "/data-pipelines/{pipeline_id}"}))
 
-    assert "https://api.mparticle.com/platform/v2/workspaces/1234/data-pipelines/a%2Fb" == url_of(
-        endpoints.trigger_pipeline("a/b"), config
+    assert "https://api.mparticle.com/platform/v2/workspaces/1234/data-pipelines/a%20b" == url_of(
+        endpoints.trigger_pipeline("a b"), config
     )
 
 
@@ -122,7 +122,7 @@ LISTS = [
 
 
 @pytest.mark.parametrize("call", LISTS)
-@pytest.mark.parametrize("body", [b"", {}, {"data": []}, "", "orders", 7])
+@pytest.mark.parametrize("body", [b"", {}, {"data": None}, {"items": {}}, {"data": [], "items": []}, "", "orders", 7])
 def test_a_list_that_is_none_is_unreadable(call: Call[Any], body: Any) -> None:
     """An object read as "no runs" would make the caller believe that its start never happened."""
     assert errors.UnreadableAnswerError is type(refused(call, said(200, body)))
@@ -135,7 +135,7 @@ def test_an_object_that_is_none_is_unreadable(call: Call[Any], body: Any) -> Non
     error = refused(call, said(200, body))
 
     assert errors.UnreadableAnswerError is type(error)
-    assert f"to: {call.title}, with a body that is not what it documents" in str(error)
+    assert f"to: {call.title}, with a body that is not a JSON object" in str(error)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])

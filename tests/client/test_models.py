@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_mparticle.client.models import Pipeline, PipelineRun, error_messages, parse_count, parse_timestamp
+from airflow_provider_mparticle.client.models import Pipeline, PipelineRun, error_messages, parse_count
 from airflow_provider_mparticle.client.run_states import Progress
+from airflow_provider_mparticle.client.timestamps import parse_timestamp
 
 # Warehouse Sync API overview, July 2025; names assumed.
 RUN_V2 = {
@@ -211,7 +212,7 @@ def test_a_pipeline_keeps_the_names_of_the_wire() -> None:
 def test_an_answer_that_does_not_name_its_pipeline_is_about_the_one_asked_for() -> None:
     """An update may be answered without the id."""
     assert "orders" == Pipeline.read({"name": "Orders"}, "orders").id
-    assert "other" == Pipeline.read({"id": "other"}, "orders").id
+    assert "other" == Pipeline.read({"id": "other"}).id
 
 
 def test_a_pipeline_passes_on_what_is_known_but_the_key_of_its_feed() -> None:

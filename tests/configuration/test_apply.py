@@ -22,8 +22,8 @@ from airflow_provider_mparticle.client.errors import (
     NoAnswerError,
     ServerError,
 )
-from airflow_provider_mparticle.client.models import without_secrets
 from airflow_provider_mparticle.client.resource_kinds import KINDS
+from airflow_provider_mparticle.client.secrets import without_secrets
 from airflow_provider_mparticle.configuration import document as documents
 from airflow_provider_mparticle.configuration.apply import apply_plan, export_document, read_workspace
 from airflow_provider_mparticle.configuration.document import document_problems, load_document, parse_document

@@ -14,8 +14,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.client.models import SECRET_NAME
 from airflow_provider_mparticle.client.resource_kinds import KINDS, Kind
+from airflow_provider_mparticle.client.secrets import is_secret_name
 from airflow_provider_mparticle.configuration.document import (
     SECTIONS,
     SUFFIXES,
@@ -306,6 +306,6 @@ def test_the_schema_marks_the_secrets() -> None:
         properties = SCHEMA["$defs"][kind.name]["properties"]
         for name, field in {**properties, **properties.get("config", {}).get("properties", {})}.items():
             marked |= {name} if field.get("writeOnly") else set()
-            named |= {name} if SECRET_NAME.search(name) else set()
+            named |= {name} if is_secret_name(name) else set()
 
     assert {"password", "service_account_key", "partner_feed_key"} == marked == named

@@ -26,7 +26,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, TaskDeferred
 
 from airflow_provider_mparticle.client import endpoints
-from airflow_provider_mparticle.client.errors import MParticleError
+from airflow_provider_mparticle.client.errors import MParticleError, RefusedError
 from airflow_provider_mparticle.client.resource_kinds import PIPELINE
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.operators import MParticleCreatePipelineOperator, MParticleTriggerPipelineOperator
@@ -449,7 +449,7 @@ def test_the_search_finds_what_an_error_carries(search: Search) -> None:
     secret = search.sought["client secret"]
     errors = [
         MParticleError(f"Bad secret {secret}"),
-        MParticleError("Refused", reasons=(f"Bad secret {secret}",)),
+        RefusedError("Refused", reasons=(f"Bad secret {secret}",)),
         _chained(ValueError("The task failed"), ConnectionError(secret)),
     ]
 

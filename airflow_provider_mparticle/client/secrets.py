@@ -1,0 +1,233 @@
+"""
+Knows what is secret, and how it is kept from messages, results and documents.
+
+A secret is known by the name of its field. In the ``config`` of a warehouse connection, whose fields depend on the
+provider, the fields that may be shown are listed instead. Must not know what an answer or a document means.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from html.entities import codepoint2name
+from typing import Any
+
+from airflow_provider_mparticle.client.storable import storable_text
+
+HIDDEN = "***"
+
+# Parts of names, without separators and in lower case. The names that Airflow masks, and what warehouses call theirs.
+_SECRET_PARTS = re.compile(
+    "password|passwd|passphrase|passcode|secret|token|credential|authorization|authheader|bearer|apikey|accesskey"
+    "|privatekey|servicekey|keyfile|serviceaccount|connectionstring|webhookurl|signature|cookie"
+)
+# Whole words of names.
+_SECRET_WORDS = frozenset({"pass", "pwd", "pat", "dsn", "pem", "jwt", "sas", "proxy", "proxies", "keytab", "keystore"})
+# A name of several words that ends with one of these: partner_feed_key, apiKeys.
+_KEYS = frozenset({"key", "keys"})
+# Names that only look like that of a secret. Warehouse Sync API reference (v1), BigQuery.
+_PUBLIC = frozenset({"service_account_id"})
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+# What may be shown of a connection's config, and of a data model's. Warehouse Sync API reference, "Create a
+# connection", and the names that Databricks gives to what is not secret.
+SHOWN_CONFIG = frozenset(
+    {
+        *("account_identifier", "region", "warehouse", "database", "role", "user", "storage_integration"),
+        *("aws_iam_user_arn", "aws_external_id", "aws_iam_role_arn", "host", "port", "schema"),
+        *("project_id", "dataset_id", "service_account_id"),
+        *("server_hostname", "http_path", "catalog", "workspace_url"),
+        "sql_query",
+    }
+)
+
+
+def is_secret_name(name: object) -> bool:
+    """Return whether a field of that name holds a secret."""
+    if name in _PUBLIC:
+        return False
+    words = [word.lower() for word in _WORDS.findall(str(name))]
+    if _SECRET_PARTS.search("".join(words)) or not _SECRET_WORDS.isdisjoint(words):
+        return True
+    return len(words) > 1 and words[-1] in _KEYS
+
+
+def is_secret_place(place: str) -> bool:
+    """Return whether one of the names in a place, joined with dots, is that of a secret."""
+    return any(map(is_secret_name, place.split(".")))
+
+
+def is_hidden(place: str) -> bool:
+    """
+    Return whether what stands at a place of a resource may not be shown.
+
+    :param place: Field names, joined with dots: ``"config.password"``.
+    """
+    names = place.split(".")
+    return is_secret_place(place) or (names[0] == "config" and len(names) > 1 and names[1] not in SHOWN_CONFIG)
+
+
+def secrets_in(value: Any, place: str = "", *, is_secret: bool = False) -> Iterator[tuple[str, Any]]:
+    """
+    Name the place of every secret in a description, a document or a body, with the secret.
+
+    :param value: Dicts and lists of any depth. A dict or a list under a secret name is secret with all that it holds.
+    :param place: Where *value* stands.
+    :param is_secret: Whether *value* stands under a secret name.
+    """
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            below = f"{place}.{name}" if place else str(name)
+            yield from secrets_in(part, below, is_secret=is_secret or is_secret_name(name))
+    elif isinstance(value, list | tuple):
+        for number, part in enumerate(value):
+            yield from secrets_in(part, f"{place}[{number}]", is_secret=is_secret)
+    elif is_secret and value is not None and not isinstance(value, bool):
+        yield place, value
+
+
+def without_secrets(value: Any) -> Any:
+    """Return *value* as JSON, without the fields whose name says that they hold a secret."""
+    if isinstance(value, Mapping):
+        return {name: without_secrets(part) for name, part in value.items() if not is_secret_name(name)}
+    if isinstance(value, list | tuple):
+        return [without_secrets(part) for part in value]
+    return value
+
+
+def shown(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return what may be shown of a resource, as JSON: no secrets, and of its ``config`` only what is known to be public.
+
+    :param resource: Its fields, as mParticle names them.
+    """
+    fields: dict[str, Any] = without_secrets(resource)
+    config = fields.get("config")
+    if isinstance(config, Mapping):
+        fields["config"] = {name: part for name, part in config.items() if not is_hidden(f"config.{name}")}
+    return fields
+
+
+def hidden_values(body: Any) -> Iterator[str]:
+    """
+    Return what a body holds that must not be shown, so that an answer which repeats it does not show it either.
+
+    :param body: The JSON of a request, or None.
+    """
+    for _, secret in secrets_in(body):
+        yield str(secret)
+    config = body.get("config") if isinstance(body, Mapping) else None
+    for name, part in config.items() if isinstance(config, Mapping) else ():
+        if is_hidden(f"config.{name}"):
+            yield from (
+                str(value) for _, value in secrets_in(part, is_secret=True) if len(str(value)) >= Mask.SHORTEST_PART
+            )
+
+
+def without_user_info(text: str) -> str:
+    """Return *text* without the user name and password that an address in it may carry."""
+    return _USER_INFO.sub("://", text)
+
+
+_USER_INFO = re.compile(r"://[^/\s?#\"'<>]*@")
+
+
+class Mask:
+    """
+    Replaces secrets in a text by ``***``, however JSON, HTML, an address or Python has escaped them.
+
+    Each line of a secret of several lines is masked, and each text in a secret that is JSON itself.
+
+    :param secrets: The secrets; blank ones are ignored.
+    """
+
+    # Shorter parts of a secret are masked only as a part of the whole, since they occur in any text.
+    SHORTEST_PART = 4
+    # Longer parts are masked in pieces, which keeps the pattern small.
+    LONGEST_PART = 128
+    # The longest escape of one character is an escaped surrogate pair with some backslashes.
+    _LONGEST_ESCAPE = 20
+
+    def __init__(self, secrets: Iterable[object]) -> None:
+        self._secrets = [storable_text(str(secret)) for secret in secrets if str(secret).strip()]
+
+    def __call__(self, text: str, limit: int = 2000) -> str:
+        """
+        Mask *text*.
+
+        :param limit: Characters of *text* that are read; what follows is cut off, never in the middle of a secret.
+        """
+        cut, at = list[str](), 0
+        text = storable_text(text[: limit + self.LONGEST_PART * self._LONGEST_ESCAPE])
+        for found in self._pattern.finditer(text) if self._secrets else ():
+            if found.start() >= limit:
+                break
+            cut += text[at : found.start()], HIDDEN
+            at = found.end()
+        return "".join((*cut, text[at:limit]))
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        parts = {part for secret in self._secrets for text in _texts(secret) for part in self._parts(text)}
+        return re.compile("|".join(_any_escape(part) for part in sorted(parts, key=len, reverse=True)))
+
+    def _parts(self, secret: str) -> Iterator[str]:
+        whole = secret.strip()
+        lines = [line for line in map(str.strip, secret.splitlines()) if len(line) >= self.SHORTEST_PART]
+        for line in (whole, *lines):
+            for start in range(0, len(line), self.LONGEST_PART):
+                yield line[start : start + self.LONGEST_PART].strip()
+
+
+def _texts(secret: str) -> Iterator[str]:
+    """Return a secret, and the texts in it where it is JSON, such as the key file of a service account."""
+    yield secret
+    if secret.lstrip().startswith(("{", "[")):
+        try:
+            inner = json.loads(secret)
+        except (ValueError, RecursionError):
+            return
+        for _, text in secrets_in(inner, is_secret=True):
+            if len(str(text)) >= Mask.SHORTEST_PART:
+                yield str(text)
+
+
+_RUNS = re.compile(r"\\+|\s+|.", re.DOTALL)
+# Backslashes before an escaped character: 1, 3 or 7, since each further encoder doubles them. Bounded, or a text of
+# backslashes would take quadratic time.
+_BACKSLASHES = r"\\{1,8}"
+
+
+def _any_escape(text: str) -> str:
+    """Return a pattern for *text* in any mixture of escapes."""
+    return "".join(_run_pattern(run) for run in _RUNS.findall(text))
+
+
+def _run_pattern(run: str) -> str:
+    if run.startswith("\\"):  # encoders double them, and the pattern does not count how often
+        return rf"(?:{_escapes(run[0])}){{1,{8 * len(run)}}}"
+    if run.isspace():  # HTML collapses it, and forms send a plus for a space
+        any_space = "|".join((r"\s", "&nbsp;", rf"{_BACKSLASHES}[nrtvf]", *map(_escapes, sorted(set(run)))))
+        as_form = "".join(rf"(?:\+|{_escapes(' ')})" if one == " " else f"(?:{_escapes(one)})" for one in run)
+        return rf"(?:(?:{any_space}){{1,{len(run) + 16}}}|{as_form})"
+    return run if run.isascii() and run.isalnum() else rf"(?:{_escapes(run)})"
+
+
+def _escapes(character: str) -> str:
+    """Return the alternatives for one character: itself, and as JSON, Python, addresses and HTML escape it."""
+    number = ord(character)
+    units = character.encode("utf-16-be").hex()
+    json_escape = "".join(f"{_BACKSLASHES}u{units[at : at + 4]}" for at in range(0, len(units), 4))
+    percent = "".join(f"%(?:25){{0,4}}{byte:02x}" for byte in character.encode())
+    entity = f"&(?:amp;){{0,4}}(?:#0{{0,6}}{number}|#x0{{0,6}}{number:x}|{codepoint2name.get(number, '-')});"
+    before = "" if character == "\\" else r"\\{0,8}"
+    forms = [
+        f"{before}(?:{re.escape(character)}|(?i:{percent}|{entity}))",
+        f"(?i:{json_escape}|{_BACKSLASHES}(?:x{number:02x}|U{number:08x}))",
+    ]
+    if character == "\ufffd":  # stands for what is not storable
+        forms.append(rf"(?i:{_BACKSLASHES}(?:u(?:d[89a-f][0-9a-f]{{2}}|0000)|x00|0)|%(?:25){{0,4}}00|&#x?0+;)")
+    return "|".join(forms)
