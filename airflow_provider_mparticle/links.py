@@ -44,7 +44,7 @@ class RunLink(BaseOperatorLink):
 def pipeline_address(config: ApiConfig, pipeline_id: str | None) -> str:
     """Return the address of a pipeline in mParticle's web app, or of the web app if there is no pipeline."""
     from airflow_provider_mparticle.client.config import web_app
-    from airflow_provider_mparticle.client.routes import fill_path
+    from airflow_provider_mparticle.client.paths import fill_path
 
     if not pipeline_id:
         return web_app(config.app_link)

@@ -17,7 +17,6 @@ The errors, by cause.
     │       ├── RateLimitedError          429
     │       ├── ServerError               5xx, a redirect or a status without a meaning: a later answer may differ
     │       └── WarehouseUnreachableError 505: mParticle could not log in to the warehouse
-    ├── TriggererError            the triggerer could not go on waiting; the run goes on
     ├── DataModelError            about the data model that the slices of one pipeline share
     │   ├── DataModelHeldError        another slice still needs it
     │   └── DataModelChangedError     it no longer holds the SQL of this slice
@@ -26,7 +25,8 @@ The errors, by cause.
         ├── RunLostError              mParticle no longer knows it
         ├── DataGateError             it succeeded, but its counts are not what the task accepts
         ├── RunTimeoutError           it was still in progress at the deadline
-        └── StartAmbiguousError       it is not known whether it was started
+        ├── StartAmbiguousError       it is not known whether it was started
+        └── TriggererError            the triggerer could not go on waiting for it; it goes on
 
 Each class carries the facts of its cause. Standard library only.
 """
@@ -142,10 +142,6 @@ class UnreadableAnswerError(CallError):
     """mParticle answered with a success, but not with what its documentation promises."""
 
     is_transient = True
-
-
-class TriggererError(MParticleError):
-    """The triggerer could not go on waiting for a run, which goes on. A retry may find another triggerer."""
 
 
 class DataModelError(MParticleError):
@@ -267,6 +263,10 @@ class StartAmbiguousError(RunError):
     """It is not known whether mParticle started a run."""
 
     may_have_executed = True
+
+
+class TriggererError(RunError):
+    """The triggerer could not go on waiting for a run, which goes on. A retry may find another triggerer."""
 
 
 def error_named(name: str) -> type[MParticleError]:
