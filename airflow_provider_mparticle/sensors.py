@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
-from airflow_provider_mparticle.links import PipelineLink, RunLink
+from airflow_provider_mparticle.lazy_links import LazyLinks
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, PokeReturnValue
@@ -60,7 +60,7 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
     Source: Warehouse Sync API reference, "Get the status of a specific run".
     """
 
-    operator_extra_links = (PipelineLink(), RunLink())
+    operator_extra_links = LazyLinks(has_run=True)
     template_fields: Sequence[str] = (
         *("pipeline_id", "pipeline_run_id", "covers", "poll_interval", "timeout", "mparticle_conn_id"),
     )

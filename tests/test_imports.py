@@ -21,7 +21,7 @@ DECLARATIONS = {
     PACKAGE,
     f"{PACKAGE}.connection",
     f"{PACKAGE}.connection.form",
-    f"{PACKAGE}.links",
+    f"{PACKAGE}.lazy_links",
     f"{PACKAGE}.operators",
     f"{PACKAGE}.provider_info",
     f"{PACKAGE}.sensors",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
-from airflow_provider_mparticle.links import PipelineLink
+from airflow_provider_mparticle.lazy_links import LazyLinks
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -34,7 +34,7 @@ class MParticleApplyOperator(BaseOperator):
         everything that is wrong, and nothing was changed. Or mParticle refused a step.
     """
 
-    operator_extra_links = (PipelineLink(),)
+    operator_extra_links = LazyLinks()
     template_fields: Sequence[str] = ("spec", "mparticle_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"spec": "json"}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
-from airflow_provider_mparticle.links import PipelineLink
+from airflow_provider_mparticle.lazy_links import LazyLinks
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class ResourceOperator(BaseOperator):
     """What the operators for resources share: that secrets are masked before Airflow stores them."""
 
-    operator_extra_links = (PipelineLink(),)
+    operator_extra_links = LazyLinks()
     mparticle_conn_id: str
 
     def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
-from airflow_provider_mparticle.links import PipelineLink, RunLink
+from airflow_provider_mparticle.lazy_links import LazyLinks
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -62,7 +62,7 @@ class MParticleTriggerPipelineOperator(BaseOperator):
     Source: Warehouse Sync API reference, "Trigger an on-demand pipeline".
     """
 
-    operator_extra_links = (PipelineLink(), RunLink())
+    operator_extra_links = LazyLinks(has_run=True)
     template_fields: Sequence[str] = (
         *("pipeline_id", "poll_interval", "timeout", "skip_if_covered", "mparticle_conn_id"),
     )
