@@ -7,7 +7,7 @@ GROUP := dev
 # Most tests wait for the simulator's clock, so four run at a time on two cores; a file stays together.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
 
-.PHONY: help check demo test unit test-airflow-2 run-airflow-2 chaos backfill soak bench lint clean
+.PHONY: help check demo test unit test-airflow-2 run-airflow-2 chaos backfill soak bench fuzz package lint clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,13 @@ soak: $(VENV)/ready ## Let 1,000 deferred tasks wait on a real triggerer while a
 bench: $(VENV)/ready ## Measure beside other providers, each in an environment of its own, and write a report
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
 	@$(BIN)/python -m benchmarks
+
+fuzz: $(VENV)/ready ## Let a hostile server send 20,000 answers that hypothesis makes up, over both drivers
+	@HOSTILE_EXAMPLES=8000 $(BIN)/python -m pytest tests/hostile/test_any_answer.py --hypothesis-show-statistics
+
+package: $(VENV)/ready ## Build the distribution twice, compare, and check contents, metadata and licences
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group package
+	@$(BIN)/python -m dev.package
 
 lint: $(VENV)/ready ## Check style and types
 	@$(BIN)/ruff check .

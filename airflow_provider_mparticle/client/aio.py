@@ -19,7 +19,7 @@ from airflow_provider_mparticle.client.answer_body import AnswerBody
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.driving import adrive
 from airflow_provider_mparticle.client.endpoints import Call
-from airflow_provider_mparticle.client.errors import RateLimitedError
+from airflow_provider_mparticle.client.errors import MParticleError, RateLimitedError
 from airflow_provider_mparticle.client.exchange import exchange
 from airflow_provider_mparticle.client.login import obtain_token
 from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse, TokenMinted, TokenNeeded
@@ -135,7 +135,9 @@ class AsyncClient:
     async def _move(self, sending: Sending, request: HttpRequest) -> HttpResponse:
         try:
             response = await self._response_to(request, sending)
-        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # a TimeoutError is an OSError
+        except MParticleError:
+            raise
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # a TimeoutError is an OSError
             failure = sending.error(request, error, self._network)
         else:
             self.rate_limit.observe(response)

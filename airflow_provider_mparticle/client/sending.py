@@ -103,15 +103,22 @@ class Sending:
 def _chain(error: BaseException) -> list[BaseException]:
     """Return an error and its causes, the first cause last."""
     chain = [error]
-    while (cause := chain[-1].__cause__ or chain[-1].__context__) and cause not in chain:
+    while (cause := _cause(chain[-1])) and cause not in chain:
         chain.append(cause)
     return chain
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    # urllib3 keeps some causes as arguments only, such as that of SSLError.
+    kept = [getattr(error, "reason", None), *error.args]
+    return error.__cause__ or error.__context__ or next((it for it in kept if isinstance(it, BaseException)), None)
 
 
 def _is_malformed(error: BaseException) -> bool:
     if isinstance(error, RemoteDisconnected | IncompleteRead):  # a connection that ended early
         return False
-    return isinstance(error, HTTPException) or type(error).__name__ == "HttpProcessingError"
+    # http.client raises a ValueError for a chunk of negative length.
+    return isinstance(error, HTTPException | ValueError) or type(error).__name__ == "HttpProcessingError"
 
 
 def _tunnel_status(error: BaseException) -> int | None:

@@ -20,6 +20,7 @@ from airflow_provider_mparticle.client.bounded_connections import POOLS, bounded
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.driving import drive
 from airflow_provider_mparticle.client.endpoints import Call
+from airflow_provider_mparticle.client.errors import MParticleError
 from airflow_provider_mparticle.client.exchange import exchange
 from airflow_provider_mparticle.client.login import obtain_token
 from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse, TokenMinted, TokenNeeded
@@ -119,7 +120,9 @@ class Client:
         try:
             with bounded_by(sending):
                 response = self._adapter.response_to(request, sending.left_s())
-        except (OSError, HTTPError, HTTPException, UnicodeError) as error:  # a RequestException is an OSError
+        except MParticleError:
+            raise
+        except (OSError, HTTPError, HTTPException, ValueError) as error:  # a RequestException is an OSError
             failure = sending.error(request, error, self._network)
         else:
             if request.url.startswith(self.config.base_url):  # the login is another server's

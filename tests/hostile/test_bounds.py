@@ -168,6 +168,7 @@ HEADS: dict[str, Callable[[bytes], Script]] = {
     "a header that is too long": lambda _: [HEAD, b"X-A: ", b"b" * 200_000, b"\r\n\r\n{}"],
     "a status line that is too long": lambda _: [b"HTTP/1.1 200 ", b"O" * 200_000, b"\r\n\r\n{}"],
     "no HTTP": lambda _: [b"SSH-2.0-OpenSSH_9.9\r\n\r\n"],
+    "a chunk of negative length": lambda _: [HEAD, b"Transfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n"],
     "a status that is not a number": lambda _: [b"HTTP/1.1 many OK\r\n\r\n"],
 }
 
