@@ -1,5 +1,5 @@
 """
-The settings of a pipeline that people get wrong, as typed helpers; each is the plain dict that mParticle takes.
+Builds the sync modes and schedules of pipelines; each helper is the plain dict that mParticle takes.
 
 Source: Warehouse Sync API reference, "Sync modes" and "Schedules".
 """

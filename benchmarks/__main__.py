@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks import (
     cpu,
+    documents,
     imports,
     machine,
     memory,
@@ -74,6 +75,7 @@ def _measure(made: list[Environment]) -> dict[str, Any]:
             "one_task": lambda: one_task.results(ours, api),
             "waiters": lambda: waiters.results(made),
             "polling": polling.results,
+            "documents": documents.results,
         }
         for name, measure in scenarios.items():
             _say(f"measuring {name.replace('_', ' ')}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cpu, imports, memory, one_task, peers, polling, stalls, thousand, waiters
+from benchmarks import cpu, documents, imports, memory, one_task, peers, polling, stalls, thousand, waiters
 from benchmarks.figures import Figure, Repetition, Target, figure, table
 
 HERE = Path(__file__).parent
@@ -74,6 +74,7 @@ def _parts(measured: Measured) -> Iterator[str]:
     yield from _cost_part(measured["cpu"], measured["memory"])
     yield from _own_part(measured)
     yield from polling.section(measured["polling"])
+    yield from documents.section(measured["documents"])
     yield "## How it was measured"
     yield "\n".join(f"- {line}" for line in _method(measured))
 

@@ -88,6 +88,7 @@ def results_of(stall_s: float, import_s: float) -> dict[str, Any]:
     measured |= dict.fromkeys(("imports", "stalls", "stalls_slow_lookups", "cpu", "memory"), by_provider)
     measured |= {"thousand": [figures], "one_task": figures}
     measured["dag_file"] = [{"import_s": 0.001, "bare_s": 0.0005, "ratio": 2.0}]
+    measured["documents"] = {"plan": {"reads": 4, "writes": 0, "took_s": 1.5, "peak_mb": 75.0}}
     measured["polling"] = [polling_row(lateness_s=14.0, requests=90.0), polling_row(lateness_s=14.0, requests=101.0)]
     measured["waiters"] = {name: dict.fromkeys(waiters.WAITERS, of[0]) for name, of in by_provider.items()}
     return measured

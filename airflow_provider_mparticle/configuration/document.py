@@ -54,7 +54,8 @@ def load_document(spec: Mapping[str, Any] | str | Path) -> Document:
     :raises ConfigError: The file is missing, not a regular file or too large, its suffix is unknown, or its syntax is
         wrong; the message names the line.
     """
-    from airflow_provider_mparticle.configuration.document_parser import plain, read_file
+    from airflow_provider_mparticle.configuration.document_parser import read_file
+    from airflow_provider_mparticle.configuration.plain_values import plain
 
     if isinstance(spec, Mapping):
         try:

@@ -21,11 +21,10 @@ from typing import Any
 import yaml
 
 from airflow_provider_mparticle.configuration import schema
+from airflow_provider_mparticle.configuration.plain_values import DEPTH_AT_MOST, check_limits, plain
 
-# Far above what a workspace needs: 1,000 pipelines with their queries take some 2 MB, 25,000 values and 6 levels.
+# Far above what a workspace needs: 1,000 pipelines with their queries take some 2 MB.
 BYTES_AT_MOST = 8 * 1024 * 1024
-VALUES_AT_MOST = 200_000
-DEPTH_AT_MOST = 32
 # A whole number with more digits does not fit into 64 bits, which is what JSON readers can be trusted with.
 DIGITS_AT_MOST = 18
 
@@ -80,41 +79,8 @@ def read_text(text: str) -> tuple[Any, dict[str, int]]:
     return content, _lines_of_json(text)
 
 
-def plain(value: Any) -> Any:
-    """
-    Return a copy of a value as JSON has it: dicts with text as keys, lists, text, numbers; an instant as ISO 8601.
-
-    :raises ValueError: It holds more values or levels than a document may, itself for instance.
-    """
-    return _Copy().of(value, 0)
-
-
 class TemplateError(ValueError):
     """A template that YAML takes for braces of its own."""
-
-
-class _Copy:
-    """Copies a value, counting what it copies."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def of(self, value: Any, depth: int) -> Any:
-        self._count += 1
-        _check_limits(self._count, depth)
-        if isinstance(value, Mapping):
-            return {str(name): self.of(part, depth + 1) for name, part in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.of(part, depth + 1) for part in value]
-        return value.isoformat() if hasattr(value, "isoformat") else value
-
-
-def _check_limits(count: int, depth: int, line: int | None = None) -> None:
-    where = f"line {line}: " if line else ""
-    if depth > DEPTH_AT_MOST:
-        raise ValueError(f"{where}it is nested deeper than {DEPTH_AT_MOST} levels")
-    if count > VALUES_AT_MOST:
-        raise ValueError(f"{where}it holds more than {VALUES_AT_MOST} values, repeated ones included")
 
 
 def _too_large() -> str:
@@ -197,7 +163,7 @@ class _Builder:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event.anchor, line)
         self.count += 1
-        _check_limits(self.count, depth, line)
+        check_limits(self.count, depth, line)
         if event.anchor:
             self._anchors[event.anchor] = None
         if event.tag not in (None, "!", _TAG):
@@ -221,7 +187,7 @@ class _Builder:
         if built is None:
             raise ValueError(f"line {line}: an anchor contains itself")
         self.count += built.size
-        _check_limits(self.count, 0, line)
+        check_limits(self.count, 0, line)
         return built
 
     def _list(self, place: str, of: schema.Node, depth: int) -> list[Any]:

@@ -16,8 +16,8 @@ from airflow_provider_mparticle.client.errors import (
 )
 from airflow_provider_mparticle.client.models import Resource
 from airflow_provider_mparticle.client.resource_kinds import PIPELINE, Kind
-from airflow_provider_mparticle.configuration.document_parser import plain
 from airflow_provider_mparticle.configuration.kept_forms import KNOWN, KeptForms
+from airflow_provider_mparticle.configuration.plain_values import plain
 from airflow_provider_mparticle.configuration.resource_diff import changed_fields, differences
 from airflow_provider_mparticle.configuration.resource_rules import IfExists, problems, with_defaults
 from airflow_provider_mparticle.configuration.resource_update import refusals, update_body

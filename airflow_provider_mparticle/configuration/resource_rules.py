@@ -13,7 +13,7 @@ from typing import Any, Literal
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, DATA_MODEL, PIPELINE, Kind
 from airflow_provider_mparticle.client.timestamps import parse_timestamp
 from airflow_provider_mparticle.configuration import schema
-from airflow_provider_mparticle.configuration.document_parser import plain
+from airflow_provider_mparticle.configuration.plain_values import plain
 from airflow_provider_mparticle.configuration.problems import Problem
 from airflow_provider_mparticle.configuration.resource_diff import is_duration, is_masked
 from airflow_provider_mparticle.configuration.sql_checks import sql_problems

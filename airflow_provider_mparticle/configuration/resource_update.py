@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_mparticle.client.models import Resource
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, PIPELINE, Kind
 from airflow_provider_mparticle.configuration import schema
-from airflow_provider_mparticle.configuration.document_parser import plain
+from airflow_provider_mparticle.configuration.plain_values import plain
 from airflow_provider_mparticle.configuration.resource_diff import (
     UPPER_BOUNDS,
     as_documents_say,

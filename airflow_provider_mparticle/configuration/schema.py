@@ -55,7 +55,7 @@ def sections() -> tuple[str, ...]:
 
 
 def is_secret(place: str) -> bool:
-    """Tell whether the value at a place may be shown to nobody."""
+    """Tell whether the value at a place must not be shown."""
     return is_secret_place(place)
 
 

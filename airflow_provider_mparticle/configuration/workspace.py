@@ -10,7 +10,7 @@ from airflow_provider_mparticle.client import secrets
 from airflow_provider_mparticle.client.models import Resource
 from airflow_provider_mparticle.client.resource_kinds import KINDS, Kind
 from airflow_provider_mparticle.configuration import schema
-from airflow_provider_mparticle.configuration.document_parser import plain
+from airflow_provider_mparticle.configuration.plain_values import plain
 from airflow_provider_mparticle.configuration.resource_diff import as_documents_say, is_masked
 from airflow_provider_mparticle.configuration.resource_rules import IDLE_FIELDS, without_blanks
 

@@ -1,4 +1,4 @@
-"""The operator that owns the whole configuration of a workspace."""
+"""The operator that applies the whole configuration of a workspace."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class MParticleApplyOperator(BaseOperator):
     Make the workspace's Warehouse Sync configuration what one document says.
 
     Checks the whole document, reads what mParticle has, logs the plan, and carries it out. What the document does not
-    name is let be. Applying it again changes nothing; after a failure half-way, the retry does the rest.
+    name is left as it is. Applying it again changes nothing; after a failure half-way, the retry does the rest.
 
     :param spec: The document: a dict, a path to a ``.yaml``, ``.yml`` or ``.json`` file, absolute or relative to the
         DAG's folder, or the text of one. Templates in the values of a dict or a file are rendered; in a file this is
@@ -28,7 +28,7 @@ class MParticleApplyOperator(BaseOperator):
     :param dry_run: Only log the plan. Default: False.
     :param prune: Delete what the document does not name, in the sections that it has. Default: False.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
-    :return: ``{"changed": bool, "dry_run": bool, "steps": [...]}``; after a dry run *changed* tells whether there is
+    :return: ``{"changed": bool, "dry_run": bool, "steps": [...]}``; after a dry run *changed* says whether there is
         something to change.
     :raises AirflowFailException: The document is wrong, or mParticle cannot do what it says; the message names
         everything that is wrong, and nothing was changed. Or mParticle refused a step.

@@ -42,7 +42,7 @@ class MParticleCreatePipelineOperator(CreateResourceOperator):
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: ``{"pipeline": {...}, "changed": [...]}``: the pipeline without its secret, and the names of the fields
         that this task has set, all of them when it created the pipeline.
-    :raises AirflowFailException: An argument is malformed, the pipeline exists and may not, or mParticle refused.
+    :raises AirflowFailException: An argument is malformed, the pipeline exists and must not, or mParticle refused.
 
     Source: Warehouse Sync API reference, "Create a pipeline".
     """

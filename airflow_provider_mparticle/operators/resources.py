@@ -1,4 +1,4 @@
-"""Operators for connections, data models and field transformations, and what they share with those for pipelines."""
+"""The operators for connections, data models and field transformations, and what all resource operators share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ResourceOperator(BaseOperator):
-    """What the operators for resources share: that secrets are masked before Airflow stores them."""
+    """Masks secrets before Airflow stores them; the base of all operators for resources."""
 
     operator_extra_links = LazyLinks()
     mparticle_conn_id: str
@@ -31,7 +31,7 @@ class ResourceOperator(BaseOperator):
 
 
 class CreateResourceOperator(ResourceOperator):
-    """Make sure that a resource is there: the part that does not depend on its kind."""
+    """Makes sure that a resource exists; the base of the operators for each kind."""
 
     kind: str
     if_exists: IfExists
@@ -58,14 +58,14 @@ class MParticleCreateConnectionOperator(CreateResourceOperator):
         (templated)
     :param config: The provider's fields under mParticle's names. Take secrets from an Airflow connection,
         ``"{{ conn.snowflake.password }}"``: they are masked, and mParticle never shows them again. Whether a secret
-        differs therefore cannot be told; it is written along when another field changes. (templated)
+        differs therefore cannot be seen; it is written with any other change. (templated)
     :param state: ``"active"`` or ``"inactive"``. Default: mParticle's. (templated)
     :param write_secrets: With ``if_exists="update"``: write the whole connection even if nothing else differs, for
         a password that was changed. Default: False.
     :param if_exists: ``"fail"`` (default); ``"reuse"`` takes it as it is; ``"update"`` changes what differs.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: ``{"connection": {...}, "changed": [...]}``, without secrets.
-    :raises AirflowFailException: An argument is malformed, the connection exists and may not, or mParticle refused.
+    :raises AirflowFailException: An argument is malformed, the connection exists and must not, or mParticle refused.
 
     Source: Warehouse Sync API reference, "Create a connection".
     """
@@ -133,7 +133,7 @@ class MParticleCreateDataModelOperator(CreateResourceOperator):
     :param if_exists: ``"fail"`` (default); ``"reuse"`` takes it as it is; ``"update"`` changes what differs.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: ``{"data_model": {...}, "changed": [...]}``.
-    :raises AirflowFailException: An argument is malformed, the data model exists and may not, or mParticle refused.
+    :raises AirflowFailException: An argument is malformed, the data model exists and must not, or mParticle refused.
 
     Source: Warehouse Sync API reference, "Create a data model".
     """
@@ -177,7 +177,7 @@ class MParticleCreateFieldTransformationOperator(CreateResourceOperator):
     :param if_exists: ``"fail"`` (default); ``"reuse"`` takes it as it is; ``"update"`` changes what differs.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: ``{"field_transformation": {...}, "changed": [...]}``.
-    :raises AirflowFailException: An argument is malformed, it exists and may not, or mParticle refused.
+    :raises AirflowFailException: An argument is malformed, it exists and must not, or mParticle refused.
 
     Source: Warehouse Sync, "Field transformations".
     """

@@ -1,4 +1,4 @@
-"""Make a workspace what one document says."""
+"""Makes a workspace what one document says."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_mparticle.configuration.document import (
     load_document,
     parse_document,
 )
-from airflow_provider_mparticle.configuration.document_parser import plain
+from airflow_provider_mparticle.configuration.plain_values import plain
 from airflow_provider_mparticle.configuration.plan import plan
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.tasks.failures import fail_without_retry
@@ -46,7 +46,7 @@ def apply_document(operator: MParticleApplyOperator, context: Context) -> dict[s
 
 
 def mask_secrets_of(spec: Mapping[str, Any] | str | Path) -> None:
-    """Tell Airflow the secrets that stand in the argument itself; a file is read later."""
+    """Have Airflow mask the secrets in the argument itself; a file is read later."""
     mask_secrets(spec)
     if _is_text(spec):
         with fail_without_retry():

@@ -405,3 +405,74 @@ def test_what_mparticle_shows_as_null_in_a_list_is_no_difference() -> None:
             mapping.update({name: None for name in ("source", "destination", "value") if name not in mapping})
 
     assert planned(content, workspace_of(there)).is_empty
+
+
+# The limit of active pipelines
+
+
+def with_pipelines(*ids: str, **fields: Any) -> dict[str, Any]:
+    """A document with pipelines on what the sample has."""
+    return {"pipelines": [{**minimal()["pipelines"][0], "id": one, **fields} for one in ids]}
+
+
+def test_a_rename_at_the_limit_of_active_pipelines_deletes_first() -> None:
+    """mParticle refuses a sixth active pipeline, even for a moment."""
+    five = with_pipelines("a", "b", "c", "d", "e")
+    there = workspace_of({**sample(), **five})
+    renamed = with_pipelines("a", "b", "c", "d", "f")
+
+    assert ["- pipeline e", "+ pipeline f"] == changes(planned(renamed, there, prune=True))
+    assert () == planned(renamed, there, prune=True).notes
+
+
+def test_below_the_limit_nothing_is_deleted_before_its_successor_is_there() -> None:
+    """A creation that fails must not cost the old pipeline."""
+    there = workspace_of({**sample(), **with_pipelines("a", "b")})
+
+    assert ["+ pipeline c", "- pipeline b"] == changes(planned(with_pipelines("a", "c"), there, prune=True))
+
+
+def test_a_pipeline_is_paused_before_another_one_takes_its_place() -> None:
+    """The order of the document does not matter then."""
+    five = with_pipelines("a", "b", "c", "d", "e")["pipelines"]
+    there = workspace_of({**sample(), "pipelines": five})
+    content = {"pipelines": [*with_pipelines("new")["pipelines"], *five[:4], {**five[4], "state": "paused"}]}
+
+    assert ["~ pipeline e", "+ pipeline new"] == changes(planned(content, there))
+
+
+def test_more_active_pipelines_than_the_limit_are_said_in_the_plan() -> None:
+    """A contract may allow them, so they are not refused."""
+    there = workspace_of({**sample(), "pipelines": []})
+
+    found = planned(with_pipelines(*"abcdef"), there)
+
+    assert () == found.refusals
+    assert any("6 pipelines will be active" in line for line in found.lines())
+
+
+def test_a_line_that_changes_is_taken_out_before_it_is_put_in() -> None:
+    """As every other diff shows it."""
+    content = sample()
+    content["data_models"][0]["config"]["sql_query"] = (
+        "SELECT c.id, c.email, c.updated_at\nFROM sales.public.clients c\nWHERE c.email IS NOT NULL"
+    )
+
+    shown = [line.strip() for line in planned(content).lines() if line.strip()[:2] in ("- ", "+ ")]
+
+    assert ["- FROM sales.public.customers c", "+ FROM sales.public.clients c"] == shown
+
+
+def test_a_change_of_mappings_shows_what_goes_and_what_comes() -> None:
+    """Two long lists beside each other show a person nothing."""
+    content = sample()
+    content["field_transformations"][0]["mappings"].reverse()
+    assert planned(content).is_empty
+    content["field_transformations"][0]["mappings"][0] = {"mapping_type": "ignore", "source": "key"}
+
+    shown = [line.strip() for line in planned(content).lines() if "mapping_type" in line]
+
+    assert [
+        "- {'mapping_type': 'ignore', 'source': 'id'}",
+        "+ {'mapping_type': 'ignore', 'source': 'key'}",
+    ] == shown

@@ -1,0 +1,245 @@
+"""The syntax of documents: text stays text, the line of each place is known, and no file fills the memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.configuration import plain_values
+from airflow_provider_mparticle.configuration.document import document_problems, load_document, parse_document
+from airflow_provider_mparticle.configuration.document_parser import line_of, read_text
+from airflow_provider_mparticle.configuration.document_writer import as_yaml
+
+# Memory that reading a refused document may take, in bytes.
+A_LITTLE = 60 * 1024**2
+
+
+def connection(line: str) -> str:
+    """A document with a connection whose config has one more line."""
+    return (
+        "connections:\n  - id: c\n    name: C\n    service_provider: Snowflake\n    config:\n"
+        f"      database: D\n      {line}\n"
+    )
+
+
+def pipeline(line: str) -> str:
+    """A document with a pipeline that has one more line."""
+    return (
+        "pipelines:\n  - id: p\n    connection_id: c\n    data_model_id: m\n    sync_mode: {type: full}\n"
+        f"    schedule: {{type: on_demand}}\n    {line}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["0123456", "0123", "12:30", "on", "no", "010", "1e3", "~", "2026-01-01", "0x1F", "1_000", "true", ".inf"]
+)
+@pytest.mark.parametrize("name", ["password", "account_identifier", "user", "warehouse"])
+def test_text_without_quotation_marks_is_the_text_that_stands_there(name: str, text: str) -> None:
+    """YAML would make another password of it, and nobody would see it."""
+    document = parse_document(connection(f"{name}: {text}"))
+
+    assert text == document.content["connections"][0]["config"][name]
+    assert [] == document_problems(document)
+
+
+@pytest.mark.parametrize("text", ["no", "1e3", "12:30", "010", "~"])
+def test_a_name_is_text(text: str) -> None:
+    """Norway's pipelines are called "no"."""
+    document = parse_document(pipeline(f"name: {text}"))
+
+    assert text == document.content["pipelines"][0]["name"]
+    assert [] == document_problems(document)
+
+
+def test_a_version_with_a_leading_zero_is_the_number_that_a_person_reads() -> None:
+    """YAML 1.1 takes it for octal and makes 8 of it."""
+    document = parse_document(pipeline("name: P\n    data_plan_version: 010"))
+
+    assert [] == document_problems(document)
+    assert "010" == document.content["pipelines"][0]["data_plan_version"]
+
+
+def test_a_secret_of_an_undocumented_name_is_text_too() -> None:
+    """A number would lose its leading zeros, or be cut."""
+    document = parse_document(connection("private_key_token: 123456"))
+
+    assert "123456" == document.content["connections"][0]["config"]["private_key_token"]
+
+
+def test_null_is_not_a_secret() -> None:
+    """It would be left out, and the connection written without a password."""
+    (problem,) = document_problems(parse_document(connection("password: null")))
+
+    assert "connections[0].config.password is missing" in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("12", 12),
+        ("-1", -1),
+        ("1.5", 1.5),
+        ("true", True),
+        ("null", None),
+        ("yes", "yes"),
+        ("'1'", "1"),
+        ("012", "012"),
+    ],
+)
+def test_where_anything_may_stand_yaml_is_read_as_json(text: str, value: Any) -> None:
+    """Only what JSON would not put in quotation marks is not text."""
+    content, _ = read_text(f"field_transformations: [{{mappings: [{{value: {text}}}]}}]")
+
+    assert value == content["field_transformations"][0]["mappings"][0]["value"]
+    assert type(value) is type(content["field_transformations"][0]["mappings"][0]["value"])
+
+
+@given(st.text(min_size=1))
+@settings(max_examples=200, deadline=None)
+def test_any_text_is_read_back_as_it_was_written(text: str) -> None:
+    """Also U+0085, which YAML takes for the end of a line."""
+    content = {"connections": [{"config": {"password": text, "other": text}}]}
+
+    assert content == read_text(as_yaml(content))[0]
+
+
+def test_the_lines_of_problems_are_named() -> None:
+    """In a document of a thousand lines a place alone is hard to find."""
+    text = connection("password: x").replace("database: D", "databse: D\n      x: 1") + "pipeline: []\n"
+
+    found = [str(problem) for problem in document_problems(parse_document(text))]
+
+    assert any("config.databse" in one and one.endswith("(connection 'c', line 6)") for one in found), found
+    assert any(one.startswith("pipeline is not") and one.endswith("(line 9)") for one in found), found
+
+
+def test_lines_are_known_in_json_too() -> None:
+    """Programs write it, people read what is wrong with it."""
+    text = json.dumps({"pipelines": [{"id": "a b"}]}, indent=1)
+
+    found = [str(problem) for problem in document_problems(parse_document(text))]
+
+    assert any("pipelines[0].id may hold letters" in one and "line 4" in one for one in found), found
+
+
+@pytest.mark.parametrize(
+    ("place", "line"), [("a", 1), ("a[0].b", 2), ("a[0].b.c", 2), ("a[1]", 1), ("b", None), ("", None)]
+)
+def test_a_place_without_a_line_has_that_of_what_it_is_in(place: str, line: int | None) -> None:
+    """A missing field stands nowhere."""
+    assert line == line_of(place, {"a": 1, "a[0].b": 2})
+
+
+@pytest.mark.parametrize(
+    "line", ["password: {{ conn.x.password }}", "password: {{ conn.x }}-suffix", "user: {% if x %}"]
+)
+def test_templates_belong_in_quotation_marks(line: str) -> None:
+    """Braces have a meaning in YAML, and its own message does not help."""
+    with pytest.raises(ConfigError, match="put templates in quotes"):
+        parse_document(connection(line))
+
+
+# Limits
+
+
+def bomb(levels: int) -> str:
+    """The billion laughs: each anchor repeats the one before ten times."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+TOO_MUCH = {
+    "billion laughs": (bomb(10), "more than 200000 values"),
+    "an anchor in itself": ("a: &a [*a]", "an anchor contains itself"),
+    "a dict in itself": ("a: &a {b: *a}", "an anchor contains itself"),
+    "deep lists": ("[" * 3000 + "]" * 3000, "nest"),
+    "deep blocks": ("\n".join(" " * n + "a:" for n in range(500)), "nested deeper"),
+    "deep JSON": ('{"a":' * 100_000 + "1" + "}" * 100_000, "nested deeper"),
+    "many values": ("- 1\n" * 300_000, "more than 200000 values"),
+    "many bytes": ("# " + "x" * 9_000_000, "larger than 8 MB"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), TOO_MUCH.values(), ids=TOO_MUCH)
+def test_a_document_beyond_the_limits_is_refused_with_little_memory(text: str, said: str) -> None:
+    """A task that takes 2 GB takes its neighbours along."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(ConfigError, match=said):
+            parse_document(text)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < A_LITTLE
+
+
+@given(st.text(alphabet="&*ab[]{}:,- \n'\"!#|>%@`?<~01", max_size=60))
+@settings(max_examples=300, deadline=None)
+def test_no_text_raises_anything_but_our_error(text: str) -> None:
+    """Whatever stands in the file."""
+    try:
+        document_problems(parse_document(text))
+    except ConfigError as error:
+        assert "cannot be read" in str(error)  # noqa: PT017 - both ends are fine
+
+
+def fifo(path: Path) -> None:
+    """Make a pipe that nobody writes to."""
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    "make", [fifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.mkdir()], ids=["fifo", "zero", "folder"]
+)
+def test_only_a_regular_file_is_read(make: Callable[[Path], object], tmp_path: Path) -> None:
+    """Reading the others does not end."""
+    path = tmp_path / "workspace.yaml"
+    make(path)
+
+    with pytest.raises(ConfigError, match="not a regular file"):
+        load_document(path)
+
+
+def test_a_large_file_is_not_read(tmp_path: Path) -> None:
+    """Its first bytes say enough."""
+    path = tmp_path / "workspace.yaml"
+    with path.open("wb") as file:
+        file.truncate(50 * 1024**2)
+
+    with pytest.raises(ConfigError, match="larger than 8 MB"):
+        load_document(path)
+
+
+def test_a_dict_that_contains_itself_is_refused() -> None:
+    """A DAG file can build one."""
+    spec: dict[str, Any] = {}
+    spec["pipelines"] = [spec]
+
+    with pytest.raises(ConfigError, match=f"deeper than {plain_values.DEPTH_AT_MOST} levels"):
+        load_document(spec)
+
+
+@pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": 1e999}', '{"a": 99999999999999999999}'])
+def test_a_number_that_json_does_not_have_is_refused(text: str) -> None:
+    """No request could carry it."""
+    with pytest.raises(ConfigError, match="number"):
+        parse_document(text)
+
+
+def test_a_byte_order_mark_is_not_part_of_the_text(tmp_path: Path) -> None:
+    """Editors on Windows write it."""
+    path = tmp_path / "workspace.json"
+    path.write_bytes(b'\xef\xbb\xbf{"pipelines": []}')
+
+    assert {"pipelines": []} == load_document(path).content

@@ -1,0 +1,99 @@
+"""One resource made sure of: created, taken as it is, or changed, with as few writes as possible."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_mparticle.client.errors import ConfigError, InvalidRequestError, ServerError
+from airflow_provider_mparticle.client.resource_kinds import DATA_MODEL, PIPELINE
+from airflow_provider_mparticle.configuration.ensure import ensure, merged, update, validated
+from airflow_provider_mparticle.configuration.kept_forms import KeptForms
+from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.simulator import Fault, Simulator
+
+MODEL = {"id": "customers", "name": "Customers", "config": {"sql_query": "SELECT a FROM a.b.c"}}
+
+
+@pytest.fixture
+def hook(simulator: Simulator) -> MParticleHook:
+    """The hook that leads to the simulator."""
+    return MParticleHook()
+
+
+def made_sure(hook: MParticleHook, if_exists: Any = "update", **changes: Any) -> list[str]:
+    """Make sure of the data model, and return what was set."""
+    return ensure(hook, DATA_MODEL, validated(DATA_MODEL, {**MODEL, **changes}), if_exists, KeptForms())[1]
+
+
+def test_a_resource_is_created_once_and_then_only_changed(hook: MParticleHook, simulator: Simulator) -> None:
+    """Each call says what it has set."""
+    assert ["type", "id", "name", "config"] == made_sure(hook)
+    assert [] == made_sure(hook)
+    assert ["name"] == made_sure(hook, name="All customers")
+
+    assert (1, 1) == (simulator.count("POST", "/data-models"), simulator.count("PUT", "/data-models"))
+
+
+def test_what_exists_is_taken_or_refused_as_asked(hook: MParticleHook, simulator: Simulator) -> None:
+    """Neither writes anything."""
+    made_sure(hook)
+
+    assert [] == made_sure(hook, "reuse", name="Another")
+    with pytest.raises(InvalidRequestError, match="exists already"):
+        made_sure(hook, "fail")
+    assert 0 == simulator.count("PUT", "/data-models")
+
+
+def test_a_lost_answer_to_a_creation_is_read_again(hook: MParticleHook, simulator: Simulator) -> None:
+    """The data model may have been created, and it is not sent twice."""
+    simulator.inject(Fault(method="POST", path="/data-models", lose="after"))
+
+    assert made_sure(hook)
+
+    assert 1 == simulator.count("POST", "/data-models")
+
+
+def test_a_write_that_cannot_be_read_once_more_is_still_done(hook: MParticleHook, simulator: Simulator) -> None:
+    """Reading it serves only to learn how mParticle keeps it."""
+    made_sure(hook)
+    simulator.inject(Fault(method="GET", path="/data-models/customers", status=403, skip=1, times=None))
+
+    assert ["name"] == made_sure(hook, name="All customers")
+
+
+def test_a_failed_creation_is_an_error(hook: MParticleHook, simulator: Simulator) -> None:
+    """It is not there, so nothing is pretended."""
+    simulator.inject(Fault(method="POST", path="/data-models", status=500, times=None))
+
+    with pytest.raises(ServerError):
+        made_sure(hook)
+
+
+def test_fields_are_completed_with_what_mparticle_has(hook: MParticleHook, simulator: Simulator) -> None:
+    """A person names the one key of a dict that changes; words come in the document's case."""
+    simulator.add_pipeline("hourly", schedule={"type": "interval", "frequency": "hourly", "delay": "1d"})
+    have = hook.get_pipeline("hourly")
+
+    fields = merged(PIPELINE, have, {"schedule": {"frequency": "daily"}, "state": "paused"})
+
+    assert {"schedule": {"type": "interval", "frequency": "daily", "delay": "1d"}, "state": "paused"} == fields
+
+
+def test_an_update_that_changes_nothing_sends_nothing(hook: MParticleHook, simulator: Simulator) -> None:
+    """Not even when the key is unknown."""
+    have = hook.get_pipeline("orders")
+
+    assert (have, []) == update(hook, PIPELINE, have, {"state": "active"}, KeptForms())
+
+    assert 0 == simulator.count("PUT", "")
+
+
+def test_a_description_that_contains_itself_is_refused() -> None:
+    """Before anything is sent, with the resource's name."""
+    config: dict[str, Any] = {}
+    config["config"] = config
+
+    with pytest.raises(ConfigError, match="Data model 'customers': it is nested deeper"):
+        validated(DATA_MODEL, {**MODEL, "config": config})

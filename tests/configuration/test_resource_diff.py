@@ -1,0 +1,114 @@
+"""What is a difference and what is another spelling, field by field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_mparticle.client.models import Pipeline, WarehouseConnection
+from airflow_provider_mparticle.configuration import schema
+from airflow_provider_mparticle.configuration.resource_diff import MEANINGS, differences, is_duration, is_masked
+
+SAME = [
+    ("config.sql_query", "SELECT a\nFROM b", " SELECT a \r\n  FROM b\r\n"),
+    ("state", "active", "ACTIVE"),
+    ("schedule.type", "on_demand", "On-Demand"),
+    ("schedule.frequency", "daily", "Daily"),
+    ("sync_mode.type", "incremental", "INCREMENTAL"),
+    ("sync_mode.from", "2026-01-01", "2026-01-01T02:00:00.000+02:00"),
+    ("sync_mode.from", "2026-01-01T00:00:00.1234Z", "2026-01-01T00:00:00.123"),
+    ("sync_mode.time_zone", "UTC", "Etc/UTC"),
+    ("schedule.delay", "1d", "24h"),
+    ("schedule.delay", "1d", "P1D"),
+    ("schedule.delay", "0d", None),
+    ("schedule.delay", "90m", "PT1H30M"),
+    ("name", "Orders", " Orders\n"),
+    ("mappings", [{"source": "a"}, {"source": "b"}], [{"source": "b", "value": None}, {"source": "a", "id": 7}]),
+]
+
+
+@pytest.mark.parametrize(("field", "one", "other"), SAME, ids=[f"{field} {other}" for field, _, other in SAME])
+def test_two_spellings_have_one_meaning(field: str, one: Any, other: Any) -> None:
+    """Whichever of them mParticle has."""
+    assert MEANINGS[field](one) == MEANINGS[field](other)
+
+
+OTHER = [
+    ("config.sql_query", "SELECT 'a'", "SELECT 'A'"),
+    ("state", "active", "paused"),
+    ("sync_mode.from", "2026-01-01", "2026-01-02"),
+    ("sync_mode.time_zone", "UTC", "Europe/London"),
+    ("sync_mode.iterator_field", "at", "AT"),
+    ("schedule.delay", "1d", "1h"),
+    ("schedule.delay", "1d", None),
+    ("mappings", [{"source": "a"}, {"source": "a"}], [{"source": "a"}]),
+    ("mappings", [{"value": "1"}], [{"value": "2"}]),
+    ("name", "Orders", "orders"),
+]
+
+
+@pytest.mark.parametrize(("field", "one", "other"), OTHER, ids=[f"{field} {other}" for field, _, other in OTHER])
+def test_another_meaning_is_a_difference(field: str, one: Any, other: Any) -> None:
+    """Too lenient a comparison would not send what a person wants."""
+    assert MEANINGS[field](one) != MEANINGS[field](other)
+
+
+def test_every_compared_field_is_one_of_the_schema() -> None:
+    """A misspelled row of the table would do nothing."""
+    for field in MEANINGS:
+        part, _, name = field.rpartition(".")
+        parts = [part] if part in ("sync_mode", "schedule") else ["connection", "data_model", "field_transformation"]
+        known = {name for one in [*parts, "pipeline", "mapping"] for name in schema.definition(one)["properties"]}
+        known |= {"sql_query"}
+
+        assert name in known
+
+
+@pytest.mark.parametrize("mask", ["", "[REDACTED]", "xxxx", "****", "•••", "<hidden>", "ord****", "****key"])
+def test_a_mask_is_not_a_difference(mask: str) -> None:
+    """It hides the value that is wanted."""
+    have = Pipeline("p", partner_feed_key=mask)
+
+    assert is_masked("partner_feed_key", mask)
+    assert [] == differences(have, {"partner_feed_key": "orders-feed-key"})
+
+
+@given(st.sampled_from([11, "11", 11.0]), st.sampled_from([11, "11", 11.0]))
+def test_a_number_and_its_text_are_the_same(have: Any, wanted: Any) -> None:
+    """Templates render to text, servers answer either."""
+    assert [] == differences(Pipeline("p", partner_feed_id=have), {"partner_feed_id": wanted})
+
+
+@pytest.mark.parametrize(("have", "wanted"), [("0123", 123), ("1.0", "1.00"), ("7", 8), (True, False)])
+def test_text_that_is_not_that_number_differs(have: Any, wanted: Any) -> None:
+    """An account may begin with a zero."""
+    found = differences(WarehouseConnection("c", config={"account": have}), {"config": {"account": wanted}})
+
+    assert ["config.account"] == [one.field for one in found]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=3), inside, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(JSON)
+@settings(max_examples=200, deadline=None)
+def test_nothing_differs_from_itself_and_no_answer_is_too_strange(value: Any) -> None:
+    """mParticle may answer anything that JSON can hold."""
+    for name in ("name", "mappings", "sync_mode", "schedule", "state"):
+        if hasattr(Pipeline("p"), name):
+            assert [] == differences(Pipeline("p", **{name: value}), {name: value} if value else {})
+            differences(Pipeline("p", **{name: value}), {name: {"type": "full", "from": "2026-01-01"}})
+            differences(Pipeline("p", **{name: value}), {name: "active"})
+
+
+@pytest.mark.parametrize(("text", "is_one"), [("1d", True), ("P1D", True), ("soon", False), ("P", False)])
+def test_a_length_of_time_is_told_from_other_text(text: str, is_one: bool) -> None:
+    """What is not one is warned of."""
+    assert is_one == is_duration(text)

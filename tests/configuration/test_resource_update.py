@@ -1,0 +1,203 @@
+"""PUTs against servers that merge and servers that replace: nothing is lost, least of all a secret."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+from configuration.strange_servers import StrangeSimulator
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_mparticle.client import token_cache
+from airflow_provider_mparticle.client.errors import InvalidRequestError
+from airflow_provider_mparticle.configuration.apply import apply_plan, read_workspace
+from airflow_provider_mparticle.configuration.document import load_document
+from airflow_provider_mparticle.configuration.plan import plan
+from airflow_provider_mparticle.configuration.resource_update import secrets_in
+from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.operators import (
+    MParticleCreateConnectionOperator,
+    MParticlePausePipelineOperator,
+    MParticleResumePipelineOperator,
+    MParticleUpdatePipelineOperator,
+)
+
+SAMPLE = Path(__file__).parents[1] / "samples" / "workspace.yaml"
+KEY = "orders-feed-key"
+
+Execute = Callable[[Any], Any]
+
+
+@pytest.fixture(params=[False, True], ids=["merges", "replaces"])
+def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[StrangeSimulator]:
+    """A server of either behaviour, with the sample applied."""
+    token_cache.forget()
+    with StrangeSimulator(put_replaces=request.param) as simulator:
+        monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", json.dumps(simulator.airflow_connection()))
+        apply(sample())
+        yield simulator
+    token_cache.forget()
+
+
+def sample() -> dict[str, Any]:
+    """A realistic document, fresh for each caller to change."""
+    return copy.deepcopy(load_document(SAMPLE).content)
+
+
+def apply(content: dict[str, Any]) -> None:
+    """Plan and apply a document."""
+    hook = MParticleHook()
+    apply_plan(hook, plan(load_document(content), read_workspace(hook)))
+
+
+def stored(server: StrangeSimulator, pipeline_id: str = "orders-hourly") -> dict[str, Any]:
+    """A pipeline as the server keeps it, with its key, without what only the server sets."""
+    kept = server.stored("pipeline", pipeline_id)
+    return {name: value for name, value in kept.items() if not name.startswith("last_modified")}
+
+
+@pytest.mark.parametrize("operator", [MParticlePausePipelineOperator, MParticleResumePipelineOperator])
+def test_a_pipeline_with_a_key_is_not_paused_without_it(execute: Execute, server: Any, operator: Any) -> None:
+    """A PUT that replaces would take the key away."""
+    given_state = {MParticlePausePipelineOperator: "active", MParticleResumePipelineOperator: "paused"}[operator]
+    server._workspace.resources.stored("pipeline", "orders-hourly")["state"] = given_state
+    before = stored(server)
+
+    with pytest.raises(AirflowFailException, match="without its partner_feed_key"):
+        execute(operator(task_id="change", pipeline_id="orders-hourly"))
+
+    assert before == stored(server)
+
+
+def test_a_pipeline_is_paused_and_resumed_with_its_key(execute: Execute, server: StrangeSimulator) -> None:
+    """Everything but the state stays as it was, whichever way PUT works."""
+    before = stored(server)
+    options = {"pipeline_id": "orders-hourly", "partner_feed_key": KEY}
+
+    paused = execute(MParticlePausePipelineOperator(task_id="pause", **options))
+    assert {**before, "state": "paused"} == stored(server)
+    execute(MParticleResumePipelineOperator(task_id="resume", **options))
+
+    assert before == stored(server)
+    assert KEY not in json.dumps(paused)
+
+
+def test_a_pipeline_without_a_key_is_paused_as_ever(execute: Execute, server: StrangeSimulator) -> None:
+    """Nothing can be lost."""
+    before = stored(server, "page-views-backfill")
+
+    execute(MParticleResumePipelineOperator(task_id="resume", pipeline_id="page-views-backfill"))
+
+    assert {**before, "state": "active"} == stored(server, "page-views-backfill")
+
+
+def test_an_update_takes_the_key_as_an_argument(execute: Execute, server: StrangeSimulator) -> None:
+    """It goes along with the change, and is masked."""
+    before = stored(server)
+    operator = MParticleUpdatePipelineOperator(
+        task_id="update",
+        pipeline_id="orders-hourly",
+        fields={"schedule": {"frequency": "daily"}},
+        partner_feed_key=KEY,
+    )
+
+    assert ["schedule"] == execute(operator)["changed"]
+
+    assert {**before, "schedule": {"type": "interval", "frequency": "daily"}} == stored(server)
+
+
+def test_writing_secrets_keeps_the_rest_of_a_connection(execute: Execute, server: StrangeSimulator) -> None:
+    """The state of a connection is not part of a new password."""
+    server._workspace.resources.stored("connection", "sales-snowflake")["state"] = "inactive"
+    config = {**sample()["connections"][1]["config"], "password": "another"}
+
+    execute(
+        MParticleCreateConnectionOperator(
+            task_id="write",
+            connection_id="sales-snowflake",
+            name="Sales",
+            service_provider="Snowflake",
+            config=config,
+            if_exists="update",
+            write_secrets=True,
+        )
+    )
+
+    kept = server.stored("connection", "sales-snowflake")
+    assert ("inactive", config) == (kept["state"], kept["config"])
+
+
+CHANGES = {
+    "connections": {"name": "Renamed", "state": "inactive"},
+    "data_models": {"name": "Renamed", "config": {"sql_query": "SELECT 1 AS a FROM a.b.c"}},
+    "field_transformations": {"name": "Renamed", "mappings": [{"mapping_type": "ignore", "source": "id"}]},
+    "pipelines": {
+        "name": "Renamed",
+        "state": "paused",
+        "schedule": {"type": "on_demand"},
+        "environment": "development",
+    },
+}
+
+
+@st.composite
+def altered(draw: st.DrawFn) -> dict[str, Any]:
+    """The sample with some fields changed, some left out, and some secrets left out."""
+    content = sample()
+    for section, changes in CHANGES.items():
+        for resource in content[section]:
+            for name in draw(st.sets(st.sampled_from(sorted(changes)))):
+                resource[name] = changes[name]
+            optional = sorted({"state", "environment", "data_plan_id", "field_transformation_id"} & set(resource))
+            for name in draw(st.sets(st.sampled_from(optional))) if optional else ():
+                del resource[name]
+    if draw(st.booleans()):
+        content["pipelines"][draw(st.integers(0, 1))].pop("partner_feed_key")
+    if draw(st.booleans()):
+        content["connections"][1]["config"].pop("password")
+    return content
+
+
+@given(content=altered())
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_change_loses_a_secret_or_a_field(server: StrangeSimulator, content: dict[str, Any]) -> None:
+    """Either it is refused and nothing is sent, or everything that the document does not name stays."""
+    apply(sample())
+    before = everything(server)
+    try:
+        apply(content)
+    except InvalidRequestError as refused:
+        assert "would be written without its" in str(refused)  # noqa: PT017 - the other end is fine, too
+        assert before == everything(server)
+        return
+
+    after = everything(server)
+    assert dict(secrets_in(before)) == dict(secrets_in(after))
+    for section in ("connections", "pipelines"):
+        for resource in content[section]:
+            kept, had = after[section][resource["id"]], before[section][resource["id"]]
+            assert {name: had[name] for name in had if name not in resource} == {
+                name: kept[name] for name in had if name not in resource
+            }
+
+
+def everything(server: StrangeSimulator) -> dict[str, Any]:
+    """All that the server keeps, secrets included, without what it sets by itself."""
+    kinds = {"connections": "connection", "pipelines": "pipeline"}
+    return {
+        section: {
+            one["id"]: {
+                name: value
+                for name, value in server.stored(kind, one["id"]).items()
+                if not name.startswith("last_modified")
+            }
+            for one in sample()[section]
+        }
+        for section, kind in kinds.items()
+    }
