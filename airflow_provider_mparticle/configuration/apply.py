@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -29,7 +29,7 @@ READS_AT_ONCE = 4
 
 def read_workspace(sender: Sender) -> Workspace:
     """
-    Read what mParticle has, with four requests that are sent at the same time.
+    Read what mParticle has, with four requests; three of them are sent at the same time.
 
     Assumed: a list shows each resource with all the fields that the answer for one resource has. If it leaves some
     out, a plan shows them as differences, but applying it changes nothing: each resource is read before it is changed.
@@ -97,9 +97,11 @@ def apply_plan(
     return {"changed": bool(steps), "steps": plan.as_dict()["steps"]}
 
 
-def _read(sender: Sender, calls: Iterable[Call[T]]) -> list[T]:
+def _read(sender: Sender, calls: Sequence[Call[T]]) -> list[T]:
+    """Send the first call alone: it looks up the Airflow connection and logs in, which belongs to the task's thread."""
+    first = sender.send(calls[0])
     with ThreadPoolExecutor(READS_AT_ONCE, "mparticle-read") as pool:
-        return [*pool.map(sender.send, calls)]
+        return [first, *pool.map(sender.send, calls[1:])]
 
 
 def _with_resources(sender: Sender, steps: list[Step]) -> Iterator[tuple[Step, Resource | MParticleError | None]]:

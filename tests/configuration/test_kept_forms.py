@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,13 @@ from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client import token_cache
 from airflow_provider_mparticle.client.resource_kinds import KINDS, PIPELINE
-from airflow_provider_mparticle.client.sync import Client
 from airflow_provider_mparticle.configuration.apply import apply_plan, export_document, read_workspace
 from airflow_provider_mparticle.configuration.document import document_problems, load_document, parse_document
 from airflow_provider_mparticle.configuration.document_writer import as_yaml
 from airflow_provider_mparticle.configuration.ensure import ensure, update, validated
 from airflow_provider_mparticle.configuration.kept_forms import KeptForms
 from airflow_provider_mparticle.configuration.plan import Plan, plan
+from airflow_provider_mparticle.configuration.resource_diff import differences
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "workspace.yaml"
 
@@ -139,19 +140,10 @@ def test_a_write_without_an_effect_is_not_taken_for_a_form(environ: Any) -> None
     with serving(StrangeSimulator(), environ) as hook:
         apply_plan(hook, planned(hook, sample(), kept), kept=kept)
         have = hook.get_pipeline("orders-hourly")
-        simulator_before = {**hook.get_pipeline("orders-hourly").as_dict()}
 
-        facts = [*kept.learn(PIPELINE, planned_differences(have), have, have)]
+        facts = [*kept.learn(PIPELINE, differences(have, {"name": "Renamed"}), have, have)]
 
     assert [] == facts == kept.facts
-    assert simulator_before
-
-
-def planned_differences(have: Any) -> list[Any]:
-    """The differences of a pipeline that was to be renamed."""
-    from airflow_provider_mparticle.configuration.resource_diff import differences
-
-    return differences(have, {"name": "Renamed"})
 
 
 def test_a_word_is_never_taken_for_the_form_of_another(environ: Any) -> None:
@@ -182,4 +174,25 @@ def test_an_upper_case_sync_mode_is_not_another_one(environ: Any) -> None:
 
     assert "INCREMENTAL" == (have.sync_mode or {})["type"]
     assert ["name"] == changed
-    assert Client
+
+
+def documents_of_the_repository() -> list[Any]:
+    """The example document, and those that the how-to shows."""
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "how-to" / "configuration.md").read_text()
+    shown = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    return [(root / "example_dags" / "workspace.yaml").read_text(), *shown]
+
+
+@pytest.mark.parametrize("text", documents_of_the_repository())
+def test_the_documents_that_we_show_come_back_from_a_server_with_a_spelling_of_its_own(environ: Any, text: str) -> None:
+    """Applied, exported, and planned again: nothing to do."""
+    content = parse_document(text.replace("{{", "").replace("}}", "")).content
+    kept = KeptForms()
+    simulator = StrangeSimulator(Spelling(7))
+    simulator.add_pipeline("other")  # brings the connection "warehouse"
+    with serving(simulator, environ) as hook:
+        apply_plan(hook, plan(load_document(content), read_workspace(hook), kept=kept), kept=kept)
+
+        for again in (content, export_document(hook)):
+            assert plan(load_document(again), read_workspace(hook), kept=kept).is_empty
