@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "event_triggers": {"client", "runs", "triggerer"},
     "links": {"client", "hooks"},
     "lazy_links": {"links"},
+    "notifications": {"client", "hooks", "links"},
     "tasks": {"client", "runs", "configuration", "slices", "hooks", "triggers", "links", "assets", "telemetry"},
     "operators": {"client", "runs", "configuration", "slices", "connection", "lazy_links", "tasks"},
     "sensors": {"client", "runs", "connection", "lazy_links", "tasks"},

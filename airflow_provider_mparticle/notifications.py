@@ -1,0 +1,100 @@
+"""What a message about a failed task needs: which pipeline, which run, mParticle's reasons, and where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_mparticle.client.errors import MParticleError
+
+
+@dataclass(frozen=True)
+class Failure:
+    """
+    Why a task has failed. ``str()`` of it is a message of a few lines; secrets never occur in it.
+
+    :param dag_id: Id of the DAG.
+    :param task_id: Id of the task.
+    :param kind: Name of the error's class, for example ``"RunFailedError"``.
+    :param message: What happened, to which object, what to do next.
+    :param pipeline_id: Slug of the pipeline; None if the task has none.
+    :param pipeline_run_id: Id of the run; None if there is none, or it is not known.
+    :param reasons: mParticle's own words.
+    :param link: Address of the pipeline in mParticle's web app; empty if the Airflow connection cannot be read.
+    :param log_url: Address of the task's log; empty if Airflow does not say it.
+    """
+
+    dag_id: str
+    task_id: str
+    kind: str
+    message: str
+    pipeline_id: str | None = None
+    pipeline_run_id: int | str | None = None
+    reasons: tuple[str, ...] = ()
+    link: str = ""
+    log_url: str = ""
+
+    def __str__(self) -> str:
+        """Return a message of a few lines."""
+        run = f", run {self.pipeline_run_id}" if self.pipeline_run_id is not None else ""
+        lines = [
+            f"{self.dag_id}.{self.task_id} failed: {self.kind}",
+            f"Pipeline {self.pipeline_id}{run}" if self.pipeline_id else "",
+            self.message,
+            f"Pipeline: {self.link}" if self.link else "",
+            f"Log: {self.log_url}" if self.log_url else "",
+        ]
+        return "\n".join(line for line in lines if line)
+
+
+def failure_of(context: Context) -> Failure:
+    """
+    Return why the task of a failure callback, or of a notifier, has failed. No request is sent to mParticle.
+
+    It works for every exception, also where Airflow only has a text, because a worker was lost.
+
+    :param context: What Airflow hands to ``on_failure_callback`` or to a notifier.
+    """
+    ti, task, exception = context["ti"], context.get("task"), context.get("exception")
+    error = _mparticle_error(exception)
+    pipeline_id = (error and error.pipeline_id) or getattr(task, "pipeline_id", None)
+    return Failure(
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        kind=type(error or exception).__name__ if error or isinstance(exception, BaseException) else "unknown",
+        message=str(error or exception or "Airflow does not say why; the log may."),
+        pipeline_id=pipeline_id,
+        pipeline_run_id=error.pipeline_run_id if error else None,
+        reasons=error.reasons if error else (),
+        link=_link(task, pipeline_id),
+        log_url=getattr(ti, "log_url", None) or "",
+    )
+
+
+def _mparticle_error(exception: Any) -> MParticleError | None:
+    """Return our error, which may stand behind one of Airflow's."""
+    from airflow_provider_mparticle.client.errors import MParticleError
+
+    return next((one for one in _chain(exception) if isinstance(one, MParticleError)), None)
+
+
+def _chain(exception: Any) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while isinstance(exception, BaseException) and id(exception) not in seen:
+        seen.add(id(exception))
+        yield exception
+        exception = exception.__cause__ or exception.__context__
+
+
+def _link(task: Any, pipeline_id: str | None) -> str:
+    from airflow_provider_mparticle.hooks import MParticleHook
+    from airflow_provider_mparticle.links import pipeline_address
+
+    try:
+        return pipeline_address(MParticleHook(task.mparticle_conn_id).get_conn().config, pipeline_id)
+    except Exception:  # the missing connection may be the very reason, and a message without a link is still one
+        return ""

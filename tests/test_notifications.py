@@ -1,0 +1,134 @@
+"""What failure callbacks learn on a real Airflow, and rules for retries by our error classes."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_mparticle.client.errors import PipelineBusyError, RunFailedError
+from airflow_provider_mparticle.notifications import Failure, failure_of
+from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
+from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
+from airflow_provider_mparticle.simulator import Simulator
+
+EXAMPLE = Path(__file__).parents[1] / "example_dags" / "alert_on_failure.py"
+
+
+def dag_of(dag_id: str, operator: Any, **options: Any) -> tuple[DAG, list[Failure]]:
+    """A DAG of one task for ``orders``, and the failures that its callback is told."""
+    told: list[Failure] = []
+    arguments = {"pipeline_id": "orders", "poll_interval": 0.2, "timeout": 60, **options}
+    with DAG(dag_id, schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+        operator(task_id="sync", on_failure_callback=lambda context: told.append(failure_of(context)), **arguments)
+    return dag, told
+
+
+@pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "in the worker"])
+def test_a_callback_learns_of_the_run_and_the_reasons(
+    run_dag: Callable[[Any], Any], simulator: Simulator, deferrable: bool
+) -> None:
+    """Whoever is paged needs no search."""
+    simulator.script_next_run("orders", errors=["The warehouse is closed."])
+    dag, told = dag_of(f"alert_{deferrable}", MParticleTriggerPipelineOperator, deferrable=deferrable)
+
+    run_dag(dag)
+
+    [failure] = told
+    run_id = simulator.runs("orders")[-1]["pipeline_run_id"]
+    assert ("RunFailedError", "orders", run_id, ("The warehouse is closed.",)) == (
+        failure.kind,
+        failure.pipeline_id,
+        failure.pipeline_run_id,
+        failure.reasons,
+    )
+    assert failure.link.startswith("https://app.mparticle.com")
+    for part in (dag.dag_id, "orders", str(run_id), "The warehouse is closed.", failure.link):
+        assert part in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("operator", "options", "kind"),
+    [
+        pytest.param(MParticleTriggerPipelineOperator, {"pipeline_id": "missing"}, "NotFoundError", id="missing"),
+        pytest.param(MParticleTriggerPipelineOperator, {"min_records": 5000}, "DataGateError", id="too few records"),
+        pytest.param(MParticleTriggerPipelineOperator, {"timeout": -1}, "ConfigError", id="argument"),
+        pytest.param(MParticleTriggerPipelineOperator, {"mparticle_conn_id": "none"}, "ConfigError", id="connection"),
+        pytest.param(MParticlePipelineRunSensor, {"timeout": 0.3}, "RunTimeoutError", id="sensor"),
+    ],
+)
+def test_our_error_is_found_behind_airflow_s(
+    run_dag: Callable[[Any], Any], simulator: Simulator, operator: Any, options: dict[str, Any], kind: str
+) -> None:
+    """What no retry can cure reaches Airflow as an error of its own, and a sensor's time-out too."""
+    if operator is MParticlePipelineRunSensor:
+        simulator.add_run("orders", "running")
+    dag, told = dag_of(f"alert_{kind}_{len(options)}", operator, **options)
+
+    run_dag(dag)
+
+    [failure] = told
+    assert (kind, options.get("pipeline_id", "orders")) == (failure.kind, failure.pipeline_id)
+    assert "mparticle_conn_id" in options or failure.link
+    assert simulator.client_secret not in str(failure)
+
+
+@pytest.mark.parametrize("exception", [None, "The worker was lost.", ValueError("The worker was lost.")])
+def test_other_failures_have_a_message_too(exception: Any) -> None:
+    """A callback that fails itself tells nobody anything."""
+    ti = SimpleNamespace(dag_id="sync", task_id="orders")
+
+    failure = failure_of({"ti": ti, "exception": exception})  # type: ignore[typeddict-item]
+
+    assert "sync.orders failed" in str(failure)
+    assert exception is None or "The worker was lost." in failure.message
+
+
+def test_a_chain_of_errors_that_bites_its_tail_ends() -> None:
+    """Contexts of exceptions may form a circle."""
+    one, two = ValueError("one"), ValueError("two")
+    one.__context__, two.__context__ = two, one
+
+    assert "ValueError" == failure_of({"ti": SimpleNamespace(dag_id="a", task_id="b"), "exception": one}).kind  # type: ignore[typeddict-item]
+
+
+def test_the_example_tells_both(
+    run_dag: Callable[[Any], Any], simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The function and the notifier."""
+    simulator.script_next_run("orders", errors=["The warehouse is closed."])
+
+    run_dag(runpy.run_path(str(EXAMPLE))["dag"])
+
+    printed = capsys.readouterr().out
+    assert "To data owners: mparticle_alert_on_failure.sync_orders failed: RunFailedError" in printed
+    assert 2 <= printed.count("mparticle_alert_on_failure.sync_orders failed: RunFailedError")
+
+
+@pytest.mark.parametrize(
+    ("error", "starts", "state"), [(RunFailedError, 1, "failed"), (PipelineBusyError, 2, "success")], ids=str
+)
+def test_rules_for_retries_name_our_errors(
+    run_dag: Callable[[Any], Any], simulator: Simulator, error: Any, starts: int, state: str
+) -> None:
+    """A failed run fails at once if the rule says so; with a rule for another error it is retried as usual."""
+    sdk = pytest.importorskip("airflow.sdk.definitions.retry_policy", reason="Airflow has retry rules since 3.3.")
+    simulator.script_next_run("orders", errors=["The warehouse is closed."])
+    policy = sdk.ExceptionRetryPolicy(rules=[sdk.RetryRule(exception=error, action=sdk.RetryAction.FAIL)])
+    dag, _ = dag_of(
+        f"rules_{error.__name__}",
+        MParticleTriggerPipelineOperator,
+        retries=2,
+        retry_delay=timedelta(0),
+        retry_policy=policy,
+    )
+
+    run = run_dag(dag)
+
+    assert (state, starts) == (run.state, simulator.starts("orders"))
