@@ -343,8 +343,10 @@ def test_the_test_logs_in_and_reads(hook: MParticleHook, simulator: Simulator) -
     ok, message = hook.test_connection()
 
     assert ok
-    assert message == "Logged in and read workspace 1234: 1 warehouse connections."
-    assert [("POST", 200), ("GET", 200)] == [(seen["method"], seen["status"]) for seen in simulator.requests]
+    assert message == ("Logged in and read workspace 1234: 1 warehouse connections. Account 5678 has this workspace.")
+    assert [("POST", 200), ("GET", 200), ("GET", 200)] == [
+        (seen["method"], seen["status"]) for seen in simulator.requests
+    ]
 
 
 def test_the_test_says_that_the_login_failed(hook: MParticleHook, simulator: Simulator) -> None:
@@ -693,3 +695,73 @@ def test_an_api_user_without_the_role_is_told_so(hook: MParticleHook, simulator:
         hook.list_pipelines()
 
     assert 1 == simulator.count("GET", "/data-pipelines")
+
+
+KINDS = {
+    "warehouse_connection": {
+        "id": "k",
+        "name": "K",
+        "service_provider": "Snowflake",
+        "config": {
+            "account_identifier": "a",
+            "region": "r",
+            "warehouse": "w",
+            "database": "d",
+            "role": "r",
+            "user": "u",
+            "password": "p4ssw0rd-of-k",
+        },
+    },
+    "data_model": {"id": "k", "name": "K", "type": "sql", "config": {"sql_query": "SELECT a.id FROM b.c.a a"}},
+    "field_transformation": {
+        "id": "k",
+        "name": "K",
+        "destination_type": "event_batch",
+        "mappings": [
+            {"mapping_type": "ignore", "source": "a"},
+        ],
+    },
+    "pipeline": {
+        "id": "k",
+        "name": "K",
+        "connection_id": "warehouse",
+        "data_model_id": "orders-model",
+        "sync_mode": {"type": "full"},
+        "schedule": {"type": "on_demand"},
+        "environment": "development",
+    },
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_hook_lists_reads_creates_updates_and_deletes_every_kind(simulator: Simulator, kind: str) -> None:
+    """Twenty methods, one rule: what was written is read back, and what was deleted is gone."""
+    hook, fields = MParticleHook(), KINDS[kind]
+    listed = getattr(hook, f"list_{kind}s")
+
+    created = getattr(hook, f"create_{kind}")(fields)
+    assert ("k", "K") == (created.id, created.name)
+    assert "k" in [one.id for one in listed()]
+    changed = {name: value for name, value in fields.items() if name != "id"} | {"name": "Other"}
+    getattr(hook, f"update_{kind}")("k", changed)
+    assert "Other" == getattr(hook, f"get_{kind}")("k").name
+    getattr(hook, f"delete_{kind}")("k")
+    assert "k" not in [one.id for one in listed()]
+    with pytest.raises(NotFoundError):
+        getattr(hook, f"get_{kind}")("k")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_hook_creates_nothing_without_an_id(simulator: Simulator, kind: str) -> None:
+    """The slug is the caller's choice, and everything else refers to it."""
+    with pytest.raises(ConfigError, match="needs an id"):
+        getattr(MParticleHook(), f"create_{kind}")({"name": "K"})
+    assert [] == simulator.requests
+
+
+def test_the_hook_lists_the_connections_of_one_provider(simulator: Simulator) -> None:
+    """``serviceProvider`` is the one documented filter."""
+    hook = MParticleHook()
+
+    assert 1 == len(hook.list_warehouse_connections("Snowflake"))
+    assert [] == hook.list_warehouse_connections("BigQuery")

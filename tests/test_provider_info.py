@@ -268,7 +268,7 @@ def test_airflows_command_tests_a_connection(start_simulator: Callable[..., Simu
     assert "Connection success!" in right.stdout
     assert 1 == simulator.count("GET", "/workspaces/1234/connections")
     assert "Connection failed!" in wrong.stdout
-    assert "The login failed: mParticle refused the login of this connection" in unwrapped(wrong)
+    assert "The login failed. mParticle refused the login of this connection" in unwrapped(wrong)
     assert "wr0ng-s3cret" not in wrong.stdout + wrong.stderr
 
 

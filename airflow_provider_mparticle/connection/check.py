@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_mparticle.client import endpoints
-from airflow_provider_mparticle.client.errors import ConfigError, MParticleError
+from airflow_provider_mparticle.client.errors import AuthenticationError, MParticleError
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION
 
 if TYPE_CHECKING:
@@ -26,26 +26,24 @@ def check_connection(open_client: Callable[[], Client], conn_id: str) -> tuple[b
     :param conn_id: Its id, which is left out of the text: Airflow tests a form under a random one.
     :return: Whether all of it worked, and what was done, or which step failed and why.
     """
-    done: list[str] = []
-    step = "The connection is incomplete or malformed, and nothing was sent"
+    step = "The connection is incomplete or malformed, and nothing was sent."
     try:
         client = open_client()
         config = client.config
         client.config = replace(config, timeout_s=min(config.timeout_s, TIMEOUT_S))
-        step = "The login failed"
+        step = "The login failed."
         client.log_in()
-        done.append("The login worked.")
-        step = f"Reading workspace {config.workspace_id} failed"
+        step = f"The login worked, but reading workspace {config.workspace_id} failed."
         found = client.send(endpoints.list_resources(CONNECTION), retry=False)
-        done.append(f"Workspace {config.workspace_id} has {len(found)} warehouse connections.")
-        if config.account_id is not None:
-            step = f"Reading account {config.account_id} failed"
-            done.append(_account(client, config))
+        done = f"Logged in and read workspace {config.workspace_id}: {len(found)} warehouse connections."
+        if config.account_id is None:
+            return True, done
+        step = f"{done} But reading account {config.account_id} failed."
+        return True, f"{done} {_account(client, config)}"
     except MParticleError as error:
         said = str(error).replace(f"Airflow connection {conn_id!r}", "this connection")
-        hint = _white_space(config) if step == "The login failed" and not isinstance(error, ConfigError) else ""
-        return False, " ".join([*done, f"{step}: {said}", *filter(None, [hint])])
-    return True, " ".join(done)
+        hint = _white_space(config) if isinstance(error, AuthenticationError) else ""
+        return False, f"{step} {said} {hint}".strip()
 
 
 def _account(client: Client, config: ApiConfig) -> str:

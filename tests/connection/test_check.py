@@ -37,7 +37,7 @@ def test_it_says_what_it_did(tested: Tested, simulator: Simulator) -> None:
     works, said = tested()
 
     assert works
-    assert said.startswith("The login worked. Workspace 1234 has ")
+    assert said.startswith("Logged in and read workspace 1234: ")
     assert said.endswith("Account 5678 has this workspace.")
     assert 3 == len(simulator.requests)
 
@@ -54,11 +54,11 @@ def test_an_account_is_left_out_where_none_is_given(tested: Tested, simulator: S
 @pytest.mark.parametrize(
     ("changes", "step"),
     [
-        ({"extra": {"workspace_id": "x"}}, "The connection is incomplete or malformed, and nothing was sent: "),
-        ({"login": ""}, "The connection is incomplete or malformed, and nothing was sent: "),
-        ({"password": "wrong"}, "The login failed: "),
-        ({"extra": {"workspace_id": 99}}, "The login worked. Reading workspace 99 failed: "),
-        ({"extra": {"account_id": 99}}, "Reading account 99 failed: "),
+        ({"extra": {"workspace_id": "x"}}, "The connection is incomplete or malformed, and nothing was sent. "),
+        ({"login": ""}, "The connection is incomplete or malformed, and nothing was sent. "),
+        ({"password": "wrong"}, "The login failed. "),
+        ({"extra": {"workspace_id": 99}}, "The login worked, but reading workspace 99 failed. "),
+        ({"extra": {"account_id": 99}}, "But reading account 99 failed. "),
     ],
     ids=["malformed", "incomplete", "login", "workspace", "account"],
 )

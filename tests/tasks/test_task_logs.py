@@ -1,0 +1,152 @@
+"""The whole log of a task, as a person reads it: one line per change of state, one summary, a reason first and once."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import re
+import traceback
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.exceptions import AirflowRescheduleException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
+
+from airflow_provider_mparticle.client.errors import RunFailedError
+from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
+from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
+from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.simulator.faults import Fault
+
+Log = Callable[..., tuple[list[str], BaseException | None]]
+
+
+@pytest.fixture
+def log_of(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Log:
+    """Execute a task once; return the lines that it logs at INFO and above, and what it raises."""
+    caplog.set_level(logging.INFO)
+
+    def run(operator: Any) -> tuple[list[str], BaseException | None]:
+        # Airflow's own logger of a task writes past caplog.
+        monkeypatch.setattr(type(operator), "log", logging.getLogger("airflow_provider_mparticle.task"))
+        ti = SimpleNamespace(
+            max_tries=0,
+            try_number=1,
+            map_index=-1,
+            xcom_push=lambda key, value: None,
+            get_first_reschedule_date=lambda _: None,
+        )
+        context = {"ti": ti, "dag_run": SimpleNamespace(start_date=None, clear_number=0)}
+        error = None
+        try:
+            inspect.unwrap(type(operator).execute)(operator, context)
+        except (Exception, TaskDeferred) as raised:
+            error = raised
+        lines = [
+            f"{record.levelname} {record.getMessage()}"
+            for record in caplog.records
+            if record.name.startswith("airflow_provider_mparticle")
+        ]
+        return [re.sub(r" in \d+ s:", " in N s:", line) for line in lines], error
+
+    return run
+
+
+def trigger(**options: Any) -> MParticleTriggerPipelineOperator:
+    """A trigger operator that waits in the worker."""
+    usual = {"pipeline_id": "orders", "poll_interval": 0.05, "timeout": 20, "deferrable": False}
+    return MParticleTriggerPipelineOperator(task_id="sync", **{**usual, **options})
+
+
+def sensor(**options: Any) -> MParticlePipelineRunSensor:
+    """A sensor that waits in the worker."""
+    usual = {"pipeline_id": "orders", "poll_interval": 0.05, "timeout": 20, "deferrable": False}
+    return MParticlePipelineRunSensor(task_id="sense", **{**usual, **options})
+
+
+def test_a_run_that_succeeds(log_of: Log, simulator: Simulator) -> None:
+    """Started, each state once, and a summary with the duration and the counts."""
+    simulator.script_next_run("orders", [("queued", 0.3), ("running", 0.3), ("success", None)])
+
+    lines, error = log_of(trigger())
+
+    assert error is None
+    assert [
+        "INFO Started run 13325 of pipeline 'orders'.",
+        "INFO Run 13325 is queued.",
+        "INFO Run 13325 is running.",
+        "INFO Run 13325 of pipeline 'orders' succeeded in N s: 1000 records ingested, 0 rejected.",
+    ] == lines
+
+
+def test_a_run_that_fails(log_of: Log, simulator: Simulator) -> None:
+    """The error says why, and Airflow shows it: the log does not say it a second time."""
+    simulator.script_next_run("orders", [("running", 0.3), ("failed", None)], errors=["No such table: orders"])
+
+    lines, error = log_of(trigger())
+
+    assert ["INFO Started run 13325 of pipeline 'orders'.", "INFO Run 13325 is running."] == lines
+    assert isinstance(error, RunFailedError)
+    assert 1 == str(error).count("No such table: orders")
+
+
+def test_a_login_that_is_refused(log_of: Log, simulator: Simulator) -> None:
+    """Nothing but the error, without the chain of frames behind it."""
+    simulator.rotate_credentials()
+
+    lines, error = log_of(trigger())
+
+    assert [] == lines
+    assert isinstance(error, AirflowFailException)
+    shown = "".join(traceback.format_exception(error))
+    assert 1 == shown.count("client_id or client_secret is wrong")
+    assert "/client/" not in shown
+
+
+def test_a_pipeline_that_is_busy(log_of: Log, simulator: Simulator) -> None:
+    """A skipped task says which run is in its way."""
+    run = simulator.add_run("orders", "running")
+
+    lines, error = log_of(trigger(if_running="skip"))
+
+    assert [] == lines
+    assert isinstance(error, AirflowSkipException)
+    assert f"Pipeline 'orders' has run {run['pipeline_run_id']} in progress, and if_running='skip'." == str(error)
+
+
+def test_a_rescheduled_poll(log_of: Log, simulator: Simulator) -> None:
+    """Each poll has a log of its own, so each says what it waits for and its state."""
+    run_id = simulator.add_run("orders", "running")["pipeline_run_id"]
+
+    lines, error = log_of(sensor(mode="reschedule"))
+
+    assert [f"INFO Waiting for run {run_id} of pipeline 'orders'.", f"INFO Run {run_id} is running."] == lines
+    assert isinstance(error, AirflowRescheduleException)
+
+
+def test_an_outage_while_a_task_waits(log_of: Log, simulator: Simulator) -> None:
+    """One line when it begins, one when it ends, whatever lies between."""
+    run_id = simulator.add_run("orders", "success")["pipeline_run_id"]
+    for _ in range(3):
+        simulator.inject(Fault(path="/status/runs/", status=503))
+
+    lines, error = log_of(sensor(pipeline_run_id=run_id))
+
+    assert error is None
+    assert ["WARNING", "INFO", "INFO"] == [line.split()[0] for line in lines]
+    assert "503" in lines[0]
+    assert lines[0].endswith("Still waiting (1 failed polls so far).")
+    assert "INFO mParticle answers again after 3 failed polls." == lines[1]
+    assert lines[2].startswith(f"INFO Run {run_id} of pipeline 'orders' succeeded in N s: ")
+
+
+def test_a_task_that_defers(log_of: Log, simulator: Simulator) -> None:
+    """Airflow itself reports the deferral."""
+    simulator.script_next_run("orders", [("running", None)])
+
+    lines, error = log_of(trigger(deferrable=True))
+
+    assert ["INFO Started run 13325 of pipeline 'orders'.", "INFO Run 13325 is running."] == lines
+    assert isinstance(error, TaskDeferred)
