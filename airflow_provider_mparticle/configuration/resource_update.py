@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_provider_mparticle.client.models import Resource
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, PIPELINE, Kind
+from airflow_provider_mparticle.client.secrets import secrets_in
 from airflow_provider_mparticle.configuration import schema
 from airflow_provider_mparticle.configuration.plain_values import plain
 from airflow_provider_mparticle.configuration.resource_diff import (
@@ -42,7 +43,11 @@ def hidden_secrets(kind: Kind[Any], have: Resource, wanted: Mapping[str, Any]) -
     """Return the secrets of a resource that mParticle has and only masks, and that *wanted* does not give."""
     known = {name: getattr(have, name, None) for name in kind.writable}
     given = {place for place, _ in secrets_in(wanted)}
-    hidden = [place for place, value in secrets_in(known) if is_masked(place, value) and place not in given]
+    hidden = [
+        place
+        for place, value in secrets_in(known)
+        if is_masked(place, value) and not any(one == place or one.startswith(f"{place}.") for one in given)
+    ]
     needed = LOG_IN_WITH.get(str(wanted.get("service_provider", known.get("service_provider"))))
     if kind.name == CONNECTION.name and needed and not given and not hidden:
         return [f"config.{needed}"]
@@ -70,18 +75,6 @@ def _completed(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str
         before = {}  # the fields of another type of schedule
     bounds = {name: None for name in UPPER_BOUNDS if before.get(name) not in schema.BLANK}
     return {**before, **bounds, **wanted}
-
-
-def secrets_in(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the place and the value of every secret in a description or document."""
-    if value is not None and place and schema.is_secret(place):
-        yield place, value
-    elif isinstance(value, Mapping):
-        for name, part in value.items():
-            yield from secrets_in(part, f"{place}.{name}" if place else str(name))
-    elif isinstance(value, list | tuple):
-        for number, part in enumerate(value):
-            yield from secrets_in(part, f"{place}[{number}]")
 
 
 def _visible(value: Any, place: str) -> Any:

@@ -16,10 +16,13 @@ from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client import token_cache
 from airflow_provider_mparticle.client.errors import InvalidRequestError
+from airflow_provider_mparticle.client.models import WarehouseConnection
+from airflow_provider_mparticle.client.resource_kinds import CONNECTION
+from airflow_provider_mparticle.client.secrets import secrets_in
 from airflow_provider_mparticle.configuration.apply import apply_plan, read_workspace
 from airflow_provider_mparticle.configuration.document import load_document
 from airflow_provider_mparticle.configuration.plan import plan
-from airflow_provider_mparticle.configuration.resource_update import secrets_in
+from airflow_provider_mparticle.configuration.resource_update import refusals
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.operators import (
     MParticleCreateConnectionOperator,
@@ -201,3 +204,15 @@ def everything(server: StrangeSimulator) -> dict[str, Any]:
         }
         for section, kind in kinds.items()
     }
+
+
+@pytest.mark.parametrize("key", ["{}", {"type": "service_account", "private_key": "pem"}])
+def test_a_key_file_is_a_secret_as_text_and_as_a_dict(key: Any) -> None:
+    """Given either way, nothing is lost."""
+    config = {"project_id": "p", "service_account_key": "****"}
+    have = WarehouseConnection("c", name="C", service_provider="BigQuery", config=config)
+    wanted = {"name": "D", "service_provider": "BigQuery", "config": {"project_id": "p"}}
+
+    assert [] == [*refusals(CONNECTION, have, {**wanted, "config": {"project_id": "p", "service_account_key": key}})]
+    (refused,) = refusals(CONNECTION, have, wanted)
+    assert "without its config.service_account_key" in refused
