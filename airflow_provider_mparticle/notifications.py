@@ -68,7 +68,7 @@ def failure_of(context: Context) -> Failure:
         kind=type(error or exception).__name__ if error or isinstance(exception, BaseException) else "unknown",
         message=str(error or exception or "Airflow does not say why; the log may."),
         pipeline_id=pipeline_id,
-        pipeline_run_id=error.pipeline_run_id if error else None,
+        pipeline_run_id=getattr(error, "pipeline_run_id", None),
         reasons=error.reasons if error else (),
         link=_link(task, pipeline_id),
         log_url=getattr(ti, "log_url", None) or "",
