@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import ipaddress
 import os
 import re
@@ -68,10 +69,14 @@ class Network:
         exceptions = environ.get("no_proxy", environ.get("NO_PROXY", ""))
         self._exceptions = exceptions.lower().replace(",", " ").split()
         self._certificates = _certificates(environ)
+        self._proxy_for_origin = functools.cache(self._find_proxy)  # a poll should not parse addresses
 
     def proxy_for(self, url: str) -> Proxy | None:
         """Return the proxy for an address, or None to connect directly. This machine is never asked for by proxy."""
-        parts = urlsplit(url)
+        return self._proxy_for_origin("/".join(url.split("/", 3)[:3]))
+
+    def _find_proxy(self, origin: str) -> Proxy | None:
+        parts = urlsplit(origin)
         host, port = parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme)
         if is_loopback(host) or any(_matches(exception, host, port) for exception in self._exceptions):
             return None
