@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.paths import path_flaw
 from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES
 from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
 from airflow_provider_mparticle.client.run_states import RUN_STATES, Progress
@@ -20,6 +22,8 @@ DEFAULT_APP_LINK = "https://app.mparticle.com"
 
 # Creating a connection took 9.6 s in mParticle's own screenshots, since mParticle tries it out.
 DEFAULT_TIMEOUT_S = 60.0
+# A longer timeout is a mistake, and sockets cannot count it from some 292 years on.
+LONGEST_TIMEOUT_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -62,25 +66,57 @@ class ApiConfig:
     origin: str = "this configuration"
 
     def __post_init__(self) -> None:
-        """Refuse to send credentials over a readable line."""
+        """
+        Refuse what would fail at every call.
+
+        :raises ConfigError: An address is malformed, or credentials would be readable on their way to it; or the
+            timeout cannot be counted. The message names the field.
+        """
         for name, url in (("host", self.base_url), ("token_url", self.credentials.token_url)):
+            if "@" in url:
+                raise ConfigError(f"{name} of {self.origin} must not carry a user name or a password")
             if not is_safe(url):
                 raise ConfigError(
-                    f"{name} of {self.origin} must start with https:// (http:// is for this machine only), not {url!r}"
-                    if "@" not in url
-                    else f"{name} of {self.origin} must not carry a user name or a password"
+                    f"{name} of {self.origin} must start with https:// (http:// is for this machine only) and be a "
+                    f"valid address without '#', not {url!r}"
                 )
+        if not 0 < self.timeout_s <= LONGEST_TIMEOUT_S:
+            raise ConfigError(
+                f"timeout of {self.origin} must be a number of seconds above 0, at most {LONGEST_TIMEOUT_S:.0f}, "
+                f"not {self.timeout_s!r}"
+            )
+
+
+# One part of a host's name, between dots. RFC 1035, section 2.3.4.
+_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_LONGEST_HOST = 253
 
 
 def is_safe(url: str) -> bool:
-    """Tell whether credentials may travel to *url*: over TLS, or without leaving this machine."""
+    """Return whether *url* is valid, and credentials may travel to it: over TLS, or without leaving this machine."""
     try:
         parts = urlsplit(url)
-        if parts.username or parts.password or not parts.hostname or parts.port == 0:  # reading a bad port raises
-            return False
+        host, port = parts.hostname or "", parts.port  # reading a bad port raises
     except ValueError:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
+    if parts.username or parts.password or port == 0 or not _is_host(host):
+        return False
+    if not url.isascii() or not url.isprintable() or " " in url or "#" in url or path_flaw(parts.path or "/"):
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
+
+
+def _is_host(host: str) -> bool:
+    if ":" in host:  # an IPv6 address, which urlsplit has checked for brackets
+        return _is_address(host)
+    return len(host) <= _LONGEST_HOST and all(map(_LABEL.fullmatch, host.removesuffix(".").split(".")))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: str) -> bool:

@@ -7,6 +7,7 @@ How fast mParticle lets the calls of one client go, by what its answers say of t
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -64,6 +65,7 @@ class RateLimit:
 
 def _percent(value: str) -> float | None:
     try:
-        return float(value.strip().strip('"%'))
+        percent = float(value.strip().strip('"%'))
     except ValueError:
         return None
+    return percent if math.isfinite(percent) else None

@@ -11,6 +11,7 @@ from airflow_provider_mparticle.client.config import (
     DEFAULT_AUDIENCE,
     DEFAULT_TIMEOUT_S,
     DEFAULT_TOKEN_URL,
+    LONGEST_TIMEOUT_S,
     ApiConfig,
     Credentials,
 )
@@ -54,6 +55,10 @@ def api_config(conn: Connection, extra: Mapping[str, Any]) -> ApiConfig:
     )
 
 
+# Digits of the longest id that fits into 64 bits.
+LONGEST_ID = 18
+
+
 class _Fields:
     """The extra fields of one connection, each read with an error that names it and the connection."""
 
@@ -85,9 +90,10 @@ class _Fields:
         return word
 
     def number(self, name: str, value: Any) -> int:
-        if isinstance(value, bool) or not str(value).strip().isdecimal():
-            raise self.malformed(name, "a whole number", value)
-        return int(value)
+        text = str(value).strip() if isinstance(value, int | str) and not isinstance(value, bool) else ""
+        if not (text.isascii() and text.isdecimal() and len(text) <= LONGEST_ID):
+            raise self.malformed(name, f"a whole number of at most {LONGEST_ID} digits", value)
+        return int(text)
 
     def optional_number(self, name: str) -> int | None:
         return None if (value := self.given(name)) is None else self.number(name, value)
@@ -96,10 +102,10 @@ class _Fields:
         value = self.given(name)
         try:
             read = default if value is None else float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             read = 0.0
-        if isinstance(value, bool) or not 0 < read < float("inf"):
-            raise self.malformed(name, "a positive number of seconds", value)
+        if isinstance(value, bool) or not 0 < read <= LONGEST_TIMEOUT_S:
+            raise self.malformed(name, f"a positive number of seconds, at most {LONGEST_TIMEOUT_S:.0f},", value)
         return read
 
     def checked(self, name: str, check: Any) -> Any:

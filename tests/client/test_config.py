@@ -94,3 +94,34 @@ def test_equal_credentials_are_one_key() -> None:
     """Two Airflow connections of the same API user share one token."""
     assert {CREDENTIALS: 1} == {Credentials("an-id", "a-secret"): 1}
     assert CREDENTIALS != Credentials("an-id", "another-secret")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://x/#/y", "https://x..com", f"https://{'a' * 64}.com", "https://x.com/../y", "https://x.com/a b"),
+        *(
+            "https://-x.com",
+            "https://x.com\r\n",
+            "https://x\ud800.com",
+            "https://",
+            "https://x:99999",
+            "https://x.com/%2e%2e",
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", ["host", "token_url"])
+def test_a_malformed_address_names_its_field(name: str, url: str) -> None:
+    """With '#' every call would go to one address, and HTTP libraries raise errors of their own for the rest."""
+    credentials = Credentials("an-id", "a-secret", **({"token_url": url} if name == "token_url" else {}))
+    fields = {"base_url": url} if name == "host" else {}
+
+    with pytest.raises(ConfigError, match=f"^{name} of the test must"):
+        ApiConfig(credentials, 1, origin="the test", **fields)
+
+
+@pytest.mark.parametrize("timeout_s", [0.0, -1.0, 1e10, float("nan"), float("inf")])
+def test_a_timeout_that_cannot_be_counted_is_refused(timeout_s: float) -> None:
+    """Sockets would raise an overflow at the first call."""
+    with pytest.raises(ConfigError, match=r"^timeout of the test must be a number of seconds"):
+        ApiConfig(Credentials("an-id", "a-secret"), 1, timeout_s=timeout_s, origin="the test")

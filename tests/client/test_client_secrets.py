@@ -1,0 +1,104 @@
+"""What is secret, and that no escape of it is shown."""
+
+from __future__ import annotations
+
+import html
+import json
+import time
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
+
+import pytest
+from exchanges import TRIGGER, refused, said
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_mparticle.client import endpoints
+from airflow_provider_mparticle.client.endpoints import Scope
+from airflow_provider_mparticle.client.secrets import Mask, is_secret_name, secrets_in, shown, without_user_info
+from airflow_provider_mparticle.client.storable import storable_text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("password", "passwd", "private_key_passphrase", "apiKey", "credentials", "pat", "token", "clientSecret"),
+        *("service_account_key", "partner_feed_key", "access_key_id", "connection_string", "dsn", "authorization"),
+    ],
+)
+def test_a_secret_is_known_by_its_name(name: str) -> None:
+    """The names are those that Airflow masks, and what warehouses call theirs."""
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["user", "platform", "service_account_id", "data_plan_id", "account_identifier", "key"]
+)
+def test_other_names_are_shown(name: str) -> None:
+    """A plan that hides everything helps nobody."""
+    assert not is_secret_name(name)
+
+
+def test_of_a_config_only_public_fields_are_shown() -> None:
+    """Its fields depend on the provider, so an unknown one may be a secret."""
+    config = {"user": "ADA", "passwd": "p", "flavour": "x", "service_account_key": {"type": "t"}}
+
+    assert {"id": "w", "config": {"user": "ADA"}} == shown({"id": "w", "config": config})
+
+
+def test_a_dict_or_list_under_a_secret_name_is_wholly_secret() -> None:
+    """A key file has harmless names inside."""
+    value = {"credentials": {"type": "t"}, "tokens": ["a", {"b": "c"}]}
+
+    assert ["t", "a", "c"] == [secret for _, secret in secrets_in(value)]
+
+
+def test_user_info_is_cut_from_addresses() -> None:
+    """The address of a proxy often holds its password."""
+    assert "from http://proxy:8080/ (407)" == without_user_info("from http://user:p@ss@proxy:8080/ (407)")
+
+
+ESCAPES: list[Callable[[str], str]] = [
+    *(str, json.dumps, lambda text: json.dumps(text, ensure_ascii=False), lambda text: json.dumps(json.dumps(text))),
+    *(repr, ascii, html.escape, quote, quote_plus, lambda text: quote(quote(text, safe=""), safe="")),
+    *(lambda text: html.escape(json.dumps(text)), lambda text: json.dumps(html.escape(text))),
+]
+SECRETS = st.text(st.sampled_from("a1Z\"\\/é'<&>%+ \n\t{}~-_.=ß€😀\x7f"), min_size=4, max_size=14).filter(
+    lambda text: len(text.strip()) >= 4
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(SECRETS, st.sampled_from(ESCAPES))
+def test_no_escape_of_a_secret_is_shown(secret: str, escape: Callable[[str], str]) -> None:
+    """Validators quote what they refuse, in whatever way they encode it."""
+    escaped = storable_text(escape(secret.strip()))
+
+    assert escaped.strip("\"'") not in Mask([secret])(f"refused: {escaped} !")
+
+
+@settings(max_examples=60, deadline=None)
+@given(SECRETS)
+def test_no_error_shows_a_secret_that_was_sent(secret: str) -> None:
+    """Errors end up in logs, XComs and tickets."""
+    call = endpoints.request("POST", "/connections", Scope.WORKSPACE, json={"config": {"passwd": [secret]}})
+
+    error = refused(call, said(400, {"errors": [{"message": f"Bad value {json.dumps(secret)} ({secret})."}]}))
+
+    assert secret.strip() not in f"{error} {error!r} {error.facts()}".replace("***", "\0")
+
+
+def test_each_line_of_a_key_is_hidden() -> None:
+    """A parser quotes the one line that it dislikes."""
+    key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQEF\n-----END PRIVATE KEY-----\n"
+
+    assert "bad line *** in ***" == Mask([key])("bad line kqhkiG9w0BAQEF in MIIEvQIBADANBg")
+
+
+@pytest.mark.parametrize("body", [b"<" * 60_000, b"<script" * 9000, b"\\" * 60_000, b"[" * 60_000, b"&amp;" * 12_000])
+def test_an_error_page_is_read_in_next_to_no_time(body: bytes) -> None:
+    """It is read in the event loop of the triggerer, where 13 s once stopped a thousand tasks."""
+    begun = time.process_time()
+    refused(TRIGGER, said(503, body))
+
+    assert time.process_time() - begun < 2.0
