@@ -45,7 +45,7 @@ with DAG(
 ) as dag:
     MParticleTriggerPipelineOperator(
         task_id="sync_orders",
-        pipeline_id="orders",
+        pipeline_id="payments",
         deferrable=True,
         max_failed_ratio=0.01,
         on_failure_callback=[page_the_team, PrintNotifier()],

@@ -15,7 +15,9 @@ from airflow_provider_mparticle.simulator import Simulator
 
 FOLDER = Path(__file__).parents[1] / "example_dags"
 # Examples that have a test of their own, since they need a warehouse, a triggerer, or many pipelines.
-ELSEWHERE = ("historical_backfill_then_incremental", "start_by_scheduled_runs", "sync_many_pipelines")
+ELSEWHERE = (
+    *("alert_on_failure", "historical_backfill_then_incremental", "start_by_scheduled_runs", "sync_many_pipelines"),
+)
 EXAMPLES = sorted(path for path in FOLDER.glob("*.py") if path.stem not in ELSEWHERE)
 
 

@@ -102,7 +102,8 @@ def test_the_example_tells_both(
     run_dag: Callable[[Any], Any], simulator: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The function and the notifier."""
-    simulator.script_next_run("orders", errors=["The warehouse is closed."])
+    simulator.add_pipeline("payments")
+    simulator.script_next_run("payments", errors=["The warehouse is closed."])
 
     run_dag(runpy.run_path(str(EXAMPLE))["dag"])
 

@@ -7,7 +7,7 @@ Every function returns the value that is meant, or raises :class:`ConfigError` b
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -57,6 +57,18 @@ def read_id(name: str, value: object) -> str:
             "Nothing was sent to mParticle."
         )
     return text
+
+
+def read_ids(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return *fields* with every id that is a text read; an id that is None is not given.
+
+    :raises ConfigError: A template has rendered one of them to nothing.
+    """
+    return {
+        name: read_id(name, value) if isinstance(value, str) and (name == "id" or name.endswith("_id")) else value
+        for name, value in fields.items()
+    }
 
 
 def read_switch(name: str, value: object) -> bool:

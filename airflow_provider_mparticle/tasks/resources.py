@@ -14,6 +14,7 @@ from airflow_provider_mparticle.client.secrets import secrets_in
 from airflow_provider_mparticle.configuration.ensure import ensure, merged, update, validated, write
 from airflow_provider_mparticle.configuration.resource_rules import IF_EXISTS
 from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.tasks.arguments import read_id, read_ids
 from airflow_provider_mparticle.tasks.failures import fail_without_retry
 from airflow_provider_mparticle.tasks.kept_forms_variable import remembered_forms
 
@@ -51,8 +52,9 @@ def delete_resource(operator: MParticleDeleteResourceOperator) -> bool:
     """Delete the resource; return whether there was one."""
     with fail_without_retry():
         kind, hook = _kind_named(operator.kind), MParticleHook(operator.mparticle_conn_id)
+        resource_id = read_id("resource_id", operator.resource_id)
         try:
-            hook.send(endpoints.delete_resource(kind, operator.resource_id))
+            hook.send(endpoints.delete_resource(kind, resource_id))
         except NotFoundError as error:
             if not operator.missing_ok:
                 raise
@@ -66,6 +68,7 @@ def change_pipeline(
 ) -> dict[str, Any]:
     """Read the pipeline, and change what differs with one request."""
     with fail_without_retry():
+        operator.pipeline_id = read_id("pipeline_id", operator.pipeline_id)
         hook = MParticleHook(operator.mparticle_conn_id)
         have = hook.get_pipeline(operator.pipeline_id)
         given = {**fields, **({"partner_feed_key": operator.partner_feed_key} if operator.partner_feed_key else {})}
@@ -92,7 +95,7 @@ def _ensured(hook: MParticleHook, operator: CreateResourceOperator, description:
         if operator.if_exists not in IF_EXISTS:
             raise ConfigError(f"if_exists must be one of {', '.join(IF_EXISTS)}, not {operator.if_exists!r}.")
         kind = _kind_named(operator.kind)
-        wanted = validated(kind, description)
+        wanted = validated(kind, read_ids(description))
         with remembered_forms() as kept:
             resource, changed = ensure(hook, kind, wanted, operator.if_exists, kept)
     operator.log.info("%s %r: %s.", kind.title.capitalize(), resource.id, said_of(changed))

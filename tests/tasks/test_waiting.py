@@ -23,7 +23,14 @@ from hypothesis import strategies as st
 from sensor_run import sense
 
 from airflow_provider_mparticle.client.errors import ConfigError, RunTimeoutError
-from airflow_provider_mparticle.operators import MParticleSyncSliceOperator, MParticleTriggerPipelineOperator
+from airflow_provider_mparticle.operators import (
+    MParticleCreateDataModelOperator,
+    MParticleCreatePipelineOperator,
+    MParticleDeleteResourceOperator,
+    MParticlePausePipelineOperator,
+    MParticleSyncSliceOperator,
+    MParticleTriggerPipelineOperator,
+)
 from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
@@ -225,6 +232,32 @@ def test_a_run_id_that_a_template_rendered_to_nothing_is_refused(simulator: Simu
 
     with pytest.raises(AirflowFailException, match="pipeline_run_id"):
         inspect.unwrap(MParticlePipelineRunSensor.execute)(sensor, {})
+    assert [] == simulator.requests
+
+
+@pytest.mark.parametrize("value", ["None", "", " ", "null"])
+def test_no_resource_is_written_under_an_id_that_was_rendered_to_nothing(simulator: Simulator, value: str) -> None:
+    """A deletion of None would find nothing and be green, and a field would be stored as 'None'."""
+    tasks = [
+        MParticleDeleteResourceOperator(task_id="delete", kind="pipeline", resource_id=value),
+        MParticlePausePipelineOperator(task_id="pause", pipeline_id=value),
+        MParticleCreateDataModelOperator(
+            task_id="model", data_model_id=value, name="M", sql_query="SELECT a FROM b.c.d"
+        ),
+        MParticleCreatePipelineOperator(
+            task_id="pipeline",
+            pipeline_id="new",
+            name="New",
+            connection_id="warehouse",
+            data_model_id="orders-model",
+            partner_feed_id=value,
+            sync_mode={"type": "full"},
+            schedule={"type": "on_demand"},
+        ),
+    ]
+    for task in tasks:
+        with pytest.raises(AirflowFailException, match="rendered to"):
+            inspect.unwrap(type(task).execute)(task, {})
     assert [] == simulator.requests
 
 
