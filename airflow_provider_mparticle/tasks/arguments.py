@@ -60,13 +60,11 @@ def read_id(name: str, value: object) -> str:
 
 
 def read_ids(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    Return *fields* with every id that is a text read; an id that is None is not given.
-
-    :raises ConfigError: A template has rendered one of them to nothing.
-    """
+    """Return *fields* with every id stripped; one that a template has rendered to nothing is not given: None."""
     return {
-        name: read_id(name, value) if isinstance(value, str) and (name == "id" or name.endswith("_id")) else value
+        name: (None if value.strip() in _NOTHING else value.strip())
+        if isinstance(value, str) and (name == "id" or name.endswith("_id"))
+        else value
         for name, value in fields.items()
     }
 

@@ -244,21 +244,32 @@ def test_no_resource_is_written_under_an_id_that_was_rendered_to_nothing(simulat
         MParticleCreateDataModelOperator(
             task_id="model", data_model_id=value, name="M", sql_query="SELECT a FROM b.c.d"
         ),
-        MParticleCreatePipelineOperator(
-            task_id="pipeline",
-            pipeline_id="new",
-            name="New",
-            connection_id="warehouse",
-            data_model_id="orders-model",
-            partner_feed_id=value,
-            sync_mode={"type": "full"},
-            schedule={"type": "on_demand"},
-        ),
     ]
     for task in tasks:
-        with pytest.raises(AirflowFailException, match="rendered to"):
+        with pytest.raises(AirflowFailException, match=r"rendered to|id is missing"):
             inspect.unwrap(type(task).execute)(task, {})
     assert [] == simulator.requests
+
+
+@pytest.mark.parametrize("value", ["None", "", " ", "null"])
+def test_no_field_is_stored_as_the_text_none(simulator: Simulator, value: str) -> None:
+    """An optional id that a template rendered to nothing is not given."""
+    task = MParticleCreatePipelineOperator(
+        task_id="pipeline",
+        pipeline_id="new",
+        name="New",
+        connection_id=" warehouse",
+        data_model_id="orders-model",
+        field_transformation_id=value,
+        sync_mode={"type": "full"},
+        schedule={"type": "on_demand"},
+    )
+
+    inspect.unwrap(type(task).execute)(task, {})
+
+    stored = simulator.stored("pipeline", "new")
+    assert stored.get("field_transformation_id") is None
+    assert "warehouse" == stored["connection_id"]
 
 
 def test_white_space_around_an_id_is_dropped(simulator: Simulator) -> None:
