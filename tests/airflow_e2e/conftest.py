@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from telemetry.statsd_server import StatsdServer
 
 from airflow_provider_mparticle.simulator import Simulator
 from dev.standalone import StandaloneAirflow, standalone_airflow
@@ -25,7 +26,17 @@ def e2e_simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture(scope="session")
-def airflow(tmp_path_factory: pytest.TempPathFactory, e2e_simulator: Simulator) -> Iterator[StandaloneAirflow]:
+def statsd() -> Iterator[StatsdServer]:
+    """A StatsD server that the Airflow sends its metrics to."""
+    server = StatsdServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def airflow(
+    tmp_path_factory: pytest.TempPathFactory, e2e_simulator: Simulator, statsd: StatsdServer
+) -> Iterator[StandaloneAirflow]:
     """Scheduler, triggerer, DAG processor and API server, all logging at DEBUG, with example DAGs."""
     home = tmp_path_factory.mktemp("airflow")
     dags = home / "dags"
@@ -35,6 +46,10 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, e2e_simulator: Simulator) 
     environment = {
         "AIRFLOW_CONN_MPARTICLE_DEFAULT": e2e_simulator.airflow_connection_json(),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+        "AIRFLOW__METRICS__STATSD_ON": "True",
+        "AIRFLOW__METRICS__STATSD_PORT": str(statsd.port),
+        "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED": "True",
+        "AIRFLOW__METRICS__METRICS_ALLOW_LIST": "mparticle",
     }
     with standalone_airflow(home, dags, **environment) as airflow:
         yield airflow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
+from telemetry.statsd_server import StatsdServer
 
 from airflow_provider_mparticle.simulator import Simulator
 from dev.standalone import StandaloneAirflow
@@ -15,7 +16,7 @@ ENDS_WITHIN_S = 120.0
 
 
 def test_a_pipeline_is_created_started_once_and_waited_for(
-    airflow: StandaloneAirflow, e2e_simulator: Simulator
+    airflow: StandaloneAirflow, e2e_simulator: Simulator, statsd: StatsdServer
 ) -> None:
     """The main job; the token expires while the task is deferred, which nobody should notice."""
     run_id = airflow.trigger("mparticle_create_and_run_pipeline")
@@ -28,6 +29,10 @@ def test_a_pipeline_is_created_started_once_and_waited_for(
     assert 1 == e2e_simulator.starts("orders-on-demand")
     result = airflow.xcom("mparticle_create_and_run_pipeline", run_id, "sync")
     assert "success" == result["state"]
+    heard = statsd.metrics()
+    assert 1000 == heard["mparticle.records", "pipeline=orders-on-demand,outcome=ingested"]
+    # A worker polls once before it defers; every further poll is the triggerer's.
+    assert 2 <= heard["mparticle.polls", "pipeline=orders-on-demand,outcome=success"]
     assert result["pipeline_run_id"] == airflow.xcom(
         "mparticle_create_and_run_pipeline", run_id, "sync", "pipeline_run_id"
     )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import re
-import socket
-from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, conf
+from telemetry.statsd_server import StatsdServer
 
 from airflow_provider_mparticle.client.errors import RunFailedError, RunLostError, RunTimeoutError
 from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
@@ -23,35 +22,6 @@ from airflow_provider_mparticle.simulator.faults import Fault
 from airflow_provider_mparticle.telemetry.metrics import IN_TRIGGERER, IN_WORKER, Metrics
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "metrics.md"
-LINE = re.compile(r"airflow\.(mparticle\.[a-z.]+)((?:,\w+=\w+)*):([\d.]+)\|(\w+)")
-
-
-class StatsdServer:
-    """A socket that keeps what is sent to it."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.setblocking(False)
-        self.port: int = self._socket.getsockname()[1]
-
-    def metrics(self) -> Counter[tuple[str, str]]:
-        """Return what our metrics add up to, by name and tags; times are in ms."""
-        sums: Counter[tuple[str, str]] = Counter()
-        for name, tags, value, _ in LINE.findall("\n".join(self._datagrams())):
-            sums[name, tags.lstrip(",")] += float(value)
-        return sums
-
-    def _datagrams(self) -> Iterator[str]:
-        while True:
-            try:
-                yield self._socket.recv(65536).decode()
-            except BlockingIOError:
-                return
-
-    def close(self) -> None:
-        """Free the port."""
-        self._socket.close()
 
 
 @pytest.fixture
