@@ -7,7 +7,7 @@ GROUP := dev
 # Most tests wait for the simulator's clock, so four run at a time on two cores; a file stays together.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
 
-.PHONY: help check demo test unit test-airflow-2 run-airflow-2 chaos backfill soak bench fuzz package lint clean
+.PHONY: help check demo test unit explore test-airflow-2 run-airflow-2 chaos backfill soak bench fuzz package lint clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ run-airflow-2: $(VENV)/ready
 
 chaos: $(VENV)/ready ## Kill workers and the triggerer of a real Airflow, take mParticle away, count the runs
 	@$(BIN)/python -m dev.chaos
+
+explore: $(VENV)/ready ## Play 100,000 schedules of faults against models of mParticle and Airflow
+	@$(BIN)/python tests/explorer/explore.py --depth 2 --schedules 100000
 
 backfill: $(VENV)/ready ## Ingest history by Airflow's own backfill, with failing runs and killed workers
 	@$(BIN)/python -m dev.backfill

@@ -15,8 +15,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 Key = tuple[str, int]
-# A schedule: the choices that are not option 0.
-Schedule = Mapping[Key, int]
+# A schedule: the choices that are not option 0, by the option's place or by its name.
+Schedule = Mapping[Key, int | str]
 # Labels of what is chosen before anything happens.
 SETUP = "setup: "
 
@@ -43,9 +43,10 @@ class Choices:
         """Return one of the options."""
         key = label, self._seen[label]
         self._seen[label] += 1
-        index = self.schedule.get(key)
-        if index is None:
-            index = self._drawn(label, len(options)) if self.rng else 0
+        chosen = self.schedule.get(key)
+        if isinstance(chosen, str):
+            chosen = [str(option) for option in options].index(chosen)
+        index = (self._drawn(label, len(options)) if self.rng else 0) if chosen is None else chosen
         index = min(index, len(options) - 1)
         self.sizes[key] = len(options)
         if index:
@@ -93,19 +94,24 @@ def drawn(play: Play, base: Schedule, seed: int, count: int) -> Iterator[tuple[C
         yield choices, play(choices)
 
 
-def shrink(play: Play, schedule: Schedule, kind: str) -> Schedule:
-    """Return a smaller schedule that breaks the same invariant: no choice of it can be left out or lowered."""
+def shrink(play: Play, schedule: Schedule, kind: str, plays: int = 300) -> Schedule:
+    """
+    Return a smaller schedule that breaks the same invariant: no choice of it can be left out or lowered.
+
+    :param plays: How many schedules to play for it, about; a few that wait for days take a second each.
+    """
     smallest = dict(schedule)
     for label in sorted({label for label, _ in schedule}):  # whole labels first: that is quick
         without = {key: option for key, option in smallest.items() if key[0] != label}
         if len(without) < len(smallest) and play(Choices(without)) == kind:
             smallest = without
     changed = True
-    while changed:
+    while changed and plays > 0:
         changed = False
         for key in list(smallest):
+            plays -= 1
             without = {other: option for other, option in smallest.items() if other != key}
-            lower = ({**smallest, key: option} for option in range(1, smallest.get(key, 1)))
+            lower = ({**smallest, key: option} for option in range(1, int(smallest.get(key, 1))))
             for candidate in (without, *lower):
                 if key in smallest and play(Choices(candidate)) == kind:
                     smallest, changed = candidate, True
