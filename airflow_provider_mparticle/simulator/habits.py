@@ -35,3 +35,6 @@ class Habits:
 
     Assumed; the documentation says "everything after".
     """
+
+    list_lag_s: float = 0.0
+    """For so many seconds after its start a run is missing from the list of runs and from the pipeline's status."""

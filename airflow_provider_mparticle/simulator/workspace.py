@@ -107,7 +107,7 @@ class Workspace:
         pipeline = self.resources.stored(Kind.PIPELINE, pipeline_id)
         if self._clock() < self._created[pipeline_id] + self.habits.status_404_s:
             raise Refusal(404, f"There is no status of the pipeline {pipeline_id!r} yet.")
-        newest = self._newest_first(pipeline_id)
+        newest = self._listed(pipeline_id)
         return {
             "pipeline_id": pipeline_id,
             "status": pipeline["status"],
@@ -124,7 +124,7 @@ class Workspace:
         self.resources.stored(Kind.PIPELINE, pipeline_id)
         chosen = [
             run
-            for run in self._newest_first(pipeline_id)
+            for run in self._listed(pipeline_id)
             if (since is None or run.logical >= since) and (until is None or run.logical <= until)
         ]
         first = (page - 1) * page_size
@@ -261,6 +261,11 @@ class Workspace:
 
     def _newest_first(self, pipeline_id: str) -> list[Run]:
         return self._history.newest_first(pipeline_id, self._now())
+
+    def _listed(self, pipeline_id: str) -> list[Run]:
+        """The runs that the list and the status show by now, newest first."""
+        began_by = self._now() - self.habits.list_lag_s
+        return [run for run in self._newest_first(pipeline_id) if run.started <= began_by]
 
     def _status_of(self, kind: Kind, resource_id: str) -> str:
         return str(self.resources.stored(kind, resource_id)["status"])

@@ -181,17 +181,21 @@ class DataModelLock:
         return self._is_still_held
 
     def reads(self, run: PipelineRun) -> bool:
-        """Tell whether a run can only have read this slice: it began after its SQL was written, which still stands."""
-        written = self._written
+        """Return whether a run can only have read this slice: its SQL was written before, since the last clear."""
+        is_current = _facts(self._sql).get("clear", "0") == str(self.clear_number)
         began = run.started_on or run.logical_date
-        return bool(self._is_still_held and written and began and began >= whole_second(written))
+        return bool(self._is_still_held and is_current and self._written and began and self._stood_at(began))
 
     def may_have_read(self, run: PipelineRun) -> bool:
         """Return False only for a run that began before this slice's SQL was written, while that SQL still stands."""
-        written = self._written
-        if not self._is_still_held or written is None or run.started_on is None:
+        if not self._is_still_held or self._written is None or run.started_on is None:
             return True
-        return run.started_on >= whole_second(written)
+        return self._stood_at(run.started_on)
+
+    def _stood_at(self, at: datetime) -> bool:
+        """Return whether the SQL had been written by then; mParticle may tell either instant in whole seconds."""
+        written = self._written
+        return written is not None and at >= (written if at.microsecond else whole_second(written))
 
     def _read_data_model(self) -> Steps[DataModel]:
         have: DataModel = yield endpoints.get_resource(DATA_MODEL, self.data_model_id)

@@ -70,7 +70,7 @@ VERSIONS = (
 
 
 @cache
-def operator(kind: str, if_running: str, deferrable: bool, slots: int) -> Any:
+def operator(kind: str, if_running: str, deferrable: bool, slots: int, retry_delay_s: float) -> Any:
     """Return the real operator; it holds nothing that changes, but for the id that ``on_kill`` would log."""
     options: dict[str, Any] = {
         "task_id": "sync",
@@ -80,6 +80,7 @@ def operator(kind: str, if_running: str, deferrable: bool, slots: int) -> Any:
         "poll_interval": POLL_INTERVAL_S,
         "timeout": 6 * 3600.0,
         "retries": RETRIES,
+        "retry_delay": timedelta(seconds=retry_delay_s),
     }
     if kind == "trigger":
         made: Any = MParticleTriggerPipelineOperator(**options)

@@ -33,6 +33,8 @@ def no_record_before_33(world: World, which: str, task: Task, run: Run | None) -
 
 def tries_of_211(world: World, which: str, task: Task, run: Run | None) -> bool:
     """Airflow 2.11 tells when earlier tries ran, and others started a run just then."""
+    if which == "I4" and task.try_number > 1 and world.version.name == "Airflow 2.11":
+        return not task.slice  # a run of others began shortly after a try
     if which not in ("I2", "I3") or world.version.name != "Airflow 2.11" or task.slice or not run:
         return False
     return any(start - 3 <= run.started <= (end or world.now) + 13 for start, end in task.tries[:-1])
@@ -40,7 +42,7 @@ def tries_of_211(world: World, which: str, task: Task, run: Run | None) -> bool:
 
 def status_only(world: World, which: str, task: Task, run: Run | None) -> bool:
     """Without run routes only the latest run by logical date is visible."""
-    return which in ("I1", "I4") and not world.habits.has_run_routes
+    return which in ("I1", "I4", "I5") and not world.habits.has_run_routes
 
 
 def no_date_header(world: World, which: str, task: Task, run: Run | None) -> bool:
@@ -55,7 +57,9 @@ def two_slices_at_once(world: World, which: str, task: Task, run: Run | None) ->
 
 def run_started_by_hand_reads_the_slice(world: World, which: str, task: Task, run: Run | None) -> bool:
     """Others start a run while a slice's SQL stands."""
-    return bool(task.slice) and run is not None and run.owner == OTHERS and run.slice_read in (task.slice, None)
+    if not task.slice or run is None or run.owner != OTHERS:
+        return False
+    return run.slice_read in (task.slice, None) or world.habits.cuts_seconds
 
 
 Allows = Callable[["World", str, "Task", Run | None], bool]

@@ -65,7 +65,7 @@ def stage() -> Iterator[list[World]]:
         mock.patch.object(earlier_tries, "tries_in_database", lambda *args: worlds[-1].tries_in_database(*args)),
         mock.patch.object(sync_slice, "rendered", _rendered_once),
         mock.patch("time.sleep", lambda seconds: worlds[-1].sleep(seconds)),
-        mock.patch("time.monotonic", lambda: worlds[-1].now),
+        mock.patch("time.monotonic", lambda: worlds[-1].now),  # noqa: PT008 - it moves
     ):
         yield worlds
 

@@ -86,7 +86,7 @@ class World:
             task = Task(
                 self,
                 name,
-                operator("slice" if is_slice else "trigger", if_running, deferrable, slots),
+                operator("slice" if is_slice else "trigger", if_running, deferrable, slots, retry_delay_s),
                 self.version,
                 retry_delay_s,
                 i,

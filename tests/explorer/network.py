@@ -50,7 +50,7 @@ class Client:
         """Carry out a call, under the real retry policy if asked."""
         if not retry:
             return self._once(call, worker)
-        return tenacity.Retrying(**policy(call))(self._once, call, worker)
+        return tenacity.Retrying(**policy(call, lambda *_: None))(self._once, call, worker)
 
     def _once(self, call: Call[Any], worker: bool) -> Any:
         steps = exchange(call, self.config)

@@ -274,6 +274,20 @@ def test_a_new_pipelines_status_answers_404_for_a_while(log_in):
     assert ((404, 200), 200) == (early, late)
 
 
+def test_a_run_may_be_listed_late(log_in):
+    """Whether mParticle lists a run at once is not documented; the route to one run shows it."""
+    with Simulator(list_lag_s=20, run_s=60) as simulator:
+        simulator.add_pipeline("orders")
+        caller = log_in(simulator)
+        caller.trigger()
+        early = (caller.runs().json(), caller.status().json()["latest_pipeline_run"])
+        simulator.advance(20)
+        late = [run["pipeline_run_id"] for run in caller.runs().json()]
+
+    assert ([], None) == early
+    assert [13325] == late
+
+
 @pytest.mark.parametrize(("answer", "body"), [("empty", b""), ("no_id", b'{"status": "trigger_requested"}')])
 def test_a_trigger_may_not_tell_the_runs_id(log_in, answer, body):
     """The documentation does not promise the id, so a client must find its run without."""

@@ -1,0 +1,29 @@
+"""How far mParticle's clock is ahead of ours, by the Date header."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_mparticle.client.server_clock import clock_skew_s
+
+
+@given(st.floats(0, 4e9), st.floats(-1e5, 1e5), st.floats(0, 60))
+def test_the_skew_is_told_to_half_a_second_and_half_the_exchange(sent, skew, took):
+    """Runs are matched to requests by it, so its error has to be known."""
+    stamped = sent + took / 2 + skew
+    headers = {"date": formatdate(int(max(0.0, stamped)), usegmt=True)}
+
+    told = clock_skew_s(headers, sent, sent + took)
+
+    assert told is not None
+    assert stamped < 1 or abs(told - skew) <= 0.5 + 1e-3
+
+
+@pytest.mark.parametrize("headers", [{}, {"date": ""}, {"date": "yesterday"}, {"date": "2026-03-01T12:00:00Z"}])
+def test_an_answer_without_a_date_tells_no_skew(headers):
+    """A proxy may drop the header."""
+    assert clock_skew_s(headers, 1.0, 2.0) is None

@@ -1,0 +1,78 @@
+"""Which run a request started: by time, on two clocks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_mparticle.client.models import PipelineRun
+from airflow_provider_mparticle.client.run_states import Progress
+from airflow_provider_mparticle.runs.run_matching import (
+    CLOCK_TOLERANCE_S,
+    LATE_S,
+    STARTS_WITHIN_S,
+    Match,
+    Period,
+    find_matches,
+    is_scheduled,
+    match,
+)
+
+SENT = 1_772_000_000.0
+REQUEST = (Period.of_request(SENT),)
+SKEWS = st.floats(-3600, 3600)
+
+
+def run(began, **facts):
+    return PipelineRun("orders", 7, started_on=datetime.fromtimestamp(began, UTC), **facts)
+
+
+@given(st.floats(0, STARTS_WITHIN_S), SKEWS, st.floats(-0.5, 0.5), st.booleans())
+def test_a_run_that_a_request_started_is_ours_whatever_the_clocks_say(delay, skew, error, cuts_seconds):
+    """The Date header tells the skew to about half a second, and instants may lose their fractions."""
+    began = SENT + delay + skew
+    started = run(int(began) if cuts_seconds else began)
+
+    assert Match.OURS is match(started, REQUEST, skew + error)
+
+
+@given(st.one_of(st.floats(-1e6, -CLOCK_TOLERANCE_S - 2), st.floats(LATE_S + CLOCK_TOLERANCE_S + 2, 1e6)), SKEWS)
+def test_a_run_that_began_at_another_time_is_not_ours(delay, skew):
+    """Others start runs of the same pipeline, before and after."""
+    assert Match.NOT_OURS is match(run(SENT + delay + skew), REQUEST, skew)
+
+
+@given(st.floats(STARTS_WITHIN_S + CLOCK_TOLERANCE_S + 2, LATE_S))
+def test_a_run_that_began_a_little_later_may_be_ours(delay):
+    """A request may be delayed on its way, and others may start a run: nothing tells the two apart."""
+    assert Match.MAYBE is match(run(SENT + delay), REQUEST, 0.0)
+
+
+@pytest.mark.parametrize("word", ["scheduled", "Scheduled", " SCHEDULED "])
+def test_a_scheduled_run_is_never_ours(word):
+    """mParticle's own schedule started it."""
+    assert is_scheduled(run(SENT, type=word))
+    assert Match.NOT_OURS is match(run(SENT, type=word), REQUEST, 0.0)
+
+
+@given(st.one_of(st.none(), st.text()).filter(lambda word: (word or "").strip().lower() != "scheduled"))
+def test_any_other_type_word_may_name_a_triggered_run(word):
+    """Only `scheduled` is documented to name a run that is not triggered."""
+    assert Match.OURS is match(run(SENT, type=word), REQUEST, 0.0)
+
+
+def test_a_failed_run_is_ours_or_of_no_interest():
+    """Whether or not it may be ours, a task without a run starts one."""
+    failed = run(SENT + 30, progress=Progress.FAILED)
+
+    found = find_matches([failed, run(SENT)], REQUEST, 0.0, lambda _: True)
+
+    assert ((run(SENT),), ()) == (found.ours, found.maybe)
+
+
+def test_a_run_without_a_start_is_ours():
+    """Nothing tells it from a run of this task; the caller leaves out what was there before."""
+    assert Match.OURS is match(PipelineRun("orders", 7), REQUEST, 0.0)

@@ -1,0 +1,81 @@
+"""Reading the runs by their list, or by the status where there is no list."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from airflow_provider_mparticle.client.errors import NotFoundError, PermissionDeniedError, ServerError
+from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
+from airflow_provider_mparticle.runs.steps import drive
+from airflow_provider_mparticle.runs.visible_runs import VisibleRuns
+
+SINCE = datetime(2026, 3, 1, tzinfo=UTC)
+RUN = PipelineRun("orders", 7)
+MISSING = NotFoundError("404")
+
+
+class MParticle:
+    """Answers each route in turn, with the last answer for ever."""
+
+    def __init__(self, runs, status=MISSING):
+        self.answers = {"pipeline_runs": runs, "pipeline_status": [status]}
+        self.asked = []
+
+    def __call__(self, call):
+        self.asked.append(call.route)
+        answers = self.answers[call.route]
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def read(visible, mparticle, *, must=True):
+    drive(visible.read(SINCE, must=must), mparticle, lambda _: None)
+    return visible.runs
+
+
+def test_one_stray_404_does_not_hide_the_list():
+    """The status shows one run, and by it old runs would look new."""
+    mparticle = MParticle([MISSING, [RUN]], PipelineStatus("orders"))
+
+    assert [RUN] == read(VisibleRuns("orders"), mparticle)
+    assert ["pipeline_runs"] * 2 == mparticle.asked
+
+
+def test_a_list_that_answered_once_is_never_replaced_by_the_status():
+    """It exists, so its 404 says nothing about the runs."""
+    mparticle = MParticle([[RUN], MISSING], PipelineStatus("orders"))
+    visible = VisibleRuns("orders")
+    read(visible, mparticle)
+
+    assert read(visible, mparticle, must=False) is None
+    with pytest.raises(NotFoundError):
+        read(visible, mparticle)
+    assert "pipeline_status" not in mparticle.asked
+
+
+def test_the_status_stands_in_where_there_is_no_list_and_is_asked_at_once_from_then_on():
+    """Which run routes v2 has is assumed."""
+    mparticle = MParticle([MISSING], PipelineStatus("orders", latest_pipeline_run=RUN))
+    visible = VisibleRuns("orders")
+
+    assert [RUN] == read(visible, mparticle)
+    assert [RUN] == read(visible, mparticle)
+    assert ["pipeline_runs"] * 2 + ["pipeline_status"] * 2 == mparticle.asked
+
+
+def test_a_new_pipeline_that_answers_404_has_no_runs():
+    """For a minute after its creation its status answers 404."""
+    assert [] == read(VisibleRuns("orders"), MParticle([MISSING]))
+
+
+def test_runs_that_cannot_be_read_are_unknown_and_not_none():
+    """Without this difference a task would start a second run after a failed request."""
+    visible = VisibleRuns("orders")
+
+    assert read(visible, MParticle([ServerError("503")]), must=False) is None
+    with pytest.raises(PermissionDeniedError):
+        read(visible, MParticle([PermissionDeniedError("403")]), must=False)
