@@ -318,7 +318,7 @@ class RunStarter:
             periods = tuple(map(Period.of_request, self._record.requests_at))
         accept = self.lock.may_have_read if self.lock else any_run
         found = find_matches(new, periods, self.skew_s(), accept)
-        if self.earlier_tries and not self.earlier_tries.are_known:
+        if self.earlier_tries and not self.earlier_tries.are_known and not self._record.sent_at:
             found = self._without_ended(found)
         if not self._visible.has_list and not found.ours:  # the status shows one run, which may hide ours
             first = min((period.start for period in periods), default=0.0)

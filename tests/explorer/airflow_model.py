@@ -145,6 +145,7 @@ class Task:
     claimed: Any = None
     records: list[float] = field(default_factory=list)
     requests: list[tuple[float, str]] = field(default_factory=list)
+    ambiguous_epochs: set[int] = field(default_factory=set)
     green_epochs: set[int] = field(default_factory=set)
     dag_run_began: float = 0.0
     _in_slot: bool = False

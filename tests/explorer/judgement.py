@@ -101,6 +101,7 @@ class Judge:
         alive = [run for run in ours if run.state(self.world.now) != "failed"]
         if kind == "StartAmbiguousError":
             self.ambiguous += 1
+            task.ambiguous_epochs.add(task.epoch)  # who clears the task now was told that it starts a new run
             if not self.world.faults and not self._knows_no_better(task):
                 self.break_invariant("I4", f"{task.name} cannot tell what it did, although nothing went wrong", task)
         elif kind == "PipelineBusyError":
@@ -133,7 +134,7 @@ class Judge:
                 if run.owner != OTHERS and run.slice_read == task.slice and run.state(self.world.now) == "success"
             ]
             is_wanted_again = task.epoch not in task.green_epochs
-            if len(reads) > len(task.green_epochs) + is_wanted_again:
+            if len(reads) > len(task.green_epochs | task.ambiguous_epochs) + is_wanted_again:
                 self.break_invariant("I5", f"the slice of {task.name} was read by {', '.join(map(str, reads))}", task)
             if task.state == "success" and not reads:
                 self.break_invariant("I5", f"no run read the slice of {task.name}", task)
