@@ -46,7 +46,7 @@ NO_AIRFLOW = {"simulator", "pipeline_settings", "client", "runs", "configuration
 # The one exception: a task is handed the operator that declares it, so it names the operator's type.
 TYPES_FROM_ABOVE = {"tasks": {"operators", "sensors"}}
 # Libraries that one module each may import, so that another can take their place and nothing loads them by accident.
-LIBRARIES = {"aiohttp": "client/aio.py", "requests": "client/sync.py"}
+LIBRARIES = {"aiohttp": "client/aiohttp_transport.py", "requests": "client/requests_transport.py"}
 
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 

@@ -1,41 +1,32 @@
-"""The asynchronous driver: sends the requests of an exchange with aiohttp. Used in the triggerer."""
+"""The asynchronous driver: carries out calls with aiohttp, in the triggerer."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import ssl
 from collections.abc import Awaitable, Callable
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-import aiohttp
 import tenacity
 
 from airflow_provider_mparticle.client import token_cache
-from airflow_provider_mparticle.client.answer_body import AnswerBody
+from airflow_provider_mparticle.client.aiohttp_transport import AiohttpTransport
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.driving import adrive
 from airflow_provider_mparticle.client.endpoints import Call
-from airflow_provider_mparticle.client.errors import MParticleError, RateLimitedError
+from airflow_provider_mparticle.client.errors import RateLimitedError
 from airflow_provider_mparticle.client.exchange import exchange
 from airflow_provider_mparticle.client.login import obtain_token
 from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse, TokenMinted, TokenNeeded
-from airflow_provider_mparticle.client.network import CONNECT_TIMEOUT_S, Network
+from airflow_provider_mparticle.client.network import Network
 from airflow_provider_mparticle.client.rate_limit import RateLimit
 from airflow_provider_mparticle.client.retrying import OnRetry, policy, tell_nobody
-from airflow_provider_mparticle.client.sending import LONGEST_HEADER, OWN_HEADERS, Sending
+from airflow_provider_mparticle.client.sending import Sending
 from airflow_provider_mparticle.client.single_flight import SingleFlight
 
 T = TypeVar("T")
-
-# Open TCP connections of one client. A thousand waits that poll twice a minute keep ten busy where an answer takes
-# 0.3 s, and all of these where it takes 3 s; a request that finds none free waits for one.
-CONNECTIONS = 96
-# An idle connection outlasts the default pause between two polls, so that not every poll begins with a handshake.
-KEEP_ALIVE_S = 75.0
 
 
 async def _ignore(_: str) -> None:
@@ -66,19 +57,7 @@ class AsyncClient:
         self._on_retry = on_retry
         self.rate_limit = RateLimit()
         self._on_token = on_token
-        self._network = Network(os.environ)
-        self._tls: ssl.SSLContext | None = None
-        self._tls_loading = SingleFlight()
-        tracing = aiohttp.TraceConfig()
-        tracing.on_request_headers_sent.append(_note_that_it_has_left)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            max_line_size=LONGEST_HEADER,
-            max_field_size=LONGEST_HEADER,
-            trace_configs=[tracing],
-        )
+        self._transport = AiohttpTransport(Network(os.environ))
 
     async def send(self, call: Call[T], *, retry: bool = True) -> T:
         """
@@ -94,7 +73,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._session.close()
+        await self._transport.close()
 
     async def _send_once(self, call: Call[T]) -> T:
         if refusal := self.rate_limit.refusal:
@@ -109,7 +88,7 @@ class AsyncClient:
     async def _answer(self, sending: Sending, step: TokenNeeded | TokenMinted | HttpRequest) -> Any:
         match step:
             case HttpRequest():
-                return await self._move(sending.of_same_exchange(), step)
+                return await self._response_to(step, sending.of_same_exchange())
             case TokenMinted():
                 return await self._on_token(step.value)
             case _:
@@ -132,51 +111,7 @@ class AsyncClient:
         sending = Sending.within(self.config.timeout_s)
         return await adrive(obtain_token(self.config, needed.refused), partial(self._answer, sending))
 
-    async def _move(self, sending: Sending, request: HttpRequest) -> HttpResponse:
-        try:
-            response = await self._response_to(request, sending)
-        except MParticleError:
-            raise
-        except (aiohttp.ClientError, OSError, ValueError) as error:  # a TimeoutError is an OSError
-            failure = sending.error(request, error, self._network)
-        else:
-            self.rate_limit.observe(response)
-            return response
-        raise failure  # here, so that no logged traceback shows the library's own errors
-
     async def _response_to(self, request: HttpRequest, sending: Sending) -> HttpResponse:
-        proxy = self._network.proxy_for(request.url)
-        async with self._session.request(
-            request.method,
-            request.url,
-            params=request.params,
-            headers={**OWN_HEADERS, **request.headers},
-            data=request.body,
-            # aiohttp would declare the missing body of a POST as application/octet-stream.
-            skip_auto_headers=("Content-Type",) if request.method == "POST" else None,
-            allow_redirects=False,
-            proxy=proxy.url if proxy else None,
-            proxy_headers=proxy.headers if proxy else None,
-            ssl=await self._trust(request.url),
-            timeout=aiohttp.ClientTimeout(total=sending.left_s(), sock_connect=CONNECT_TIMEOUT_S),
-            trace_request_ctx=sending,
-        ) as answer:
-            headers = {name.lower(): value for name, value in answer.headers.items()}
-            body = AnswerBody(headers.get("content-encoding", ""))
-            async for data in answer.content.iter_any():
-                body.add(data)
-                if body.flaw:
-                    break
-            return HttpResponse(answer.status, headers, body.end(), body.flaw)
-
-    async def _trust(self, url: str) -> ssl.SSLContext | bool:
-        if not url.startswith("https:"):
-            return True
-        if self._tls is None:  # in a thread, since the loop must not stand still for 100 ms
-            load = partial(asyncio.to_thread, self._network.tls_context)
-            self._tls = await self._tls_loading.do("tls", load)
-        return self._tls
-
-
-async def _note_that_it_has_left(_: aiohttp.ClientSession, context: SimpleNamespace, __: Any) -> None:
-    context.trace_request_ctx.has_left = True
+        response = await self._transport.response_to(request, sending)
+        self.rate_limit.observe(response)
+        return response

@@ -168,7 +168,8 @@ class PipelineRun:
         :param states: The meaning of each state word.
         :raises UnexpectedAnswerError: It is not an object.
         """
-        found = {name: first_value(object_in(answer), aliases) for name, aliases in names.items()}
+        run = object_in(answer)
+        found = {name: first_value(run, aliases) for name, aliases in names.items()}
         state = _word(found["state"])
         return cls(
             pipeline_id=pipeline_id,

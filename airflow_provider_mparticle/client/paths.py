@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from airflow_provider_mparticle.client.errors import ConfigError
@@ -38,6 +39,7 @@ def fill_path(template: str, values: Mapping[str, object]) -> str:
     return template.format_map({name: quote(str(value), safe="") for name, value in values.items()})
 
 
+@lru_cache(4096)  # every poll of a run asks about the same two ids
 def segment_flaw(text: str) -> str | None:
     """
     Say why *text* cannot be one segment of a path, in any reading of it, or return None.

@@ -152,7 +152,7 @@ class Mask:
     _LONGEST_ESCAPE = 20
 
     def __init__(self, secrets: Iterable[object]) -> None:
-        self._secrets = [storable_text(str(secret)) for secret in secrets if str(secret).strip()]
+        self._given = [*secrets]
 
     def __call__(self, text: str, limit: int = 2000) -> str:
         """
@@ -168,6 +168,10 @@ class Mask:
             cut += text[at : found.start()], HIDDEN
             at = found.end()
         return "".join((*cut, text[at:limit]))
+
+    @cached_property
+    def _secrets(self) -> list[str]:
+        return [storable_text(str(secret)) for secret in self._given if str(secret).strip()]
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:

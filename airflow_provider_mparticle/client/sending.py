@@ -24,7 +24,7 @@ OWN_HEADERS = {"Accept-Encoding": ACCEPT_ENCODING, "User-Agent": f"airflow-provi
 # Bytes of one header line that are read; http.client has this limit built in.
 LONGEST_HEADER = 2**16
 
-# urllib3 has this in words only, aiohttp as an attribute.
+# http.client raises an OSError with these words, aiohttp an error with the status.
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
@@ -90,7 +90,7 @@ class Sending:
         for error in chain:
             if isinstance(error, ssl.SSLCertVerificationError) and (said := getattr(error, "verify_message", "")):
                 return f"its certificate is not trusted ({said}). {network.trust}"
-            if proxy and not self.has_left and (status := _tunnel_status(error)):
+            if proxy and (status := _tunnel_status(error)):
                 advice = (
                     f"Put a valid login into {proxy.variable}." if status == 407 else "Ask those who run the proxy."
                 )
@@ -122,10 +122,11 @@ def _is_malformed(error: BaseException) -> bool:
 
 
 def _tunnel_status(error: BaseException) -> int | None:
-    if found := _TUNNEL.search(str(error)):
-        return int(found[1])
-    status = getattr(error, "status", None)
-    return status if isinstance(status, int) else None
+    """Return the status of a proxy that refused a tunnel, or None for an error that is not about that."""
+    if type(error).__name__ == "ClientHttpProxyError":
+        return int(error.status)  # type: ignore[attr-defined]  # aiohttp's, which this module does not know
+    found = _TUNNEL.match(str(error)) if type(error) is OSError else None
+    return int(found[1]) if found else None
 
 
 def _words(error: BaseException) -> str:

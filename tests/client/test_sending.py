@@ -56,3 +56,11 @@ def test_a_proxy_that_wants_a_login_is_said_so_by_the_name_of_its_variable() -> 
 
     assert "through the proxy http://proxy.example.com:3128 (HTTPS_PROXY): the proxy refused" in said
     assert "PROXYPASS" not in said
+
+
+@pytest.mark.parametrize("words", [http.client.BadStatusLine, ValueError, ConnectionResetError])
+def test_a_server_cannot_speak_for_the_proxy(words: type[Exception]) -> None:
+    """Its words may be those in which a proxy is reported; only the library's own error counts."""
+    said = str(Sending(60.0, 0.0).error(REQUEST, words("Tunnel connection failed: 407"), BY_PROXY))
+
+    assert "the proxy refused" not in said

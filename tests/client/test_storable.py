@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.storable import DEEPEST, read_json
 
@@ -37,3 +39,29 @@ def test_deep_nesting_is_refused(depth: int) -> None:
 def test_digits_without_end_cost_nothing() -> None:
     """Python refuses to read more than 4,300 digits."""
     assert "9" * 100_000 == read_json(json.dumps("9" * 100_000).encode()) == read_json(b"9" * 100_000)
+
+
+NUMBERS = st.integers(-(10**30), 10**30) | st.floats() | st.none() | st.booleans()
+VALUES = st.recursive(
+    NUMBERS | st.text(), lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4)
+)
+
+
+@given(value=VALUES, as_ascii=st.booleans())
+def test_what_needs_no_walk_reads_like_what_is_walked(value: object, as_ascii: bool) -> None:
+    """An answer without escapes is not walked; the escape that is added here makes it be."""
+    body = json.dumps(value, ensure_ascii=as_ascii).encode()
+
+    assert [read_json(body), "A"] == read_json(b"[" + body + b', "\\u0041"]')
+
+
+@pytest.mark.parametrize("inside", [b"", b'"\\u0041"'])
+def test_the_deepest_nesting_is_read_with_and_without_a_walk(inside: bytes) -> None:
+    """Both ways draw the line at the same depth."""
+    value = read_json(b"[" * DEEPEST + inside + b"]" * DEEPEST)
+    for _ in range(DEEPEST - 1):
+        [value] = value
+
+    assert (["A"] if inside else []) == value
+    with pytest.raises(ValueError, match="nested too deeply"):
+        read_json(b"[" * (DEEPEST + 1) + inside + b"]" * (DEEPEST + 1))
