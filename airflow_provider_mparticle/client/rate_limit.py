@@ -1,5 +1,5 @@
 """
-How fast mParticle lets the calls of one client go, by what its answers say of the rate limit.
+Slows down the calls of one client, depending on what mParticle's answers say about its rate limit.
 
 ``X-mp-rate-limit-percentage-used`` may come with any answer, ``Retry-After`` with a 429. Source: Platform API overview,
 "Rate limits".
@@ -14,15 +14,15 @@ from collections.abc import Callable
 from airflow_provider_mparticle.client.errors import RateLimitedError
 from airflow_provider_mparticle.client.messages import HttpResponse
 
-# Up to this share of the limit nobody slows down; from there on pauses grow, up to so many times at the limit.
+# Up to this share of the limit pauses keep their length; above it they grow, to this factor at the limit.
 FREE_PERCENT = 50.0
 MAX_SLOWDOWN = 4.0
-# A 429 counts as the whole limit; each answer that says nothing of the limit takes so much off again.
+# A 429 counts as 100 %. Each answer that does not mention the limit lowers that by this much.
 RECOVERY_PERCENT = 5.0
 
 
 class RateLimit:
-    """What the answers so far have said of the rate limit."""
+    """What the answers so far have said about the rate limit."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -30,7 +30,7 @@ class RateLimit:
         self._refusal: tuple[RateLimitedError, float] | None = None
 
     def observe(self, response: HttpResponse) -> None:
-        """Note what an answer says."""
+        """Note what an answer says about the limit."""
         if response.status == 429:
             self._used_percent = 100.0
         else:
@@ -38,19 +38,19 @@ class RateLimit:
             self._used_percent = max(0.0, self._used_percent - RECOVERY_PERCENT) if told is None else told
 
     def hold_back(self, refusal: RateLimitedError) -> None:
-        """Keep a refusal for as long as it asks to wait."""
+        """Keep a refusal for as long as it asks us to wait."""
         if refusal.retry_after_s:
             self._refusal = refusal, self._clock() + refusal.retry_after_s
 
     @property
     def refusal(self) -> RateLimitedError | None:
-        """The refusal that still counts, for those who would ask too soon; it says how long to wait from now on."""
+        """The refusal to raise instead of sending a call too early, with the time that is left; or None."""
         error, until = self._refusal or (None, 0.0)
         left_s = until - self._clock()
         if error is None or left_s <= 0:
             return None
         return RateLimitedError(
-            f"Not asked, since mParticle wants to be left alone for another {left_s:.0f} s. It said so before: {error}",
+            f"Not sent: mParticle asked us to wait {left_s:.0f} s. Its earlier answer: {error}",
             status=error.status,
             reasons=error.reasons,
             retry_after_s=left_s,
@@ -58,7 +58,7 @@ class RateLimit:
 
     @property
     def slowdown(self) -> float:
-        """How many times as long as otherwise pauses should be."""
+        """The factor by which to stretch pauses, 1.0 or more."""
         over = max(0.0, min(100.0, self._used_percent) - FREE_PERCENT) / (100.0 - FREE_PERCENT)
         return 1.0 + over * (MAX_SLOWDOWN - 1.0)
 

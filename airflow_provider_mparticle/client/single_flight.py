@@ -1,4 +1,4 @@
-"""Doing something once for all who ask for it at the same time, in one event loop."""
+"""Deduplicates work: callers that want the same at the same time share one task of the event loop."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 class SingleFlight:
     """
-    Whoever asks for what is under way joins it, and gets its result or its error.
+    Runs one piece of work for each key at a time; callers that come meanwhile get the same result or error.
 
-    One who is cancelled takes nothing from the others. What is over is not kept. Belongs to one event loop.
+    Cancelling one caller does not affect the others. Results are not kept. Belongs to one event loop.
     """
 
     def __init__(self) -> None:
@@ -22,10 +22,11 @@ class SingleFlight:
 
     async def do(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """
-        Begin, or join in.
+        Start the work, or wait for the work that is under way.
 
-        :param key: Tells what is asked for.
-        :param work: Makes the coroutine that does it, if nobody else has begun.
+        :param key: What is wanted.
+        :param work: Makes the coroutine that does it. It is called only if nothing is under way for *key*.
+        :return: The result of the work.
         """
         task: asyncio.Task[T] | None = self._under_way.get(key)
         if task is None:
@@ -34,11 +35,11 @@ class SingleFlight:
         return await asyncio.shield(task)
 
     def cancel(self, key: Hashable) -> None:
-        """Give up what is under way."""
+        """Cancel the work that is under way for *key*, if any."""
         if task := self._under_way.get(key):
             task.cancel()
 
     def _end(self, key: Hashable, task: asyncio.Task[Any]) -> None:
         del self._under_way[key]
         if not task.cancelled():
-            task.exception()  # whoever asked may be gone, and asyncio complains of errors that nobody looks at
+            task.exception()  # all callers may be gone, and asyncio logs errors that are never read

@@ -37,7 +37,7 @@ class SharedClient:
     Carries out calls and waits for one Airflow connection; the connection is read at the first call.
 
     :param mparticle_conn_id: Id of the Airflow connection.
-    :param lengths: How long the last runs of each pipeline took, as far as it is known.
+    :param durations: How long the last runs of each pipeline took, as far as it is known.
     """
 
     def __init__(self, mparticle_conn_id: str, durations: dict[str, RunDurations]) -> None:
@@ -58,7 +58,7 @@ class SharedClient:
         try:
             return await client.send(call, retry=retry)
         except AuthenticationError:
-            # The Airflow connection may have been corrected meanwhile: whoever comes next reads it afresh.
+            # The Airflow connection may have been corrected meanwhile: the next caller reads it again.
             _forget(self)
             raise
 

@@ -42,7 +42,7 @@ def rate_limit_after(*responses: HttpResponse) -> RateLimit:
     ],
 )
 def test_pauses_grow_with_the_used_share_of_the_limit(told: str, slowdown: float) -> None:
-    """Who waits for many runs leaves something of the limit to others."""
+    """A client that waits for many runs leaves a part of the limit to others."""
     assert pytest.approx(slowdown) == rate_limit_after(HttpResponse(200, {USED: told})).slowdown
 
 
@@ -51,8 +51,8 @@ def test_a_refusal_counts_as_the_whole_limit() -> None:
     assert pytest.approx(MAX_SLOWDOWN) == rate_limit_after(HttpResponse(429)).slowdown
 
 
-def test_answers_that_say_nothing_lead_back_to_the_usual_pace() -> None:
-    """Slowly, or the next answer would be a refusal again."""
+def test_answers_that_do_not_mention_the_limit_restore_the_usual_pauses() -> None:
+    """Step by step, or the next answer would be a refusal again."""
     slowdowns = [rate_limit_after(HttpResponse(429), *[HttpResponse(200)] * n).slowdown for n in range(12)]
 
     assert slowdowns == sorted(slowdowns, reverse=True)
@@ -110,7 +110,7 @@ async def _refused(client: AsyncClient) -> float | None:
     return refused.value.retry_after_s
 
 
-def test_what_an_answer_says_of_the_limit_reaches_the_pace(simulator: Simulator, config: ApiConfig) -> None:
+def test_what_an_answer_says_about_the_limit_stretches_the_pauses(simulator: Simulator, config: ApiConfig) -> None:
     """It may come with any answer, also a good one."""
     simulator.inject(Fault(method="GET", headers={"X-mp-rate-limit-percentage-used": "75"}))
 

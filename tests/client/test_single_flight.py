@@ -1,4 +1,4 @@
-"""Doing something once for all who ask at the same time."""
+"""Callers that want the same at the same time share one piece of work."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run(work: Work, scenario: Any) -> Any:
     return asyncio.run(main())
 
 
-def test_all_who_ask_meanwhile_get_one_result() -> None:
+def test_callers_at_the_same_time_get_one_result() -> None:
     """A thousand ask, one does it."""
     work = Work()
 
@@ -58,8 +58,8 @@ def test_all_who_ask_meanwhile_get_one_result() -> None:
     assert [1] * 1000 == results
 
 
-def test_whoever_asks_later_begins_anew() -> None:
-    """It is no cache."""
+def test_a_later_caller_starts_the_work_again() -> None:
+    """Results are not kept."""
     work = Work()
 
     async def twice(once: Asking) -> list[int]:
@@ -68,7 +68,7 @@ def test_whoever_asks_later_begins_anew() -> None:
     assert [1, 2] == run(work, twice)
 
 
-def test_an_error_reaches_all_and_the_next_one_tries_again() -> None:
+def test_an_error_reaches_all_callers_and_the_next_one_tries_again() -> None:
     """A secrets backend that is away is asked once, not a thousand times in a row."""
     work = Work(ConnectionError("away"))
 
@@ -81,7 +81,7 @@ def test_an_error_reaches_all_and_the_next_one_tries_again() -> None:
     assert 2 == result
 
 
-def test_one_who_is_cancelled_takes_nothing_from_the_others() -> None:
+def test_cancelling_one_caller_does_not_affect_the_others() -> None:
     """A trigger may be cancelled at any time, also the one that began."""
     work = Work()
 
@@ -94,8 +94,8 @@ def test_one_who_is_cancelled_takes_nothing_from_the_others() -> None:
     assert (1, 1) == (run(work, cancel_the_first), work.begun)
 
 
-def test_what_nobody_wants_any_more_can_be_given_up() -> None:
-    """The last one to leave ends it."""
+def test_work_without_callers_can_be_cancelled() -> None:
+    """The last caller that leaves ends it."""
     work = Work()
 
     async def give_up(once: Asking) -> None:
@@ -113,8 +113,8 @@ def test_what_nobody_wants_any_more_can_be_given_up() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_an_error_that_nobody_waits_for_is_no_noise(caplog: pytest.LogCaptureFixture) -> None:
-    """asyncio complains of errors that nobody has looked at."""
+def test_an_error_without_callers_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """asyncio logs errors that are never read."""
 
     async def leave(once: Asking) -> None:
         asking = asyncio.create_task(once())
@@ -130,7 +130,7 @@ def test_an_error_that_nobody_waits_for_is_no_noise(caplog: pytest.LogCaptureFix
 
 
 def test_different_things_are_done_side_by_side() -> None:
-    """A look at one pipeline is none at another."""
+    """A poll of one pipeline says nothing about another."""
     work = Work()
 
     async def two(once: Asking) -> list[int]:
