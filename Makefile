@@ -7,7 +7,7 @@ GROUP := dev
 # Most tests wait for the simulator's clock, so four run at a time on two cores; a file stays together.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
 
-.PHONY: help check demo test unit explore test-airflow-2 run-airflow-2 chaos backfill soak bench fuzz package lint clean
+.PHONY: help check demo test unit explore test-airflow-2 run-airflow-2 chaos backfill soak race bench fuzz package lint clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ backfill: $(VENV)/ready ## Ingest history by Airflow's own backfill, with failin
 
 soak: $(VENV)/ready ## Let 1,000 deferred tasks wait on a real triggerer while answers fail
 	@$(BIN)/python -m dev.soak
+
+race: $(VENV)/ready ## Let 100 short deferred runs end soon after their tasks defer, on LocalExecutor without retries
+	@$(BIN)/python -m dev.race
 
 bench: $(VENV)/ready ## Measure beside other providers, each in an environment of its own, and write a report
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench

@@ -1,13 +1,14 @@
 """
 The trigger that waits for a pipeline run in the triggerer.
 
-A triggerer imports this module in its event loop, so what takes longer is imported in a thread, when a trigger runs.
+A triggerer imports this module in its event loop, so slow imports are made in a thread, when a trigger runs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -23,23 +24,41 @@ if TYPE_CHECKING:
     from airflow_provider_mparticle.runs.outcome import Outcome
     from airflow_provider_mparticle.runs.wait import RunMonitor
 
+# Airflow 3's scheduler fails a task that has been queued again when its executor reports the exit of the process that
+# deferred it (scheduler_job_runner.py, process_executor_events). The supervisor can notice that exit one
+# [workers] min_heartbeat_interval late, by default 5 s (supervisor.py, _monitor_subprocess). The margin is for the rest
+# of the way: the process ends, its log is uploaded, and the scheduler's loop reads the report. Airflow 2's executors
+# hold such a task back by themselves.
+MIN_HEARTBEAT_INTERVAL_S = 5.0
+EXIT_REPORT_MARGIN_S = 5.0
+
+
+def resume_delay_s() -> float:
+    """Return how many seconds after its deferral a task can be resumed safely; by default 10."""
+    from airflow.providers.common.compat.sdk import conf
+
+    interval_s = conf.getfloat("workers", "min_heartbeat_interval", fallback=MIN_HEARTBEAT_INTERVAL_S)
+    return float(interval_s) + EXIT_REPORT_MARGIN_S
+
 
 class MParticlePipelineRunTrigger(BaseTrigger):
     """
-    Wait for a pipeline run to end, or for the deadline, and say how it ended.
+    Wait for a pipeline run to end, or for the deadline, and report the outcome.
 
-    The arguments are stored in plain text by Airflow; none is a secret. The event is
-    :meth:`~airflow_provider_mparticle.runs.wait.Outcome.as_event`.
+    The trigger polls at its interval. It holds the event back until :func:`resume_delay_s` after its start. Airflow
+    stores the arguments in plain text; none is a secret. The payload of the event is
+    :meth:`~airflow_provider_mparticle.runs.outcome.Outcome.as_event`.
 
     :param mparticle_conn_id: Id of the Airflow connection.
     :param pipeline_id: Slug of the pipeline.
-    :param pipeline_run_id: Id of the run; None takes the latest run at the first look and stays with it.
-    :param poll_interval: Longest pause between two looks, in seconds. Looks come closer when a run is likely to end.
+    :param pipeline_run_id: Id of the run. None takes the latest run at the first poll, and stays with it.
+    :param poll_interval: Longest pause between two polls, in seconds. Pauses are shorter when a run is likely to end.
     :param deadline: When the wait ends in any case: an instant, or seconds since the epoch.
-    :param asked_pause_s: Seconds that mParticle asked the worker to wait for, which has just looked. Default: 0.
+    :param retry_after_s: How long mParticle asked the worker to wait at its last poll, in seconds. Default: 0.
     :param covers: Wait for a run that covers this instant, instead of one run: an instant, or seconds since the epoch.
+        Default: wait for one run.
     :param began: When the run, or else the wait, began: an instant, or seconds since the epoch. Default: now.
-    :param run_lengths: How long the pipeline's last runs took, in seconds. Default: nobody has asked mParticle.
+    :param run_durations: How long the pipeline's last runs took, in seconds. Default: not read yet.
     """
 
     def __init__(
@@ -77,7 +96,7 @@ class MParticlePipelineRunTrigger(BaseTrigger):
     def after_poll(
         cls, mparticle_conn_id: str, monitor: RunMonitor, poll_interval: float, retry_after_s: float
     ) -> MParticlePipelineRunTrigger:
-        """Return the trigger that goes on with what a worker has just looked at once."""
+        """Return the trigger that continues a wait after a worker's poll."""
         lookup = monitor.lookup
         return cls(
             mparticle_conn_id,
@@ -86,19 +105,22 @@ class MParticlePipelineRunTrigger(BaseTrigger):
             poll_interval,
             monitor.deadline,
             retry_after_s,
-            getattr(lookup, "at", None),  # only one that looks for coverage has an instant
+            getattr(lookup, "at", None),  # only a lookup of coverage has an instant
             monitor.began,
             monitor.durations_s,
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, then yield the one event."""
+        """Wait, then yield the one event, not before the task can be resumed safely."""
+        started_at = time.monotonic()
         wait_for_run = await _loaded()
         outcome = await wait_for_run(**self.serialize()[1])
+        if self.trigger_id is not None:  # a triggerer runs this; dag.test() runs it too, and resumes the task by itself
+            await asyncio.sleep(started_at + resume_delay_s() - time.monotonic())
         yield TriggerEvent(outcome.as_event())  # type: ignore[no-untyped-call]  # as above
 
     async def on_kill(self) -> None:
-        """Say what becomes of the run: mParticle documents no way to cancel one."""
+        """Log that the run continues: mParticle documents no way to cancel one."""
         if self.covers is not None:
             self.log.info("This task no longer waits for a run of pipeline %r.", self.pipeline_id)
             return
@@ -124,7 +146,7 @@ _imports: WeakKeyDictionary[asyncio.AbstractEventLoop, SingleFlight] = WeakKeyDi
 
 
 async def _loaded() -> WaitForRun:
-    """Return the function that does the work, imported in a thread at the first time."""
+    """Return the function that does the work. The first call imports it in a thread."""
     global _wait_for_run
     if _wait_for_run is None:
         imports = _imports.setdefault(asyncio.get_running_loop(), SingleFlight())
@@ -133,8 +155,8 @@ async def _loaded() -> WaitForRun:
 
 
 def _import() -> WaitForRun:
-    # A full garbage collection of all that Airflow has loaded stops every thread for 100 to 200 ms, and what is
-    # imported here, or a thousand triggers, would bring one about. docs/adr/0002 tells why this is done, and its price.
+    # A full garbage collection of all that Airflow has loaded stops every thread for 100 to 200 ms. This import, or a
+    # thousand triggers, would cause one. docs/adr/0002 explains this step and its price.
     was_enabled = gc.isenabled()
     gc.disable()
     try:

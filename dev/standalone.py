@@ -135,6 +135,10 @@ class StandaloneAirflow:
         """Return the logs of all tries of a task."""
         return "\n".join(path.read_text() for path in sorted(self.home.glob(f"logs/**/task_id={task_id}/**/*.log*")))
 
+    def logs_of(self, dag_id: str) -> list[str]:
+        """Return the logs of a DAG, one for each try of each task."""
+        return [path.read_text() for path in sorted(self.home.glob(f"logs/dag_id={dag_id}/**/attempt=*.log"))]
+
     def wait_for_end(self, dag_id: str, run_id: str, within_s: float) -> str:
         """Wait until a DAG run has ended, and return its state."""
         ended = ("success", "failed")

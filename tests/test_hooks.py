@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import redact
 
 from airflow_provider_mparticle.client import endpoints, resource_kinds
 from airflow_provider_mparticle.client.errors import (
@@ -382,6 +383,24 @@ def test_the_test_survives_a_host_that_does_not_answer(hook: MParticleHook, simu
 
     assert not ok
     assert message.startswith("The login failed. No answer from POST")
+
+
+@pytest.mark.parametrize(
+    "fault", [None, {"status": 401}, {"status": 404}, {"status": 503}, {"body": "<html>"}], ids=str
+)
+def test_a_failed_login_names_its_host_though_airflow_masks_token_url(
+    hook: MParticleHook, simulator: Simulator, fault: dict[str, Any] | None
+) -> None:
+    """Airflow masks extras whose name holds "token", so a message with the whole address would show no host."""
+    if fault is None:
+        simulator.stop()
+    else:
+        simulator.inject(Fault(path="/oauth/token", **fault))
+
+    _, message = hook.test_connection()
+
+    assert "***" == redact(simulator.token_url)
+    assert simulator.token_url.removeprefix("http://") in str(redact(message))
 
 
 @pytest.mark.parametrize("body", ["<html>Sign in to the proxy</html>", "[]", "null", "7", '{"data": 1}'])

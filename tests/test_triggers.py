@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_mparticle import triggers
 from airflow_provider_mparticle.client.errors import AuthenticationError, RunFailedError, RunTimeoutError
 from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.simulator import Simulator
@@ -288,3 +289,41 @@ def test_it_waits_by_whichever_route_there_is(
 
     assert "success" == event["status"]
     assert run["pipeline_run_id"] == event["run"]["pipeline_run_id"]
+
+
+def test_a_trigger_in_a_triggerer_holds_its_event_back_until_the_task_can_be_resumed(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow's scheduler fails a task that is resumed before it has heard of the worker's exit."""
+    ended = simulator.add_run("orders", "success")
+    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "1")
+    monkeypatch.setattr(triggers, "EXIT_REPORT_MARGIN_S", 1.0)
+    held_back = rebuilt(trigger(ended["pipeline_run_id"]))
+    held_back.trigger_id = 1  # a triggerer sets it
+    started_at = time.monotonic()
+
+    [event] = asyncio.run(all_events(held_back))
+
+    assert "success" == Outcome.from_event(event).run["state"]
+    assert time.monotonic() - started_at >= 2.0
+
+
+def test_a_trigger_that_dag_test_runs_holds_nothing_back(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no scheduler that could fail the task, and a person waits in front of the screen."""
+    ended = simulator.add_run("orders", "success")
+    monkeypatch.setattr(triggers, "EXIT_REPORT_MARGIN_S", 3600.0)
+
+    event = event_of(trigger(ended["pipeline_run_id"]))
+
+    assert "success" == Outcome.from_event(event).run["state"]
+
+
+@pytest.mark.parametrize(("interval_s", "delay_s"), [(None, 10.0), ("30", 35.0)])
+def test_a_task_resumes_after_the_time_in_which_a_supervisor_notices_an_exit(
+    monkeypatch: pytest.MonkeyPatch, interval_s: str | None, delay_s: float
+) -> None:
+    """Airflow lets users set how long that may take."""
+    if interval_s:
+        monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", interval_s)
+
+    assert delay_s == triggers.resume_delay_s()

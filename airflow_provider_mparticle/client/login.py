@@ -16,7 +16,7 @@ from typing import Any
 from airflow_provider_mparticle.client import token_cache
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.errors import AuthenticationError, MParticleError, UnreadableAnswerError
-from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse, Token, TokenMinted
+from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse, Token, TokenMinted, place
 from airflow_provider_mparticle.client.refusals import login_refusal
 from airflow_provider_mparticle.client.storable import read_json
 
@@ -85,7 +85,7 @@ def login(config: ApiConfig) -> Generator[HttpRequest, Any, Token]:
         # The answer may hold a token in a shape that we do not know, so none of it is shown.
         raise UnreadableAnswerError(
             f"The login of {config.origin} was answered with {response.status}, but without a readable "
-            f"access_token and expires_in. Check token_url: {credentials.token_url}",
+            f"access_token and expires_in. Check token_url: {place(credentials.token_url)}",
             status=response.status,
         )
     return minted

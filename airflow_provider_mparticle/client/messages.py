@@ -7,6 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+def place(url: str) -> str:
+    """
+    Return the host, port and path of an address, for messages.
+
+    Airflow masks the value of every extra whose name holds "token", so a message with the whole token_url would show
+    ``***`` and not which host failed.
+    """
+    return url.partition("://")[2] or url
+
+
 @dataclass(frozen=True)
 class HttpRequest:
     """
@@ -26,6 +36,10 @@ class HttpRequest:
     timeout_s: float
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        """Return the method and where it goes, for error messages."""
+        return f"{self.method} {place(self.url)}"
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from airflow_provider_mparticle.client.errors import (
     UnreadableAnswerError,
     WarehouseUnreachableError,
 )
-from airflow_provider_mparticle.client.messages import HttpResponse
+from airflow_provider_mparticle.client.messages import HttpResponse, place
 from airflow_provider_mparticle.client.models import RunId, error_messages, first_value
 from airflow_provider_mparticle.client.secrets import Mask
 from airflow_provider_mparticle.client.storable import read_json
@@ -133,7 +133,7 @@ def login_refusal(response: HttpResponse, config: ApiConfig) -> RefusedError:
     :param response: The answer to the login.
     :param config: The credentials, and where the login was sent.
     """
-    url, mask = config.credentials.token_url, Mask([config.credentials.client_secret])
+    at, mask = place(config.credentials.token_url), Mask([config.credentials.client_secret])
     kind, advice = (ServerError, _UNDECIDED[1]) if response.status == 505 else _meaning(response.status)
     reasons = error_texts(response.body, mask)
     if not kind.is_transient:
@@ -142,7 +142,7 @@ def login_refusal(response: HttpResponse, config: ApiConfig) -> RefusedError:
     verb = "refused" if kind is AuthenticationError else "could not answer"
     return kind(
         f"mParticle {verb} the login of {config.origin} with {response.status}{quoted(reasons)}. {advice} "
-        f"Only the login to {url} was sent.",
+        f"Only the login to {at} was sent.",
         status=response.status,
         reasons=reasons,
         retry_after_s=_retry_after_s(response),

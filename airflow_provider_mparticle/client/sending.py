@@ -15,7 +15,7 @@ from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from airflow_provider_mparticle import __version__
 from airflow_provider_mparticle.client.answer_body import ACCEPT_ENCODING
 from airflow_provider_mparticle.client.errors import MParticleError, NoAnswerError, UnreadableAnswerError
-from airflow_provider_mparticle.client.messages import HttpRequest
+from airflow_provider_mparticle.client.messages import HttpRequest, place
 from airflow_provider_mparticle.client.network import Network, Proxy
 
 # Sent with every request. Only what `AnswerBody` can read is asked for.
@@ -64,7 +64,7 @@ class Sending:
 
     def no_token(self, token_url: str) -> NoAnswerError:
         """Return the error for a login, begun by another caller, that was not over in time."""
-        return NoAnswerError(f"No answer from POST {token_url}: it took longer than {self.limit_s:g} s.")
+        return NoAnswerError(f"No answer from POST {place(token_url)}: it took longer than {self.limit_s:g} s.")
 
     def error(self, request: HttpRequest, cause: BaseException, network: Network) -> MParticleError:
         """
@@ -77,7 +77,7 @@ class Sending:
         chain = _chain(cause)
         proxy = network.proxy_for(request.url)
         way = f" through the proxy {proxy.url} ({proxy.variable})" if proxy else ""
-        what = f"{request.method} {request.url}{way}"
+        what = f"{request}{way}"
         if self.has_left and any(map(_is_malformed, chain)):
             return UnreadableAnswerError(
                 f"The answer to {what} is not valid HTTP, or its head is too long: {_words(chain[-1])}.",

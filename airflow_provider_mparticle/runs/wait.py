@@ -29,9 +29,6 @@ log = logging.getLogger(__name__)
 # Of polls that fail one after the other, the first is logged, then every tenth.
 ERROR_LOGGED_EVERY = 10
 
-# Airflow's scheduler can fail a task that is resumed as soon as it has deferred, so a trigger pauses at least so long.
-REST_S = 1.0
-
 # A poll at the deadline may take so long: a run that has just ended well must not be called late.
 LAST_POLL_S = 5.0
 
@@ -53,15 +50,37 @@ def wait(
         then begins with a pause. Default: no poll has been made.
     """
     if retry_after_s is not None:
-        rest_s, pause_s = 2 * min(poll_interval_s, REST_S), monitor.pause_s(poll_interval_s, clock())
-        yield monitor.pause(poll_timing.jitter_down(max(rest_s, pause_s)), retry_after_s, clock())
+        pause_s = poll_timing.jitter_down(monitor.pause_s(poll_interval_s, clock()))
+        yield monitor.pause(pause_s, retry_after_s, clock())
     while True:
         outcome, retry_after_s = yield from monitor.poll(clock)
         if outcome:
             return outcome
         yield from monitor.fetch_durations()
-        pause_s = min(poll_interval_s, poll_timing.jitter(monitor.pause_s(poll_interval_s, clock())))
-        yield monitor.pause(pause_s, retry_after_s, clock())
+        yield monitor.pause_after_poll(poll_interval_s, retry_after_s, clock())
+
+
+def wait_briefly(
+    monitor: RunMonitor, *, poll_interval_s: float, clock: Callable[[], float], within_s: float
+) -> Steps[tuple[Outcome | None, float]]:
+    """
+    Poll, and continue while the run is likely to end soon.
+
+    :param poll_interval_s: Longest pause between two polls, in seconds.
+    :param clock: Returns the time, in seconds since the epoch.
+    :param within_s: How long to wait at most, in seconds, the last poll not counted.
+    :return: What the last poll returned, see :meth:`RunMonitor.poll`.
+    """
+    until = clock() + within_s
+    while True:
+        outcome, retry_after_s = yield from monitor.poll(clock)
+        now = clock()
+        if outcome or not monitor.is_likely_to_end(now, until):
+            return outcome, retry_after_s
+        pause = monitor.pause_after_poll(poll_interval_s, retry_after_s, now)
+        if now + pause.seconds > until:
+            return None, retry_after_s
+        yield pause
 
 
 @dataclass
@@ -121,6 +140,18 @@ class RunMonitor:
         if isinstance(self.lookup, CoverageLookup):  # whose run may not even have begun
             return poll_interval_s
         return poll_timing.pause_s(poll_interval_s, now - self.began, self.durations_s or ())
+
+    def is_likely_to_end(self, now: float, until: float) -> bool:
+        """Return whether the last runs show that the run ends between the two instants."""
+        if isinstance(self.lookup, CoverageLookup) or not self.durations_s:
+            return False
+        _, latest_s = poll_timing.expected_end(self.durations_s)
+        return now < self.began + latest_s <= until
+
+    def pause_after_poll(self, poll_interval_s: float, asked_s: float, now: float) -> Pause:
+        """Return the pause between two polls."""
+        pause_s = poll_timing.jitter(self.pause_s(poll_interval_s, now))
+        return self.pause(min(poll_interval_s, pause_s), asked_s, now)
 
     def pause(self, seconds: float, asked_s: float, now: float) -> Pause:
         """Return a pause that ends at the deadline at the latest, and not before mParticle accepts another request."""

@@ -18,7 +18,7 @@ from airflow_provider_mparticle.runs.log_lines import summary
 from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.quality_gates import Gates
 from airflow_provider_mparticle.runs.steps import drive
-from airflow_provider_mparticle.runs.wait import RunMonitor, backstop, deadline_of, wait
+from airflow_provider_mparticle.runs.wait import RunMonitor, backstop, deadline_of, wait, wait_briefly
 from airflow_provider_mparticle.tasks.arguments import read_id, read_seconds, read_switch
 from airflow_provider_mparticle.tasks.failures import fail_without_retry, pass_gates
 from airflow_provider_mparticle.tasks.outlets import describe_outlets
@@ -121,20 +121,22 @@ class WaitingTask:
             return monitor.timed_out()
 
     def _poll_and_defer(self, monitor: RunMonitor, method_name: str, kwargs: dict[str, Any]) -> Outcome:
-        # A task that defers and is resumed at once can be failed by the scheduler, so poll once before.
-        outcome, retry_after_s = drive(monitor.poll(time.time), self._send_once, time.sleep)
+        from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger, resume_delay_s
+
+        # A deferred task resumes after this time at the earliest, so the worker waits for a run that may end within it.
+        delay_s = resume_delay_s()
+        steps = wait_briefly(monitor, poll_interval_s=self._poll_interval_s, clock=time.time, within_s=delay_s)
+        outcome, retry_after_s = drive(steps, self._send_once, time.sleep)
         if outcome:
             return outcome
         self._push_links(monitor.lookup.pipeline_run_id)
-        from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
-
         self.operator.defer(
             trigger=MParticlePipelineRunTrigger.after_poll(
                 self.operator.mparticle_conn_id, monitor, self._poll_interval_s, retry_after_s
             ),
             method_name=method_name,
             kwargs=kwargs,
-            timeout=backstop(monitor.deadline, time.time()),
+            timeout=backstop(monitor.deadline, time.time()) + timedelta(seconds=delay_s),
         )
 
     def _conclude(self, outcome: Outcome) -> dict[str, Any]:

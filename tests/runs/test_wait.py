@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.driving import adrive
@@ -32,7 +34,7 @@ from airflow_provider_mparticle.runs import poll_timing
 from airflow_provider_mparticle.runs.outcome import MISSING_GRACE_S, Outcome, evaluate_error, evaluate_run
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.steps import Pause, drive
-from airflow_provider_mparticle.runs.wait import BACKSTOP_S, RunMonitor, backstop, deadline_of, wait
+from airflow_provider_mparticle.runs.wait import BACKSTOP_S, RunMonitor, backstop, deadline_of, wait, wait_briefly
 from airflow_provider_mparticle.triggers import as_epoch
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -563,3 +565,56 @@ def test_a_start_in_the_future_is_not_believed():
     drive(wait(monitor, poll_interval_s=60.0, clock=clock), api.send, clock.sleep)
 
     assert [pytest.approx(20.0, rel=poll_timing.JITTER)] == clock.paused
+
+
+def waited_briefly(*polls, poll_interval_s=1.0, durations_s=(), within_s=10.0):
+    """Wait in a worker for run 7, which the *polls* report, the last of them for ever."""
+    clock, api = Clock(), Api(pipeline_run=list(polls))
+    monitor = RunMonitor(RunLookup("orders", 7), 1000.0, clock.now, durations_s)
+    steps = wait_briefly(monitor, poll_interval_s=poll_interval_s, clock=clock, within_s=within_s)
+    outcome, retry_after_s = drive(steps, api.send, clock.sleep)
+    return outcome, retry_after_s, clock, api
+
+
+def test_a_worker_waits_for_a_run_that_is_likely_to_end_before_a_deferred_task_could_resume():
+    """Its end is seen earlier, and nothing has to start again."""
+    outcome, _, clock, _ = waited_briefly(RUNNING, RUNNING, DONE, durations_s=[4.0] * 3)
+
+    assert "success" == kind_of(outcome)
+    assert clock.now < 10.0
+
+
+@pytest.mark.parametrize("durations_s", [(), [60.0], [2.0, 60.0]], ids=["unknown", "long", "short or long"])
+def test_a_worker_polls_once_if_it_is_not_likely_that_the_run_ends_soon(durations_s):
+    """A wait in the worker holds its slot."""
+    outcome, _, clock, api = waited_briefly(RUNNING, DONE, durations_s=durations_s)
+
+    assert (None, 0.0, 1) == (outcome, clock.now, len(api.asked))
+
+
+@settings(deadline=None)
+@given(
+    st.floats(0.01, 100.0),
+    st.lists(st.floats(0.01, 30.0), max_size=6),
+    st.floats(0.0, 40.0),
+    st.lists(st.sampled_from([RUNNING, RateLimitedError("429", retry_after_s=3.0), ServerError("502")]), max_size=5),
+)
+def test_a_worker_never_waits_longer_than_it_should_nor_pauses_longer_than_poll_interval(
+    poll_interval_s, durations_s, within_s, polls
+):
+    """Whatever the last runs, the pauses that mParticle asks for, and the faults of single polls."""
+    _, _, clock, _ = waited_briefly(
+        *polls, RUNNING, poll_interval_s=poll_interval_s, durations_s=durations_s, within_s=within_s
+    )
+
+    assert clock.now <= within_s
+    assert all(pause_s <= max(poll_interval_s, 3.3) for pause_s in clock.paused)
+
+
+@settings(deadline=None)
+@given(st.floats(0.001, 100.0), st.lists(st.floats(0.01, 300.0), max_size=6))
+def test_the_first_pause_of_a_trigger_is_not_longer_than_poll_interval(poll_interval_s, durations_s):
+    """The trigger holds its event back, not its polls."""
+    _, clock, _ = waited(RUNNING, DONE, poll_interval_s=poll_interval_s, durations_s=durations_s, retry_after_s=0.0)
+
+    assert all(pause_s <= poll_interval_s for pause_s in clock.paused)

@@ -31,6 +31,7 @@ from airflow_provider_mparticle.operators import (
     MParticleSyncSliceOperator,
     MParticleTriggerPipelineOperator,
 )
+from airflow_provider_mparticle.runs.wait import BACKSTOP_S
 from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
@@ -339,3 +340,25 @@ def test_the_error_of_a_configuration_error_is_at_hand(simulator: Simulator) -> 
     error = refused(MParticleTriggerPipelineOperator, timeout=-1)
 
     assert isinstance(error.__context__, ConfigError)
+
+
+def test_a_deferrable_task_waits_in_the_worker_for_a_run_that_will_end_before_it_could_resume(
+    simulator: Simulator,
+) -> None:
+    """The pipeline's last runs show how long one takes, so nothing has to start again."""
+    simulator.add_run("orders", "success", started_on="2026-01-01T00:00:00Z", ended_on="2026-01-01T00:00:03Z")
+
+    run, _ = trigger(deferrable=True)
+
+    assert ("success", 1) == (run["state"], simulator.starts("orders"))
+
+
+def test_a_deferrable_task_defers_for_a_run_that_will_last_longer(simulator: Simulator) -> None:
+    """A wait in the worker would hold its slot."""
+    simulator.add_run("orders", "success", started_on="2026-01-01T00:00:00Z", ended_on="2026-01-01T00:01:00Z")
+    simulator.script_next_run("orders", [("running", None)])
+
+    with pytest.raises(TaskDeferred) as deferred:
+        trigger(deferrable=True)
+
+    assert deferred.value.timeout > timedelta(seconds=20 + BACKSTOP_S)  # it may be resumed late

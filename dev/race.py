@@ -1,0 +1,126 @@
+"""
+Short deferred runs on a real Airflow with LocalExecutor and PostgreSQL: none may turn its task red.
+
+Airflow 3's scheduler fails a task that is resumed before its executor has heard of the worker's exit. Run the trial
+with ``make race``. It ends by itself, stays on this machine and prints a table of figures.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from airflow_provider_mparticle.simulator import Simulator
+from dev.postgres import postgres
+from dev.run_plan import run_plan
+from dev.standalone import StandaloneAirflow, standalone_airflow
+
+DAG_ID = "race"
+DAG = """
+from datetime import datetime
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
+
+with DAG("race", schedule=None, start_date=datetime(2026, 1, 1), max_active_tasks={tasks}):
+    MParticleTriggerPipelineOperator.partial(
+        task_id="sync", deferrable=True, poll_interval={poll_interval_s}, retries=0
+    ).expand(pipeline_id=[f"pipeline-{{number}}" for number in range({tasks})])
+"""
+# What the scheduler logs as it fails a task whose run may have succeeded.
+MISMATCH = "but the task instance's state attribute is"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many tasks, how long their runs take, how often they are polled, and how often the DAG runs."""
+
+    tasks: int
+    run_s: float = 3.5
+    poll_interval_s: float = 1.0
+    dag_runs: int = 1
+    parallelism: int = 8
+    ends_within_s: float = 900.0
+
+
+# In the second run of the DAG each pipeline has an earlier run, so the worker knows how long one takes.
+FULL = Plan(tasks=100, dag_runs=2)
+SHORT = Plan(tasks=40, ends_within_s=300.0)
+
+
+@dataclass
+class Figures:
+    """What came of the tasks of all runs of the DAG."""
+
+    plan: Plan
+    states: Counter[str] = field(default_factory=Counter)
+    starts: Counter[int] = field(default_factory=Counter)
+    mismatches: int = 0
+    deferrals: int = 0
+    seconds: float = 0.0
+
+    @property
+    def is_good(self) -> bool:
+        """Every task succeeded, and every pipeline got one run for each run of the DAG."""
+        return set(self.states) == {"success"} and set(self.starts) == {self.plan.dag_runs} and not self.mismatches
+
+    def table(self) -> str:
+        """Return the figures as a table."""
+        rows = {
+            "seconds that a run takes": self.plan.run_s,
+            "poll_interval, in seconds": self.plan.poll_interval_s,
+            "runs of the DAG": self.plan.dag_runs,
+            "tasks": sum(self.states.values()),
+            "tasks that deferred": self.deferrals,
+            "tasks that succeeded": self.states["success"],
+            "tasks that ended otherwise": sum(self.states.values()) - self.states["success"],
+            "failed by the scheduler in mid-run": self.mismatches,
+            "pipelines with one run per task": self.starts[self.plan.dag_runs],
+            "seconds for all": f"{self.seconds:.0f}",
+        }
+        return "\n".join(f"| {name:<34} | {value:>6} |" for name, value in rows.items())
+
+
+def race(plan: Plan, folder: Path) -> Figures:
+    """Let many short deferred runs end soon after their tasks defer, with no retries."""
+    dags = folder / "dags"
+    dags.mkdir(parents=True)
+    (dags / "race.py").write_text(DAG.format(tasks=plan.tasks, poll_interval_s=plan.poll_interval_s))
+    with Simulator(run_s=plan.run_s) as simulator, postgres(folder / "database") as database:
+        for number in range(plan.tasks):
+            simulator.add_pipeline(f"pipeline-{number}")
+        environment = {
+            "AIRFLOW_CONN_MPARTICLE_DEFAULT": simulator.airflow_connection_json(),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+            "AIRFLOW__CORE__PARALLELISM": str(plan.parallelism),
+        }
+        with standalone_airflow(folder / "airflow", dags, **environment) as airflow:
+            figures = _run(plan, airflow)
+        figures.starts.update(simulator.starts(f"pipeline-{number}") for number in range(plan.tasks))
+        return figures
+
+
+def _run(plan: Plan, airflow: StandaloneAirflow) -> Figures:
+    figures, began = Figures(plan), time.monotonic()
+    for _ in range(plan.dag_runs):
+        run_id = airflow.trigger(DAG_ID)
+        airflow.wait_for_end(DAG_ID, run_id, plan.ends_within_s)
+        figures.states.update(str(task["state"]) for task in airflow.tasks(DAG_ID, run_id).values())
+    figures.seconds = time.monotonic() - began
+    figures.mismatches = (airflow.home / "scheduler.log").read_text().count(MISMATCH)
+    figures.deferrals = sum("Pausing task as DEFERRED" in log for log in airflow.logs_of(DAG_ID))
+    return figures
+
+
+def report(figures: Figures) -> tuple[str, bool]:
+    """Return the table, with the states and starts if they are wrong, and whether all is well."""
+    problem = "" if figures.is_good else f"\nNot good: {dict(figures.states)}, starts {dict(figures.starts)}"
+    return figures.table() + problem, figures.is_good
+
+
+if __name__ == "__main__":
+    sys.exit(run_plan(race, report, FULL, SHORT))
