@@ -178,16 +178,6 @@ def test_without_a_run_id_it_stays_with_the_latest_run_of_its_first_look(simulat
     assert mine["pipeline_run_id"] == event["run"]["pipeline_run_id"]
 
 
-def test_it_rests_before_its_first_look(simulator: Simulator) -> None:
-    """The worker has just looked, and a trigger that fires in its first instant can be lost."""
-    run = simulator.add_run("orders", "success")
-    began = time.monotonic()
-
-    event_of(trigger(run["pipeline_run_id"], poll_interval=0.5))
-
-    assert 0.4 <= time.monotonic() - began
-
-
 def test_an_unreachable_api_does_not_end_the_wait(simulator: Simulator) -> None:
     """The run goes on whether or not anybody can ask for it."""
     run = simulator.add_run("orders", "running", ends_in_s=0.3)

@@ -346,7 +346,8 @@ def test_a_deferrable_task_waits_in_the_worker_for_a_run_that_will_end_before_it
     simulator: Simulator,
 ) -> None:
     """The pipeline's last runs show how long one takes, so nothing has to start again."""
-    simulator.add_run("orders", "success", started_on="2026-01-01T00:00:00Z", ended_on="2026-01-01T00:00:03Z")
+    now = time.time()
+    simulator.add_run("orders", "success", started_on=now - 103, ended_on=now - 100)
 
     run, _ = trigger(deferrable=True)
 
@@ -355,7 +356,8 @@ def test_a_deferrable_task_waits_in_the_worker_for_a_run_that_will_end_before_it
 
 def test_a_deferrable_task_defers_for_a_run_that_will_last_longer(simulator: Simulator) -> None:
     """A wait in the worker would hold its slot."""
-    simulator.add_run("orders", "success", started_on="2026-01-01T00:00:00Z", ended_on="2026-01-01T00:01:00Z")
+    now = time.time()
+    simulator.add_run("orders", "success", started_on=now - 160, ended_on=now - 100)
     simulator.script_next_run("orders", [("running", None)])
 
     with pytest.raises(TaskDeferred) as deferred:
