@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.configuration.plan_refusals import TEMPLATES
 
 # What a name without a dot belongs to, as in a DAG.
 PARAMS = "params"
@@ -30,11 +31,24 @@ def rendered(content: Any, given: Iterable[str]) -> Any:
     values = _values(given)
     if not values:
         return content
+    return _rendered(content, _environment(), values)
+
+
+def _environment() -> Any:
+    """Return where templates are rendered: values are text, not HTML, and ``params.items`` is a value, not a method."""
     from jinja2 import StrictUndefined
     from jinja2.sandbox import SandboxedEnvironment
 
-    environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)  # values are not HTML
-    return _rendered(content, environment, values)
+    class Values(SandboxedEnvironment):
+        def getattr(self, obj: Any, attribute: str) -> Any:
+            return self.getitem(obj, attribute) if isinstance(obj, Mapping) else super().getattr(obj, attribute)
+
+        def getitem(self, obj: Any, argument: Any) -> Any:
+            if isinstance(obj, Mapping):
+                return obj[argument] if argument in obj else self.undefined(obj=obj, name=argument)
+            return super().getitem(obj, argument)
+
+    return Values(undefined=StrictUndefined, keep_trailing_newline=True)
 
 
 def _rendered(value: Any, environment: Any, values: Mapping[str, Any]) -> Any:
@@ -44,7 +58,7 @@ def _rendered(value: Any, environment: Any, values: Mapping[str, Any]) -> Any:
         return {name: _rendered(part, environment, values) for name, part in value.items()}
     if isinstance(value, list):
         return [_rendered(part, environment, values) for part in value]
-    if not isinstance(value, str) or "{{" not in value:
+    if not isinstance(value, str) or not any(mark in value for mark in TEMPLATES):
         return value
     try:
         return environment.from_string(value).render(values)
@@ -52,6 +66,9 @@ def _rendered(value: Any, environment: Any, values: Mapping[str, Any]) -> Any:
         return value
     except TemplateError as error:
         raise ConfigError(f"A template of the document is wrong: {error.message}. Nothing was sent.") from None
+    except Exception as error:  # noqa: BLE001, RUF100 - an expression may raise anything
+        said = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"A template of the document cannot be rendered: {said}. Nothing was sent.") from None
 
 
 def _values(given: Iterable[str]) -> dict[str, Any]:
@@ -66,5 +83,7 @@ def _values(given: Iterable[str]) -> dict[str, Any]:
             inside = inside.setdefault(part, {})
             if not isinstance(inside, dict):
                 raise ConfigError(f"--set gives {name!r} a value twice. Nothing was sent.")
+        if path[-1] in inside:
+            raise ConfigError(f"--set gives {name!r} a value twice. Nothing was sent.")
         inside[path[-1]] = value
     return found

@@ -8,6 +8,7 @@ Every ``airflow`` command imports this, so it imports nothing: what the commands
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -112,6 +113,9 @@ COMMANDS = (
 def main(argv: list[str] | None = None) -> int:
     """Carry out a command line; return the exit code."""
     arguments = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what the terminal's encoding does not have
     return run(arguments.command, arguments)
 
 

@@ -11,8 +11,8 @@ from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.endpoints import Call, Sender
 from airflow_provider_mparticle.client.errors import InvalidRequestError, MParticleError, NotFoundError
 from airflow_provider_mparticle.client.models import Resource
-from airflow_provider_mparticle.client.resource_kinds import KINDS
-from airflow_provider_mparticle.configuration import ensure
+from airflow_provider_mparticle.client.resource_kinds import KINDS, Kind
+from airflow_provider_mparticle.configuration import ensure, schema
 from airflow_provider_mparticle.configuration.kept_forms import KNOWN, KeptForms
 from airflow_provider_mparticle.configuration.plan import Plan
 from airflow_provider_mparticle.configuration.resource_diff import differences
@@ -31,14 +31,17 @@ def read_workspace(sender: Sender) -> Workspace:
     """
     Read what mParticle has, with four requests; three of them are sent at the same time.
 
-    Assumed: a list shows each resource with all the fields that the answer for one resource has. If it leaves some
-    out, a plan shows them as differences, but applying it changes nothing: each resource is read before it is changed.
+    Assumed: a list shows each resource with all the fields that the answer for one resource has. A resource that a
+    list shows without a field that a description needs is read by itself.
 
-    :raises MParticleError: A list cannot be read.
+    :raises MParticleError: A list or a resource cannot be read.
     """
     lists = _read(sender, [endpoints.list_resources(kind) for kind in KINDS])
     return Workspace(
-        {kind.name: {resource.id: resource for resource in found} for kind, found in zip(KINDS, lists, strict=True)}
+        {
+            kind.name: {resource.id: resource for resource in _completed(sender, kind, found)}
+            for kind, found in zip(KINDS, lists, strict=True)
+        }
     )
 
 
@@ -85,7 +88,7 @@ def apply_plan(
         try:
             if isinstance(have, MParticleError):
                 raise have
-            _do(sender, step, have)
+            _do(sender, step, have, kept)
         except MParticleError as error:
             raise _interrupted(error, steps[:number], steps[number:]) from error
         if have:
@@ -102,6 +105,16 @@ def _read(sender: Sender, calls: Sequence[Call[T]]) -> list[T]:
     first = sender.send(calls[0])
     with ThreadPoolExecutor(READS_AT_ONCE, "mparticle-read") as pool:
         return [first, *pool.map(sender.send, calls[1:])]
+
+
+def _completed(sender: Sender, kind: Kind[Resource], listed: Sequence[Resource]) -> Iterator[Resource]:
+    """Yield the resources of a list; those that it shows in part are read by themselves, a few at the same time."""
+    needed = schema.definition(kind.name)["required"]
+    partial = [one for one in listed if any(getattr(one, name) is None for name in needed)]
+    with ThreadPoolExecutor(READS_AT_ONCE, "mparticle-read") as pool:
+        found = pool.map(lambda one: ensure.get_or_none(sender, kind, one.id), partial)
+        whole = {one.id: one for one in found if one is not None}
+    yield from (whole.get(one.id, one) for one in listed)
 
 
 def _with_resources(sender: Sender, steps: list[Step]) -> Iterator[tuple[Step, Resource | MParticleError | None]]:
@@ -127,9 +140,9 @@ def _current(sender: Sender, step: Step) -> Resource | MParticleError:
         return error
 
 
-def _do(sender: Sender, step: Step, have: Resource | None) -> None:
+def _do(sender: Sender, step: Step, have: Resource | None, kept: KeptForms) -> None:
     if step.action is Action.CREATE:
-        ensure.create(sender, step.kind, step.wanted)
+        ensure.create(sender, step.kind, step.wanted, kept)
     elif step.action is Action.DELETE:
         _delete(sender, step)
     elif have:

@@ -145,7 +145,7 @@ def _told(problem: Problem, document: Document) -> Problem:
 def _resource(place: str, content: Any) -> str:
     section, _, rest = place.partition("[")
     number = rest.partition("]")[0]
-    if not number.isdecimal() or section not in SECTIONS or "." not in place:
+    if not number.isdecimal() or section not in SECTIONS or "." not in place or place in content:
         return ""
     given = content[section][int(number)]
     kind = next(kind for kind in KINDS if kind.plural == section)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
@@ -44,7 +45,8 @@ def read_file(path: Path) -> str:
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError("it is not a regular file")
-    with path.open("rb") as file:
+    # What seems to be a regular file may wait for data all the same, some below /proc for instance.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         content = file.read(BYTES_AT_MOST + 1)
     if len(content) > BYTES_AT_MOST:
         raise ValueError(_too_large())

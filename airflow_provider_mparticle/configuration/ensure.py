@@ -20,7 +20,7 @@ from airflow_provider_mparticle.configuration.kept_forms import KNOWN, KeptForms
 from airflow_provider_mparticle.configuration.plain_values import plain
 from airflow_provider_mparticle.configuration.resource_diff import changed_fields, differences
 from airflow_provider_mparticle.configuration.resource_rules import IfExists, problems, with_defaults
-from airflow_provider_mparticle.configuration.resource_update import refusals, update_body
+from airflow_provider_mparticle.configuration.resource_update import completed, refusals, update_body
 from airflow_provider_mparticle.configuration.workspace import described
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def ensure(
     """
     have = get_or_none(sender, kind, wanted["id"])
     if have is None:
-        return _settled(sender, kind, wanted, None, create(sender, kind, wanted), kept), list(wanted)
+        return _settled(sender, kind, wanted, None, create(sender, kind, wanted, kept), kept), list(wanted)
     if if_exists == "fail":
         raise InvalidRequestError(
             f"{kind.title.capitalize()} {have.id!r} exists already, and if_exists='fail'. Nothing was changed. Pass "
@@ -74,10 +74,10 @@ def ensure(
 
 
 def merged(kind: Kind[Any], have: Resource, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return *fields*, each dict among them completed with what mParticle has."""
+    """Return *fields*, each dict among them completed with what mParticle has, unless it is of another type."""
     known = described(kind, have)
     return {
-        name: {**(known.get(name) or {}), **value} if isinstance(value, Mapping) else value
+        name: completed(known.get(name) or {}, value) if isinstance(value, Mapping) else value
         for name, value in fields.items()
     }
 
@@ -90,15 +90,20 @@ def get_or_none(sender: Sender, kind: Kind[R], resource_id: str) -> R | None:
         return None
 
 
-def create(sender: Sender, kind: Kind[R], wanted: Mapping[str, Any]) -> R:
-    """Create a resource; if the answer is lost, read whether mParticle has it."""
+def create(sender: Sender, kind: Kind[R], wanted: Mapping[str, Any], kept: KeptForms = KNOWN) -> R:
+    """
+    Create a resource; if the answer is lost, read whether mParticle has it as it is wanted.
+
+    If mParticle has it otherwise, another writer may have created it: the error stays, and nothing is learned from it.
+    """
     try:
         return sender.send(endpoints.create_resource(kind, wanted))
     except MParticleError as error:
-        if error.may_have_executed and (created := get_or_none(sender, kind, wanted["id"])):
-            log.info("%s The %s was created, though.", error, kind.title)
-            return created
-        raise
+        created = get_or_none(sender, kind, wanted["id"]) if error.may_have_executed else None
+        if created is None or kept.changes(kind, differences(created, wanted)):
+            raise
+        log.info("%s The %s was created, though.", error, kind.title)
+        return created
 
 
 def update(

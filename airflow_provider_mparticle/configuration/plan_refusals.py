@@ -20,8 +20,8 @@ from airflow_provider_mparticle.configuration.workspace import Workspace
 # The fields by which a pipeline refers to the other kinds.
 REFERENCES: Mapping[str, Kind[Any]] = {kind.id_name: kind for kind in (CONNECTION, DATA_MODEL, FIELD_TRANSFORMATION)}
 
-# How a template begins that was not rendered.
-TEMPLATE = "{{"
+# How the parts of a template begin that was not rendered: values, blocks, comments.
+TEMPLATES = ("{{", "{%", "{#")
 
 
 def plan_refusals(steps: Sequence[Step], workspace: Workspace) -> Iterator[str]:
@@ -38,7 +38,7 @@ def plan_refusals(steps: Sequence[Step], workspace: Workspace) -> Iterator[str]:
 def _unrendered(step: Step) -> Iterator[str]:
     """Refuse to write a template in the place of a value; a query that holds one is warned of."""
     for place, value in _texts(step.wanted):
-        if TEMPLATE in value and place != "config.sql_query":
+        if any(mark in value for mark in TEMPLATES) and place != "config.sql_query":
             yield (
                 f"{step.kind.title.capitalize()} {step.resource_id!r}: {place} is a template that was not rendered. "
                 "MParticleApplyOperator renders it; on the command line pass its value with --set."

@@ -18,6 +18,7 @@ from airflow_provider_mparticle.client.models import Resource
 from airflow_provider_mparticle.client.secrets import is_hidden
 from airflow_provider_mparticle.client.timestamps import parse_timestamp
 from airflow_provider_mparticle.configuration import schema
+from airflow_provider_mparticle.configuration.sql_checks import trimmed_lines
 
 # Blank means unbounded, so leaving one of these out takes a bound away; other keys may be mParticle's defaults.
 UPPER_BOUNDS = ("until", "end")
@@ -25,15 +26,21 @@ UPPER_BOUNDS = ("until", "end")
 UNBOUNDED_YEAR = 9999
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_DURATION = re.compile(r"(\d+)\s*(s|sec|m|min|h|hr|d|w|second|minute|hour|day|week)s?", re.IGNORECASE)
-_ISO_DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.IGNORECASE)
+_DURATION = re.compile(r"(\d{1,8})\s*(s|sec|m|min|h|hr|d|w|second|minute|hour|day|week)s?", re.IGNORECASE)
+_ISO_DURATION = re.compile(
+    r"P(?:(\d{1,7})W)?(?:(\d{1,8})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?", re.IGNORECASE
+)
 _UTC = ("utc", "etc/utc", "z", "gmt", "etc/gmt", "+00:00", "zulu", "universal")
 
-# What a secret is replaced with in answers: nothing, only signs or x, or a word for it.
+# What a secret is replaced with in answers: nothing, only signs or x, a word for it, a remark in brackets, a digest.
 _MASK = re.compile(
-    r"[^A-Za-z0-9]*|[xX]{3,}|\W*(redacted|masked|hidden|secret|removed|filtered|sensitive|protected|encrypted)\W*",
-    re.IGNORECASE,
+    r"[^A-Za-z0-9]*|[xX]{3,}|[(<\[].*[)>\]]|(sha-?\d+|md5|hmac|hash)\W.*"
+    r"|\W*(redacted|masked|hidden|secret|removed|filtered|sensitive|protected|encrypted)\W*"
+    r"|\W*((is )?set|configured|present|true|yes)\W*",
+    re.IGNORECASE | re.DOTALL,
 )
+# What stands for the characters of a secret that are not shown.
+_LEFT_OUT = re.compile(r"\*{2,}|\.{2,}|…|[•●]+")
 
 
 @dataclass(frozen=True)
@@ -91,11 +98,13 @@ def same_word(one: Any, other: Any) -> bool:
 
 def is_masked(place: str, value: Any) -> bool:
     """Tell whether mParticle masked a value: wholly, or a secret in part. ``/** a comment */`` is not a mask."""
+    if isinstance(value, bool):
+        return schema.is_secret(place)  # whether there is one
     if not isinstance(value, str):
         return False
     if not schema.is_secret(place):
         return "**" in value and not value.strip("*")
-    return "**" in value or bool(_MASK.fullmatch(value.strip()))
+    return bool(_LEFT_OUT.search(value) or _MASK.fullmatch(value.strip()))
 
 
 def as_documents_say(kind: str, resource: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,9 +151,9 @@ def _fits_mask(wanted: str, masked: Any) -> bool:
     """Tell whether a secret may be the masked one: the characters that the mask shows have to agree."""
     if masked is None:
         return False
-    if _MASK.fullmatch(masked.strip()):
+    if not isinstance(masked, str) or _MASK.fullmatch(masked.strip()):
         return True
-    shown = re.split(r"\*+", masked)
+    shown = _LEFT_OUT.split(masked)
     is_long_enough = len(wanted) >= len(shown[0]) + len(shown[-1])
     return is_long_enough and wanted.startswith(shown[0]) and wanted.endswith(shown[-1])
 
@@ -163,15 +172,15 @@ def _text(value: Any) -> Any:
 
 
 def _word(value: Any) -> Any:
-    """A word in any case, its parts joined in any way."""
+    """A word in any case, its parts joined in any way: ``on_demand``, ``On-Demand``, ``onDemand``."""
     text = _text(value)
-    return text and re.sub(r"[\s_-]+", "_", text.casefold())
+    return text and re.sub(r"[\s_-]+", "", text.casefold())
 
 
 def _lines(value: Any) -> Any:
-    """Text of several lines, whatever ends them and whatever spaces stand around them."""
+    """SQL, whatever ends its lines and whatever spaces stand around them; text in quotation marks counts as it is."""
     text = _text(value)
-    return text and "\n".join(line.strip() for line in re.split(r"\r\n|\r|\n", text))
+    return text and trimmed_lines(re.sub(r"\r\n?", "\n", text))
 
 
 def _instant(value: Any) -> Any:
@@ -192,6 +201,16 @@ def _duration(value: Any) -> Any:
         numbers = [int(group or 0) for group in found.groups()]
         return timedelta(**dict(zip(("weeks", "days", "hours", "minutes", "seconds"), numbers, strict=True)))
     return text.casefold()
+
+
+def _upper_bound(value: Any) -> Any:
+    """An instant; one of the year 9999 is none."""
+    return None if _is_unbounded(value) else _instant(value)
+
+
+def _static_value(value: Any) -> Any:
+    """What a mapping writes: a space around it is part of it, a number given as text is the same."""
+    return value if isinstance(value, str) and value not in ("True", "False") else _plain_value(value)
 
 
 def _zone(value: Any) -> Any:
@@ -248,15 +267,16 @@ MEANINGS: Mapping[str, Callable[[Any], Any]] = {
     "mapping_type": _word,
     "source": _text,
     "destination": _text,
+    "value": _static_value,
     "sync_mode.type": _word,
     "sync_mode.iterator_field": _text,
     "sync_mode.iterator_data_type": _word,
     "sync_mode.from": _instant,
-    "sync_mode.until": _instant,
+    "sync_mode.until": _upper_bound,
     "sync_mode.time_zone": _zone,
     "schedule.type": _word,
     "schedule.frequency": _word,
     "schedule.delay": _duration,
     "schedule.start": _instant,
-    "schedule.end": _instant,
+    "schedule.end": _upper_bound,
 }

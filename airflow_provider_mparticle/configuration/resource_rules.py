@@ -7,6 +7,7 @@ Sources: Warehouse Sync API reference, "Create a connection", "Create a data mod
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -15,12 +16,13 @@ from airflow_provider_mparticle.client.timestamps import parse_timestamp
 from airflow_provider_mparticle.configuration import schema
 from airflow_provider_mparticle.configuration.plain_values import plain
 from airflow_provider_mparticle.configuration.problems import Problem
-from airflow_provider_mparticle.configuration.resource_diff import is_duration, is_masked
+from airflow_provider_mparticle.configuration.resource_diff import is_duration, is_masked, same_word
 from airflow_provider_mparticle.configuration.sql_checks import sql_problems
 
 IfExists = Literal["fail", "reuse", "update"]
 IF_EXISTS: tuple[IfExists, ...] = ("fail", "reuse", "update")
 
+VERSION = re.compile(r"[0-9]{1,18}")
 DICTS = ("config", "sync_mode", "schedule")
 # Providers whose config the API reference describes; another one may take anything.
 DOCUMENTED_PROVIDERS = ("Snowflake", "Redshift", "BigQuery")
@@ -34,7 +36,7 @@ def with_defaults(kind: Kind[Any], given: Mapping[str, Any]) -> dict[str, Any]:
     defaults = {name: field["default"] for name, field in fields.items() if "default" in field}
     wanted = {**defaults, **without_blanks(plain(given))}
     version = str(wanted.get("data_plan_version")).strip()
-    if version.isdecimal():
+    if VERSION.fullmatch(version):
         wanted["data_plan_version"] = int(version)  # a template renders to text
     return wanted
 
@@ -79,7 +81,7 @@ def _masked(value: Any, place: str) -> Iterator[Problem]:
 
 def _connection(wanted: Mapping[str, Any]) -> Iterator[Problem]:
     known = schema.definition("connection")["properties"]["config"]["properties"]
-    if wanted.get("service_provider") not in DOCUMENTED_PROVIDERS:
+    if not any(same_word(wanted.get("service_provider"), name) for name in DOCUMENTED_PROVIDERS):
         return
     for name in wanted.get("config", {}):
         if name not in known:

@@ -45,10 +45,11 @@ def hidden_secrets(kind: Kind[Any], have: Resource, wanted: Mapping[str, Any]) -
     given = {place for place, _ in secrets_in(wanted)}
     hidden = [
         place
-        for place, value in secrets_in(known)
-        if is_masked(place, value) and not any(one == place or one.startswith(f"{place}.") for one in given)
+        for place in _masked_secrets(known)
+        if not any(one == place or one.startswith(f"{place}.") for one in given)
     ]
-    needed = LOG_IN_WITH.get(str(wanted.get("service_provider", known.get("service_provider"))))
+    provider = wanted.get("service_provider", known.get("service_provider"))
+    needed = next((secret for name, secret in LOG_IN_WITH.items() if same_word(name, provider)), None)
     if kind.name == CONNECTION.name and needed and not given and not hidden:
         return [f"config.{needed}"]
     return hidden
@@ -65,16 +66,29 @@ def update_body(kind: Kind[Any], have: Resource, wanted: Mapping[str, Any]) -> d
     kept = as_documents_say(kind.name, _visible(plain(known), ""))
     for name in DICTS:
         if isinstance(body.get(name), Mapping) and isinstance(kept.get(name), Mapping):
-            body[name] = _completed(kept[name], body[name])
+            body[name] = _bounded(kept[name], body[name])
     return {**kept, **body}
 
 
-def _completed(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep what mParticle has beside what is wanted; an upper bound that is not wanted is sent as null, unbounded."""
-    if not same_word(before.get("type"), wanted.get("type", before.get("type"))):
-        before = {}  # the fields of another type of schedule
-    bounds = {name: None for name in UPPER_BOUNDS if before.get(name) not in schema.BLANK}
-    return {**before, **bounds, **wanted}
+def completed(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is wanted and what stays beside it: nothing if the type differs, since its fields go with it."""
+    keeps = same_word(before.get("type"), wanted.get("type", before.get("type")))
+    return {**(before if keeps else {}), **wanted}
+
+
+def _masked_secrets(value: Any, place: str = "") -> Iterator[str]:
+    """Yield the place of every secret that mParticle only masks."""
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from _masked_secrets(part, f"{place}.{name}" if place else str(name))
+    elif schema.is_secret(place) and is_masked(place, value):
+        yield place
+
+
+def _bounded(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Complete what is wanted; an upper bound that mParticle has and that is not wanted is sent as null, unbounded."""
+    kept = completed(before, wanted)
+    return {**kept, **{name: None for name in UPPER_BOUNDS if name not in wanted and kept.get(name) is not None}}
 
 
 def _visible(value: Any, place: str) -> Any:

@@ -32,7 +32,10 @@ MEANT = {
     "schedule": {"from": "start", "until": "end", "interval": "frequency", "cron": "frequency"},
 }
 BLANK = (None, "")
-OFFSET = re.compile(r"[+-]\d{2}:\d{2}")
+# Names in the zone database that mean nothing to mParticle: "not configured yet" and the zone of this machine.
+NOT_ZONES = frozenset({"Factory", "localtime"})
+# UTC-12:00 to UTC+14:00 are in use; some readers take up to 18 hours.
+OFFSET = re.compile(r"[+-](0[0-9]|1[0-7]):[0-5][0-9]|[+-]18:00")
 _TYPES = {"object": "a dict", "array": "a list", "string": "text", "integer": "a whole number", "null": "null"}
 
 
@@ -147,7 +150,7 @@ def _is_zone(value: object) -> bool:
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
+    return frozenset(zoneinfo.available_timezones()) - NOT_ZONES
 
 
 def resolved(part: Any) -> Mapping[str, Any] | None:

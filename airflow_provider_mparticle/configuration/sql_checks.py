@@ -8,7 +8,6 @@ Source: Warehouse Sync overview, "Data models" (columns), v1 reference (the quer
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -25,10 +24,19 @@ COLUMNS_AT_MOST = 100
 DIALECTS = (None, "snowflake", "redshift", "bigquery", "databricks")
 
 _WRAPPED = "mParticle wraps the query in an outer SELECT, so its v1 documentation rules that out"
-# Text in quotation marks and comments, closed or not: what is left is code.
-_QUOTED = r"""'(?:[^']|'')*(?:'|\Z)|"[^"]*(?:"|\Z)|`[^`]*(?:`|\Z)|\$\$.*?(?:\$\$|\Z)"""
+# Text in quotation marks and comments, closed or not: what is left is code. In some warehouses a backslash takes the
+# meaning from the quotation mark after it.
+_OTHERS = r"""`[^`]*(?:`|\Z)|\$\$.*?(?:\$\$|\Z)"""
+_QUOTED = (
+    rf"""'[^']*(?:'|\Z)|"[^"]*(?:"|\Z)|{_OTHERS}""",
+    rf"""'(?:[^'\\]|\\.)*(?:'|\Z)|"(?:[^"\\]|\\.)*(?:"|\Z)|{_OTHERS}""",
+)
 _COMMENT = r"--[^\r\n]*|/\*.*?(?:\*/|\Z)"
-_NOT_CODE = re.compile(f"(?P<quoted>{_QUOTED})|(?P<comment>{_COMMENT})", re.DOTALL)
+_READINGS = tuple(re.compile(f"(?P<quoted>{quoted})|(?P<comment>{_COMMENT})", re.DOTALL) for quoted in _QUOTED)
+_NOT_CODE = _READINGS[0]
+_LINE_END = re.compile(r"[^\S\n]*\n[^\S\n]*")
+# The parser reads some 40 kB in a second.
+PARSED_AT_MOST = 100_000
 _CLAUSE = re.compile(r"\b(from|where|join|group\s+by|order\s+by|limit|union|select|and)\b", re.IGNORECASE)
 # Names that sqlglot gives to the steps of BigQuery's pipe syntax.
 _PIPE_STEP = "__tmp"
@@ -47,6 +55,8 @@ def sql_problems(sql: str, place: str, dialect: str | None = None) -> list[Probl
     if "{{" in sql or "{%" in sql:
         return [Problem(place, "holds a template that was not rendered, so it was not checked", is_warning=True)]
     found = [Problem(place, text, is_warning=True) for text in _text_problems(sql)]
+    if len(sql) > PARSED_AT_MOST:
+        return found
     try:
         return [*found, *_parsed_problems(sql, place, (dialect,) if dialect else DIALECTS)]
     except ImportError:
@@ -56,12 +66,31 @@ def sql_problems(sql: str, place: str, dialect: str | None = None) -> list[Probl
         return [*found, Problem(place, text, is_warning=True)]
 
 
+def trimmed_lines(sql: str) -> tuple[str, ...]:
+    """
+    Return SQL without the spaces around its lines, once for each way to read quotation marks.
+
+    Two queries of which all are equal differ in nothing that a warehouse may take for text.
+    """
+    return tuple("".join(_trimmed(sql, reading)) for reading in _READINGS)
+
+
+def _trimmed(sql: str, reading: re.Pattern[str]) -> Iterator[str]:
+    end = 0
+    for found in reading.finditer(sql):
+        if found["quoted"]:
+            yield _LINE_END.sub("\n", sql[end : found.start()])
+            yield found["quoted"]
+            end = found.end()
+    yield _LINE_END.sub("\n", sql[end:])
+
+
 def _text_problems(sql: str) -> Iterator[str]:
     code = _code(sql)
     lost = [text for text in _comments(sql) if text.startswith("--") and _CLAUSE.search(text)]
     if not code.strip(" \t\r\n;"):
         yield "is nothing but a comment"
-    elif not re.search(r"\bfrom\b", code, re.IGNORECASE):
+    elif not any(re.search(r"\bfrom\b", _code(sql, reading), re.IGNORECASE) for reading in _READINGS):
         yield "has no FROM, so it reads no table"
     if lost and not re.search(r"[\r\n]", sql.strip()):
         yield (
@@ -69,8 +98,8 @@ def _text_problems(sql: str) -> Iterator[str]:
         )
 
 
-def _code(sql: str) -> str:
-    return _NOT_CODE.sub(lambda found: "''" if found["quoted"] else " ", sql)
+def _code(sql: str, reading: re.Pattern[str] = _NOT_CODE) -> str:
+    return reading.sub(lambda found: "''" if found["quoted"] else " ", sql)
 
 
 def _comments(sql: str) -> list[str]:
@@ -78,30 +107,39 @@ def _comments(sql: str) -> list[str]:
 
 
 def _parsed_problems(sql: str, place: str, dialects: tuple[str | None, ...]) -> list[Problem]:
-    statements = _parsed(sql, dialects)
+    """Return what is wrong in the dialect in which least is; raise what the first one says if none can read it."""
+    from sqlglot.errors import SqlglotError
+
+    fewest: list[Problem] | None = None
+    failure: SqlglotError | None = None
+    for dialect in dialects:
+        try:
+            found = _problems_of(_parsed(sql, dialect), sql, place)
+        except SqlglotError as error:
+            failure = failure or error
+            continue
+        if not found:
+            return []
+        if fewest is None or len(found) < len(fewest):
+            fewest = found
+    if fewest is None and failure:
+        raise failure
+    return fewest or []
+
+
+def _problems_of(statements: list[Expr], sql: str, place: str) -> list[Problem]:
     found = [Problem(place, text, is_warning=True) for text in _form(sql, statements)]
     for statement in statements:
         found += [*_columns(statement, place), *_tables(statement, place)]
     return found
 
 
-def _parsed(sql: str, dialects: tuple[str | None, ...]) -> list[Expr]:
-    """Read the SQL in the first of the dialects that can; raise what the first one says if none can."""
+def _parsed(sql: str, dialect: str | None) -> list[Expr]:
     import sqlglot
     from sqlglot import exp
-    from sqlglot.errors import SqlglotError
 
-    def read(dialect: str | None) -> list[Expr]:
-        found = sqlglot.parse(sql, dialect=dialect)
-        return [one for one in found if one is not None and not isinstance(one, exp.Semicolon)]
-
-    try:
-        return read(dialects[0])
-    except SqlglotError:
-        for dialect in dialects[1:]:
-            with contextlib.suppress(SqlglotError):
-                return read(dialect)
-        raise
+    found = sqlglot.parse(sql, dialect=dialect)
+    return [one for one in found if one is not None and not isinstance(one, exp.Semicolon)]
 
 
 def _form(sql: str, statements: list[Expr]) -> Iterator[str]:
@@ -145,7 +183,7 @@ def _tables(statement: Expr, place: str) -> Iterator[Problem]:
     from sqlglot import exp
 
     named = {cte.alias.casefold() for cte in statement.find_all(exp.CTE)}
-    tables = [one for one in statement.find_all(exp.Table) if one.name and not one.db]
+    tables = [one for one in statement.find_all(exp.Table) if one.name and not one.db and not one.catalog]
     bare = sorted({one.name for one in tables if one.name.casefold() not in named})
     if bare:
         yield Problem(place, f"names {', '.join(bare)} without a schema; qualify every table fully", is_warning=True)

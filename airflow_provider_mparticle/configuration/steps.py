@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ class Action(StrEnum):
     UNCHANGED = "unchanged"
     DELETE = "delete"
 
+
+# A terminal obeys these characters: one could hide the lines before it.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.UNCHANGED: "=", Action.DELETE: "-"}
 
@@ -58,7 +62,8 @@ class Step:
 
     def lines(self) -> list[str]:
         """Return it readable, without secrets; its differences are indented."""
-        return [str(self), *(f"    {line}" for one in self.differences for line in _difference_lines(one))]
+        lines = [str(self), *(f"    {line}" for one in self.differences for line in _difference_lines(one))]
+        return [_CONTROL.sub(lambda found: repr(found[0])[1:-1], line) for line in lines]
 
 
 # What is shown

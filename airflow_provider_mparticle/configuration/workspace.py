@@ -41,12 +41,23 @@ class Workspace:
 def described(kind: Kind[Any], resource: Resource) -> dict[str, Any]:
     """Describe a resource as a document does: what can be written, without secrets and blanks."""
     known = plain({name: getattr(resource, name) for name in ("id", *kind.writable)})
-    shown = as_documents_say(kind.name, without_blanks(_without_masks(secrets.shown(known))))
+    shown = _with_known_mappings(as_documents_say(kind.name, without_blanks(_without_masks(secrets.shown(known)))))
     for problem in schema.problems(shown, kind.name):
         _take_out(shown, problem.place)  # a document has no place for it; applying does not touch it
     schedule = shown.get("schedule") or {}
     for name in IDLE_FIELDS.get(str(schedule.get("type")), ()):
         schedule.pop(name, None)
+    return shown
+
+
+def _with_known_mappings(shown: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what mParticle adds to a mapping by itself; a comparison leaves it out, too."""
+    known = schema.definition("mapping")["properties"]
+    if isinstance(mappings := shown.get("mappings"), list):
+        shown["mappings"] = [
+            {name: part for name, part in one.items() if name in known} if isinstance(one, Mapping) else one
+            for one in mappings
+        ]
     return shown
 
 

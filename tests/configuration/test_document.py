@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from airflow_provider_mparticle.client.errors import ConfigError
@@ -19,6 +21,7 @@ from airflow_provider_mparticle.client.secrets import is_secret_name
 from airflow_provider_mparticle.configuration.document import (
     SECTIONS,
     SUFFIXES,
+    Document,
     check_document,
     document_problems,
     load_document,
@@ -309,3 +312,25 @@ def test_the_schema_marks_the_secrets() -> None:
             named |= {name} if is_secret_name(name) else set()
 
     assert {"password", "service_account_key", "partner_feed_key"} == marked == named
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(["connections", "data_models", "pipelines"]),
+    st.integers(0, 99),
+    st.sampled_from([None, [], {}, 5, "x"]),
+    st.sampled_from(["id", "x.y", "config"]),
+)
+def test_a_key_that_looks_like_a_place_is_an_unknown_section(section: str, number: int, inside: Any, name: str) -> None:
+    """It ended in a KeyError."""
+    content = {f"{section}[{number}].{name}": 1, section: inside}
+
+    assert any("is not a section" in str(problem) for problem in document_problems(Document(content)))
+
+
+@pytest.mark.parametrize("version", ["9" * 19, "9" * 5000, "-1", "1.5", "٣"])
+def test_a_version_that_is_not_a_number_of_18_digits_is_a_problem(version: str) -> None:
+    """One of 5,000 digits ended in a ValueError."""
+    content = {"pipelines": [{"id": "p", "data_plan_version": version}]}
+
+    assert any("data_plan_version must be a whole number" in str(one) for one in document_problems(Document(content)))

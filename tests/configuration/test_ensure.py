@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_mparticle.client.errors import ConfigError, InvalidRequestError, ServerError
+from airflow_provider_mparticle.client.errors import ConfigError, InvalidRequestError, MParticleError, ServerError
 from airflow_provider_mparticle.client.resource_kinds import DATA_MODEL, PIPELINE
 from airflow_provider_mparticle.configuration.ensure import ensure, merged, update, validated
 from airflow_provider_mparticle.configuration.kept_forms import KeptForms
@@ -97,3 +97,33 @@ def test_a_description_that_contains_itself_is_refused() -> None:
 
     with pytest.raises(ConfigError, match="Data model 'customers': it is nested deeper"):
         validated(DATA_MODEL, {**MODEL, "config": config})
+
+
+@pytest.mark.parametrize("query", ["SELECT b FROM a.b.c", "SELECT 'A' FROM a.b.c", "SELECT a FROM a.b.c LIMIT 1"])
+def test_another_writers_resource_is_not_taken_for_the_one_whose_answer_was_lost(
+    query: str, hook: MParticleHook, simulator: Simulator
+) -> None:
+    """From then on its query counted as the form in which mParticle keeps ours, and was never a difference again."""
+    kept, wanted = KeptForms(), validated(DATA_MODEL, MODEL)
+    simulator.inject(Fault(method="GET", path="/data-models/customers", status=404))
+    made_sure(hook, config={"sql_query": query})
+    simulator.inject(Fault(method="GET", path="/data-models/customers", status=404))
+    simulator.inject(Fault(method="POST", path="/data-models", lose="before", times=9))
+
+    with pytest.raises(MParticleError):
+        ensure(hook, DATA_MODEL, wanted, "update", kept)
+
+    assert [] == kept.facts
+    simulator.clear_faults()
+    assert ["config"] == ensure(hook, DATA_MODEL, wanted, "update", kept)[1]
+
+
+@pytest.mark.parametrize("other", [{"type": "on_demand"}, {"type": "once", "start": "2026-03-01"}])
+def test_another_type_of_schedule_leaves_the_fields_of_the_old_one(
+    other: dict[str, Any], hook: MParticleHook, simulator: Simulator
+) -> None:
+    """mParticle would refuse or keep a frequency beside it."""
+    simulator.add_pipeline("orders", schedule={"type": "interval", "frequency": "daily", "delay": "1d"})
+    have = hook.get_pipeline("orders")
+
+    assert {"schedule": other} == merged(PIPELINE, have, {"schedule": other})

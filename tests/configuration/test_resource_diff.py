@@ -112,3 +112,44 @@ def test_nothing_differs_from_itself_and_no_answer_is_too_strange(value: Any) ->
 def test_a_length_of_time_is_told_from_other_text(text: str, is_one: bool) -> None:
     """What is not one is warned of."""
     assert is_one == is_duration(text)
+
+
+LITERALS = (("'", "'"), ('"', '"'), ("`", "`"), ("$$", "$$"))
+
+
+@settings(deadline=None)
+@given(st.sampled_from(LITERALS), st.text(" \n\tab", max_size=8), st.text(" \n\tab", max_size=8))
+def test_spaces_inside_of_quotation_marks_are_a_difference(quotes: tuple[str, str], one: str, other: str) -> None:
+    """They are rows that a query finds or does not find; spaces around its lines are none."""
+    first, last = quotes
+    meaning = MEANINGS["config.sql_query"]
+
+    is_same = meaning(f"SELECT a,\n  {first}{one}{last}\nFROM b.c") == meaning(
+        f"SELECT a, \r\n{first}{other}{last} \r\n FROM b.c\r\n"
+    )
+
+    assert (one == other) is is_same
+
+
+@settings(deadline=None)
+@given(st.text(" \n\tab\u00a0", max_size=5), st.text(" \n\tab\u00a0", max_size=5))
+def test_spaces_of_a_static_value_are_a_difference(one: str, other: str) -> None:
+    """The value is written to every event."""
+    assert (one == other) is (MEANINGS["value"](one) == MEANINGS["value"](other))
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10**30), st.sampled_from(["{}d", "{} weeks", "P{}D", "PT{}S", "P{}W", "PT{}H"]))
+def test_a_length_of_time_of_any_size_can_be_compared(number: int, form: str) -> None:
+    """Some are more than a computer counts; mParticle is asked whether it takes them."""
+    text = form.format(number)
+
+    assert MEANINGS["schedule.delay"](text) == MEANINGS["schedule.delay"](f" {text} ")
+    assert is_duration(form.format(7))
+
+
+@pytest.mark.parametrize("field", ["sync_mode.until", "schedule.end"])
+def test_no_upper_bound_and_the_year_9999_are_the_same(field: str) -> None:
+    """Whichever of them mParticle has."""
+    assert MEANINGS[field](None) == MEANINGS[field]("9999-12-31T23:59:59Z")
+    assert MEANINGS[field](None) != MEANINGS[field]("2026-12-31T23:59:59Z")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,13 +17,14 @@ from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client import token_cache
 from airflow_provider_mparticle.client.errors import InvalidRequestError
-from airflow_provider_mparticle.client.models import WarehouseConnection
-from airflow_provider_mparticle.client.resource_kinds import CONNECTION
+from airflow_provider_mparticle.client.models import Pipeline, WarehouseConnection
+from airflow_provider_mparticle.client.resource_kinds import CONNECTION, PIPELINE
 from airflow_provider_mparticle.client.secrets import secrets_in
 from airflow_provider_mparticle.configuration.apply import apply_plan, read_workspace
 from airflow_provider_mparticle.configuration.document import load_document
 from airflow_provider_mparticle.configuration.plan import plan
-from airflow_provider_mparticle.configuration.resource_update import refusals
+from airflow_provider_mparticle.configuration.resource_diff import differences
+from airflow_provider_mparticle.configuration.resource_update import LOG_IN_WITH, hidden_secrets, refusals, update_body
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.operators import (
     MParticleCreateConnectionOperator,
@@ -216,3 +218,41 @@ def test_a_key_file_is_a_secret_as_text_and_as_a_dict(key: Any) -> None:
     assert [] == [*refusals(CONNECTION, have, {**wanted, "config": {"project_id": "p", "service_account_key": key}})]
     (refused,) = refusals(CONNECTION, have, wanted)
     assert "without its config.service_account_key" in refused
+
+
+KEY_TEXT = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=4, max_size=12)
+MASKS_OF: list[Callable[[str], Any]] = [
+    lambda key: "*" * len(key),
+    lambda key: f"...{key[-4:]}",
+    lambda key: f"{key[:2]}…{key[-2:]}",
+    lambda key: f"{key[0]}{'•' * 6}",
+    lambda key: f"({len(key)} characters)",
+    lambda key: "sha256:" + hashlib.sha256(key.encode()).hexdigest(),
+    lambda key: "configured",
+    lambda key: "<set>",
+    lambda key: True,
+]
+
+
+@settings(deadline=None)
+@given(KEY_TEXT, st.sampled_from(MASKS_OF))
+def test_no_mask_is_written_back_and_none_is_taken_for_another_key(key: str, mask: Callable[[str], Any]) -> None:
+    """A PUT that carries it would replace the key by its mask, and the feed would refuse every row."""
+    have = Pipeline.read({"id": "orders", "name": "Orders", "partner_feed_key": mask(key)})
+
+    assert "partner_feed_key" not in update_body(PIPELINE, have, {"state": "paused"})
+    assert any("partner_feed_key" in said for said in refusals(PIPELINE, have, {"state": "paused"}))
+    assert [] == [*refusals(PIPELINE, have, {"state": "paused", "partner_feed_key": key})]
+    assert [] == differences(have, {"partner_feed_key": key})
+
+
+@pytest.mark.parametrize("spelling", [str.lower, str.upper, str.title, str])
+@pytest.mark.parametrize("provider", LOG_IN_WITH)
+def test_a_connection_needs_its_secret_however_its_provider_is_spelled(
+    provider: str, spelling: Callable[[str], str]
+) -> None:
+    """Otherwise a PUT that replaces loses the password."""
+    have = WarehouseConnection.read({"id": "w", "name": "W", "service_provider": provider, "config": {"user": "u"}})
+    wanted = {"service_provider": spelling(provider), "config": {"user": "v"}}
+
+    assert [f"config.{LOG_IN_WITH[provider]}"] == hidden_secrets(CONNECTION, have, wanted)

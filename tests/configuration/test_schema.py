@@ -150,3 +150,22 @@ def test_a_field_that_a_provider_does_not_document_is_warned_of() -> None:
 
     assert problem.is_warning
     assert "did you mean 'password'?" in str(problem)
+
+
+@settings(deadline=None)
+@given(st.sampled_from("+-"), st.integers(0, 99), st.integers(0, 99))
+def test_an_offset_is_a_time_zone_only_if_it_exists(sign: str, hours: int, minutes: int) -> None:
+    """``+99:99`` passed."""
+    zone = f"{sign}{hours:02}:{minutes:02}"
+    mode = {"type": "incremental", "iterator_field": "a", "iterator_data_type": "date", "time_zone": zone}
+
+    exists = minutes < 60 and hours * 60 + minutes <= 18 * 60
+    assert exists is ([] == schema.problems(mode, "sync_mode"))
+
+
+@pytest.mark.parametrize("zone", ["Factory", "localtime", "+\u0660\u0662:\u0660\u0660", "+2:00", "+02:00 ", "Europe"])
+def test_what_only_looks_like_a_time_zone_is_refused(zone: str) -> None:
+    """The zone of whichever machine reads it is not a zone."""
+    mode = {"type": "incremental", "iterator_field": "a", "iterator_data_type": "date", "time_zone": zone}
+
+    assert ["sync_mode.time_zone"] == [f"sync_mode.{one.place}" for one in schema.problems(mode, "sync_mode")]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_mparticle.configuration.sql_checks import sql_problems
+from airflow_provider_mparticle.configuration.sql_checks import PARSED_AT_MOST, sql_problems
 
 COLUMNS = ", ".join(f"c{number}" for number in range(101))
 
@@ -88,3 +88,25 @@ def test_what_the_parser_cannot_read_is_not_checked(kind: str, depth: int) -> No
 def test_no_text_is_too_strange(sql: str) -> None:
     """A check that raises fails a task whose query may be fine."""
     assert isinstance(sql_problems(sql, "sql"), list)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT a FROM b.c WHERE a = $$;$$",
+        "SELECT 'it\\'s' FROM b.c",
+        "SELECT r'\\'' FROM b.c",
+        "SELECT a FROM db..t",
+    ],
+)
+def test_what_one_warehouse_reads_is_not_warned_of(sql: str) -> None:
+    """Each of them has its own quotation marks and names."""
+    assert "" == said(sql)
+
+
+def test_a_query_of_many_kilobytes_is_not_parsed() -> None:
+    """The parser takes half a minute for a megabyte; the warehouse decides."""
+    values = ",".join(["1"] * (PARSED_AT_MOST // 2))
+
+    assert "" == said(f"SELECT a FROM b WHERE a IN ({values})")
+    assert "without a schema" in said("SELECT a FROM b WHERE a IN (1)")

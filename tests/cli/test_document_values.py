@@ -1,0 +1,52 @@
+"""``--set``: a value reaches its template and no other, and whatever an expression does is said in one line."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_mparticle.cli.document_values import rendered
+from airflow_provider_mparticle.client.errors import ConfigError
+
+METHODS = [name for name in dir(dict) if not name.startswith("_")]
+
+
+@settings(deadline=None)
+@given(st.sampled_from(METHODS), st.text(st.characters(codec="utf-8", exclude_characters="{}"), max_size=9))
+def test_a_name_that_a_dict_has_as_a_method_is_the_given_value(name: str, value: str) -> None:
+    """``{{ params.items }}`` was sent as '<built-in method items of dict object ...>'."""
+    assert [value] == rendered(["{{ params." + name + " }}"], [f"{name}={value}"])
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_name_that_was_not_given_leaves_its_template(name: str) -> None:
+    """The plan refuses it then."""
+    template = "{{ params." + name + " }}"
+
+    assert template == rendered(template, ["another=1"])
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{{ 1 / 0 }}", "{{ params.x + 1 }}", "{{ range(10 ** 9) | list }}", "{{ params.x | nothing }}", "{{ params.x"],
+)
+def test_a_template_that_cannot_be_rendered_is_an_error_of_the_document(template: str) -> None:
+    """Without a traceback; nothing was sent."""
+    with pytest.raises(ConfigError, match=r"A template of the document .* Nothing was sent"):
+        rendered({"name": template}, ["x=1"])
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"), [("{% if params.x == '1' %}a{% else %}b{% endif %}", "a"), ("{# later #}a", "a")]
+)
+def test_blocks_and_comments_in_a_value_are_rendered_as_the_operator_does(template: str, expected: str) -> None:
+    """The same document serves both."""
+    assert expected == rendered(template, ["x=1"])
+
+
+@pytest.mark.parametrize("given", [["a=1", "a=2"], ["params.a.x=1", "params.a=2"], ["params.a=1", "params.a.x=2"]])
+def test_a_name_that_is_given_twice_is_refused(given: list[str]) -> None:
+    """Which of the values is meant cannot be known."""
+    with pytest.raises(ConfigError, match="twice"):
+        rendered("{{ params.a }}", given)

@@ -1,0 +1,72 @@
+"""Plain values: what JSON has passes as it is, and nothing else reaches a request."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.configuration.document import load_document
+from airflow_provider_mparticle.configuration.plain_values import plain
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(), inside, max_size=3),
+    max_leaves=8,
+)
+NOT_JSON = st.one_of(
+    st.binary(),
+    st.sets(st.integers()),
+    st.complex_numbers(),
+    st.decimals(),
+    st.timedeltas(),
+    st.sampled_from([float("nan"), float("inf"), float("-inf"), object(), range(2), iter(())]),
+)
+
+
+@settings(deadline=None)
+@given(JSON)
+def test_what_json_has_is_copied_unchanged(value: Any) -> None:
+    """A request carries it."""
+    assert json.loads(json.dumps(value)) == json.loads(json.dumps(plain(value)))
+
+
+@settings(deadline=None)
+@given(NOT_JSON)
+def test_what_json_does_not_have_is_refused_and_not_shown(value: Any) -> None:
+    """It would fail half-way through an apply, when its request is written."""
+    with pytest.raises(ValueError, match=r"JSON"):
+        plain({"mappings": [{"value": value}]})
+
+
+def test_a_document_with_a_secret_in_bytes_is_refused_without_the_secret() -> None:
+    """The message goes to a log."""
+    with pytest.raises(ConfigError, match="type bytes, which JSON does not have") as caught:
+        load_document({"connections": [{"config": {"password": b"hunter2"}}]})
+
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [date(2026, 1, 31), datetime(2026, 1, 31, tzinfo=UTC)])
+def test_an_instant_is_iso_8601_text(value: Any) -> None:
+    """DAGs have datetimes."""
+    assert value.isoformat() == plain(value)
+
+
+@pytest.mark.parametrize("value", [Decimal("1.5"), timedelta(days=1), {1}, b"x"])
+def test_the_type_is_named(value: Any) -> None:
+    """The author of a DAG has to find it."""
+    with pytest.raises(ValueError, match=type(value).__name__):
+        plain([value])
+
+
+def test_two_keys_that_are_the_same_text_are_refused() -> None:
+    """One of the values would get lost."""
+    with pytest.raises(ValueError, match="'1' occurs twice"):
+        plain({1: "a", "1": "b"})

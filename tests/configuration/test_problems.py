@@ -1,0 +1,16 @@
+"""A problem reads as a sentence, wherever it is put."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_mparticle.configuration.problems import Problem
+
+
+@pytest.mark.parametrize("is_warning", [False, True])
+def test_a_problem_keeps_what_it_says_when_its_place_grows(is_warning: bool) -> None:
+    """A resource's problem becomes a document's."""
+    problem = Problem("sync_mode.from", "is missing", is_warning).inside("pipelines[2]", "; see line 4")
+
+    assert "pipelines[2].sync_mode.from is missing; see line 4" == str(problem)
+    assert is_warning is problem.is_warning

@@ -1,0 +1,42 @@
+"""A step of a plan as a person reads it: nothing hides a line, and no secret is shown."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_mparticle.client.resource_kinds import CONNECTION, DATA_MODEL
+from airflow_provider_mparticle.configuration.resource_diff import Difference
+from airflow_provider_mparticle.configuration.steps import Action, Step
+
+CONTROLS = st.sampled_from(
+    [chr(number) for number in (*range(9), *range(10, 32), *range(127, 160), 0x2028, 0x2029, 0x202E, 0x2066)]
+)
+
+
+@settings(deadline=None)
+@given(st.text(CONTROLS | st.sampled_from("ab\n"), min_size=1, max_size=12))
+def test_no_character_that_a_terminal_obeys_is_printed(inside: str) -> None:
+    """An escape sequence or a carriage return in a query would hide what an apply is about to do."""
+    change = Difference("config.sql_query", "SELECT a\nFROM b.c", f"SELECT {inside}\nFROM b.c")
+    lines = Step(Action.UPDATE, DATA_MODEL, "orders", {}, (change,)).lines()
+
+    assert [] == [sign for line in lines for sign in line if unicodedata.category(sign) in ("Cc", "Zl", "Zp", "Cf")]
+
+
+def test_text_of_every_language_is_printed_as_it_is() -> None:
+    """Only what a terminal obeys is escaped."""
+    change = Difference("config.sql_query", "SELECT 1", "SELECT 'größe 数量 😀'\nFROM b.c")
+
+    assert "'größe 数量 😀'" in "\n".join(Step(Action.UPDATE, DATA_MODEL, "orders", {}, (change,)).lines())
+
+
+@pytest.mark.parametrize("field", ["config.password", "config.pat", "config.anything_new"])
+def test_a_secret_that_differs_is_not_shown(field: str) -> None:
+    """Neither as lines nor as JSON."""
+    step = Step(Action.UPDATE, CONNECTION, "warehouse", {}, (Difference(field, "hunter1", "hunter2"),))
+
+    assert "hunter" not in f"{step.lines()} {step.as_dict()} {step!r}"
