@@ -123,7 +123,7 @@ def test_another_type_of_schedule_leaves_the_fields_of_the_old_one(
     other: dict[str, Any], hook: MParticleHook, simulator: Simulator
 ) -> None:
     """mParticle would refuse or keep a frequency beside it."""
-    simulator.add_pipeline("orders", schedule={"type": "interval", "frequency": "daily", "delay": "1d"})
-    have = hook.get_pipeline("orders")
+    simulator.add_pipeline("hourly-orders", schedule={"type": "interval", "frequency": "daily", "delay": "1d"})
+    have = hook.get_pipeline("hourly-orders")
 
     assert {"schedule": other} == merged(PIPELINE, have, {"schedule": other})
