@@ -193,9 +193,15 @@ class DataModelLock:
         return self._stood_at(run.started_on)
 
     def _stood_at(self, at: datetime) -> bool:
-        """Return whether the SQL had been written by then; mParticle may tell either instant in whole seconds."""
-        written = self._written
-        return written is not None and at >= (written if at.microsecond else whole_second(written))
+        """
+        Return whether the SQL had been written before an instant; mParticle may round either down to whole seconds.
+
+        A run that began in the very instant of the write may have read the SQL before it. A run of this task begins
+        later, since the task checks the SQL in between.
+        """
+        if (written := self._written) is None:
+            return False
+        return at > written if at.microsecond else at >= whole_second(written)
 
     def _read_data_model(self) -> Steps[DataModel]:
         have: DataModel = yield endpoints.get_resource(DATA_MODEL, self.data_model_id)

@@ -91,4 +91,9 @@ KNOWN: dict[str, Schedule] = {
         ("A is success, a user clears it", 1, "60.0"),
         ("A asks GET data_model, its worker dies", 5, "before"),
     ),
+    "others start a run in the instant in which a slice's SQL is written": schedule(
+        {"version": "Airflow 3.1", "tasks": "slice"},
+        ("other people before A asks PUT data_model", 1, "manual, 15 s"),
+        ("A asks GET data_model, its worker dies", 2, "before"),
+    ),
 }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import DataModelChangedError, DataModelHeldError, InvalidRequestError
 from airflow_provider_mparticle.client.models import DataModel, Pipeline, PipelineRun
@@ -199,6 +201,23 @@ def test_a_run_that_began_after_the_sql_was_written_has_read_this_slice(began, r
     run = PipelineRun("orders", 7, logical_date=datetime.fromisoformat(began).replace(tzinfo=UTC))
 
     assert reads == ours.reads(run)
+
+
+@given(st.integers(-2_000_000, 2_000_000), st.booleans(), st.booleans())
+def test_no_run_that_began_before_the_sql_was_written_has_read_this_slice(microseconds, cuts_run, cuts_write):
+    """Nor one that began in the same instant; only instants without fractions leave that open."""
+    ours, written = lock(), datetime(2026, 3, 1, 12, 0, 0, 500_000, tzinfo=UTC)
+    began = written + timedelta(microseconds=microseconds)
+    told_begin = began.replace(microsecond=0) if cuts_run else began
+    told_write = written.replace(microsecond=0) if cuts_write else written
+    carry_out(ours.is_held(), MParticle(ours.sql, written=told_write.isoformat()))
+
+    reads = ours.reads(PipelineRun("orders", 7, started_on=told_begin))
+
+    if began > written:
+        assert reads
+    elif began < written - timedelta(seconds=1) or not (cuts_run or cuts_write or began.microsecond == 0):
+        assert not reads
 
 
 def test_nothing_is_known_of_runs_under_other_sql_or_without_a_date():
