@@ -38,7 +38,7 @@ def life(
     :param instants: What is known of its instants.
     :param ends: For a run in progress: in how many seconds it ends (None: never), and in which state.
     """
-    begin = instants.get("started_on") or instants.get("logical_date")
+    begin = instants.get("started_on") or min(instants.get("logical_date") or 0.0, now)  # a date may lie in the future
     if state.lower() in END_WORDS:
         started = begin or now - ENDED_RUN_AGE_S
         lasted_s = (instants.get("ended_on") or started + run_s) - started

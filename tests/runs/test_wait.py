@@ -2,273 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from api_answers import Api, status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_mparticle.client import endpoints
-from airflow_provider_mparticle.client.driving import adrive
 from airflow_provider_mparticle.client.errors import (
-    AuthenticationError,
-    InvalidRequestError,
-    MParticleError,
-    NoAnswerError,
     NotFoundError,
-    PermissionDeniedError,
     RateLimitedError,
-    RunFailedError,
     RunLostError,
     RunTimeoutError,
     ServerError,
-    UnreadableAnswerError,
 )
-from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
+from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs import poll_timing
-from airflow_provider_mparticle.runs.outcome import MISSING_GRACE_S, Outcome, evaluate_error, evaluate_run
+from airflow_provider_mparticle.runs.outcome import MISSING_GRACE_S
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
-from airflow_provider_mparticle.runs.steps import Pause, drive
+from airflow_provider_mparticle.runs.steps import drive
 from airflow_provider_mparticle.runs.wait import BACKSTOP_S, RunMonitor, backstop, deadline_of, wait, wait_briefly
 from airflow_provider_mparticle.triggers import as_epoch
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RUNNING = PipelineRun("orders", 7, state="running", logical_date=NOON)
 DONE = replace(RUNNING, state="success", progress=Progress.SUCCEEDED, successful_records=10)
-FAILED = replace(
-    RUNNING, state="failed", progress=Progress.FAILED, errors=("Column x.",), successful_records=1, failed_records=2
-)
 MISSING = NotFoundError("no such run", status=404)
 AWAY = ServerError("503", status=503)
 
 
 def kind_of(outcome):
     return outcome and (type(outcome.error) if outcome.error else "success")
-
-
-# What a state or an error means
-
-
-@pytest.mark.parametrize(
-    ("run", "now", "outcome"),
-    [
-        pytest.param(RUNNING, 0.0, None, id="under way"),
-        pytest.param(replace(RUNNING, state="warming_up"), 0.0, None, id="an unknown word"),
-        pytest.param(replace(RUNNING, ended_on=NOON), 0.0, None, id="an end instant without an end word"),
-        pytest.param(DONE, 0.0, "success", id="success"),
-        pytest.param(FAILED, 0.0, RunFailedError, id="failed"),
-        pytest.param(RUNNING, 10.0, RunTimeoutError, id="under way at the deadline"),
-        pytest.param(DONE, 11.0, "success", id="success after the deadline"),
-        pytest.param(FAILED, 11.0, RunFailedError, id="failed after the deadline"),
-    ],
-)
-def test_the_state_word_decides_and_the_deadline_comes_second(run, now, outcome):
-    """Ended runs may come without an end instant, as in mParticle's own examples."""
-    assert outcome == kind_of(evaluate_run(run, now, deadline=10.0))
-
-
-def test_a_failed_run_carries_everything_that_is_known_of_it():
-    """Whoever is woken needs the reason and the counts."""
-    error = evaluate_run(FAILED, 0.0, 10.0).error
-
-    assert ("orders", 7, "failed", 1, 2, ("Column x.",)) == (
-        error.pipeline_id,
-        error.pipeline_run_id,
-        error.state,
-        error.successful_records,
-        error.failed_records,
-        error.reasons,
-    )
-    assert "Column x." in str(error)
-
-
-@pytest.mark.parametrize(
-    ("error", "missing_for_s", "now", "outcome"),
-    [
-        pytest.param(AWAY, 0.0, 0.0, None, id="5xx"),
-        pytest.param(NoAnswerError("reset"), 0.0, 0.0, None, id="no answer"),
-        pytest.param(UnreadableAnswerError("html"), 0.0, 0.0, None, id="an unreadable answer"),
-        pytest.param(RateLimitedError("429"), 0.0, 0.0, None, id="429"),
-        pytest.param(MISSING, 90.0, 0.0, None, id="404 within the grace"),
-        pytest.param(MISSING, 90.1, 0.0, RunLostError, id="404 after the grace"),
-        pytest.param(AuthenticationError("401"), 0.0, 0.0, AuthenticationError, id="a refused login"),
-        pytest.param(PermissionDeniedError("403"), 0.0, 0.0, PermissionDeniedError, id="403"),
-        pytest.param(InvalidRequestError("400"), 0.0, 0.0, InvalidRequestError, id="400"),
-        pytest.param(AWAY, 0.0, 10.0, RunTimeoutError, id="5xx at the deadline"),
-        pytest.param(MISSING, 1.0, 10.0, RunTimeoutError, id="404 at the deadline"),
-    ],
-)
-def test_trouble_ends_a_wait_only_if_waiting_cannot_help(error, missing_for_s, now, outcome):
-    """An unreachable API is not a failed run."""
-    assert outcome == kind_of(evaluate_error(error, RUNNING, missing_for_s, now, deadline=10.0))
-
-
-def test_a_pipeline_that_is_not_found_is_no_lost_run():
-    """Without a run id nothing was lost: the pipeline is not there."""
-    outcome = evaluate_error(MISSING, PipelineRun("orders"), 91.0, 0.0, 10.0)
-
-    assert MISSING is outcome.error
-
-
-# Events
-
-
-@pytest.mark.parametrize(
-    "outcome",
-    [
-        Outcome(DONE.as_dict()),
-        evaluate_run(FAILED, 0.0, 10.0),
-        evaluate_run(RUNNING, 10.0, 10.0),
-        evaluate_error(MISSING, RUNNING, 91.0, 0.0, 10.0),
-        Outcome(RUNNING.as_dict(), RateLimitedError("slow", status=429, retry_after_s=2.0, reasons=("slow down",))),
-    ],
-    ids=["success", "failed", "timed out", "lost", "rate limited"],
-)
-def test_an_outcome_survives_its_way_as_an_event(outcome):
-    """Airflow stores events as JSON, and the task raises the same error as the trigger met."""
-    read = Outcome.from_event(json.loads(json.dumps(outcome.as_event())))
-
-    assert (outcome.run, type(outcome.error), str(outcome.error)) == (read.run, type(read.error), str(read.error))
-    assert (outcome.error and outcome.error.facts()) == (read.error and read.error.facts())
-
-
-GOOD_RUN = DONE.as_dict()
-GOOD_ERROR = evaluate_run(FAILED, 0.0, 10.0).as_event()
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        pytest.param(None, id="None"),
-        pytest.param("success", id="a text"),
-        pytest.param([], id="a list"),
-        pytest.param({}, id="empty"),
-        pytest.param({"status": "done", "run": GOOD_RUN}, id="unknown status"),
-        pytest.param({"run": GOOD_RUN}, id="no status"),
-        pytest.param({"status": "success"}, id="no run"),
-        pytest.param({"status": "success", "run": None}, id="run None"),
-        pytest.param({"status": "success", "run": {"pipeline_id": "orders", "state": "success"}}, id="no run id"),
-        pytest.param({"status": "error", "run": GOOD_RUN}, id="no error"),
-        pytest.param({**GOOD_ERROR, "error": None}, id="error None"),
-        pytest.param({**GOOD_ERROR, "error": {**GOOD_ERROR["error"], "kind": "Surprise"}}, id="unknown error kind"),
-        pytest.param({**GOOD_ERROR, "error": {**GOOD_ERROR["error"], "facts": {}}}, id="no facts"),
-        pytest.param(
-            {**GOOD_ERROR, "error": {**GOOD_ERROR["error"], "facts": {"reasons": [], "colour": 1}}}, id="unknown fact"
-        ),
-        pytest.param({"status": "error", "error": GOOD_ERROR["error"]}, id="error without a run"),
-    ],
-)
-def test_an_event_that_is_none_of_ours_is_refused(event):
-    """A task that falls through to success knows nothing of its run."""
-    with pytest.raises(MParticleError, match="does not say how the run ended"):
-        Outcome.from_event(event)
-
-
-# Finding the run
-
-
-class Api:
-    """Answers each route with what it holds for it, the last of it for ever, and writes down who asked."""
-
-    def __init__(self, **answers):
-        self.answers = answers
-        self.asked = []
-
-    def send(self, call):
-        self.asked.append(call.route)
-        answers = self.answers[call.route]
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def poll(self, lookup):
-        return lookup.select(drive(lookup.poll(), self.send, lambda _: None))
-
-
-def status(run):
-    return PipelineStatus("orders", latest_pipeline_run=run)
-
-
-def test_a_run_is_asked_for_by_its_id():
-    """One request for each look."""
-    api = Api(pipeline_run=[RUNNING])
-
-    assert RUNNING == api.poll(RunLookup("orders", 7))
-    assert ["pipeline_run"] == api.asked
-
-
-def test_a_missing_route_to_one_run_is_replaced_by_the_list_for_good():
-    """Which run routes v2 has is assumed; the detour is taken once."""
-    api = Api(pipeline_run=[MISSING], pipeline_runs=[[DONE, RUNNING]])
-    lookup = RunLookup("orders", "7")
-
-    found = [api.poll(lookup), api.poll(lookup)]
-
-    assert [DONE, DONE] == found
-    assert ["pipeline_run", "pipeline_runs", "pipeline_runs"] == api.asked
-
-
-def test_missing_run_routes_are_replaced_by_the_status_for_good():
-    """The one route that every version has."""
-    api = Api(pipeline_run=[MISSING], pipeline_runs=[MISSING], pipeline_status=[status(RUNNING)])
-    lookup = RunLookup("orders", 7)
-
-    found = [api.poll(lookup), api.poll(lookup)]
-
-    assert [RUNNING, RUNNING] == found
-    assert ["pipeline_run", "pipeline_runs", "pipeline_status", "pipeline_status"] == api.asked
-
-
-@pytest.mark.parametrize("shown", [None, replace(DONE, pipeline_run_id=8)], ids=["no run", "another run"])
-def test_a_status_without_our_run_does_not_find_it(shown):
-    """The latest run by logical date need not be ours, and its end must not pass for the end of ours."""
-    api = Api(pipeline_run=[MISSING], pipeline_runs=[[]], pipeline_status=[status(shown)])
-
-    with pytest.raises(NotFoundError, match=r"Run 7 .* is not to be found") as raised:
-        api.poll(RunLookup("orders", 7))
-
-    assert ("orders", 7) == (raised.value.pipeline_id, raised.value.pipeline_run_id)
-
-
-def test_an_api_that_is_away_does_not_change_the_route():
-    """Only a 404 says that a route may be missing."""
-    api = Api(pipeline_run=[AWAY, RUNNING])
-    lookup = RunLookup("orders", 7)
-
-    with pytest.raises(ServerError):
-        api.poll(lookup)
-
-    assert RUNNING == api.poll(lookup)
-    assert ["pipeline_run", "pipeline_run"] == api.asked
-
-
-def test_without_an_id_the_latest_run_is_adopted_and_kept():
-    """A later run is somebody else's matter."""
-    later = replace(RUNNING, pipeline_run_id=8)
-    api = Api(pipeline_status=[status(None), status(RUNNING), status(later)], pipeline_run=[DONE])
-    lookup = RunLookup("orders")
-
-    found = [api.poll(lookup) for _ in range(3)]
-
-    assert [None, RUNNING, DONE] == found
-    assert ["pipeline_status", "pipeline_status", "pipeline_run"] == api.asked
-
-
-def test_without_an_id_no_run_is_adopted_that_began_after_the_first_look():
-    """A sensor that reschedules remembers nothing but when it began."""
-    later = replace(RUNNING, pipeline_run_id=8, logical_date=NOON + timedelta(hours=1))
-    older = replace(RUNNING, pipeline_run_id=6, logical_date=NOON - timedelta(hours=1))
-    api = Api(pipeline_status=[status(later)], pipeline_runs=[[older, later, RUNNING]])
-    lookup = RunLookup("orders", as_of=NOON)
-
-    assert RUNNING == api.poll(lookup)
-    assert 7 == lookup.pipeline_run_id
 
 
 # Waiting
@@ -394,83 +161,6 @@ def test_an_unknown_state_is_said_once_with_the_cure(caplog):
     [said] = caplog.messages
     assert "'pre_warming'" in said
     assert "run_states" in said
-
-
-@pytest.mark.parametrize(("run_id", "said"), [(7, "Run 7 of pipeline 'orders' had not ended"), (None, "No run of")])
-def test_a_timeout_says_what_has_not_happened(run_id, said):
-    """The message is what somebody reads at 2 a.m."""
-    outcome = evaluate_run(PipelineRun("orders", run_id, state="queued"), now=2.0, deadline=1.0)
-
-    assert said in str(outcome.error)
-
-
-# The two drivers
-
-
-def drive_async(steps, send, sleep):
-    """``adrive`` with what ``drive`` takes."""
-
-    async def carry_out(step):
-        return sleep(step.seconds) if isinstance(step, Pause) else send(step)
-
-    return asyncio.run(adrive(steps, carry_out))
-
-
-@pytest.fixture(params=[drive, drive_async], ids=["drive", "adrive"])
-def driver(request):
-    """Both drivers."""
-    return request.param
-
-
-def test_a_driver_carries_out_steps_in_their_order(driver):
-    """Tasks and triggers wait in the very same way."""
-    call, done = endpoints.get_pipeline_run("orders", 7), []
-
-    def steps():
-        answer = yield call
-        pause = yield Pause(3.0)
-        return answer, pause
-
-    result = driver(steps(), lambda step: done.append(step) or "answer", done.append)
-
-    assert ("answer", None) == result
-    assert [call, 3.0] == done
-
-
-def test_a_driver_hands_our_errors_to_the_steps_once(driver):
-    """The steps decide what an error means, and go on."""
-    call = endpoints.get_pipeline_run("orders", 7)
-    answers = iter([AWAY, "answer"])
-
-    def send(_):
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def steps():
-        met = []
-        try:
-            yield call
-        except ServerError as error:
-            met.append(error)
-        return [*met, (yield call)]
-
-    assert [AWAY, "answer"] == driver(steps(), send, lambda _: None)
-
-
-@pytest.mark.parametrize("error", [ServerError("503"), KeyError("a bug")], ids=["ours", "foreign"])
-def test_a_driver_lets_errors_out_that_the_steps_do_not_handle(driver, error):
-    """A bug is no trouble of mParticle's."""
-
-    def steps():
-        yield endpoints.get_pipeline_run("orders", 7)
-
-    def send(_):
-        raise error
-
-    with pytest.raises(type(error)):
-        driver(steps(), send, lambda _: None)
 
 
 # Deadlines
@@ -618,3 +308,46 @@ def test_the_first_pause_of_a_trigger_is_not_longer_than_poll_interval(poll_inte
     _, clock, _ = waited(RUNNING, DONE, poll_interval_s=poll_interval_s, durations_s=durations_s, retry_after_s=0.0)
 
     assert all(pause_s <= poll_interval_s for pause_s in clock.paused)
+
+
+# Pauses
+
+
+@settings(deadline=None)
+@given(
+    poll_interval_s=st.floats(0.05, 3600),
+    began_before_s=st.floats(-1e7, 1e7),
+    durations_s=st.none() | st.lists(st.floats(0.001, 1e6), max_size=12),
+    jumps=st.lists(st.floats(-1e5, 1e5), min_size=1, max_size=12),
+    started=st.none() | st.datetimes(NOON.replace(tzinfo=None, year=2020), timezones=st.just(UTC)),
+    retry_after_s=st.none() | st.just(0.0),
+)
+def test_no_pause_is_longer_than_the_poll_interval_whatever_the_clocks_say(
+    poll_interval_s, began_before_s, durations_s, jumps, started, retry_after_s
+):
+    """A triggerer's clock may differ from the worker's, or be set while a run is polled."""
+    clock = JumpingClock(jumps)
+    api = Api(
+        pipeline_run=[*[replace(RUNNING, started_on=started)] * len(jumps), DONE],
+        pipeline_runs=[[replace(DONE, started_on=NOON, ended_on=NOON + timedelta(seconds=90))]],
+    )
+    monitor = RunMonitor(RunLookup("orders", 7), 1e12, clock() + began_before_s, durations_s)
+    steps = wait(monitor, poll_interval_s=poll_interval_s, clock=clock, retry_after_s=retry_after_s)
+
+    drive(steps, api.send, clock.sleep)
+
+    assert clock.paused
+    assert all(0 <= pause_s <= poll_interval_s for pause_s in clock.paused)
+
+
+class JumpingClock(Clock):
+    """A clock that is set forward or back at each pause."""
+
+    def __init__(self, jumps):
+        super().__init__()
+        self.now = NOON.timestamp()
+        self._jumps = iter(jumps)
+
+    def sleep(self, seconds):
+        super().sleep(seconds + next(self._jumps, 0.0))
+        self.paused[-1] = seconds
