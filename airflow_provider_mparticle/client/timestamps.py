@@ -21,14 +21,22 @@ def parse_timestamp(value: object) -> datetime | None:
     """
     if not isinstance(value, str | date):  # a datetime is a date
         return None
-    text = str(value).strip()
+    try:
+        return read.astimezone(UTC) if (read := read_iso_8601(str(value))) else None
+    except OverflowError:  # 0001-01-01T00:00:00+01:00 has no UTC
+        return None
+
+
+def read_iso_8601(text: str) -> datetime | None:
+    """Return the instant that an ISO 8601 text names, in its own time zone or UTC, or None if it names none."""
+    text = text.strip()
     if len(text) > _LONGEST or not _ISO_8601.fullmatch(text):
         return None
     try:
         read = datetime.fromisoformat(text)
-        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
-    except (ValueError, OverflowError):  # overflow: 0001-01-01T00:00:00+01:00 has no UTC
+    except ValueError:  # the 31st of June, for example
         return None
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read
 
 
 def whole_second(at: datetime) -> datetime:

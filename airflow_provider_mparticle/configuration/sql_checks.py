@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from airflow_provider_mparticle.configuration import sql_parser
 from airflow_provider_mparticle.configuration.problems import Problem
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 # Warehouse Sync overview, July 2025.
 COLUMNS_AT_MOST = 100
-
-# sqlglot's own, then those of the warehouses: BigQuery and Databricks quote names with backticks.
-DIALECTS = (None, "snowflake", "redshift", "bigquery", "databricks")
 
 _WRAPPED = "mParticle wraps the query in an outer SELECT, so its v1 documentation rules that out"
 # Text in quotation marks and comments, closed or not: what is left is code. In some warehouses a backslash takes the
@@ -58,7 +56,7 @@ def sql_problems(sql: str, place: str, dialect: str | None = None) -> list[Probl
     if len(sql) > PARSED_AT_MOST:
         return found
     try:
-        return [*found, *_parsed_problems(sql, place, (dialect,) if dialect else DIALECTS)]
+        return [*found, *_parsed_problems(sql, place, dialect)]
     except ImportError:
         return found
     except Exception as error:  # noqa: BLE001, RUF100 - whatever the parser fails with, recursion included
@@ -106,24 +104,15 @@ def _comments(sql: str) -> list[str]:
     return [found["comment"] for found in _NOT_CODE.finditer(sql) if found["comment"]]
 
 
-def _parsed_problems(sql: str, place: str, dialects: tuple[str | None, ...]) -> list[Problem]:
-    """Return what is wrong in the dialect in which least is; raise what the first one says if none can read it."""
-    from sqlglot.errors import SqlglotError
-
+def _parsed_problems(sql: str, place: str, dialect: str | None) -> list[Problem]:
+    """Return what is wrong in the dialect in which least is."""
     fewest: list[Problem] | None = None
-    failure: SqlglotError | None = None
-    for dialect in dialects:
-        try:
-            found = _problems_of(_parsed(sql, dialect), sql, place)
-        except SqlglotError as error:
-            failure = failure or error
-            continue
+    for statements in sql_parser.readings(sql, dialect):
+        found = _problems_of(statements, sql, place)
         if not found:
             return []
         if fewest is None or len(found) < len(fewest):
             fewest = found
-    if fewest is None and failure:
-        raise failure
     return fewest or []
 
 
@@ -132,14 +121,6 @@ def _problems_of(statements: list[Expr], sql: str, place: str) -> list[Problem]:
     for statement in statements:
         found += [*_columns(statement, place), *_tables(statement, place)]
     return found
-
-
-def _parsed(sql: str, dialect: str | None) -> list[Expr]:
-    import sqlglot
-    from sqlglot import exp
-
-    found = sqlglot.parse(sql, dialect=dialect)
-    return [one for one in found if one is not None and not isinstance(one, exp.Semicolon)]
 
 
 def _form(sql: str, statements: list[Expr]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_mparticle.operators.mapped import is_mapped
 from airflow_provider_mparticle.slices.arguments import (
     MAX_RECORDS,
     Granularity,
@@ -93,12 +94,22 @@ class MParticlePlanSlicesOperator(BaseOperator):
         self.time_column_zone = time_column_zone
         self.count_sql = count_sql  # not a template field: Airflow's context has neither window_start nor window_end
         self.max_records = max_records
-        self.granularity = checked_granularity(granularity)
+        self.granularity = granularity
         self.time_zone = time_zone
         self.hook_params = hook_params
-        check_counting(table, time_column, count_sql, max_records)
-        check_time_column_type(time_column_type, time_column_zone)
-        zone_named(time_zone)
+        if not is_mapped(self):
+            self.check_arguments()
+
+    def check_arguments(self) -> None:
+        """
+        Check what is not a template: while the DAG file is parsed, and when the task runs.
+
+        :raises ConfigError: An argument is malformed.
+        """
+        check_counting(self.table, self.time_column, self.count_sql, self.max_records)
+        checked_granularity(self.granularity)
+        check_time_column_type(self.time_column_type, self.time_column_zone)
+        zone_named(self.time_zone)
 
     def execute(self, context: Context) -> list[dict[str, str]]:
         """Count, plan, and log the plan."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_mparticle.operators.mapped import is_mapped
 from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelineOperator
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ class MParticleSyncSliceOperator(MParticleTriggerPipelineOperator):
         self.window_start = window_start
         self.window_end = window_end
         self.granularity = granularity
-        self._check_schedule()
+        if not is_mapped(self):
+            self._check_schedule()
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:

@@ -70,7 +70,7 @@ def check_counting(table: str | None, time_column: str | None, count_sql: str | 
     """
     if {table is not None, time_column is not None} != {count_sql is None}:
         raise _refusal("Pass either count_sql, or table and time_column. Nothing was sent.")
-    if not isinstance(max_records, int) or max_records < 1:
+    if not isinstance(max_records, int) or isinstance(max_records, bool) or max_records < 1:
         raise _refusal(f"max_records must be a number of rows above zero, not {max_records!r}.")
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.slices import sql_parser
+from airflow_provider_mparticle.configuration import sql_parser
 from airflow_provider_mparticle.slices.arguments import Granularity, checked_granularity
 from airflow_provider_mparticle.slices.calendar_units import slice_at
 from airflow_provider_mparticle.slices.run_slice import CONF_KEYS
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from sqlglot.expressions import Expr
 
 Render = Callable[[datetime, datetime], str]
+
+_LIKE = (
+    "Compare like this: updated_at >= '{{ window_start }}' AND updated_at < '{{ window_end }}'. "
+    "Nothing was sent to mParticle."
+)
 
 
 def require_both_bounds(
@@ -33,10 +38,15 @@ def require_both_bounds(
     :param argument: What the user calls the template.
     :param render: Renders the template with ``window_start`` and ``window_end``.
     :return: Warnings; none where the extra ``sql`` is not installed or the parser cannot read the SQL.
-    :raises ConfigError: It ignores a bound, writes it coarser than *granularity*, has it in comments only, or swaps
-        the bounds.
+    :raises ConfigError: It renders to another text each time, ignores a bound, writes it coarser than *granularity*,
+        has it in comments only, or swaps the bounds.
     """
     text = render(whole.start, whole.end)
+    if text != render(whole.start, whole.end):
+        raise ConfigError(
+            f"{argument} renders to another text each time, as a template with now() or uuid4() does, so slices would "
+            f"overlap. {_LIKE}"
+        )
     moved = {
         CONF_KEYS[0]: [render(other, whole.end) for other in _next_to(whole.start, granularity, zone)],
         CONF_KEYS[1]: [render(whole.start, other) for other in _next_to(whole.end, granularity, zone)],
@@ -55,12 +65,6 @@ def require_both_bounds(
         if found is not None and not found and _is_in_comments_only(text, moved[name][0]):
             raise ConfigError(f"{argument} has {name} in a comment only, so it does not restrict the rows. {_LIKE}")
     return _warnings(argument, uses[CONF_KEYS[0]], uses[CONF_KEYS[1]])
-
-
-_LIKE = (
-    "Compare like this: updated_at >= '{{ window_start }}' AND updated_at < '{{ window_end }}'. "
-    "Nothing was sent to mParticle."
-)
 
 
 def _next_to(at: datetime, granularity: Granularity, zone: tzinfo) -> list[datetime]:
@@ -86,12 +90,14 @@ class _Use:
     :param column: What is compared with it, as SQL.
     :param is_exact: Whether it is the bound itself and not something calculated from it.
     :param is_certain: Whether every row has to pass the comparison: it is not within OR or NOT.
+    :param literal: The place itself.
     """
 
     operator: str | None
     column: str
     is_exact: bool
     is_certain: bool
+    literal: Expr
 
 
 def _uses(text: str, moved: str, bound: datetime) -> list[_Use] | None:
@@ -127,15 +133,24 @@ def _use(literal: Expr, bound: datetime) -> _Use:
     while (parent := node.parent) is not None and not isinstance(parent, exp.Query):
         if isinstance(parent, exp.Between):
             side = "BETWEEN" if node is not parent.this else None
-            return _Use(side, parent.this.sql(), is_exact, _is_certain(parent))
+            return _Use(side, parent.this.sql(), is_exact, _is_certain(parent), literal)
         if (operator := _OPERATORS.get(type(parent).__name__)) and isinstance(parent, exp.Binary):
             is_left = node is parent.left
             other = parent.right if is_left else parent.left
-            return _Use(_FLIPPED[operator] if is_left else operator, other.sql(), is_exact, _is_certain(parent))
-        if not isinstance(parent, exp.Cast | exp.Paren | exp.Func) or isinstance(parent, exp.IntervalOp):
-            is_exact = False
+            return _Use(
+                _FLIPPED[operator] if is_left else operator, other.sql(), is_exact, _is_certain(parent), literal
+            )
+        is_exact = is_exact and _keeps_instant(parent)
         node = parent
-    return _Use(None, "", is_exact, False)
+    return _Use(None, "", is_exact, False, literal)
+
+
+def _keeps_instant(node: Expr) -> bool:
+    """Return whether a node means the instant that it has been given: a cast or a function of nothing else."""
+    from sqlglot import exp
+
+    arguments = [one for one in node.iter_expressions() if not isinstance(one, exp.DataType)]
+    return isinstance(node, exp.Cast | exp.Paren | exp.Func) and len(arguments) == 1
 
 
 def _is(literal: Expr, bound: datetime) -> bool:
@@ -155,6 +170,19 @@ def _is_certain(comparison: Expr) -> bool:
     while (parent := node.parent) is not None and isinstance(parent, exp.And | exp.Paren):
         node = parent
     return isinstance(parent, exp.Where)
+
+
+def _lets_others_pass(literals: list[Expr]) -> bool:
+    """Return whether a bound is on one side of an OR or a UNION only, so that the other side lets any row pass."""
+    from sqlglot import exp
+
+    def places(node: Expr) -> list[Expr]:
+        return [node] if (parent := node.parent) is None else [node, *places(parent)]
+
+    within = {id(place) for literal in literals for place in places(literal)}
+    choices = (place for literal in literals for place in places(literal) if isinstance(place, exp.Or | exp.Union))
+    choices = (one for one in choices if one.find_ancestor(exp.Not) is None)
+    return any(id(one.this) not in within or id(one.expression) not in within for one in choices)
 
 
 def _warnings(argument: str, starts: list[_Use] | None, ends: list[_Use] | None) -> list[str]:
@@ -179,6 +207,8 @@ def _doubts(starts: list[_Use], ends: list[_Use]) -> Iterator[str]:
     for name, uses in zip(CONF_KEYS, (starts, ends), strict=True):
         if uses and not any(use.operator for use in uses):
             yield f"compares no column with {name}"
+        if uses and _lets_others_pass([use.literal for use in uses]):
+            yield f"lets rows pass that are not compared with {name} (OR, UNION), so they are in several slices"
     sure = [use for use in ends if use.is_exact]
     if any(use.operator == "BETWEEN" for use in sure):
         yield "compares with BETWEEN, which includes window_end: a row at exactly that instant is in two slices"

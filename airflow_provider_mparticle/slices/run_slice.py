@@ -38,7 +38,7 @@ class RunDates:
     """
     The dates of a DAG run; None for those it does not have. A date without a time zone is UTC.
 
-    :param conf: What the DAG run was triggered with.
+    :param conf: What the DAG run was triggered with; anything but an object is refused.
     :param zone: Time zone in which days, weeks and months begin. Default: UTC.
     """
 
@@ -65,6 +65,11 @@ def slice_of_dag_run(
     """
     if (given := _bounds(window_start, window_end, "the arguments")) is not None:
         return given, ARGUMENTS
+    if not isinstance(dates.conf, Mapping):
+        raise ConfigError(
+            'The DAG run\'s conf must be an object, for example {"window_start": "2026-01-01", "window_end": '
+            f'"2026-01-08"}}, not a {type(dates.conf).__name__}. Nothing was sent to mParticle.'
+        )
     start, end = (dates.conf.get(key) for key in CONF_KEYS)
     if (given := _bounds(start, end, CONF)) is not None:
         return given, CONF

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.timestamps import read_iso_8601
 
 # The instants that a datetime can hold. What lies outside is moved to the nearer of them.
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
 
-# ISO 8601, as `datetime.fromisoformat` reads it. That function alone takes any character between date and time, and
-# so reads "1711121012345", which is milliseconds since 1970, as an evening of the year 1711.
-_ISO_8601 = re.compile(r"(?:\d{4}-\d\d-\d\d|\d{8}|\d{4}-?W\d\d(?:-?\d)?)(?:[Tt ]\d.*)?", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?", re.ASCII)
 # A number from here on is taken for milliseconds since 1970: as seconds it would lie beyond the year 5000.
 _FIRST_MILLISECONDS = 100_000_000_000
+# Characters of a refused value that a message shows.
+_LONGEST_SHOWN = 500
 
 
 @dataclass(frozen=True, order=True)
@@ -78,14 +78,10 @@ def read_instant(value: object, name: str) -> datetime:
         return in_utc(value)
     if isinstance(value, date):
         return datetime.combine(value, time(), UTC)
-    text = value.strip() if isinstance(value, str) else ""
-    if _ISO_8601.fullmatch(text):
-        try:
-            return in_utc(datetime.fromisoformat(text))
-        except ValueError:
-            pass  # the 31st of June, for example
+    if isinstance(value, str) and (read := read_iso_8601(value)):
+        return in_utc(read)
     raise ConfigError(
-        f"{name} must be an ISO 8601 instant, for example '2026-03-01T00:00:00Z', not {value!r}."
+        f"{name} must be an ISO 8601 instant, for example '2026-03-01T00:00:00Z', not {_shown(value)}."
         f"{_meaning_since_1970(value)} Nothing was sent to mParticle."
     )
 
@@ -119,14 +115,24 @@ def later(at: datetime, duration: timedelta) -> datetime:
         return EARLIEST if duration < timedelta(0) else LATEST
 
 
+def _shown(value: object) -> str:
+    try:
+        shown = repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return f"a number of type {type(value).__name__}"
+    return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}..."
+
+
 def _meaning_since_1970(value: object) -> str:
     """Say which instant a number may mean."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str) or not _NUMBER.fullmatch(str(value).strip()):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return ""
-    number, unit = float(value), "seconds"
-    if abs(number) >= _FIRST_MILLISECONDS:
-        number, unit = number / 1000, "milliseconds"
+    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
+        return ""
     try:
+        number, unit = float(value), "seconds"
+        if abs(number) >= _FIRST_MILLISECONDS:
+            number, unit = number / 1000, "milliseconds"
         meant = datetime.fromtimestamp(number, UTC)
     except (OverflowError, ValueError, OSError):
         return ""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import partial
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 from typing import Any
 
 from airflow_provider_mparticle.client.errors import ConfigError
@@ -24,9 +24,13 @@ from airflow_provider_mparticle.slices.slice import LATEST, Slice, in_zone
 # Counts the rows of each slice, one query for each.
 Count = Callable[[Sequence[Slice]], Sequence[int]]
 Cut = Callable[[Slice], list[Slice]]
+CanCut = Callable[[datetime], bool]
 
 # Coarse cuts, for ranges of more than ten of each: one from the year 1 on would take 24,000 counts of months.
 YEARS = (100, 10, 1)
+
+# Clocks show up to some hours twice; how many multiples of a duration are tried to find one that can be cut at.
+TRIES_TO_HALVE = 10_000
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,7 @@ def plan_slices(
     max_records: int = MAX_RECORDS,
     granularity: Granularity = "hour",
     zone: tzinfo = UTC,
+    can_cut: CanCut = lambda _: True,
 ) -> SlicePlan:
     """
     Cut a range into few slices of at most *max_records* rows.
@@ -131,11 +136,12 @@ def plan_slices(
     :param granularity: Finest unit or duration to cut to; one that still holds more rows becomes an oversized slice. A
         duration is counted from the start of the range, and the range is bisected down to it. Default: ``"hour"``.
     :param zone: Time zone of days, weeks and months. Default: UTC.
+    :param can_cut: Whether a slice can end at an instant, for a column that cannot be cut everywhere. Default: it can.
     :raises ConfigError: The granularity is unknown.
     """
     pieces = [CountedSlice(whole, *count([whole]))]
     queries, disagreements = 1, list[Disagreement]()
-    for cut in _cuts(whole, granularity, zone):
+    for cut in _cuts(whole, granularity, zone, can_cut):
         parts = {piece: cut(piece.slice) for piece in pieces if piece.rows > max_records}
         counted = _counted({piece: cuts for piece, cuts in parts.items() if len(cuts) > 1}, count)
         pieces = [part for piece in pieces for part in counted.get(piece, [piece])]
@@ -145,14 +151,21 @@ def plan_slices(
     return SlicePlan(tuple(slices), max_records, queries, tuple(disagreements))
 
 
-def _cuts(whole: Slice, granularity: Granularity, zone: tzinfo) -> list[Cut]:
+def _cuts(whole: Slice, granularity: Granularity, zone: tzinfo, can_cut: CanCut) -> list[Cut]:
     """Return the ways to cut, coarse ones first."""
     unit = checked_granularity(granularity)
     if isinstance(unit, timedelta):
-        return [partial(_halves, unit=unit)] * _units(whole, unit).bit_length()
+        return [partial(_halves, unit=unit, can_cut=can_cut)] * _units(whole, unit).bit_length()
     coarse_first = CALENDAR_UNITS[CALENDAR_UNITS.index(unit) :][::-1]
     by_years = [partial(_cut_by_years, years=years, zone=zone) for years in YEARS]
-    return [*by_years, *(partial(_cut_by_unit, unit=each, zone=zone) for each in coarse_first)]
+    by_unit = [partial(_cut_by_unit, unit=each, zone=zone) for each in coarse_first]
+    return [partial(_cut_where_possible, cut=cut, can_cut=can_cut) for cut in (*by_years, *by_unit)]
+
+
+def _cut_where_possible(whole: Slice, cut: Cut, can_cut: CanCut) -> list[Slice]:
+    """Cut a slice, but not where the column cannot be cut."""
+    bounds = [whole.start, *(part.start for part in cut(whole)[1:] if can_cut(part.start)), whole.end]
+    return [Slice(*pair) for pair in pairwise(bounds)]
 
 
 def _cut_by_years(whole: Slice, years: int, zone: tzinfo) -> list[Slice]:
@@ -178,12 +191,14 @@ def _units(whole: Slice, unit: timedelta) -> int:
     return -((whole.start - whole.end) // unit)
 
 
-def _halves(whole: Slice, unit: timedelta) -> list[Slice]:
-    """Cut a slice in two at a multiple of a duration, or not at all if it takes only one."""
-    if (units := _units(whole, unit)) < 2:
-        return [whole]
-    middle = whole.start + units // 2 * unit
-    return [Slice(whole.start, middle), Slice(middle, whole.end)]
+def _halves(whole: Slice, unit: timedelta, can_cut: CanCut) -> list[Slice]:
+    """Cut a slice in two at a multiple of a duration near its middle, or not at all if there is none."""
+    units = _units(whole, unit)
+    near_middle = islice(chain(range(units // 2, units), range(units // 2 - 1, 0, -1)), TRIES_TO_HALVE)
+    for middle in (whole.start + number * unit for number in near_middle if number):
+        if can_cut(middle):
+            return [Slice(whole.start, middle), Slice(middle, whole.end)]
+    return [whole]
 
 
 def _counted(parts: dict[CountedSlice, list[Slice]], count: Count) -> dict[CountedSlice, list[CountedSlice]]:

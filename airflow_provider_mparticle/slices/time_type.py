@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.slices.arguments import TimeColumnType
+from airflow_provider_mparticle.slices.arguments import Granularity, TimeColumnType
 from airflow_provider_mparticle.slices.calendar_units import EPOCH, midnight
 from airflow_provider_mparticle.slices.slice import in_zone
 
@@ -93,19 +93,36 @@ class TimeType:
         form = _LITERALS.get(dialect_of(warehouse), {}).get(self.name, _BARE)
         return form.format(f"'{self._text(at)}'")
 
+    def finest(self, granularity: Granularity, zone: tzinfo) -> tuple[Granularity, tzinfo]:
+        """Return the finest unit to cut the column into, and its time zone: days of its own zone for one of days."""
+        if self.name != "date":
+            return granularity, zone
+        return granularity if granularity in ("day", "week", "month") else "day", self.zone
+
+    def can_cut(self, at: datetime) -> bool:
+        """Return whether a slice can end at an instant: whether the column tells the rows before it from the others."""
+        return self._reason_against(at) is None
+
     def _text(self, at: datetime) -> str:
         if self.name not in _WITHOUT_ZONE:
             return at.astimezone(UTC).isoformat(sep=" ")
+        if reason := self._reason_against(at):
+            raise self._refusal(at, reason)
+        local = in_zone(at, self.zone)
+        return local.date().isoformat() if self.name == "date" else local.replace(tzinfo=None).isoformat(sep=" ")
+
+    def _reason_against(self, at: datetime) -> str | None:
+        """Return why the column cannot be cut at an instant, or None if it can."""
+        if self.name not in _WITHOUT_ZONE:
+            return None
         local = in_zone(at, self.zone)
         if self.name == "date":
-            if at != midnight(local.date(), self.zone):
-                raise self._refusal(at, "is not the start of a day there, but the column holds whole days")
-            return local.date().isoformat()
-        if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
-            raise self._refusal(
-                at, "is in an hour that clocks there show twice, so its rows look like those of the other hour"
-            )
-        return local.replace(tzinfo=None).isoformat(sep=" ")
+            is_midnight = at == midnight(local.date(), self.zone)
+            return None if is_midnight else "is not the start of a day there, but the column holds whole days"
+        # Where the hour that clocks show twice begins, all rows after that look later than those before.
+        if _is_shown_twice(local) and (local.fold or _is_shown_twice(local - timedelta.resolution)):
+            return "is in an hour that clocks there show twice, so its rows look like those of the other hour"
+        return None
 
     def _refusal(self, at: datetime, why: str) -> ConfigError:
         return ConfigError(
@@ -116,6 +133,10 @@ class TimeType:
 
 
 TIMESTAMP = TimeType()
+
+
+def _is_shown_twice(local: datetime) -> bool:
+    return local.replace(fold=0).utcoffset() > local.replace(fold=1).utcoffset()  # type: ignore[operator]  # has a zone
 
 
 def _since_1970(at: datetime, per_second: int) -> str:

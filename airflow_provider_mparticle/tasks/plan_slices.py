@@ -56,20 +56,23 @@ class PlanSlicesTask:
     def execute(self) -> list[dict[str, str]]:
         """Count, plan, and log the plan."""
         with fail_without_retry():
+            self.operator.check_arguments()
             whole = Slice(read_instant(self.operator.start, "start"), read_instant(self.operator.end, "end"))
             self._check_query(whole)
             hook = self.operator.get_db_hook()
             self._check_column(hook)
+            granularity, zone = self._time_type.finest(self.operator.granularity, zone_named(self.operator.time_zone))
             plan = plan_slices(
                 whole,
                 partial(self._count, hook),
                 max_records=self.operator.max_records,
-                granularity=self.operator.granularity,
-                zone=zone_named(self.operator.time_zone),
+                granularity=granularity,
+                zone=zone,
+                can_cut=self._time_type.can_cut,
             )
             self._log_plan(plan, whole)
             push(self.operator, self.context, "report", plan.report())
-            plan.require_all_fit(self.operator.granularity)
+            plan.require_all_fit(granularity)
         return [one.slice.as_dict() for one in plan.slices]
 
     def _check_query(self, whole: Slice) -> None:
@@ -104,9 +107,12 @@ class PlanSlicesTask:
 
     def _query(self, slice_: Slice, hook: DbApiHook | None) -> str:
         if self.operator.count_sql is None:
-            time_type = TimeType(self.operator.time_column_type, zone_named(self.operator.time_column_zone))
-            return count_query(*self._names, slice_, getattr(hook, "conn_type", None), time_type)
+            return count_query(*self._names, slice_, getattr(hook, "conn_type", None), self._time_type)
         return self._rendered(slice_.start, slice_.end)
+
+    @property
+    def _time_type(self) -> TimeType:
+        return TimeType(self.operator.time_column_type, zone_named(self.operator.time_column_zone))
 
     @property
     def _names(self) -> tuple[str, str]:

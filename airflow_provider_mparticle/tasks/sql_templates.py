@@ -11,6 +11,9 @@ from airflow_provider_mparticle.client.errors import ConfigError
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
+# What the expressions of a template raise by a mistake in it: {{ window_start + 1 }}, {{ 1 / 0 }}, {{ {}["a"] }}.
+_MISTAKES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
 
 def rendered(
     operator: BaseOperator, argument: str, context: Context, window_start: datetime, window_end: datetime
@@ -19,14 +22,21 @@ def rendered(
     Render an operator's template, or the ``.sql`` file that it names, with ``window_start`` and ``window_end``.
 
     :param argument: Name of the operator's argument that holds the template.
-    :raises ConfigError: The template uses an unknown variable, or has a syntax error.
+    :raises ConfigError: The template is not text, uses an unknown variable, has a syntax error or another mistake, or
+        renders to nothing.
     """
     from jinja2 import StrictUndefined, TemplateError
 
     variables = cast("dict[str, Any]", copy(context))
     variables["window_start"], variables["window_end"] = window_start, window_end
     environment = operator.get_template_env().overlay(undefined=StrictUndefined)
+    template = getattr(operator, argument)
+    if not isinstance(template, str):
+        raise ConfigError(f"{argument} must be one query as text, not {template!r}. Nothing was sent to mParticle.")
     try:
-        return str(operator.render_template(getattr(operator, argument), cast("Context", variables), environment))
-    except TemplateError as error:
+        text = str(operator.render_template(template, cast("Context", variables), environment)).strip()
+    except (TemplateError, *_MISTAKES) as error:
         raise ConfigError(f"{argument} cannot be rendered: {error}. Nothing was sent to mParticle.") from error
+    if text in ("", "None"):
+        raise ConfigError(f"{argument} renders to nothing. Pass a query. Nothing was sent to mParticle.")
+    return text

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 # Airflow's scheduler can fail a task that is to come back sooner: the worker's exit is reported up to 8 s after it.
 SHORTEST_RESCHEDULE_S = 10.0
 
+# Types of DAG runs that a user, a task or an asset's form asked for: they may repeat a slice.
+RUN_TYPES_OF_USERS = ("manual", "operator_triggered", "asset_materialization")
+
 
 class SyncSliceTask(TriggerTask):
     """A run that reads one slice, while the data model holds the SQL of that slice."""
@@ -56,6 +59,8 @@ class SyncSliceTask(TriggerTask):
         self.operator.data_model_id = read_id("data_model_id", self.operator.data_model_id)
         if self.operator.granularity is not None:
             checked_granularity(self.operator.granularity)
+        if self.operator.time_column is not None:
+            self.operator.time_column = read_id("time_column", self.operator.time_column)
         check_time_column_type(self.operator.time_column_type, self.operator.time_column_zone)
 
     def _start_and_wait(self, waiting_since: float) -> dict[str, Any]:
@@ -152,7 +157,7 @@ class SyncSliceTask(TriggerTask):
     def _check_schedule(self, found: Slice, dates: RunDates) -> None:
         """Refuse a slice that another DAG run of the timetable has too, and warn of a gap behind it."""
         run_type = getattr(self.context.get("dag_run"), "run_type", None)
-        is_scheduled = str(getattr(run_type, "value", run_type)) != "manual"
+        is_scheduled = str(getattr(run_type, "value", run_type)) not in RUN_TYPES_OF_USERS
         gap = check_run(self.context.get("dag"), self.operator.granularity, dates, is_scheduled=is_scheduled)
         if gap:
             self.log.warning(

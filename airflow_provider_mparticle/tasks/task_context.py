@@ -49,7 +49,7 @@ def window_end(context: Context) -> datetime:
             "This DAG run has neither a data interval nor a logical date, so it does not say up to when a run has to "
             'have read. Pass an instant, for example "{{ dag_run.run_after }}". Nothing was sent to mParticle.'
         )
-    return read_instant(end, "the DAG run's window end")
+    return read_instant(end, "the end of the DAG run's data interval")
 
 
 def push(operator: BaseOperator, context: Context, key: str, value: Any) -> None:

@@ -75,24 +75,28 @@ def _slices(dag: Any, granularity: Granularity | None, runs: Iterator[RunDates])
 
 def _runs(dag: Any, after: RunDates | None) -> Iterator[RunDates]:
     """Yield the dates of the DAG runs that the timetable makes after one, or from the DAG's start on."""
-    timetable = _core_timetable(getattr(dag, "timetable", None))
-    if timetable is None or not getattr(timetable, "periodic", False):
-        return
-    zone, start = zone_of(dag), getattr(dag, "start_date", None) or datetime.now(UTC)
-    partitioned = getattr(timetable, "partitioned", False)
-    infos = _partitions(timetable, after, start, zone) if partitioned else _intervals(timetable, after, start)
     try:
-        for info in infos:
+        for info in _infos(dag, after):
             interval = info.data_interval
             yield RunDates(
                 data_interval_start=interval and interval.start,
                 data_interval_end=interval and interval.end,
                 partition_date=getattr(info, "partition_date", None),
                 logical_date=interval and interval.start,
-                zone=zone,
+                zone=zone_of(dag),
             )
-    except Exception as error:  # a plugin's timetable may raise anything, and may be fine nevertheless
+    except Exception as error:  # Airflow or a plugin's timetable may raise anything, and may be fine nevertheless
         log.warning("The slices of timetable %s could not be checked: %r.", _name(dag), error)
+
+
+def _infos(dag: Any, after: RunDates | None) -> Iterator[Any]:
+    timetable = _core_timetable(getattr(dag, "timetable", None))
+    if timetable is None or not getattr(timetable, "periodic", False):
+        return iter(())
+    start = getattr(dag, "start_date", None) or datetime.now(UTC)
+    if getattr(timetable, "partitioned", False):
+        return _partitions(timetable, after, start, zone_of(dag))
+    return _intervals(timetable, after, start)
 
 
 def _intervals(timetable: Any, after: RunDates | None, start: datetime) -> Iterator[Any]:

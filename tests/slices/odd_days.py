@@ -44,9 +44,9 @@ def local(at, zone):
     return at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
 
 
-def refusal(function, *args):
+def refusal(function, *args, **kwargs):
     """The message with which *function* refuses its arguments."""
     with pytest.raises(ConfigError) as raised:
-        function(*args)
+        function(*args, **kwargs)
     assert str(raised.value).endswith(". Nothing was sent to mParticle.")
     return str(raised.value)

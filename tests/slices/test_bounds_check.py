@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jinja2 import Environment
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.slices import sql_parser
+from airflow_provider_mparticle.configuration import sql_parser
 from airflow_provider_mparticle.slices.arguments import Granularity
 from airflow_provider_mparticle.slices.bounds_check import require_both_bounds
 from airflow_provider_mparticle.slices.slice import Slice
@@ -45,6 +45,10 @@ def warnings_for(where: str, whole: Slice = DAY, sql: str = "SELECT id FROM shop
         f"NOT (at < '{START}' OR at >= '{END}')",
         f"(at >= '{START}' AND at < '{END}') -- from {START} to {END}",
         f"began < '{END}' AND ended >= '{START}'",
+        "at >= DATEADD(day, -1, '{{ window_end }}') AND at < DATEADD(day, 1, '{{ window_start }}')",
+        f"(kind = 1 AND at >= '{START}' AND at < '{END}') OR (kind = 2 AND cr >= '{START}' AND cr < '{END}')",
+        f"at >= '{START}' AND at < '{END}' UNION ALL SELECT id FROM b WHERE at >= '{START}' AND at < '{END}'",
+        f"at >= '{START}' AND at < '{END}' AND (id = 1 OR id IS NULL)",
         "a text that no parser reads '{{ window_start }}' ( '{{ window_end }}'",
     ],
 )
@@ -63,6 +67,8 @@ def test_a_query_whose_slices_touch_is_not_warned_of(where: str) -> None:
         (f"at >= TIMESTAMP '{START}' AND at <= TIMESTAMP('{END}')", "<= window_end"),
         ("dt BETWEEN '{{ window_start.date() }}' AND '{{ window_end.date() }}'", "BETWEEN"),
         ("at >= {{ window_start.timestamp() }} AND at <= {{ window_end.timestamp() }}", "<= window_end"),
+        (f"at >= '{START}' AND at < '{END}' OR at IS NULL", "lets rows pass that are not compared with window_start"),
+        (f"at >= '{START}' AND at < '{END}' UNION ALL SELECT id FROM b", "lets rows pass that are not compared"),
         (f"note = 'from {START} to {END}'", "compares no column with window_start"),
     ],
 )
@@ -113,6 +119,39 @@ def test_each_comparison_is_judged_by_its_operator(
 
     assert (low == ">") == any("window_start: a row at exactly that instant is in no slice" in one for one in found)
     assert (high == "<=") == any("window_end: a row at exactly that instant is in two slices" in one for one in found)
+
+
+CHOICES = ["{} OR {}", "(({}) OR {})", "id > 0 AND ({} OR {})", "{} UNION ALL SELECT id FROM b WHERE {}"]
+
+
+@settings(deadline=None, max_examples=60, database=None)
+@given(
+    choice=st.sampled_from(CHOICES),
+    other=st.sampled_from(["at IS NULL", "id = 1", "NOT id = 1", "at >= '2020-01-01'"]),
+    swap=st.booleans(),
+    is_restricted=st.booleans(),
+)
+def test_each_side_of_a_choice_has_to_be_restricted(choice: str, other: str, swap: bool, is_restricted: bool) -> None:
+    """Rows that pass by one side alone are ingested with every slice."""
+    both = f"at >= '{START}' AND at < '{END}'"
+    other = f"{other} AND {both}" if is_restricted else other
+
+    found = warnings_for(choice.format(*((other, both) if swap else (both, other))))
+
+    assert is_restricted is not any("lets rows pass" in one for one in found)
+
+
+@pytest.mark.parametrize("where", [f"at >= '{START}' AND at < '{{{{ counter() }}}}'", "note = '{{ counter() }}'"])
+def test_a_template_that_renders_to_another_text_each_time_is_refused(where: str) -> None:
+    """With now() for the end, each slice would have all rows since its start."""
+    calls = iter(range(100))
+    template = Environment(autoescape=False).from_string(where)  # noqa: S701 - SQL is not HTML
+
+    def render(window_start: datetime, window_end: datetime) -> str:
+        return template.render(window_start=window_start, window_end=window_end, counter=lambda: next(calls))
+
+    with pytest.raises(ConfigError, match="another text each time"):
+        require_both_bounds("sql", render, DAY, DAY.end - DAY.start)
 
 
 def test_without_a_parser_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

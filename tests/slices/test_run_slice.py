@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 import pendulum
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from odd_days import BERLIN, HOUR, refusal
 
 from airflow_provider_mparticle.client.errors import ConfigError
@@ -53,6 +55,31 @@ def test_a_data_interval_that_spans_nothing_is_passed_over(start_day, end_day):
     found = found_by(data_interval_start=start, data_interval_end=end, logical_date=datetime(2026, 3, 1, 6, tzinfo=UTC))
 
     assert (Slice("2026-03-01", "2026-03-02"), "the DAG run's logical date") == found
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(10**400) | st.dates().map(str),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*CONF_KEYS, "x"]), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None, max_examples=200, database=None)
+@given(json_values)
+def test_any_conf_is_a_slice_or_is_refused(conf):
+    """A raw error would be retried, and whoever triggers the DAG decides what the conf holds."""
+    try:
+        found, _ = found_by(conf=conf, logical_date=datetime(2026, 3, 1, tzinfo=UTC))
+    except ConfigError:
+        return
+    assert isinstance(conf, dict)
+    assert found.start < found.end
+
+
+@pytest.mark.parametrize("conf", [["2026-01-01", "2026-01-02"], "2026-01-01", 5, True])
+def test_a_conf_that_is_not_an_object_is_refused(conf):
+    """It was meant to say something."""
+    assert "conf must be an object" in refusal(found_by, conf=conf)
 
 
 def test_bounds_in_conf_that_are_null_are_not_given():

@@ -103,6 +103,17 @@ def test_what_is_neither_a_time_nor_text_is_refused(value):
 
 
 @quick
+@given(st.integers(300, 6000), st.sampled_from([1, -1]), st.booleans())
+def test_a_number_of_any_length_is_refused_by_us(digits, sign, as_text):
+    """JSON has integers of thousands of digits, and a raw overflow would be retried."""
+    value = sign * 10**digits
+    value = "1" * digits if as_text else value
+    with pytest.raises(ConfigError, match="must be an ISO 8601 instant") as refused:
+        read_instant(value, "start")
+    assert len(str(refused.value)) < 1000
+
+
+@quick
 @given(st.from_regex(r"[0-9]{1,7}|[0-9]{9,16}|[0-9]{9,13}\.[0-9]{1,6}", fullmatch=True))
 def test_text_of_digits_alone_is_refused_unless_it_is_a_basic_date(text):
     """Milliseconds of 2024 such as "1711121012345" look like the year 1711 to a lenient reader."""

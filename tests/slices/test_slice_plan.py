@@ -11,14 +11,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.slices.arguments import Granularity
+from airflow_provider_mparticle.slices.arguments import Granularity, TimeColumnType
 from airflow_provider_mparticle.slices.calendar_units import slice_at
 from airflow_provider_mparticle.slices.slice import Slice
 from airflow_provider_mparticle.slices.slice_plan import SlicePlan, plan_slices, read_count
+from airflow_provider_mparticle.slices.time_type import TimeType
 
 YEAR = Slice(datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -291,3 +292,33 @@ def test_all_of_time_takes_few_counts() -> None:
     assert 1 + centuries + years + months + weeks + days >= plan.queries
     assert [3, 3] == [one.rows for one in plan.slices]
     assert whole == Slice(plan.slices[0].slice.start, plan.slices[-1].slice.end)
+
+
+@settings(deadline=None, max_examples=60, database=None)
+@given(
+    rows=st.lists(st.integers(0, 25 * 24 * 60), min_size=1, max_size=40),
+    name=st.sampled_from(["date", "datetime"]),
+    zone=st.sampled_from(["America/Havana", "Australia/Lord_Howe", "Africa/Casablanca", "Pacific/Apia"]),
+    asked=st.sampled_from(["hour", "day", timedelta(minutes=10), timedelta(hours=5)]),
+    year=st.sampled_from([2011, 2026]),
+)
+def test_a_range_is_cut_only_where_its_column_can_be_cut(
+    rows: list[int], name: TimeColumnType, zone: str, asked: Granularity, year: int, month: int
+) -> None:
+    """A plan with another cut cannot be counted: the night on which clocks go back would stop the whole plan."""
+    column = TimeType(name, ZoneInfo(zone))
+    first = datetime(year, month, 20 if month == 10 else 5, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    whole = Slice(first, datetime(year, 12, 31, tzinfo=ZoneInfo(zone)).astimezone(UTC))
+    table = Table(*(first + timedelta(minutes=minute) for minute in rows))
+    granularity, days = column.finest(asked, UTC)
+
+    plan = plan_slices(whole, table.count, max_records=3, granularity=granularity, zone=days, can_cut=column.can_cut)
+
+    for span in (span for call in table.calls for span in call):
+        assert column.literal(span.start, None) < column.literal(span.end, None)
+    assert len(rows) == plan.rows
+    assert [one.slice.end for one in plan.slices[:-1]] == [one.slice.start for one in plan.slices[1:]]
+    assert (whole.start, whole.end) == (plan.slices[0].slice.start, plan.slices[-1].slice.end)
+    if asked == timedelta(minutes=10) and name == "datetime":
+        most = max(sum(1 for other in rows if abs(other - row) <= 70) for row in rows)
+        assert most > 3 or not plan.oversized

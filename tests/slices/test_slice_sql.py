@@ -53,7 +53,29 @@ def test_what_is_no_column_is_refused(column):
 @pytest.mark.parametrize("column", ["at", "_updated$at", '"Updated At"', "`updated at`"])
 def test_a_column_may_be_quoted(column):
     """Some warehouses fold names that are not."""
-    assert f"{column} >= " in restrict_to_slice("SELECT 1", column, DAY, None)
+    assert f"{column} >= " in restrict_to_slice("SELECT * FROM a", column, DAY, None)
+
+
+@pytest.mark.parametrize(("provider", "column"), [("BigQuery", '"at"'), ("Databricks", '"at"'), ("Snowflake", "`at`")])
+def test_a_name_in_the_quotes_of_another_warehouse_is_refused(provider: str, column: str) -> None:
+    """BigQuery and Databricks read "at" as a text: the slice would have no rows, and its task would be green."""
+    with pytest.raises(ConfigError, match="quotes names with"):
+        restrict_to_slice("SELECT * FROM a", column, DAY, provider)
+    with pytest.raises(ConfigError, match="quotes names with"):
+        count_query(column, "at", DAY, provider.lower())
+
+
+@settings(deadline=None, max_examples=60, database=None)
+@given(
+    word=st.sampled_from(["null", "NULL", "true", "False", "current_date", "CURRENT_TIMESTAMP", "case", "select"]),
+    provider=st.sampled_from([*DIALECTS, None]),
+)
+def test_a_word_of_sql_is_not_a_column(word: str, provider: str | None) -> None:
+    """NULL >= '2026-01-01' is true for no row, so a template that renders to null would sync nothing, green."""
+    with pytest.raises(ConfigError, match=f"time_column {word} is not a column"):
+        restrict_to_slice("SELECT * FROM a", word, DAY, provider)
+    with pytest.raises(ConfigError, match=f"time_column {word} is not a column"):
+        count_query("a.b", word, DAY, (provider or "").lower())
 
 
 # A query that cannot simply be wrapped
@@ -109,6 +131,62 @@ def test_a_query_that_swallows_what_wraps_it_is_not_written(sql: str) -> None:
     """Its rows would be those of all slices, or none."""
     with pytest.raises(ConfigError, match="cannot"):
         restrict_to_slice(sql, "at", DAY, "Snowflake")
+
+
+NO_QUERIES = ["", ";", "-- all", "shop.orders", "None", "DELETE FROM a.b", "INSERT INTO x SELECT at FROM a", "CALL p()"]
+
+
+@pytest.mark.parametrize("provider", [*DIALECTS, None])
+@pytest.mark.parametrize("sql", [*NO_QUERIES, "SHOW TABLES", "EXPLAIN SELECT at FROM a", "VALUES (1, 2)"])
+def test_what_is_not_a_query_is_not_written(sql: str, provider: str | None) -> None:
+    """A run would be started that can only fail, once for each retry."""
+    with pytest.raises(ConfigError, match="is not a query"):
+        restrict_to_slice(sql, "at", DAY, provider)
+
+
+@settings(deadline=None, max_examples=100, database=None)
+@given(
+    columns=st.sampled_from(["id", "id, at AS updated", "id, o.x AS y", "(SELECT at) AS z"]),
+    before=st.sampled_from(["", "WITH w AS (SELECT at FROM b) "]),
+    after=st.sampled_from(["", " WHERE at > 1", " UNION ALL SELECT id FROM c", " -- at"]),
+    provider=st.sampled_from([*DIALECTS, None]),
+)
+def test_a_query_that_certainly_selects_no_time_column_is_refused(
+    columns: str, before: str, after: str, provider: str | None
+) -> None:
+    """The column restricts the rows that the query returns, so a run would fail after it was started."""
+    with pytest.raises(ConfigError, match="does not select time_column at"):
+        restrict_to_slice(f"{before}SELECT {columns} FROM a.o{after}", "at", DAY, provider)
+
+
+@pytest.mark.parametrize("columns", ["*", "o.*", "id, AT", "MAX(x)", "id, o.at", "o.at AS At"])
+def test_a_query_that_may_select_the_time_column_is_accepted(columns: str) -> None:
+    """The names behind a star, and of a function, are the warehouse's."""
+    assert "at >= " in restrict_to_slice(f"SELECT {columns} FROM a.o", "at", DAY, "Snowflake")
+
+
+@pytest.mark.parametrize("end", ["LIMIT 5", "ORDER BY at LIMIT 10 OFFSET 5", "UNION ALL SELECT at FROM c LIMIT 5;"])
+def test_a_limit_that_counts_rows_before_they_are_restricted_is_refused(end: str) -> None:
+    """Rows of the slice would be missed, and the task would be green."""
+    with pytest.raises(ConfigError, match="has a LIMIT or OFFSET"):
+        restrict_to_slice(f"SELECT at FROM a {end}", "at", DAY, "Redshift")
+
+
+def test_a_limit_within_a_query_is_the_user_s_own() -> None:
+    """It may pick the latest row of each customer."""
+    assert restrict_to_slice("SELECT at FROM (SELECT at FROM a LIMIT 5) AS b", "at", DAY, "Redshift")
+
+
+@pytest.mark.parametrize("sql", ["SELECT at INTO b FROM a", "SELECT at FROM a) UNION (SELECT 1", "SELECT at FROM a))"])
+def test_a_query_that_breaks_out_of_the_brackets_is_refused(sql: str) -> None:
+    """The rows behind them are not restricted."""
+    with pytest.raises(ConfigError, match=r"cannot be wrapped|INTO"):
+        restrict_to_slice(sql, "at", DAY, "Snowflake")
+
+
+def test_a_byte_order_mark_is_left_out() -> None:
+    """Some editors write one at the start of a file, and no warehouse reads it."""
+    assert "(\nSELECT at" in restrict_to_slice("\ufeffSELECT at FROM a", "at", DAY, "Snowflake")
 
 
 def test_without_a_parser_a_semicolon_within_a_query_is_refused_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
 import sqlglot
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from odd_days import ODD_DAYS, ZONES, noon
 from sqlglot import exp
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.slices.arguments import TIME_COLUMN_TYPES
+from airflow_provider_mparticle.slices.arguments import TIME_COLUMN_TYPES, Granularity
 from airflow_provider_mparticle.slices.calendar_units import split
 from airflow_provider_mparticle.slices.slice import EARLIEST, LATEST
 from airflow_provider_mparticle.slices.time_type import DIALECTS, TIMESTAMP, TimeType
@@ -122,6 +123,62 @@ def test_a_local_time_that_comes_twice_is_refused() -> None:
     """The rows of both hours look the same, so no slice can end between them."""
     with pytest.raises(ConfigError, match="clocks there show twice"):
         TimeType("datetime", BERLIN).literal(datetime(2026, 10, 25, 1, tzinfo=UTC), "BigQuery")
+
+
+@pytest.mark.parametrize(
+    ("zone", "at", "text"),
+    [
+        ("America/Havana", "2026-11-01T04:00Z", "'2026-11-01 00:00:00'"),
+        ("Europe/Berlin", "2026-10-25T00:00Z", "'2026-10-25 02:00:00'"),
+        ("Europe/Berlin", "2026-10-25T02:00Z", "'2026-10-25 03:00:00'"),
+        ("Australia/Lord_Howe", "2026-04-04T14:30Z", "'2026-04-05 01:30:00'"),
+    ],
+)
+def test_where_an_hour_that_comes_twice_begins_and_ends_rows_can_be_told_apart(zone: str, at: str, text: str) -> None:
+    """In Havana a day begins there, so that day and the one before it could never be synced."""
+    column = TimeType("datetime", ZoneInfo(zone))
+
+    assert column.can_cut(datetime.fromisoformat(at))
+    assert text == column.literal(datetime.fromisoformat(at), None)
+
+
+@settings(deadline=None, max_examples=150, database=None)
+@given(
+    zone=st.sampled_from(ZONES),
+    odd=st.sampled_from(ODD_DAYS),
+    minutes=st.integers(-2 * 24 * 60, 2 * 24 * 60),
+    step=st.sampled_from([1, 7, 30, 60]),
+    name=st.sampled_from(["datetime", "date"]),
+)
+def test_a_column_can_be_cut_exactly_where_it_tells_the_rows_before_from_those_after(
+    zone: str, odd: tuple[str, date, float], minutes: int, step: int, name: str
+) -> None:
+    """Rows every few minutes for two days around the cut, as the column holds them."""
+    column, at = TimeType(name, ZoneInfo(zone)), noon(odd[1], odd[0]).astimezone(UTC) + timedelta(minutes=minutes)
+    rows = [at + timedelta(minutes=step * number) for number in range(-2880 // step, 2880 // step)]
+
+    def held(row: datetime) -> str:
+        local = row.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+        return str(local.date()) if name == "date" else local.isoformat(sep=" ")
+
+    try:
+        text = column.literal(at, None).strip("'")
+    except ConfigError:
+        assert not column.can_cut(at)
+        before, after = (at - timedelta(seconds=1), at)
+        finer = [at + timedelta(seconds=30 * number) for number in range(-3000, 3000)]
+        assert held(before) == held(after) or any((row >= at) != (held(row) >= held(at)) for row in finer)
+    else:
+        assert column.can_cut(at)
+        assert [row >= at for row in rows] == [held(row) >= text for row in rows]
+
+
+@pytest.mark.parametrize("granularity", ["hour", "day", timedelta(minutes=10)])
+def test_a_column_of_days_is_cut_by_the_days_of_its_zone(granularity: Granularity) -> None:
+    """Whatever is asked for; the rows of a day cannot be told apart."""
+    assert ("day", BERLIN) == TimeType("date", BERLIN).finest(granularity, UTC)
+    assert ("month", BERLIN) == TimeType("date", BERLIN).finest("month", UTC)
+    assert (granularity, UTC) == TimeType("datetime", BERLIN).finest(granularity, UTC)
 
 
 @pytest.mark.parametrize("name", TIME_COLUMN_TYPES)

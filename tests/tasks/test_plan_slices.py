@@ -434,6 +434,25 @@ def test_the_literals_fit_the_type_of_the_time_column(
     assert sent[0].endswith(predicate)
 
 
+def test_a_column_of_days_is_cut_by_days_whatever_the_granularity(execute: Execute, warehouse: SqliteHook) -> None:
+    """The default is an hour, and within a day the rows cannot be told apart."""
+    with pytest.raises(AirflowFailException, match=r"cannot be cut at granularity='day': \[2025-03-03T00:00:00"):
+        execute(planner(time_column_type="date", max_records=9))
+
+
+def test_the_arguments_of_a_mapped_task_are_refused_when_it_runs(execute: Execute, warehouse: SqliteHook) -> None:
+    """A constructor that raises while Airflow unmaps it would be retried."""
+    with DAG("history", schedule=None, start_date=datetime(2026, 1, 1)):
+        given = {"sql_conn_id": "warehouse", "table": "events", "time_column": "at", "start": "2025-01-01"}
+        mapped = MParticlePlanSlicesOperator.partial(task_id="plan", granularity="days", **given).expand(end=["now"])
+
+    operator = mapped.unmap({"end": "2026-01-01"})
+
+    with pytest.raises(AirflowFailException, match="granularity must be one of"):
+        execute(operator)
+    assert [] == warehouse.statements
+
+
 def test_all_of_time_can_be_planned(execute: Execute, warehouse: SqliteHook) -> None:
     """A user who does not know when a table begins asks for everything."""
     returned = execute(planner(start="0001-01-01", end="9999-12-31", time_zone="America/New_York"))

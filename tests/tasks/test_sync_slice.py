@@ -36,7 +36,12 @@ def run(operator, **context):
         try_number=1,
         xcom_push=lambda **_: None,
     )
-    dag_run = SimpleNamespace(start_date=datetime.now(UTC), clear_number=0, conf=context.pop("conf", {}))
+    dag_run = SimpleNamespace(
+        start_date=datetime.now(UTC),
+        clear_number=0,
+        conf=context.pop("conf", {}),
+        run_type=context.pop("run_type", None),
+    )
     return inspect.unwrap(type(operator).execute)(operator, {"ti": ti, "dag_run": dag_run, **context})
 
 
@@ -95,6 +100,15 @@ def test_days_are_those_of_the_dag_s_time_zone(simulator):
         ({**DAY, "sql": SQL + " AND x = {{ widnow }}"}, {}, "widnow"),
         ({**DAY, "sql": "SELECT {{ window_start"}, {}, "cannot be rendered"),
         ({**DAY, "time_column": "o.at"}, {}, "time_column"),
+        ({**DAY, "time_column": "None", "sql": "SELECT * FROM a.b"}, {}, "time_column was rendered to 'None'"),
+        ({**DAY, "time_column": ""}, {}, "time_column was rendered to ''"),
+        ({**DAY, "time_column": "null", "sql": "SELECT * FROM a.b"}, {}, "time_column null is not a column"),
+        ({**DAY, "time_column": "at", "sql": "DELETE FROM a.b"}, {}, "sql is not a query"),
+        ({**DAY, "time_column": "at", "sql": ""}, {}, "sql renders to nothing"),
+        ({**DAY, "sql": SQL + "{{ 1 / 0 }}"}, {}, "division by zero"),
+        ({**DAY, "sql": SQL + "{{ lookup() }}"}, {"lookup": lambda: object()}, "another text each time"),
+        ({}, {"conf": ["2026-01-01"]}, "conf must be an object"),
+        ({"window_start": 10**400, "window_end": "2026-01-01"}, {}, "must be an ISO 8601 instant"),
         ({**DAY, "if_running": "attach"}, {}, "if_running"),
         ({**DAY, "if_running": "skip"}, {}, "if_running"),
         ({**DAY, "min_records": -1}, {}, "min_records"),
@@ -210,6 +224,21 @@ def test_a_slice_that_other_dag_runs_have_too_is_refused(simulator, expression, 
         run(slice_operator(granularity=granularity), dag=cron(expression), **exact(at))
 
     assert 0 == simulator.count("PUT", "") == simulator.starts("orders")
+
+
+@pytest.mark.parametrize("run_type", ["manual", "operator_triggered", "asset_materialization"])
+def test_a_dag_run_that_a_user_or_another_dag_asked_for_may_repeat_a_slice(simulator, run_type):
+    """Its data interval may be any; the schedule goes on as it is."""
+    timetable = CronTriggerTimetable("0 0 * * *", timezone="UTC", interval=timedelta(days=1))
+    at = datetime(2026, 1, 5, 10, 37, tzinfo=UTC)
+    dates = {"logical_date": at, "data_interval_start": at - timedelta(days=1), "data_interval_end": at}
+    dag = DAG("history", schedule=timetable, start_date=datetime(2026, 1, 1))
+
+    run(slice_operator(), dag=dag, run_type=run_type, **dates)
+    with pytest.raises(AirflowFailException, match="slices that overlap"):
+        run(slice_operator(), dag=dag, run_type="backfill", **dates)
+
+    assert 1 == simulator.starts("orders")
 
 
 @pytest.mark.parametrize(

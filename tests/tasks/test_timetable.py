@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -285,6 +286,31 @@ def test_a_timetable_that_fails_when_asked_is_not_refused(caplog: pytest.LogCapt
     check_schedule(dag_with(Broken("0 * * * *", timezone="UTC")), "day")
 
     assert "could not be checked: KeyError('no database')" in caplog.text
+
+
+def test_a_timetable_that_airflow_cannot_make_is_not_refused(caplog: pytest.LogCaptureFixture) -> None:
+    """In 3.3 that is so for the SDK's EventsTimetable: the DAG file is not to blame, and the log says it."""
+
+    class Undefined:
+        can_be_scheduled = periodic = True
+
+        @property
+        def next_dagrun_info(self) -> Any:
+            raise KeyError("_summary")
+
+    check_schedule(SimpleNamespace(timetable=Undefined(), start_date=None, timezone=UTC), "day")
+
+    assert "could not be checked: KeyError('_summary')" in caplog.text
+
+
+def test_a_mapped_operator_is_not_checked_when_airflow_unmaps_it() -> None:
+    """An error there would be retried; the task itself refuses the slice, once."""
+    with dag_with(CronTriggerTimetable("0 * * * *", timezone="UTC")):
+        mapped = MParticleSyncSliceOperator.partial(
+            task_id="sync", data_model_id="m", sql="SELECT 1", granularity="day"
+        ).expand(pipeline_id=["orders"])
+
+    assert "orders" == mapped.unmap({"pipeline_id": "orders"}).pipeline_id
 
 
 def test_a_dag_run_without_a_timetable_has_the_zone_of_its_dag() -> None:
