@@ -301,6 +301,7 @@ def test_all_of_time_takes_few_counts() -> None:
     zone=st.sampled_from(["America/Havana", "Australia/Lord_Howe", "Africa/Casablanca", "Pacific/Apia"]),
     asked=st.sampled_from(["hour", "day", timedelta(minutes=10), timedelta(hours=5)]),
     year=st.sampled_from([2011, 2026]),
+    month=st.sampled_from([10, 12]),
 )
 def test_a_range_is_cut_only_where_its_column_can_be_cut(
     rows: list[int], name: TimeColumnType, zone: str, asked: Granularity, year: int, month: int

@@ -102,7 +102,7 @@ def test_days_are_those_of_the_dag_s_time_zone(simulator):
         ({**DAY, "time_column": "o.at"}, {}, "time_column"),
         ({**DAY, "time_column": "None", "sql": "SELECT * FROM a.b"}, {}, "time_column was rendered to 'None'"),
         ({**DAY, "time_column": ""}, {}, "time_column was rendered to ''"),
-        ({**DAY, "time_column": "null", "sql": "SELECT * FROM a.b"}, {}, "time_column null is not a column"),
+        ({**DAY, "time_column": "true", "sql": "SELECT * FROM a.b"}, {}, "time_column true is not a column"),
         ({**DAY, "time_column": "at", "sql": "DELETE FROM a.b"}, {}, "sql is not a query"),
         ({**DAY, "time_column": "at", "sql": ""}, {}, "sql renders to nothing"),
         ({**DAY, "sql": SQL + "{{ 1 / 0 }}"}, {}, "division by zero"),
