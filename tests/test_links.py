@@ -97,10 +97,10 @@ def test_whatever_a_pipeline_is_called_its_link_stays_in_the_web_app(
 ) -> None:
     """An id is quoted, so that none leads to another page or host."""
     config = config_of(pod=pod, app_link="https://app.mparticle.com/p/{pipeline_id}")
-    if any("\ud800" <= character <= "\udfff" for character in pipeline_id):
+    try:
+        address = pipeline_address(config, pipeline_id)
+    except ConfigError:  # an id that may be read as a dot segment or as nothing is refused
         return
-
-    address = pipeline_address(config, pipeline_id)
 
     assert address.startswith("https://app.mparticle.com/p/")
     assert not set(address[len("https://app.mparticle.com/p/") :]) & set("/?# ")
