@@ -51,7 +51,8 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
     :param on_empty: What to make of a run that read nothing: ``"success"`` (default), ``"skip"`` or ``"fail"``.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: The same as :class:`~airflow_provider_mparticle.operators.MParticleTriggerPipelineOperator` returns.
-    :raises AirflowSensorTimeout: The run was still under way at the deadline. Its cause carries the last state.
+    :raises AirflowSensorTimeout: The run was still under way at the deadline. Its
+        ``__context__`` is a `RunTimeoutError` with the last state.
     :raises RunFailedError: mParticle reports that the run failed, for the reasons that the error carries.
     :raises AirflowFailException: Login, permission, arguments, a pipeline that does not exist, or counts that do not
         pass *min_records*, *max_failed_ratio* or *on_empty*.

@@ -35,6 +35,7 @@ from airflow_provider_mparticle.client.models import (
 )
 from airflow_provider_mparticle.client.paths import check_path, is_account
 from airflow_provider_mparticle.client.resource_kinds import Kind
+from airflow_provider_mparticle.client.shown import shown
 from airflow_provider_mparticle.client.storable import Json
 from airflow_provider_mparticle.client.timestamps import query_text
 
@@ -228,10 +229,13 @@ def request(
     :raises ConfigError: mParticle does not have this method, the path may be read as another one, or a parameter
         names an account.
     """
-    method = method.upper()
-    if method not in ("GET", "POST", "PUT", "DELETE"):
-        raise ConfigError(f"mParticle has the methods GET, POST, PUT and DELETE, not {method!r}")
+    if not isinstance(method, str) or (method := method.strip().upper()) not in ("GET", "POST", "PUT", "DELETE"):
+        raise ConfigError(
+            f"mParticle has the methods GET, POST, PUT and DELETE, not {shown(method)}. Nothing was sent to mParticle."
+        )
     check_path(path)
+    if params is not None and not isinstance(params, Mapping):
+        raise ConfigError(f"The parameters of {method} {path} must be a dict, not {shown(params)}. Nothing was sent.")
     if any(map(is_account, params or {})):
         raise ConfigError(
             f"The parameters of {method} {path} must not name an account: it is the field account_id of the Airflow "

@@ -14,6 +14,7 @@ from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.shown import shown
 
 _NOTHING_SENT = "Nothing was sent to mParticle."
 # Control, format and line-separating characters, and surrogates.
@@ -68,11 +69,13 @@ def check_path(path: str) -> None:
         backslash, a ``#``, a control character, a malformed ``%`` or an account in its query.
     """
     if flaw := path_flaw(path):
-        raise ConfigError(f"The path of a request {flaw}, not {path!r}. {_NOTHING_SENT}")
+        raise ConfigError(f"The path of a request {flaw}, not {shown(path)}. {_NOTHING_SENT}")
 
 
-def path_flaw(path: str) -> str | None:
+def path_flaw(path: object) -> str | None:
     """Say what a path must be and is not, or return None."""
+    if not isinstance(path, str):
+        return "must be text"
     if not path.startswith("/"):
         return "must start with '/'"
     if _BAD_PERCENT.search(path):

@@ -60,8 +60,9 @@ class MParticlePlatformOperator(BaseOperator):
         """Make the call."""
         from airflow_provider_mparticle.tasks.platform import platform_request
 
-        data = platform_request(self.mparticle_conn_id, self.method, self.path, self.query, self.json)
-        return self.response_filter(data) if self.response_filter else data
+        return platform_request(
+            self.mparticle_conn_id, self.method, self.path, self.query, self.json, self.response_filter
+        )
 
     def _own_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Take the DAG's params out again, which Airflow merges into every operator's argument of that name."""

@@ -133,11 +133,11 @@ def evaluate_error(
 
 
 def _failed(run: PipelineRun) -> RunFailedError:
-    said = f", saying: {'; '.join(run.errors)}" if run.errors else ", without a reason"
+    reason = "; ".join(run.errors) or "mParticle gives no reason"
     return RunFailedError(
-        f"Run {run.pipeline_run_id} of pipeline {run.pipeline_id!r} ended as {run.state}{said} "
-        f"({_counts(run)}). Correct the cause in mParticle or the warehouse, then clear or retry the task: "
-        "it starts a new run.",
+        f"Run {run.pipeline_run_id} of pipeline {run.pipeline_id!r} failed: {reason.rstrip('.')}. "
+        f"It ended in state {run.state!r}, {_counts(run)}. Correct the cause in mParticle or the warehouse, then clear "
+        "or retry the task: it starts a new run.",
         reasons=run.errors,
         **_about(run),
     )

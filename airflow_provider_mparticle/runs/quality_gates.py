@@ -8,9 +8,13 @@ from types import UnionType
 from typing import Any, Literal
 
 from airflow_provider_mparticle.client.errors import ConfigError, DataGateError
+from airflow_provider_mparticle.client.shown import shown
 
 OnEmpty = Literal["success", "skip", "fail"]
 ON_EMPTY: tuple[OnEmpty, ...] = ("success", "skip", "fail")
+
+# A count of mParticle fits into 64 bits.
+MOST_RECORDS = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,13 @@ class Gates:
     on_empty: OnEmpty = "success"
 
     def __post_init__(self) -> None:
-        if self.min_records is not None and not (_is_number(self.min_records, int) and self.min_records >= 0):
-            raise _refused("min_records", "a number of records from 0", self.min_records)
+        least = self.min_records
+        if least is not None and not (_is_number(least, int) and 0 <= least <= MOST_RECORDS):
+            raise _refused("min_records", "a number of records from 0", least)
         ratio = self.max_failed_ratio
         if ratio is not None and not (_is_number(ratio, int | float) and 0 <= ratio <= 1):
             raise _refused("max_failed_ratio", "a share from 0 to 1", ratio)
-        if self.on_empty not in ON_EMPTY:
+        if not isinstance(self.on_empty, str) or self.on_empty not in ON_EMPTY:
             raise _refused("on_empty", f"one of {', '.join(ON_EMPTY)}", self.on_empty)
 
     @property
@@ -117,4 +122,4 @@ def _about(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refused(name: str, wanted: str, value: object) -> ConfigError:
-    return ConfigError(f"{name} must be {wanted}, not {value!r}. Nothing was sent to mParticle.")
+    return ConfigError(f"{name} must be {wanted}, not {shown(value)}. Nothing was sent to mParticle.")

@@ -10,6 +10,8 @@ from datetime import UTC, timedelta, tzinfo
 from typing import TYPE_CHECKING, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from airflow_provider_mparticle.client.shown import shown
+
 if TYPE_CHECKING:
     from airflow_provider_mparticle.client.errors import ConfigError
 
@@ -40,10 +42,11 @@ def checked_granularity(granularity: Granularity) -> Granularity:
 
     :raises ConfigError: It is neither a unit of the calendar nor a duration above zero.
     """
-    if granularity in CALENDAR_UNITS or (isinstance(granularity, timedelta) and granularity > timedelta(0)):
+    is_unit = isinstance(granularity, str) and granularity in CALENDAR_UNITS
+    if is_unit or (isinstance(granularity, timedelta) and granularity > timedelta(0)):
         return granularity
     raise _refusal(
-        f"granularity must be one of {', '.join(CALENDAR_UNITS)} or a timedelta above zero, not {granularity!r}. "
+        f"granularity must be one of {', '.join(CALENDAR_UNITS)} or a timedelta above zero, not {shown(granularity)}. "
         "Nothing was sent to mParticle."
     )
 
@@ -54,10 +57,10 @@ def check_time_column_type(time_column_type: TimeColumnType, time_column_zone: s
 
     :raises ConfigError: Text, for example, is not a type of time: it sorts by letters.
     """
-    if time_column_type not in TIME_COLUMN_TYPES:
+    if not isinstance(time_column_type, str) or time_column_type not in TIME_COLUMN_TYPES:
         raise _refusal(
-            f"time_column_type must be one of {', '.join(TIME_COLUMN_TYPES)}, not {time_column_type!r}. A column of "
-            "text does not sort by time; cast it in sql. Nothing was sent to mParticle."
+            f"time_column_type must be one of {', '.join(TIME_COLUMN_TYPES)}, not {shown(time_column_type)}. "
+            "A column of text does not sort by time; cast it in sql. Nothing was sent to mParticle."
         )
     zone_named(time_column_zone)
 
@@ -83,7 +86,7 @@ def zone_named(time_zone: str) -> tzinfo:
     try:
         return UTC if time_zone == "UTC" else ZoneInfo(time_zone)
     except (OSError, TypeError, ValueError, ZoneInfoNotFoundError) as error:
-        raise _refusal(f"There is no time zone {time_zone!r}; an example is 'Europe/Berlin'.") from error
+        raise _refusal(f"There is no time zone {shown(time_zone)}; an example is 'Europe/Berlin'.") from error
 
 
 def _refusal(message: str) -> ConfigError:

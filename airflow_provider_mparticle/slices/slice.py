@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.shown import shown
 from airflow_provider_mparticle.client.timestamps import read_iso_8601
 
 # The instants that a datetime can hold. What lies outside is moved to the nearer of them.
@@ -20,8 +21,6 @@ LATEST = datetime.max.replace(tzinfo=UTC)
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?", re.ASCII)
 # A number from here on is taken for milliseconds since 1970: as seconds it would lie beyond the year 5000.
 _FIRST_MILLISECONDS = 100_000_000_000
-# Characters of a refused value that a message shows.
-_LONGEST_SHOWN = 500
 
 
 @dataclass(frozen=True, order=True)
@@ -81,7 +80,7 @@ def read_instant(value: object, name: str) -> datetime:
     if isinstance(value, str) and (read := read_iso_8601(value)):
         return in_utc(read)
     raise ConfigError(
-        f"{name} must be an ISO 8601 instant, for example '2026-03-01T00:00:00Z', not {_shown(value)}."
+        f"{name} must be an ISO 8601 instant, for example '2026-03-01T00:00:00Z', not {shown(value)}."
         f"{_meaning_since_1970(value)} Nothing was sent to mParticle."
     )
 
@@ -113,14 +112,6 @@ def later(at: datetime, duration: timedelta) -> datetime:
         return at + duration
     except OverflowError:
         return EARLIEST if duration < timedelta(0) else LATEST
-
-
-def _shown(value: object) -> str:
-    try:
-        shown = repr(value)
-    except ValueError:  # Python writes no integer of more than 4,300 digits
-        return f"a number of type {type(value).__name__}"
-    return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}..."
 
 
 def _meaning_since_1970(value: object) -> str:

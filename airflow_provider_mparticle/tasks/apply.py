@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.shown import shown
 from airflow_provider_mparticle.configuration.apply import apply_plan, read_workspace, require_applicable
 from airflow_provider_mparticle.configuration.document import (
     SUFFIXES,
@@ -18,6 +20,7 @@ from airflow_provider_mparticle.configuration.document import (
 from airflow_provider_mparticle.configuration.plain_values import plain
 from airflow_provider_mparticle.configuration.plan import plan
 from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.tasks.arguments import read_switch
 from airflow_provider_mparticle.tasks.failures import fail_without_retry
 from airflow_provider_mparticle.tasks.kept_forms_variable import remembered_forms
 from airflow_provider_mparticle.tasks.resources import mask_secrets
@@ -31,16 +34,17 @@ if TYPE_CHECKING:
 def apply_document(operator: MParticleApplyOperator, context: Context) -> dict[str, Any]:
     """Check, plan, and apply."""
     with fail_without_retry():
+        prune, is_dry_run = read_switch("prune", operator.prune), read_switch("dry_run", operator.is_dry_run)
         document = _document(operator, context)
         for problem in check_document(document):
             operator.log.warning("%s.", problem)
         hook = MParticleHook(operator.mparticle_conn_id)
         with remembered_forms() as kept:
-            planned = plan(document, read_workspace(hook), prune=operator.prune, kept=kept)
+            planned = plan(document, read_workspace(hook), prune=prune, kept=kept)
             for line in planned.lines():
                 operator.log.info("%s", line)
             require_applicable(planned)
-            if operator.is_dry_run:
+            if is_dry_run:
                 return {"changed": not planned.is_empty, "dry_run": True, "steps": planned.as_dict()["steps"]}
             return {"dry_run": False, **apply_plan(hook, planned, kept=kept)}
 
@@ -59,6 +63,11 @@ def _document(operator: MParticleApplyOperator, context: Context) -> Document:
         document = load_document(operator.spec)
     elif _is_text(operator.spec):
         document = parse_document(operator.spec)
+    elif not isinstance(operator.spec, str | Path):
+        raise ConfigError(
+            f"spec must be a dict, a path or the text of a document, not {shown(operator.spec)}. "
+            "Nothing was sent to mParticle."
+        )
     else:
         read = load_document(_found(operator, Path(operator.spec)))
         document = replace(read, content=plain(operator.render_template(read.content, context)))

@@ -13,9 +13,13 @@ from decimal import Decimal
 from typing import Any
 
 from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.shown import shown
 
 # Longer than any wait for a run, and short enough for every timer and date: more is a mistake in the unit.
 LONGEST_S = 366 * 24 * 60 * 60.0
+
+# mParticle's ids fit into 64 bits.
+LARGEST_ID = 2**63
 
 # A timedelta that a template has rendered, for example "1 day, 2:00:00".
 _TIMEDELTA = re.compile(r"(?:(?P<days>\d+) days?, )?(?P<hours>\d{1,2}):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d+)?)")
@@ -36,8 +40,8 @@ def read_seconds(name: str, value: object, *, may_be_zero: bool = False) -> floa
     read_s = _number(value)
     if read_s is None or not 0 <= read_s <= LONGEST_S or (read_s == 0 and not may_be_zero):
         raise ConfigError(
-            f"{name} must be a positive number of seconds, not {value!r}; a timedelta is accepted too, and 366 days is "
-            "the longest. Nothing was sent to mParticle."
+            f"{name} must be a positive number of seconds, not {shown(value)}; a timedelta is accepted too, "
+            "and 366 days is the longest. Nothing was sent to mParticle."
         )
     return read_s
 
@@ -50,13 +54,47 @@ def read_id(name: str, value: object) -> str:
     :raises ConfigError: The value is not an id, or a template has rendered it to nothing.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | None):
-        raise ConfigError(f"{name} must be one id as text, not {value!r}. Nothing was sent to mParticle.")
+        raise ConfigError(f"{name} must be one id as text, not {shown(value)}. Nothing was sent to mParticle.")
+    if isinstance(value, int) and abs(value) >= LARGEST_ID:
+        raise ConfigError(f"{name} must be an id, not the number {shown(value)}. Nothing was sent to mParticle.")
     if (text := "" if value is None else str(value).strip()) in _NOTHING:
         raise ConfigError(
             f"{name} was rendered to {value!r}: the template, or the task that it reads from, gave no id. "
             "Nothing was sent to mParticle."
         )
     return text
+
+
+def read_mapping(name: str, value: object) -> dict[str, Any]:
+    """
+    Return an argument that is a dict.
+
+    :raises ConfigError: The value is something else, for example the text that a template has rendered.
+    """
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            f"{name} must be a dict, not {shown(value)}; a template makes text unless the DAG has "
+            "render_template_as_native_obj=True. Nothing was sent to mParticle."
+        )
+    return dict(value)
+
+
+def refuse_nothing(fields: Mapping[str, Any]) -> None:
+    """
+    Refuse fields, and fields of a ``config``, that a template has rendered to nothing.
+
+    mParticle would store the text "None", as a name or as the password of a warehouse.
+
+    :raises ConfigError: The message names the field.
+    """
+    config = fields.get("config")
+    nested = {f"config.{name}": value for name, value in config.items()} if isinstance(config, Mapping) else {}
+    for name, value in {**fields, **nested}.items():
+        if isinstance(value, str) and value.strip() in ("None", "null"):
+            raise ConfigError(
+                f"{name} was rendered to {value.strip()!r}: the template, or what it reads from, gave nothing. "
+                "Nothing was sent to mParticle."
+            )
 
 
 def read_ids(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,6 +107,18 @@ def read_ids(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def check_query(name: str, query: str) -> None:
+    """
+    Refuse a query that a template has rendered to nothing, or that cannot be sent.
+
+    :raises ConfigError: It is blank, or holds characters that UTF-8 does not have.
+    """
+    if query.strip() in _NOTHING:
+        raise ConfigError(f"{name} renders to nothing. Pass a query. Nothing was sent to mParticle.")
+    if any("\ud800" <= char <= "\udfff" for char in query):
+        raise ConfigError(f"{name} holds a character that UTF-8 does not have: {shown(query)}. Nothing was sent.")
+
+
 def read_switch(name: str, value: object) -> bool:
     """
     Return an argument that is on or off.
@@ -77,13 +127,15 @@ def read_switch(name: str, value: object) -> bool:
     :raises ConfigError: The value is neither.
     """
     if (read := as_switch(value)) is None:
-        raise ConfigError(f"{name} must be True or False, not {value!r}. Nothing was sent to mParticle.")
+        raise ConfigError(f"{name} must be True or False, not {shown(value)}. Nothing was sent to mParticle.")
     return read
 
 
 def as_switch(value: object) -> bool | None:
     """Return what a value means if it says on or off; None if it says something else."""
-    text = str(value).strip().lower() if isinstance(value, bool | int | str) else ""
+    if isinstance(value, int) and value in (0, 1):
+        return bool(value)
+    text = value.strip().lower() if isinstance(value, str) else ""
     return True if text in _YES else False if text in _NO else None
 
 
@@ -93,8 +145,10 @@ def read_choice(name: str, value: Any, choices: Sequence[Any]) -> Any:
 
     :raises ConfigError: The value is none of them.
     """
-    if value not in choices:
-        raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {value!r}. Nothing was sent to mParticle.")
+    if not isinstance(value, str) or value not in choices:
+        raise ConfigError(
+            f"{name} must be one of {', '.join(choices)}, not {shown(value)}. Nothing was sent to mParticle."
+        )
     return value
 
 

@@ -17,6 +17,7 @@ from airflow_provider_mparticle.slices.slice import Slice, read_instant
 from airflow_provider_mparticle.slices.slice_plan import SlicePlan, plan_slices, read_count
 from airflow_provider_mparticle.slices.slice_sql import count_query, sample_query
 from airflow_provider_mparticle.slices.time_type import TimeType, dialect_of
+from airflow_provider_mparticle.tasks.arguments import read_id, read_mapping
 from airflow_provider_mparticle.tasks.failures import fail_without_retry
 from airflow_provider_mparticle.tasks.sql_templates import rendered
 from airflow_provider_mparticle.tasks.task_context import push
@@ -57,6 +58,7 @@ class PlanSlicesTask:
         """Count, plan, and log the plan."""
         with fail_without_retry():
             self.operator.check_arguments()
+            self.operator.sql_conn_id = read_id("sql_conn_id", self.operator.sql_conn_id)
             whole = Slice(read_instant(self.operator.start, "start"), read_instant(self.operator.end, "end"))
             self._check_query(whole)
             hook = self.operator.get_db_hook()
@@ -165,7 +167,7 @@ def sql_hook(sql_conn_id: str, hook_params: Mapping[str, Any] | None) -> DbApiHo
             f"There is no Airflow connection {sql_conn_id!r}, which sql_conn_id names. Rows are counted over it: "
             "create it, or pass the id of the connection to your warehouse. Nothing was sent to mParticle."
         ) from error
-    hook = _hook_of(connection, sql_conn_id, hook_params or {})
+    hook = _hook_of(connection, sql_conn_id, read_mapping("hook_params", hook_params or {}))
     if not isinstance(hook, DbApiHook):
         raise ConfigError(
             f"Connection {sql_conn_id!r} has the type {connection.conn_type!r}, and its hook "

@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import mask_secret
 
 from airflow_provider_mparticle.client import endpoints
-from airflow_provider_mparticle.client.errors import ConfigError, NotFoundError
+from airflow_provider_mparticle.client.errors import NotFoundError
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, KINDS, PIPELINE, Kind
 from airflow_provider_mparticle.client.secrets import secrets_in
 from airflow_provider_mparticle.configuration.ensure import ensure, merged, update, validated, write
 from airflow_provider_mparticle.configuration.resource_rules import IF_EXISTS
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.tasks.arguments import read_id, read_ids
+from airflow_provider_mparticle.tasks.arguments import (
+    read_choice,
+    read_id,
+    read_ids,
+    read_mapping,
+    read_switch,
+    refuse_nothing,
+)
 from airflow_provider_mparticle.tasks.failures import fail_without_retry
 from airflow_provider_mparticle.tasks.kept_forms_variable import remembered_forms
 
@@ -38,8 +45,10 @@ def ensure_resource(operator: CreateResourceOperator, description: Mapping[str, 
 def ensure_connection(operator: MParticleCreateConnectionOperator, description: Mapping[str, Any]) -> dict[str, Any]:
     """Do so with a connection, whose secrets can be written although nothing else differs."""
     hook = MParticleHook(operator.mparticle_conn_id)
+    with fail_without_retry():
+        write_secrets = read_switch("write_secrets", operator.write_secrets)
     result = _ensured(hook, operator, description)
-    if not operator.write_secrets or operator.if_exists != "update" or result["changed"]:
+    if not write_secrets or operator.if_exists != "update" or result["changed"]:
         return result
     with fail_without_retry():
         have = hook.get_warehouse_connection(operator.connection_id)
@@ -53,10 +62,11 @@ def delete_resource(operator: MParticleDeleteResourceOperator) -> bool:
     with fail_without_retry():
         kind, hook = _kind_named(operator.kind), MParticleHook(operator.mparticle_conn_id)
         resource_id = read_id("resource_id", operator.resource_id)
+        missing_ok = read_switch("missing_ok", operator.missing_ok)
         try:
             hook.send(endpoints.delete_resource(kind, resource_id))
         except NotFoundError as error:
-            if not operator.missing_ok:
+            if not missing_ok:
                 raise
             operator.log.info("%s That is fine with missing_ok=True.", error)
             return False
@@ -69,9 +79,11 @@ def change_pipeline(
     """Read the pipeline, and change what differs with one request."""
     with fail_without_retry():
         operator.pipeline_id = read_id("pipeline_id", operator.pipeline_id)
+        key = {"partner_feed_key": operator.partner_feed_key} if operator.partner_feed_key else {}
+        given = {**read_mapping("fields", fields), **key}
+        refuse_nothing(given)
         hook = MParticleHook(operator.mparticle_conn_id)
         have = hook.get_pipeline(operator.pipeline_id)
-        given = {**fields, **({"partner_feed_key": operator.partner_feed_key} if operator.partner_feed_key else {})}
         wanted = validated(PIPELINE, {"id": operator.pipeline_id, **merged(PIPELINE, have, given)}, is_whole=False)
         with remembered_forms() as kept:
             pipeline, changed = update(hook, PIPELINE, have, wanted, kept)
@@ -92,10 +104,11 @@ def said_of(changed: list[str]) -> str:
 
 def _ensured(hook: MParticleHook, operator: CreateResourceOperator, description: Mapping[str, Any]) -> dict[str, Any]:
     with fail_without_retry():
-        if operator.if_exists not in IF_EXISTS:
-            raise ConfigError(f"if_exists must be one of {', '.join(IF_EXISTS)}, not {operator.if_exists!r}.")
+        read_choice("if_exists", operator.if_exists, IF_EXISTS)
         kind = _kind_named(operator.kind)
-        wanted = validated(kind, read_ids(description))
+        fields = read_ids(description)
+        refuse_nothing(fields)
+        wanted = validated(kind, fields)
         with remembered_forms() as kept:
             resource, changed = ensure(hook, kind, wanted, operator.if_exists, kept)
     operator.log.info("%s %r: %s.", kind.title.capitalize(), resource.id, said_of(changed))
@@ -104,6 +117,4 @@ def _ensured(hook: MParticleHook, operator: CreateResourceOperator, description:
 
 def _kind_named(name: str) -> Kind[Any]:
     kinds = {kind.name: kind for kind in KINDS}
-    if name not in kinds:
-        raise ConfigError(f"kind must be one of {', '.join(kinds)}, not {name!r}. Nothing was sent.")
-    return kinds[name]
+    return kinds[read_choice("kind", name, tuple(kinds))]

@@ -23,7 +23,7 @@ from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.steps import drive
 from airflow_provider_mparticle.runs.wait import RunMonitor
 from airflow_provider_mparticle.slices.slice import read_instant
-from airflow_provider_mparticle.tasks.arguments import read_id, read_seconds, read_switch
+from airflow_provider_mparticle.tasks.arguments import as_switch, read_id, read_seconds, read_switch
 from airflow_provider_mparticle.tasks.task_context import first_start
 from airflow_provider_mparticle.tasks.waiting import WaitingTask, come_back_in
 
@@ -117,8 +117,9 @@ class SensorTask(WaitingTask):
             with super()._failing():
                 yield
         except (MParticleError, AirflowFailException) as error:
-            if self.operator.soft_fail or self.operator.never_fail:
-                raise AirflowSkipException(str(error)) from error
+            # The error becomes the context, not the cause: the log then shows its reason once.
+            if as_switch(self.operator.soft_fail) or as_switch(self.operator.never_fail):
+                raise AirflowSkipException(str(error)) from None
             if isinstance(error, RunTimeoutError):
-                raise AirflowSensorTimeout(str(error)) from error
+                raise AirflowSensorTimeout(str(error)) from None
             raise

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.shown import shown
+from airflow_provider_mparticle.tasks.arguments import check_query
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
@@ -27,16 +29,20 @@ def rendered(
     """
     from jinja2 import StrictUndefined, TemplateError
 
+    template = getattr(operator, argument)
+    if not isinstance(template, str):
+        raise ConfigError(f"{argument} must be a query as text, not {shown(template)}. Nothing was sent to mParticle.")
     variables = cast("dict[str, Any]", copy(context))
     variables["window_start"], variables["window_end"] = window_start, window_end
     environment = operator.get_template_env().overlay(undefined=StrictUndefined)
     template = getattr(operator, argument)
     if not isinstance(template, str):
-        raise ConfigError(f"{argument} must be one query as text, not {template!r}. Nothing was sent to mParticle.")
+        raise ConfigError(
+            f"{argument} must be one query as text, not {shown(template)}. Nothing was sent to mParticle."
+        )
     try:
         text = str(operator.render_template(template, cast("Context", variables), environment)).strip()
     except (TemplateError, *_MISTAKES) as error:
         raise ConfigError(f"{argument} cannot be rendered: {error}. Nothing was sent to mParticle.") from error
-    if text in ("", "None"):
-        raise ConfigError(f"{argument} renders to nothing. Pass a query. Nothing was sent to mParticle.")
+    check_query(argument, text)
     return text

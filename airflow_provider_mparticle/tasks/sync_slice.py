@@ -57,6 +57,8 @@ class SyncSliceTask(TriggerTask):
     def _check(self) -> None:
         super()._check()
         self.operator.data_model_id = read_id("data_model_id", self.operator.data_model_id)
+        if self.operator.time_column is not None:
+            self.operator.time_column = read_id("time_column", self.operator.time_column)
         if self.operator.granularity is not None:
             checked_granularity(self.operator.granularity)
         if self.operator.time_column is not None:

@@ -173,8 +173,8 @@ def test_the_deadline_is_a_sensors_timeout_with_the_last_state(
     with pytest.raises(AirflowSensorTimeout, match="its last known state is queued") as jitter_up:
         sense(pipeline_run_id=run["pipeline_run_id"], timeout=0.8, **mode)
 
-    assert isinstance(jitter_up.value.__cause__, RunTimeoutError)
-    assert "queued" == jitter_up.value.__cause__.state
+    assert isinstance(jitter_up.value.__context__, RunTimeoutError)
+    assert "queued" == jitter_up.value.__context__.state
 
 
 def test_without_a_run_id_it_stays_with_the_latest_run_of_its_first_look(
@@ -188,8 +188,8 @@ def test_without_a_run_id_it_stays_with_the_latest_run_of_its_first_look(
         sense(poll_interval=0.3, timeout=1.5, **mode)
 
     assert 3 == len(simulator.runs("orders"))
-    assert isinstance(jitter_up.value.__cause__, RunTimeoutError)
-    assert mine["pipeline_run_id"] == jitter_up.value.__cause__.pipeline_run_id
+    assert isinstance(jitter_up.value.__context__, RunTimeoutError)
+    assert mine["pipeline_run_id"] == jitter_up.value.__context__.pipeline_run_id
 
 
 @contextmanager

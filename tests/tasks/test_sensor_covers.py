@@ -151,8 +151,8 @@ def test_a_timeout_names_the_instant_and_the_latest_run(simulator: Simulator, mo
         sense(covers=AT, timeout=0.3, **mode)
 
     assert f"its latest run is {latest['pipeline_run_id']}, failed" in str(jitter_up.value)
-    assert isinstance(jitter_up.value.__cause__, RunTimeoutError)
-    assert "orders" == jitter_up.value.__cause__.pipeline_id
+    assert isinstance(jitter_up.value.__context__, RunTimeoutError)
+    assert "orders" == jitter_up.value.__context__.pipeline_id
 
 
 def test_a_timeout_without_any_run_says_so(simulator: Simulator, mode: dict[str, Any]) -> None:
