@@ -10,8 +10,6 @@ from datetime import UTC, timedelta, tzinfo
 from typing import TYPE_CHECKING, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from airflow_provider_mparticle.client.shown import shown
-
 if TYPE_CHECKING:
     from airflow_provider_mparticle.client.errors import ConfigError
 
@@ -46,7 +44,7 @@ def checked_granularity(granularity: Granularity) -> Granularity:
     if is_unit or (isinstance(granularity, timedelta) and granularity > timedelta(0)):
         return granularity
     raise _refusal(
-        f"granularity must be one of {', '.join(CALENDAR_UNITS)} or a timedelta above zero, not {shown(granularity)}. "
+        f"granularity must be one of {', '.join(CALENDAR_UNITS)} or a timedelta above zero, not {_shown(granularity)}. "
         "Nothing was sent to mParticle."
     )
 
@@ -59,7 +57,7 @@ def check_time_column_type(time_column_type: TimeColumnType, time_column_zone: s
     """
     if not isinstance(time_column_type, str) or time_column_type not in TIME_COLUMN_TYPES:
         raise _refusal(
-            f"time_column_type must be one of {', '.join(TIME_COLUMN_TYPES)}, not {shown(time_column_type)}. "
+            f"time_column_type must be one of {', '.join(TIME_COLUMN_TYPES)}, not {_shown(time_column_type)}. "
             "A column of text does not sort by time; cast it in sql. Nothing was sent to mParticle."
         )
     zone_named(time_column_zone)
@@ -73,8 +71,8 @@ def check_counting(table: str | None, time_column: str | None, count_sql: str | 
     """
     if {table is not None, time_column is not None} != {count_sql is None}:
         raise _refusal("Pass either count_sql, or table and time_column. Nothing was sent.")
-    if not isinstance(max_records, int) or isinstance(max_records, bool) or max_records < 1:
-        raise _refusal(f"max_records must be a number of rows above zero, not {max_records!r}.")
+    if isinstance(max_records, bool) or not isinstance(max_records, int) or max_records < 1:
+        raise _refusal(f"max_records must be a number of rows above zero, not {_shown(max_records)}.")
 
 
 def zone_named(time_zone: str) -> tzinfo:
@@ -86,10 +84,16 @@ def zone_named(time_zone: str) -> tzinfo:
     try:
         return UTC if time_zone == "UTC" else ZoneInfo(time_zone)
     except (OSError, TypeError, ValueError, ZoneInfoNotFoundError) as error:
-        raise _refusal(f"There is no time zone {shown(time_zone)}; an example is 'Europe/Berlin'.") from error
+        raise _refusal(f"There is no time zone {_shown(time_zone)}; an example is 'Europe/Berlin'.") from error
 
 
 def _refusal(message: str) -> ConfigError:
     from airflow_provider_mparticle.client.errors import ConfigError
 
     return ConfigError(message)
+
+
+def _shown(value: object) -> str:
+    from airflow_provider_mparticle.client.shown import shown
+
+    return shown(value)

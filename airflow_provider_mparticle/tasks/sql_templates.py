@@ -31,14 +31,14 @@ def rendered(
 
     template = getattr(operator, argument)
     if not isinstance(template, str):
-        raise ConfigError(f"{argument} must be a query as text, not {shown(template)}. Nothing was sent to mParticle.")
+        raise ConfigError(f"{argument} must be a query as text, not {shown(template)}. Nothing was sent.")
     variables = cast("dict[str, Any]", copy(context))
     variables["window_start"], variables["window_end"] = window_start, window_end
     environment = operator.get_template_env().overlay(undefined=StrictUndefined)
     template = getattr(operator, argument)
     if not isinstance(template, str):
         raise ConfigError(
-            f"{argument} must be one query as text, not {shown(template)}. Nothing was sent to mParticle."
+            f"{argument} must be one query as text, not {shown(template)}. Nothing was sent."
         )
     try:
         text = str(operator.render_template(template, cast("Context", variables), environment)).strip()

@@ -169,7 +169,7 @@ def test_a_switch_that_says_off_as_text_is_off(execute: Execute, simulator: Simu
         )
 
     assert {"changed": False, "dry_run": False} == {name: result[name] for name in ("changed", "dry_run")}
-    assert simulator.stored("pipelines", "orders")
+    assert simulator.stored("pipeline", "orders")
 
 
 @pytest.mark.parametrize("secret", ["None", " None ", "null"])
