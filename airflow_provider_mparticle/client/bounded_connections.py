@@ -18,6 +18,8 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HeaderParsingError
+from urllib3.util.response import assert_header_parsing
 
 from airflow_provider_mparticle.client.answer_body import LONGEST_BODY
 from airflow_provider_mparticle.client.network import CONNECT_TIMEOUT_S
@@ -71,6 +73,13 @@ class _BoundedResponse(http.client.HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
         self.fp = io.BufferedReader(_BoundedReader(sock))
+
+    def begin(self) -> None:
+        super().begin()
+        try:
+            assert_header_parsing(self.msg)
+        except HeaderParsingError:  # urllib3 would write the header to the log, with any secret that it repeats
+            raise http.client.HTTPException("a header is malformed") from None
 
     def _read_status(self) -> tuple[str, int, str]:
         # http.client skips 100 only; it would take 103 for the answer.

@@ -22,6 +22,8 @@ DEFAULT_APP_LINK = "https://app.mparticle.com"
 
 # Creating a connection took 9.6 s in mParticle's own screenshots, since mParticle tries it out.
 DEFAULT_TIMEOUT_S = 60.0
+# Characters of a malformed value that are shown.
+SHOWN = 200
 # A longer timeout is a mistake, and sockets cannot count it from some 292 years on.
 LONGEST_TIMEOUT_S = 3600.0
 
@@ -75,10 +77,10 @@ class ApiConfig:
         for name, url in (("host", self.base_url), ("token_url", self.credentials.token_url)):
             if "@" in url:
                 raise ConfigError(f"{name} of {self.origin} must not carry a user name or a password")
-            if not is_safe(url):
+            if not is_safe(url) or (name == "host" and "?" in url):
                 raise ConfigError(
                     f"{name} of {self.origin} must start with https:// (http:// is for this machine only) and be a "
-                    f"valid address without '#', not {url!r}"
+                    f"valid address without '#'{' or a query' if name == 'host' else ''}, not {url[:SHOWN]!r}"
                 )
         if not 0 < self.timeout_s <= LONGEST_TIMEOUT_S:
             raise ConfigError(
@@ -101,7 +103,14 @@ def is_safe(url: str) -> bool:
         return False
     if parts.username or parts.password or port == 0 or not _is_host(host):
         return False
-    if not url.isascii() or not url.isprintable() or " " in url or "#" in url or path_flaw(parts.path or "/"):
+    if (
+        not url.startswith(f"{parts.scheme}://")
+        or not url.isascii()
+        or not url.isprintable()
+        or " " in url
+        or "#" in url
+        or path_flaw(parts.path or "/")
+    ):
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
 

@@ -27,6 +27,7 @@ from airflow_provider_mparticle.client.models import (
     RunId,
     UnexpectedAnswerError,
     WorkspaceItem,
+    check_pipeline,
     error_messages,
     first_value,
     items_in,
@@ -236,7 +237,7 @@ def request(
     check_path(path)
     if params is not None and not isinstance(params, Mapping):
         raise ConfigError(f"The parameters of {method} {path} must be a dict, not {shown(params)}. Nothing was sent.")
-    if any(map(is_account, params or {})):
+    if any(is_account(str(name)) for name in params or {}):
         raise ConfigError(
             f"The parameters of {method} {path} must not name an account: it is the field account_id of the Airflow "
             "connection. Nothing was sent to mParticle."
@@ -272,6 +273,8 @@ def _run_of_id(pipeline_id: str, pipeline_run_id: RunId) -> Callable[[Json, ApiC
     def decode(answer: Json, config: ApiConfig) -> PipelineRun:
         run = _run(pipeline_id)(answer, config)
         if run.pipeline_run_id is None:
+            if first_value(answer, config.run_fields["pipeline_run_id"]) not in (None, ""):
+                raise UnexpectedAnswerError("has a run id that cannot be read")
             if run.state is None:
                 raise UnexpectedAnswerError("is not a run: it has no id and no state")
             return replace(run, pipeline_run_id=pipeline_run_id)
@@ -293,9 +296,8 @@ def _status(pipeline_id: str) -> Callable[[Json, ApiConfig], PipelineStatus]:
         fields = object_in(answer)
         if _STATUS_FIELDS.isdisjoint(fields):
             raise UnexpectedAnswerError("is not the status of a pipeline")
-        named, latest = fields.get("pipeline_id"), fields.get("latest_pipeline_run")
-        if isinstance(named, str) and named.casefold() != pipeline_id.casefold():
-            raise UnexpectedAnswerError(f"is about pipeline {named!r} instead")
+        latest = fields.get("latest_pipeline_run")
+        check_pipeline(fields.get("pipeline_id"), pipeline_id)
         return PipelineStatus(
             pipeline_id=pipeline_id,
             status=fields.get("status"),

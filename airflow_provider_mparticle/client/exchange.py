@@ -17,7 +17,7 @@ from airflow_provider_mparticle.client.endpoints import Call, Scope
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.login import JSON_ANSWER, JSON_BOTH_WAYS
 from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse, TokenNeeded
-from airflow_provider_mparticle.client.models import UnexpectedAnswerError, error_messages
+from airflow_provider_mparticle.client.models import UnexpectedAnswerError, error_messages, first_value
 from airflow_provider_mparticle.client.paths import fill_path
 from airflow_provider_mparticle.client.refusals import Asked, refusal, unreadable, without_data
 from airflow_provider_mparticle.client.secrets import Mask, hidden_values
@@ -44,12 +44,15 @@ def exchange(call: Call[T], config: ApiConfig) -> Generator[TokenNeeded | HttpRe
     answer = _read(response, asked)
     if call.scope is Scope.ACCOUNT:
         answer = _unwrapped(answer, response, asked)
+    if _holds_only_errors(answer):
+        raise unreadable(response, asked, "holds only errors")
     try:
         return call.decode(answer, config)
     except UnexpectedAnswerError as error:
-        raise unreadable(response, asked, str(error)) from error
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise unreadable(response, asked) from error
+        failure = unreadable(response, asked, str(error))
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        failure = unreadable(response, asked)
+    raise failure  # here, so that no logged traceback shows the cause, which quotes the answer unmasked
 
 
 def _unsigned(call: Call[Any], config: ApiConfig) -> HttpRequest:
@@ -123,8 +126,22 @@ def _read(response: HttpResponse, asked: Asked) -> Json:
         return None
     try:
         return read_json(response.body)
-    except ValueError as error:
-        raise unreadable(response, asked) from error
+    except ValueError:
+        failure = unreadable(response, asked)
+    raise failure  # here, for the same reason as above
+
+
+# The fields of the error bodies that mParticle is known to send, and what its envelope has beside the data.
+_ERROR_FIELDS = {"errors", "error", "error_description", "message", "code", "statusCode", "dataType"}
+
+
+def _holds_only_errors(answer: Json) -> bool:
+    """Return whether the answer is the body of an error, in spite of its status."""
+    if not isinstance(answer, dict) or not _ERROR_FIELDS.issuperset(
+        name for name in answer if answer[name] is not None
+    ):
+        return False
+    return bool(error_messages(first_value(answer, ("errors", "error"))))
 
 
 def _unwrapped(answer: Json, response: HttpResponse, asked: Asked) -> Json:

@@ -166,10 +166,12 @@ class PipelineRun:
         :param pipeline_id: The pipeline that it belongs to.
         :param names: The names under which each field may come.
         :param states: The meaning of each state word.
-        :raises UnexpectedAnswerError: It is not an object.
+        :raises UnexpectedAnswerError: It is not an object, or it is the run of another pipeline.
         """
         run = object_in(answer)
         found = {name: first_value(run, aliases) for name, aliases in names.items()}
+        # "id" is the pipeline's in v1, and may be the run's in v2.
+        check_pipeline(first_value(run, (name for name in names["pipeline_id"] if name != "id")), pipeline_id)
         state = _word(found["state"])
         return cls(
             pipeline_id=pipeline_id,
@@ -300,8 +302,23 @@ def items_in(answer: Json) -> list[Json]:
     return answer
 
 
+def check_pipeline(named: object, pipeline_id: str) -> None:
+    """
+    Refuse an answer about another pipeline. A number may be another name of the same one.
+
+    :param named: The pipeline that the answer names, if it does.
+    :raises UnexpectedAnswerError: It is not the pipeline that was asked for.
+    """
+    if isinstance(named, str) and named.strip().casefold() != pipeline_id.strip().casefold():
+        raise UnexpectedAnswerError(f"is about pipeline {named[:LONGEST_WORD]!r} instead")
+
+
 def parse_run_id(value: object) -> RunId | None:
     """Return the id of a run, or None for anything but a whole number, or text that is one segment of a path."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:  # JSON has one kind of number
+        return int(value)
+    if isinstance(value, str):
+        value = value.strip()
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     return value if isinstance(value, str) and len(value) <= LONGEST_WORD and not segment_flaw(value) else None

@@ -31,6 +31,7 @@ CONNECT_TIMEOUT_S = 10.0
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
+_PORT = re.compile(r"\d{1,5}", re.ASCII)
 _LABEL = r"[A-Za-z0-9_-]{1,63}"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 
@@ -155,7 +156,7 @@ def _basic(parts: SplitResult) -> str | None:
     if parts.username is None:
         return None
     login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return f"Basic {base64.b64encode(login.encode()).decode()}"
+    return f"Basic {base64.b64encode(login.encode(errors='surrogateescape')).decode()}"
 
 
 def _matches(exception: str, host: str, port: int | None) -> bool:
@@ -178,7 +179,7 @@ def _matches(exception: str, host: str, port: int | None) -> bool:
 
 def _without_port(exception: str) -> tuple[str, int | None]:
     name, colon, port = exception.rpartition(":")
-    if colon and port.isdecimal() and (":" not in name or name.endswith("]")):
+    if colon and _PORT.fullmatch(port) and (":" not in name or name.endswith("]")):
         return name.strip("[]"), int(port)
     return exception.strip("[]"), None
 

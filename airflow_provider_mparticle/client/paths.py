@@ -35,6 +35,8 @@ def fill_path(template: str, values: Mapping[str, object]) -> str:
             names its placeholder.
     """
     for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise ConfigError(f"{name} must be text or a whole number, not {type(value).__name__}. {_NOTHING_SENT}")
         if flaw := segment_flaw(str(value)):
             raise ConfigError(f"{name} must not be {value!r}: it {flaw}. {_NOTHING_SENT}")
     return template.format_map({name: quote(str(value), safe="") for name, value in values.items()})

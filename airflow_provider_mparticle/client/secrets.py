@@ -7,12 +7,16 @@ provider, the fields that may be shown are listed instead. Must not know what an
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from html.entities import codepoint2name
 from typing import Any
+from urllib.parse import unquote
 
 from airflow_provider_mparticle.client.storable import storable_text
 
@@ -148,6 +152,8 @@ class Mask:
     SHORTEST_PART = 4
     # Longer parts are masked in pieces, which keeps the pattern small.
     LONGEST_PART = 128
+    # Letters and digits of a secret that tell it from any other text.
+    SHORTEST_CORE = 8
     # The longest escape of one character is an escaped surrogate pair with some backslashes.
     _LONGEST_ESCAPE = 20
 
@@ -160,14 +166,23 @@ class Mask:
 
         :param limit: Characters of *text* that are read; what follows is cut off, never in the middle of a secret.
         """
-        cut, at = list[str](), 0
         text = storable_text(text[: limit + self.LONGEST_PART * self._LONGEST_ESCAPE])
+        masked = self._masked(text, limit)
+        return HIDDEN if self._is_readable_in(masked) else masked
+
+    def _masked(self, text: str, limit: int) -> str:
+        cut, at = list[str](), 0
         for found in self._pattern.finditer(text) if self._secrets else ():
             if found.start() >= limit:
                 break
             cut += text[at : found.start()], HIDDEN
             at = found.end()
         return "".join((*cut, text[at:limit]))
+
+    def _is_readable_in(self, text: str) -> bool:
+        """Return whether a secret can still be read in a text that escapes it in a way that the pattern lacks."""
+        cores = [core for secret in self._secrets if len(core := _core(secret)) >= self.SHORTEST_CORE]
+        return any(core in _core(reading) for reading in _readings(text) for core in cores) if cores else False
 
     @cached_property
     def _secrets(self) -> list[str]:
@@ -176,7 +191,7 @@ class Mask:
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         parts = {part for secret in self._secrets for text in _texts(secret) for part in self._parts(text)}
-        return re.compile("|".join(_any_escape(part) for part in sorted(parts, key=len, reverse=True)))
+        return re.compile("|".join(_any_escape(part) for part in sorted(parts, key=len, reverse=True)), re.IGNORECASE)
 
     def _parts(self, secret: str) -> Iterator[str]:
         whole = secret.strip()
@@ -198,6 +213,34 @@ def _texts(secret: str) -> Iterator[str]:
             if len(str(text)) >= Mask.SHORTEST_PART:
                 yield str(text)
 
+
+def _core(text: str) -> str:
+    """Return the letters and digits of a text, without case and accents: what no line break or quote hides."""
+    plain = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(filter(str.isalnum, plain))
+
+
+def _readings(text: str) -> Iterator[str]:
+    """Return a text, and what it says to a reader who undoes its escapes or its base64."""
+    yield text
+    plain = html.unescape(unquote(text))
+    plain = _CODE_ESCAPES.sub(lambda found: chr(int(next(filter(None, found.groups())), 16)), plain)
+    yield plain
+    yield plain.encode("latin-1", "ignore").decode(errors="ignore")  # UTF-8 that was taken for Latin-1
+    yield html.unescape(_TAG.sub("", text))
+    for coded in _BASE64.findall(text):
+        yield base64.b64decode(coded[: len(coded) // 4 * 4], b"-_").decode("utf-8", "replace")
+    for coded in _HEX.findall(text):
+        yield bytes.fromhex(coded).decode("utf-8", "replace")
+
+
+# As JavaScript and CSS may write any character: \x61, \u0061, \u{61}, \61 and a space.
+_CODE_ESCAPES = re.compile(
+    r"\\{1,8}(?:x([0-9a-f]{2})|u([0-9a-f]{4})|u\{([0-9a-f]{1,5})\}|0{0,4}([0-9a-f]{2}) )", re.IGNORECASE
+)
+_TAG = re.compile("<[^<>]*>")
+_BASE64 = re.compile("[A-Za-z0-9+/_-]{8,}={0,2}")
+_HEX = re.compile("(?:[0-9a-fA-F]{2}){8,}")
 
 _RUNS = re.compile(r"\\+|\s+|.", re.DOTALL)
 # Backslashes before an escaped character: 1, 3 or 7, since each further encoder doubles them. Bounded, or a text of

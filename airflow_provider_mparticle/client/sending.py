@@ -80,7 +80,7 @@ class Sending:
         what = f"{request}{way}"
         if self.has_left and any(map(_is_malformed, chain)):
             return UnreadableAnswerError(
-                f"The answer to {what} is not valid HTTP, or its head is too long: {_words(chain[-1])}.",
+                f"The answer to {what} is not valid HTTP, or its head is too long ({type(chain[-1]).__name__}).",
                 may_have_executed=True,
             )
         reason = self._reason(chain, network, proxy)
@@ -130,4 +130,7 @@ def _tunnel_status(error: BaseException) -> int | None:
 
 
 def _words(error: BaseException) -> str:
+    """Return what the operating system says of a fault; other errors may quote an answer, with a secret in it."""
+    if not isinstance(error, OSError):
+        return type(error).__name__
     return f"{type(error).__name__}: {error}".strip(": ")[:300].rstrip(".")

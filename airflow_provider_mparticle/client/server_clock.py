@@ -21,7 +21,7 @@ def clock_skew_s(headers: Mapping[str, str], sent: float, received: float) -> fl
     """
     try:
         date = parsedate_to_datetime(headers["date"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError, IndexError):  # the parser lets all of them out
         return None
     told = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     return told + 0.5 - (sent + received) / 2  # the header has whole seconds, cut

@@ -12,6 +12,7 @@ from airflow_provider_mparticle.client.config import (
     DEFAULT_TIMEOUT_S,
     DEFAULT_TOKEN_URL,
     LONGEST_TIMEOUT_S,
+    SHOWN,
     ApiConfig,
     Credentials,
 )
@@ -19,6 +20,7 @@ from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.routes import route_table
 from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
 from airflow_provider_mparticle.client.run_states import RUN_STATES, Progress
+from airflow_provider_mparticle.client.secrets import Mask
 from airflow_provider_mparticle.connection.form import PODS
 
 if TYPE_CHECKING:
@@ -35,6 +37,22 @@ def api_config(conn: Connection, extra: Mapping[str, Any]) -> ApiConfig:
     :param conn: The connection; *extra* is its extra as a dict, since Airflow reads that one asynchronously.
     :raises ConfigError: A field is missing or malformed; the message names it and the connection.
     """
+    try:
+        return _api_config(conn, extra)
+    except ConfigError as error:
+        failure = ConfigError(_without(conn.password, str(error)))
+    raise failure  # here, so that no logged traceback shows the cause, unmasked
+
+
+def _without(password: Any, text: str) -> str:
+    """Hide the client secret in a message: it may have been pasted into the wrong field, too."""
+    is_distinct = len(str(password or "").strip()) >= SHORTEST_HIDDEN
+    return Mask([password] if is_distinct else [])(text)
+
+
+def _api_config(conn: Connection, extra: Mapping[str, Any]) -> ApiConfig:
+    if not isinstance(extra, Mapping):
+        raise ConfigError(f"The extra of Airflow connection {conn.conn_id!r} is not a JSON object. Nothing was sent.")
     fields = _Fields(f"Airflow connection {conn.conn_id!r}", extra)
     return ApiConfig(
         credentials=Credentials(
@@ -45,7 +63,7 @@ def api_config(conn: Connection, extra: Mapping[str, Any]) -> ApiConfig:
         ),
         workspace_id=fields.number("workspace_id", fields.required("workspace_id", extra.get("workspace_id"))),
         account_id=fields.optional_number("account_id"),
-        base_url=_base_url(conn, pod := fields.choice("pod", PODS)),
+        base_url=_base_url(fields, conn, pod := fields.choice("pod", PODS)),
         timeout_s=fields.seconds("timeout", DEFAULT_TIMEOUT_S),
         routes=fields.checked("routes", route_table),
         run_fields=fields.checked("run_fields", _run_fields),
@@ -54,6 +72,9 @@ def api_config(conn: Connection, extra: Mapping[str, Any]) -> ApiConfig:
         origin=fields.origin,
     )
 
+
+# A shorter client secret would hide ordinary words of a message.
+SHORTEST_HIDDEN = 6
 
 # Digits of the longest id that fits into 64 bits.
 LONGEST_ID = 18
@@ -72,7 +93,7 @@ class _Fields:
         return None if value == "" else value
 
     def required(self, label: str, value: Any) -> Any:
-        if value in (None, ""):
+        if value is None or not str(value).strip():
             raise ConfigError(f"{self.origin} has no {label}. Nothing was sent to mParticle.")
         return value
 
@@ -113,7 +134,7 @@ class _Fields:
         value = self.given(name)
         try:
             read = json.loads(value or "{}") if isinstance(value, str | None) else value
-        except ValueError:
+        except (ValueError, RecursionError):
             read = None
         if not isinstance(read, Mapping):
             raise self.malformed(name, "a JSON object", value)
@@ -123,13 +144,19 @@ class _Fields:
             raise ConfigError(f"{self.origin}: {error}. Nothing was sent to mParticle.") from error
 
     def malformed(self, name: str, wanted: str, value: Any) -> ConfigError:
-        return ConfigError(f"{name} of {self.origin} must be {wanted}, not {value!r}. Nothing was sent to mParticle.")
+        return ConfigError(
+            f"{name} of {self.origin} must be {wanted}, not {repr(value)[:SHOWN]}. Nothing was sent to mParticle."
+        )
 
 
-def _base_url(conn: Connection, pod: str) -> str:
-    host = (conn.host or "").strip() or _address("api", pod)
+def _base_url(fields: _Fields, conn: Connection, pod: str) -> str:
+    host = str(conn.host or "").strip() or _address("api", pod)
     url = (host if "://" in host else f"{conn.schema or 'https'}://{host}").rstrip("/")
-    return f"{url}:{conn.port}" if conn.port else url
+    if not conn.port:
+        return url
+    if "/" in url.partition("://")[2]:
+        raise fields.malformed("host", "an address without a path where the field port is set", host)
+    return f"{url}:{conn.port}"
 
 
 def _app_link(fields: _Fields, template: str) -> str:

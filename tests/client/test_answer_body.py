@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import zlib
 from itertools import pairwise
 
@@ -10,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_mparticle.client.answer_body import BEGINNING, LONGEST_BODY, AnswerBody
+from airflow_provider_mparticle.client.answer_body import BEGINNING, LONGEST_BODY, MOST_VALUES, AnswerBody
 
 PACK = {"": bytes, "identity": bytes, "gzip": gzip.compress, "X-GZIP": gzip.compress, "deflate": zlib.compress}
 
 
 def collected(pieces: list[bytes], encoding: str) -> tuple[bytes, str]:
-    body = AnswerBody(encoding)
+    body = AnswerBody(encoding, MOST_VALUES)
     for piece in pieces:
         body.add(piece)
     return body.end(), body.flaw
@@ -67,3 +68,29 @@ def test_no_body_needs_no_decompressing(encoding: str) -> None:
 def test_what_is_not_compressed_though_it_says_so_is_a_flaw() -> None:
     """A proxy may unpack a body and leave the header."""
     assert (b"", "is not the gzip data that it claims to be") == collected([b'{"a": 1}'], "gzip")
+
+
+@pytest.mark.parametrize("part", [b"[]", b"1", b"{}", b'"a"', b'{"a":[1]}', b'"\\""'])
+def test_json_of_too_many_values_is_a_flaw(part: bytes) -> None:
+    """Reading it took 767 MB in a worker, and the event loop of a triggerer stood still for 4 s."""
+    body = AnswerBody("", most_values=1000)
+    body.add(b"[" + b",".join([part] * 1500) + b"]")
+    body.end()
+
+    assert "holds more than 1,000 values" == body.flaw
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text('a,[{"\\:'), max_size=50))
+def test_text_may_hold_any_number_of_separators(texts: list[str]) -> None:
+    """The SQL of a data model has commas."""
+    body = AnswerBody("", most_values=len(texts) + 2)
+    body.add(json.dumps(texts).encode())
+    body.end()
+
+    assert not body.flaw
+
+
+def test_what_follows_compressed_data_is_a_flaw() -> None:
+    """zlib keeps all of it, and copies it again with each piece that comes."""
+    assert (b"{}", "goes on after the end of its gzip data") == collected([gzip.compress(b"{}"), b"\0"], "gzip")

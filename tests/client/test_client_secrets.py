@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import time
+import unicodedata
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
 from exchanges import TRIGGER, refused, said
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client import endpoints
@@ -102,3 +104,37 @@ def test_an_error_page_is_read_in_next_to_no_time(body: bytes) -> None:
     refused(TRIGGER, said(503, body))
 
     assert time.process_time() - begun < 2.0
+
+
+def _wrapped(text: str) -> str:
+    return "\n".join(text[at : at + 6] for at in range(0, len(text), 6))
+
+
+# In these, letters and digits change, too. The whole message is hidden then.
+CODES: list[Callable[[str], str]] = [
+    *(str.upper, str.lower, str.swapcase, _wrapped, lambda text: " ".join(text)),
+    *(
+        lambda text: base64.b64encode(text.encode()).decode(),
+        lambda text: base64.b64encode(b"id:" + text.encode()).decode(),
+    ),
+    *(lambda text: text.encode().hex(), lambda text: repr(text.encode())),
+    *(
+        lambda text: "".join(f"&#{ord(one)};" for one in text),
+        lambda text: "".join(f"&#x{ord(one):x};" for one in text),
+    ),
+    *(lambda text: "".join(f"%{byte:02X}" for byte in text.encode()), lambda text: "<wbr>".join(text)),
+    *(
+        lambda text: "".join(f"\\u{ord(one):04x}" for one in text),
+        lambda text: "".join(f"\\{ord(one):x} " for one in text),
+    ),
+    *(lambda text: unicodedata.normalize("NFD", text), lambda text: text.encode().decode("latin-1")),
+]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text("aZ19é.-_", min_size=10, max_size=40), st.sampled_from(CODES))
+def test_no_other_code_of_a_secret_is_shown(secret: str, code: Callable[[str], str]) -> None:
+    """Gateways repeat headers in base64, in upper case and in pieces."""
+    assume(sum(map(str.isalnum, secret)) >= Mask.SHORTEST_CORE)
+
+    assert code(secret) not in Mask([secret])(f"refused: {code(secret)} !")

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from exchanges import SECRET_BODY, TRIGGER, carry_out, refused, said
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client import endpoints, errors
 from airflow_provider_mparticle.client.endpoints import Call, Scope
@@ -89,3 +91,19 @@ def test_a_run_that_does_not_say_its_id_is_the_one_asked_for() -> None:
 def test_a_run_id_that_cannot_be_used_is_not_told(run_id: Any) -> None:
     """The run was started all the same, so it is looked for."""
     assert None is carry_out(TRIGGER, said(200, {"pipeline_run_id": run_id}))[0]
+
+
+ANYTHING = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.lists(st.text()))
+
+
+@settings(max_examples=200, deadline=None)
+@given(ANYTHING, ANYTHING, ANYTHING | st.dictionaries(ANYTHING.filter(lambda it: not isinstance(it, list)), ANYTHING))
+def test_a_request_of_any_arguments_is_a_call_or_refused(method: Any, path: Any, params: Any) -> None:
+    """They are templated, so they may render to anything."""
+    for arguments in ((method, path, params), ("GET", path, params), ("GET", "/apps", params), (method, "/apps", {})):
+        try:
+            call = endpoints.request(*arguments[:2], Scope.ACCOUNT, arguments[2])
+        except errors.ConfigError:
+            continue
+        else:
+            assert (call.method, call.route) == (str(arguments[0]).upper(), arguments[1])

@@ -108,7 +108,7 @@ def test_a_state_keeps_the_case_it_came_in() -> None:
     [
         {},
         dict.fromkeys(RUN_V2),
-        dict.fromkeys(RUN_V2, "?"),
+        {**dict.fromkeys(RUN_V2, "?"), "pipeline_id": "orders"},
         dict.fromkeys(RUN_V2, 7),
         dict.fromkeys(RUN_V2, True),
         {name: [{}] for name in RUN_V2},

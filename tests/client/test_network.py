@@ -217,3 +217,18 @@ def test_a_file_without_certificates_is_refused_by_the_name_of_its_variable(
 
     with pytest.raises(ConfigError, match=rf"{variable} names '{path}', which (is missing|holds no readable)"):
         Network({variable: str(path)}).tls_context()
+
+
+def test_bytes_in_a_proxy_password_that_are_not_utf_8_are_sent_as_they_are() -> None:
+    """Python hands them over as lone surrogates."""
+    proxy = Network({"https_proxy": "http://user:p\udce9w@proxy:8080"}).proxy_for("https://example.com")
+
+    assert proxy is not None
+    assert b"user:p\xe9w" == base64.b64decode(str(proxy.authorization).removeprefix("Basic "))
+
+
+def test_a_port_of_thousands_of_digits_in_an_exception_is_not_one() -> None:
+    """Python refuses to read such numbers."""
+    network = Network({"https_proxy": "http://proxy:8080", "no_proxy": f"example.com:{'9' * 5000}"})
+
+    assert network.proxy_for("https://example.com") is not None

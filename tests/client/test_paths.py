@@ -178,3 +178,10 @@ def test_checking_never_raises_anything_else(text: str) -> None:
     """Any text at all gets an answer."""
     assert isinstance(segment_flaw(text), str | None)
     assert isinstance(path_flaw(f"/{text}"), str | None)
+
+
+@pytest.mark.parametrize("value", [None, True, 7.0, float("nan"), [], ["orders"], {}, b"orders"])
+def test_an_id_is_text_or_a_whole_number(value: object) -> None:
+    """Python would write None and lists into the path as they look."""
+    with pytest.raises(ConfigError, match="connection_id must be text or a whole number"):
+        fill_path("/connections/{connection_id}", {"connection_id": value})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from email.utils import formatdate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.server_clock import clock_skew_s
@@ -27,3 +27,17 @@ def test_the_skew_is_told_to_half_a_second_and_half_the_exchange(sent, skew, too
 def test_an_answer_without_a_date_tells_no_skew(headers):
     """A proxy may drop the header."""
     assert clock_skew_s(headers, 1.0, 2.0) is None
+
+
+DATE_PARTS = st.sampled_from(
+    ["Mon,", "01", "Jan", "2026", "9999", "00:00:00", "25:61:61", "0:0", "GMT", "+" + "9" * 21, "(", "-"]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.text(max_size=30), st.lists(DATE_PARTS, max_size=7).map(" ".join)))
+def test_any_date_tells_a_skew_or_nothing(date: str) -> None:
+    """Python's parser raises OverflowError for some, which once hid that a run had been started."""
+    told = clock_skew_s({"date": date}, 0.0, 1.0)
+
+    assert told is None or isinstance(told, float)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES
 from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
 from airflow_provider_mparticle.client.run_states import RUN_STATES, Progress
+from airflow_provider_mparticle.connection.form import EXTRA_FIELDS
+from airflow_provider_mparticle.connection.reader import api_config
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.simulator import Simulator
 
@@ -291,3 +295,74 @@ def test_the_secret_is_in_no_repr(set_connection: Set) -> None:
 
     assert "'id'" in shown[0]
     assert [] == [text for text in shown if SECRET in text]
+
+
+ODD = [
+    *(
+        "",
+        " ",
+        "x",
+        "\uff15",
+        "12 ",
+        "1.0",
+        "inf",
+        "\ud800",
+        "[",
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        "x" * 1_000_000,
+        "null",
+    ),
+    *(0, -1, 7.0, float("inf"), float("nan"), 10**400, True, [], [1], {}, {"a": 1}, {"pipelines": 5}, {"state": [7]}),
+]
+
+
+@pytest.mark.parametrize("name", ["workspace_id", *EXTRA_FIELDS])
+def test_any_value_of_a_field_is_read_or_refused_in_a_few_words(name: str) -> None:
+    """Whatever was typed into the form, the error is ours, names the connection, and fits on a screen."""
+    conn = Connection(conn_id="nightly", conn_type="mparticle", login="id", password=SECRET)
+    refusals = []
+    for value in ODD:
+        try:
+            api_config(conn, {"workspace_id": 12, name: value})
+        except ConfigError as error:
+            refusals.append(str(error))
+
+    assert refusals
+    assert all("'nightly'" in said and len(said) < 1000 for said in refusals)
+
+
+@pytest.mark.parametrize("name", EXTRA_FIELDS)
+def test_a_client_secret_in_the_wrong_field_is_not_shown(set_connection: Set, name: str) -> None:
+    """Fields are mixed up, and the refusal ends up in a log."""
+    set_connection(extra={name: SECRET})
+
+    shown = ""
+    try:
+        config()
+    except ConfigError as error:
+        shown = "".join(traceback.format_exception(error))
+
+    assert SECRET not in shown
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [
+        *(("https://x?y=1", None), ("https://x/y?", None), ("HTTPS://x", None), ("https://x/y", 443), ("x/y", 443)),
+        *(("x:8443", 443), ("x", 70_000), ("https://user:pw@x", None), ("https://x#y", None), ("http://x", None)),
+    ],
+)
+def test_a_host_that_would_lead_elsewhere_is_refused(set_connection: Set, host: str, port: int | None) -> None:
+    """A query or a port behind a path swallowed the path of each call, so all of them went to one address."""
+    set_connection(host=host, port=port)
+
+    assert "host of Airflow connection 'mparticle_default'" in refusal()
+
+
+def test_an_extra_that_is_not_an_object_is_refused() -> None:
+    """A secrets backend may hand over any JSON."""
+    conn = Connection(conn_id="nightly", conn_type="mparticle", login="id", password=SECRET)
+
+    with pytest.raises(ConfigError, match="The extra of Airflow connection 'nightly' is not a JSON object"):
+        api_config(conn, ["workspace_id"])  # type: ignore[arg-type]  # on purpose
