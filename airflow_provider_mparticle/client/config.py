@@ -103,14 +103,7 @@ def is_safe(url: str) -> bool:
         return False
     if parts.username or parts.password or port == 0 or not _is_host(host):
         return False
-    if (
-        not url.startswith(f"{parts.scheme}://")
-        or not url.isascii()
-        or not url.isprintable()
-        or " " in url
-        or "#" in url
-        or path_flaw(parts.path or "/")
-    ):
+    if not url.isascii() or not url.isprintable() or " " in url or "#" in url or path_flaw(parts.path or "/"):
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
 

@@ -349,7 +349,7 @@ def test_a_client_secret_in_the_wrong_field_is_not_shown(set_connection: Set, na
 @pytest.mark.parametrize(
     ("host", "port"),
     [
-        *(("https://x?y=1", None), ("https://x/y?", None), ("HTTPS://x", None), ("https://x/y", 443), ("x/y", 443)),
+        *(("https://x?y=1", None), ("https://x/y?", None), ("https://x/y", 443), ("x/y", 443)),
         *(("x:8443", 443), ("x", 70_000), ("https://user:pw@x", None), ("https://x#y", None), ("http://x", None)),
     ],
 )
