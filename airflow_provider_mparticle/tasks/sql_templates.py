@@ -29,9 +29,6 @@ def rendered(
     """
     from jinja2 import StrictUndefined, TemplateError
 
-    template = getattr(operator, argument)
-    if not isinstance(template, str):
-        raise ConfigError(f"{argument} must be a query as text, not {shown(template)}. Nothing was sent.")
     variables = cast("dict[str, Any]", copy(context))
     variables["window_start"], variables["window_end"] = window_start, window_end
     environment = operator.get_template_env().overlay(undefined=StrictUndefined)

@@ -140,7 +140,7 @@ def test_any_text_is_an_instant_or_is_refused(text):
         (1711121012345, "If it counts milliseconds since 1970, write '2024-03-22T15:23:32.345000+00:00'."),
         ("yesterday", "not 'yesterday'. Nothing was sent"),
         (True, "not True. Nothing was sent"),
-        ("9" * 400, f"not '{'9' * 400}'. Nothing was sent"),
+        ("9" * 400, "999.... Nothing was sent"),
     ],
 )
 def test_a_refused_number_comes_with_what_it_may_mean(value, hint):
