@@ -7,6 +7,10 @@ GROUP := dev
 # Most tests wait for the simulator's clock, so four run at a time on two cores; a file stays together.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
 
+# Tests that do not depend on the Airflow version, or that need more than the group "test".
+SAME_ON_EVERY_AIRFLOW := client contract simulator explorer hostile airflow_e2e test_benchmarks.py test_docs.py \
+	test_hand_over.py test_imports.py test_layering.py
+
 .PHONY: help check demo test unit explore test-airflow-2 run-airflow-2 chaos backfill soak race bench fuzz package lint clean
 
 help: ## Show what can be made
@@ -23,7 +27,7 @@ demo: $(VENV)/ready ## Run the main job on a real Airflow against the simulator
 	@$(BIN)/python -m dev.demo
 
 test: unit ## Run every test, a whole Airflow included
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -m slow --timeout 600
 
 check: $(VENV)/ready ## Check style, types, folders and imports in some 20 seconds
 	@$(BIN)/ruff check .
@@ -38,7 +42,7 @@ test-airflow-2: ## Run the provider's tests on the oldest supported Airflow
 	@$(MAKE) --no-print-directory VENV=.venv-airflow-2 AIRFLOW=2.11.2 GROUP=test run-airflow-2
 
 run-airflow-2: $(VENV)/ready
-	@$(PYTEST) -m "not slow" --ignore tests/client --ignore tests/contract --ignore tests/simulator --ignore tests/airflow_e2e
+	@$(PYTEST) -m "not slow" $(addprefix --ignore=tests/,$(SAME_ON_EVERY_AIRFLOW))
 
 chaos: $(VENV)/ready ## Kill workers and the triggerer of a real Airflow, take mParticle away, count the runs
 	@$(BIN)/python -m dev.chaos
