@@ -1,4 +1,4 @@
-"""The sensor that waits for a pipeline run, whoever started it."""
+"""The sensor that waits for a pipeline run, no matter who started it."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
     :param pipeline_id: Slug of the pipeline. (templated)
     :param pipeline_run_id: Id of the run, for example ``"{{ ti.xcom_pull('trigger')['pipeline_run_id'] }}"``. Default:
         the pipeline's latest run at the first look; the sensor stays with that one. (templated)
-    :param covers: Wait instead until a run that succeeded has read everything up to this instant, whoever started it;
-        for pipelines that mParticle schedules itself, for example ``"{{ data_interval_end }}"``. A run that fails does
-        not end this wait. An instant without a time zone is UTC. Default: wait for one run. (templated)
+    :param covers: Wait instead until a run that succeeded has read everything up to this instant, no matter who started
+        it; for pipelines that mParticle schedules itself, for example ``"{{ data_interval_end }}"``. A run that fails
+        does not end this wait. An instant without a time zone is UTC. Default: wait for one run. (templated)
     :param poll_interval: Longest pause between two polls, as a number of seconds, its text, or a timedelta; polls come
         closer when a run is likely to end, but for ``mode="reschedule"``, where it is the pause. Default: 60 s.
         (templated)

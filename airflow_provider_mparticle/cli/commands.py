@@ -25,7 +25,7 @@ from airflow_provider_mparticle.client.models import Pipeline, PipelineRun
 from airflow_provider_mparticle.client.timestamps import parse_timestamp
 from airflow_provider_mparticle.hooks import MParticleHook
 
-# How far back the runs go, unless somebody says: 720 runs of an hourly pipeline, 8 requests.
+# How far back the runs go, by default: 720 runs of an hourly pipeline, 8 requests.
 RUNS_SINCE = timedelta(days=30)
 # Characters in a line where nobody's window says it, as Airflow's own commands have it.
 WIDTH = 200

@@ -57,7 +57,7 @@ class Finding:
 
     @property
     def is_fault(self) -> bool:
-        """Whether somebody has to do something about it."""
+        """Whether the user has to correct something."""
         return self.verdict in FAULTS or self.path not in (None, self.configured)
 
     def as_dict(self) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Report:
 
     @property
     def faults(self) -> list[Finding]:
-        """What somebody has to do something about."""
+        """The findings that the user has to correct."""
         return [finding for finding in self.findings if finding.is_fault]
 
     def as_dict(self) -> dict[str, Any]:

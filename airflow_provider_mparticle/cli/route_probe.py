@@ -217,7 +217,7 @@ def verdict_on(error: MParticleError) -> Verdict:
 
 
 def said_by(error: MParticleError) -> str:
-    """Say a refusal without the advice that is meant for somebody who knows less."""
+    """Return the text of a refusal without its advice, which the doctor replaces."""
     if isinstance(error, PermissionDeniedError | NotFoundError):
         return f"{error.status}: {'; '.join(error.reasons) or 'no reason given'}"
     return str(error)

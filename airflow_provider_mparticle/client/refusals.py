@@ -87,7 +87,7 @@ _DECIDED: Mapping[int, tuple[type[RefusedError], str]] = {
 }
 # Any other status decides nothing: a later answer may differ, and the request may have been carried out.
 _REDIRECTED = (ServerError, "Redirects are not followed. If it lasts, check host: it may name another server.")
-_UNDECIDED = (ServerError, "If it lasts, ask mParticle's support, or whoever runs the proxy in between.")
+_UNDECIDED = (ServerError, "If it lasts, ask mParticle's support, or the administrator of the proxy in between.")
 
 
 @dataclass(frozen=True)

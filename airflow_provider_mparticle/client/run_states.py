@@ -1,5 +1,5 @@
 """
-The state words of a pipeline run, and what each means to somebody who waits.
+The state words of a pipeline run, and what each means to a wait.
 
 Any other word means that the run is still under way, so a word that mParticle adds later never fails a task; the
 extra field ``run_states`` of the Airflow connection gives such a word its meaning.

@@ -1,8 +1,8 @@
 """
 The tokens of this process: one for each set of credentials, kept until shortly before its end.
 
-A login takes 1 to 3 s and its token lives about 8 h. Who needs a token first mints it, whoever comes meanwhile waits
-for that one; the drivers hold the locks, this is where the tokens are. Source: Platform API overview.
+A login takes 1 to 3 s and its token lives about 8 h. The first call that needs a token logs in, and the others wait for
+it. The drivers hold the locks; this module holds the tokens. Source: Platform API overview.
 """
 
 from __future__ import annotations

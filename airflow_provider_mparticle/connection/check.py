@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_mparticle.client.config import ApiConfig
     from airflow_provider_mparticle.client.sync import Client
 
-# Airflow's API server waits for the test, and somebody in front of it.
+# Airflow's API server waits for the test, and so does the user in front of it.
 TIMEOUT_S = 20.0
 
 

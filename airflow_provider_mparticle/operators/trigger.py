@@ -39,7 +39,7 @@ class MParticleTriggerPipelineOperator(BaseOperator):
         likely to end. Default: 60.
     :param timeout: How long to wait, in seconds, counted from the first try's start of waiting; the shorter of it and
         ``execution_timeout`` counts, deferred or not. Default: 6 hours.
-    :param if_running: What to do when somebody else's run is in progress: ``"fail"`` (default) names it; ``"wait"``
+    :param if_running: What to do when another run is in progress: ``"fail"`` (default) names it; ``"wait"``
         waits for its end, then starts ours; ``"attach"`` waits for it as if it were ours; ``"skip"`` skips the task.
     :param skip_if_covered: Start nothing, and succeed, if a run that succeeded has read everything up to an instant:
         ``True`` for the end of the DAG run's data interval (else its logical date), or an instant, which is UTC
@@ -56,7 +56,7 @@ class MParticleTriggerPipelineOperator(BaseOperator):
         counts that do not pass *min_records*, *max_failed_ratio* or *on_empty*.
     :raises RunFailedError: mParticle reports that the run failed.
     :raises RunTimeoutError: The run was still under way at the deadline; it goes on in mParticle.
-    :raises PipelineBusyError: Somebody else's run is in progress, with ``if_running="fail"``.
+    :raises PipelineBusyError: Another run is in progress, with ``if_running="fail"``.
     :raises StartAmbiguousError: It cannot be told whether a run began.
 
     Source: Warehouse Sync API reference, "Trigger an on-demand pipeline".
@@ -106,7 +106,7 @@ class MParticleTriggerPipelineOperator(BaseOperator):
     def execute_after_other_run(
         self, context: Context, event: Any = None, waiting_since: float | None = None
     ) -> dict[str, Any]:
-        """Resume when somebody else's run has ended, however it did: start ours now."""
+        """Resume when the other run has ended, in any way: start ours now."""
         return self._task(context).execute_after_other_run(event, waiting_since)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:

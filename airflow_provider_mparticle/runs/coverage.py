@@ -1,4 +1,4 @@
-"""Whether a run that succeeded has read everything up to an instant, whoever started it. Pure."""
+"""Whether a run that succeeded has read everything up to an instant, no matter who started it. Pure."""
 
 from __future__ import annotations
 

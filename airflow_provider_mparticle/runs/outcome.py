@@ -1,4 +1,4 @@
-"""What a run's state means to somebody who waits for it: whether the wait is over, and how it ended. Pure."""
+"""What a run's state means to a wait: whether the wait is over, and how it ended. Pure."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class RunLookup:
         return (yield from self._route(self.pipeline_run_id))
 
     def select(self, seen: PipelineRun | None) -> PipelineRun | None:
-        """Return the run that was seen; whoever had no id stays with it."""
+        """Return the run that was seen; a lookup without an id stays with it."""
         if self.pipeline_run_id is None and seen and seen.pipeline_run_id is not None:
             self.pipeline_run_id = seen.pipeline_run_id
             log.info("Waiting for run %s of pipeline %r.", self.pipeline_run_id, self.pipeline_id)

@@ -30,19 +30,19 @@ class Pause:
 
 
 class RunSource(Protocol):
-    """Somebody who looks at the runs of a pipeline, and picks from what is seen there the run that matters to him."""
+    """A source of run states: it polls a pipeline, and selects its run from the answer."""
 
     pipeline_id: str
 
     @property
     def poll_key(self) -> Hashable:
-        """What is looked at: those who look at the same share their looks."""
+        """Identifies what is polled: sources with the same key share one poll."""
 
     def poll(self, sources: Sequence[Any] = ()) -> Steps[Any]:
-        """Look once, for all these; by default for oneself."""
+        """Poll once for all these sources. Default: for this one."""
 
     def select(self, seen: Any) -> Any:
-        """Return one's own run from what a look has shown."""
+        """Return the run of this source from the answer to a poll."""
 
 
 @dataclass(frozen=True)

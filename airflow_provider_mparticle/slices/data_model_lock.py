@@ -70,7 +70,7 @@ def marked(sql: str, owner: LockOwner, window: Slice, clear_number: int = 0) -> 
 
 
 def owner_of(sql: str | None) -> LockOwner | None:
-    """Return the task whose mark *sql* carries, or None for SQL that somebody else wrote."""
+    """Return the task whose mark *sql* carries, or None for SQL without a mark."""
     facts = _facts(sql)
     try:
         return LockOwner(facts["dag_id"], facts["task_id"], facts["run_id"], int(facts["map_index"]))
@@ -150,7 +150,7 @@ class DataModelLock:
         """
         Look whether the data model holds the SQL of this slice, right before a run is started.
 
-        :raises DataModelHeldError: It does not: somebody else has written to it meanwhile.
+        :raises DataModelHeldError: It does not: it was written to meanwhile.
         """
         if not (yield from self.is_held()):
             raise DataModelHeldError(
@@ -237,7 +237,7 @@ class DataModelLock:
         return bool(self._other and ended and written and whole_second(written) > whole_second(ended))
 
     def _changed(self, run_id: Any) -> DataModelChangedError:
-        by = f"It now holds the slice of {self._other}" if self._other else "Somebody outside of Airflow has changed it"
+        by = f"It now holds the slice of {self._other}" if self._other else "It was changed outside of Airflow"
         return DataModelChangedError(
             f"Run {run_id} of pipeline {self.pipeline_id!r} was started for slice {self.window}, but data model "
             f"{self.data_model_id!r} no longer holds the SQL of that slice, so which rows the run has read cannot be "
@@ -261,7 +261,7 @@ def unfit(pipeline: Pipeline, data_model_id: str) -> str | None:
     return None
 
 
-# Nothing in a mark may mean something to whoever passes the SQL on: no quote, no colon, no percent sign, no "*/".
+# Nothing in a mark may have a meaning where the SQL passes through: no quote, no colon, no percent sign, no "*/".
 
 
 def _facts(sql: str | None) -> dict[str, str]:

@@ -21,7 +21,7 @@ from airflow_provider_mparticle.client.errors import (
 )
 from airflow_provider_mparticle.runs.quality_gates import Gates
 
-# Somebody has to correct the DAG, the Airflow connection, or what mParticle is configured with.
+# A person has to correct the DAG, the Airflow connection, or what mParticle is configured with.
 CONFIGURATION: tuple[type[MParticleError], ...] = (
     AuthenticationError,
     ConfigError,

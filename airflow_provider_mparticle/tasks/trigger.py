@@ -54,7 +54,7 @@ class TriggerTask(WaitingTask):
             return self._start_and_wait(waiting_since=time.time())
 
     def execute_after_other_run(self, event: Any, waiting_since: float | None) -> dict[str, Any]:
-        """Resume when somebody else's run has ended, however it did: start ours now."""
+        """Resume when the other run has ended, in any way: start ours now."""
         with self._failing():
             _still_in_time(Outcome.from_event(event))
             # Airflow's dag.test() drops what was handed to defer().

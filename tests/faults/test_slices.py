@@ -320,7 +320,7 @@ def test_sql_that_changes_while_the_run_is_in_progress_fails_the_slice(slice_of,
         task.run()
 
     assert isinstance(failed.value.__cause__, DataModelChangedError)
-    assert "Somebody outside of Airflow has changed it" in str(failed.value)
+    assert "It was changed outside of Airflow" in str(failed.value)
     task.clear()
     assert 2 == simulator.starts("orders")
 
