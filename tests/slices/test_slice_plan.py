@@ -296,7 +296,7 @@ def test_all_of_time_takes_few_counts() -> None:
 
 @settings(deadline=None, max_examples=60, database=None)
 @given(
-    rows=st.lists(st.integers(0, 25 * 24 * 60), min_size=1, max_size=40),
+    rows=st.lists(st.integers(0, 25 * 24 * 60 - 1), min_size=1, max_size=40),  # Apia had no 30th of December 2011
     name=st.sampled_from(["date", "datetime"]),
     zone=st.sampled_from(["America/Havana", "Australia/Lord_Howe", "Africa/Casablanca", "Pacific/Apia"]),
     asked=st.sampled_from(["hour", "day", timedelta(minutes=10), timedelta(hours=5)]),
