@@ -183,6 +183,8 @@ def test_no_registry_keeps_an_event_loop_that_is_over(simulator: Simulator) -> N
     run_id = simulator.add_run("orders", "success")["pipeline_run_id"]
     registries: list[Any] = [shared_client._clients, shared_client._durations, triggers._imports]
 
+    gc.collect()
+    before = [len(registry) for registry in registries]  # what other tests of this process have left
     kept = []
     for _ in range(3):
         waited_for(trigger("orders", run_id))
@@ -191,7 +193,7 @@ def test_no_registry_keeps_an_event_loop_that_is_over(simulator: Simulator) -> N
 
     # The loop that ran when the first trigger froze what was loaded, and one that asgiref keeps, are not ours to end.
     assert kept[1] == kept[2]
-    assert all(count <= 2 for count in kept[2])
+    assert all(now <= earlier + 2 for earlier, now in zip(before, kept[2], strict=True))
 
 
 def test_trouble_reaches_everybody_who_waits(simulator: Simulator) -> None:
