@@ -131,14 +131,6 @@ def hidden_values(body: Any) -> Iterator[str]:
             )
 
 
-def without_user_info(text: str) -> str:
-    """Return *text* without the user name and password that an address in it may carry."""
-    return _USER_INFO.sub("://", text)
-
-
-_USER_INFO = re.compile(r"://[^/\s?#\"'<>]*@")
-
-
 class Mask:
     """
     Replaces secrets in a text by ``***``, however JSON, HTML, an address or Python has escaped them.

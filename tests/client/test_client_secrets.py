@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.endpoints import Scope
-from airflow_provider_mparticle.client.secrets import Mask, is_secret_name, secrets_in, shown, without_user_info
+from airflow_provider_mparticle.client.secrets import Mask, is_secret_name, secrets_in, shown
 from airflow_provider_mparticle.client.storable import storable_text
 
 
@@ -53,11 +53,6 @@ def test_a_dict_or_list_under_a_secret_name_is_wholly_secret() -> None:
     value = {"credentials": {"type": "t"}, "tokens": ["a", {"b": "c"}]}
 
     assert ["t", "a", "c"] == [secret for _, secret in secrets_in(value)]
-
-
-def test_user_info_is_cut_from_addresses() -> None:
-    """The address of a proxy often holds its password."""
-    assert "from http://proxy:8080/ (407)" == without_user_info("from http://user:p@ss@proxy:8080/ (407)")
 
 
 ESCAPES: list[Callable[[str], str]] = [

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
+from refused_gates import BAD_VALUES
 
 from airflow_provider_mparticle.client.errors import ConfigError, DataGateError
 from airflow_provider_mparticle.client.models import PipelineRun
@@ -142,24 +142,6 @@ def test_only_a_run_that_read_nothing_is_skipped(
 def test_any_gate_at_all_has_to_be_checked(gates: Gates, accept_everything: bool) -> None:
     """Even one that every known count passes asks for the counts to be known."""
     assert accept_everything is gates.accept_everything
-
-
-BAD_VALUES = [
-    ("min_records", -1),
-    ("min_records", "10"),
-    ("min_records", 1.5),
-    ("min_records", True),
-    ("min_records", math.nan),
-    ("max_failed_ratio", -0.1),
-    ("max_failed_ratio", 1.1),
-    ("max_failed_ratio", 5),
-    ("max_failed_ratio", "0.5"),
-    ("max_failed_ratio", math.nan),
-    ("max_failed_ratio", True),
-    ("on_empty", "ignore"),
-    ("on_empty", ""),
-    ("on_empty", None),
-]
 
 
 @pytest.mark.parametrize(("name", "value"), BAD_VALUES)

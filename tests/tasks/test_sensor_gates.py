@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
@@ -14,22 +13,6 @@ from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.simulator import Simulator
 
 MODES: list[dict[str, Any]] = [{"deferrable": False}, {"deferrable": True}, {"mode": "reschedule", "deferrable": False}]
-BAD_VALUES = [
-    ("min_records", -1),
-    ("min_records", "10"),
-    ("min_records", 1.5),
-    ("min_records", True),
-    ("min_records", math.nan),
-    ("max_failed_ratio", -0.1),
-    ("max_failed_ratio", 1.1),
-    ("max_failed_ratio", 5),
-    ("max_failed_ratio", "0.5"),
-    ("max_failed_ratio", math.nan),
-    ("max_failed_ratio", True),
-    ("on_empty", "ignore"),
-    ("on_empty", ""),
-    ("on_empty", None),
-]
 
 
 @pytest.mark.parametrize("mode", MODES, ids=["worker", "triggerer", "reschedule"])
