@@ -13,22 +13,18 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
 
 from airflow_provider_mparticle.client import endpoints
-from airflow_provider_mparticle.client.errors import (
-    MParticleError,
-    NotFoundError,
-    PipelineBusyError,
-    StartAmbiguousError,
-)
+from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError, PipelineBusyError
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
-from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs.coverage import LONGEST_INTERVAL, any_run, covers, find_covering
+from airflow_provider_mparticle.runs.own_runs import EarlierTries, find_own_runs
 from airflow_provider_mparticle.runs.poll_timing import RunDurations
+from airflow_provider_mparticle.runs.run_lock import RunLock
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
-from airflow_provider_mparticle.runs.run_matching import LATE_S, Matches, Period, find_matches, is_scheduled
+from airflow_provider_mparticle.runs.run_matching import LATE_S
 from airflow_provider_mparticle.runs.start_decision import Decision, IfRunning, StartState, TriggerState, decide
+from airflow_provider_mparticle.runs.start_errors import ambiguous_error, busy_error
 from airflow_provider_mparticle.runs.start_record import SaveRecord, StartRecord
 from airflow_provider_mparticle.runs.steps import Pause, Steps
 from airflow_provider_mparticle.runs.visible_runs import VisibleRuns
@@ -46,47 +42,6 @@ WIDE_FROM_LOOK = 3
 STARTS = 3
 # How far back the runs before a start are read; logical dates are mParticle's clock, this is ours.
 USUAL_SPAN = timedelta(days=2)
-
-
-class RunLock(Protocol):
-    """What must hold while a run starts: for a slice of history, that the data model holds the SQL of that slice."""
-
-    @property
-    def slice_id(self) -> str:
-        """Identifies the slice: an ISO 8601 interval."""
-
-    def check_available(self) -> Steps[Any]:
-        """Read who holds the lock; raise an error if another task still needs it."""
-
-    def acquire(self) -> Steps[None]:
-        """Take the lock."""
-
-    def verify(self) -> Steps[None]:
-        """Check the lock once more, right before the run is triggered."""
-
-    def is_still_held(self) -> Steps[bool]:
-        """Check whether an earlier try of this task still holds the lock."""
-
-    def reads(self, run: PipelineRun) -> bool:
-        """Return whether a run can only have read this slice."""
-
-    def may_have_read(self, run: PipelineRun) -> bool:
-        """Return whether a run may have read this slice, as far as the lock knows."""
-
-
-@dataclass(frozen=True)
-class EarlierTries:
-    """
-    What Airflow tells of earlier tries of the same task, where it keeps no record of what they did.
-
-    :param periods: When they may have started a run.
-    :param ended: When the last of them ended at the latest, in seconds since the epoch.
-    :param are_known: Whether Airflow tells when each began; if not, *periods* only bounds it.
-    """
-
-    periods: tuple[Period, ...]
-    ended: float
-    are_known: bool = True
 
 
 @dataclass(frozen=True)
@@ -149,7 +104,7 @@ class RunStarter:
             decision, run = yield from self._first_decision()
         except NotFoundError as error:  # maybe a stray one, and a task whose run may be there must not give up for good
             if self.kept or self.earlier_tries:
-                raise self._ambiguous(error) from error
+                raise ambiguous_error(self.pipeline_id, error) from error
             raise
         if decision is not Decision.START:
             return (yield from self._finish(decision, run))
@@ -224,7 +179,7 @@ class RunStarter:
             if decision is not Decision.START:
                 return (yield from self._finish(decision, run, error))
             log.info("mParticle shows no new run of pipeline %r, so it is triggered again.", self.pipeline_id)
-        raise self._ambiguous(error)
+        raise ambiguous_error(self.pipeline_id, error)
 
     def _verify_lock(self) -> Steps[None]:
         try:
@@ -277,7 +232,7 @@ class RunStarter:
                 StartState(
                     self.if_running,
                     trigger_state,
-                    matches=self._matches(),
+                    matches=find_own_runs(self._visible, self._record, self.earlier_tries, self.lock, self.skew_s()),
                     in_progress=self._visible.in_progress,
                     is_retry=is_retry,
                     may_check_again=look < len(pauses) - 1 and not (is_retry and self._must_be_shown()),
@@ -289,7 +244,7 @@ class RunStarter:
         if is_retry and (
             decision is Decision.GIVE_UP or (decision is Decision.START and self._is_retry_of_record and not is_held)
         ):
-            raise self._ambiguous(None, run)
+            raise ambiguous_error(self.pipeline_id, None, run)
         return decision, run
 
     @property
@@ -304,38 +259,6 @@ class RunStarter:
         tries = None if self.kept else self.earlier_tries
         last = tries.ended if tries else max(self._record.requests_at)
         return self.clock() - last > LATE_S
-
-    def _matches(self) -> Matches | None:
-        """Return which of the runs that mParticle shows our requests may have started."""
-        if self._visible.runs is None:
-            return None
-        new = [run for run in self._visible.runs if not self._record.knows(run)]
-        if self.earlier_tries and not self._record.sent_at:
-            if self.lock:  # its mark tells more than any instant
-                return Matches(tuple(run for run in new if not is_scheduled(run) and self.lock.reads(run)))
-            periods = self.earlier_tries.periods
-        else:
-            periods = tuple(map(Period.of_request, self._record.requests_at))
-        accept = self.lock.may_have_read if self.lock else any_run
-        found = find_matches(new, periods, self.skew_s(), accept)
-        if self.earlier_tries and not self.earlier_tries.are_known and not self._record.sent_at:
-            found = self._without_ended(found)
-        if not self._visible.has_list and not found.ours:  # the status shows one run, which may hide ours
-            first = min((period.start for period in periods), default=0.0)
-            return Matches(maybe=(*found.maybe, *(run for run in new if _began_after(run, first, self.skew_s()))))
-        return found
-
-    def _without_ended(self, found: Matches) -> Matches:
-        """Leave out runs that have ended, since on this Airflow nothing tells them from those of others."""
-        for run in found.maybe:
-            if run.progress is not Progress.UNDER_WAY:
-                log.warning(
-                    "Run %s of pipeline %r began and ended during this DAG run. This Airflow version keeps no record "
-                    "of earlier tries, so it is not known whether one of them started it; this try starts a new run.",
-                    run.pipeline_run_id,
-                    self.pipeline_id,
-                )
-        return Matches(found.ours, tuple(run for run in found.maybe if run.progress is Progress.UNDER_WAY))
 
     def _since(self, *, is_wide: bool = False) -> datetime:
         """Return from which logical date on runs are read."""
@@ -368,9 +291,9 @@ class RunStarter:
         if decision is Decision.SKIP:
             return (yield from self._leave(decision, "" if run_id is None else run_id))
         if decision is Decision.FAIL or (run_id is None and isinstance(error, PipelineBusyError)):
-            raise self._busy(run_id, error)
+            raise busy_error(self.pipeline_id, run_id, error)
         if decision is Decision.GIVE_UP or run_id is None:
-            raise self._ambiguous(error, run)
+            raise ambiguous_error(self.pipeline_id, error, run)
         if decision is Decision.ADOPT:
             return (yield from self._keep(decision, run_id))
         return (yield from self._leave(decision, run_id))
@@ -386,34 +309,3 @@ class RunStarter:
         kept = replace(self._record, pipeline_run_id=run_id, waiting_since=since, max_tries=self.max_tries)
         yield SaveRecord(kept)
         return StartResult(decision, run_id, kept)
-
-    def _busy(self, run_id: RunId | None, error: MParticleError | None) -> PipelineBusyError:
-        which = "a run that it does not name" if run_id is None else f"run {run_id}"
-        return PipelineBusyError(
-            f"Pipeline {self.pipeline_id!r} already has {which} in progress, so this task started none. Wait for it "
-            "with MParticlePipelineRunSensor, or pass if_running='wait', 'attach' or 'skip'.",
-            status=error.status if error else None,
-            reasons=error.reasons if error else (),
-            pipeline_id=self.pipeline_id,
-            pipeline_run_id=run_id,
-        )
-
-    def _ambiguous(self, error: MParticleError | None, run: PipelineRun | None = None) -> StartAmbiguousError:
-        why = error or (
-            f"run {run.pipeline_run_id} may be the one that this task started, or another"
-            if run and run.pipeline_run_id is not None
-            else "mParticle does not show which run it started"
-        )
-        return StartAmbiguousError(
-            f"Pipeline {self.pipeline_id!r} may have been triggered by this task, but it is not known whether a run "
-            f"began: {why}. Look at the pipeline in mParticle. A retry of this task looks again before it starts "
-            "anything; clearing it starts a new run.",
-            status=error.status if error else None,
-            reasons=error.reasons if error else (),
-            pipeline_id=self.pipeline_id,
-            pipeline_run_id=run.pipeline_run_id if run else None,
-        )
-
-
-def _began_after(run: PipelineRun, at: float, skew_s: float | None) -> bool:
-    return run.started_on is None or run.started_on.timestamp() - (skew_s or 0.0) >= at

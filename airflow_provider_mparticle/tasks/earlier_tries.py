@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_mparticle.runs.own_runs import EarlierTries
 from airflow_provider_mparticle.runs.run_matching import LATE_S, STARTS_WITHIN_S, Period
-from airflow_provider_mparticle.runs.start import EarlierTries
 from airflow_provider_mparticle.tasks.task_context import clears, tries_in_database
 
 if TYPE_CHECKING:

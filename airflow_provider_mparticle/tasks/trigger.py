@@ -13,8 +13,9 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 from airflow_provider_mparticle.client.errors import ConfigError, RunFailedError, RunLostError
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
 from airflow_provider_mparticle.runs.outcome import Outcome
+from airflow_provider_mparticle.runs.own_runs import EarlierTries
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
-from airflow_provider_mparticle.runs.start import EarlierTries, RunStarter, StartResult
+from airflow_provider_mparticle.runs.start import RunStarter, StartResult
 from airflow_provider_mparticle.runs.start_decision import Decision
 from airflow_provider_mparticle.runs.start_record import SaveRecord, StartRecord
 from airflow_provider_mparticle.runs.steps import drive

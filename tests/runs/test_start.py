@@ -18,8 +18,9 @@ from airflow_provider_mparticle.client.errors import (
 from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs import start
+from airflow_provider_mparticle.runs.own_runs import EarlierTries
 from airflow_provider_mparticle.runs.run_matching import Period
-from airflow_provider_mparticle.runs.start import EarlierTries, RunStarter
+from airflow_provider_mparticle.runs.start import RunStarter
 from airflow_provider_mparticle.runs.start_decision import Decision
 from airflow_provider_mparticle.runs.start_record import SaveRecord, StartRecord
 from airflow_provider_mparticle.runs.steps import drive

@@ -1,0 +1,49 @@
+"""The errors of a start that began no run, or that may have begun one. Pure."""
+
+from __future__ import annotations
+
+from airflow_provider_mparticle.client.errors import MParticleError, PipelineBusyError, StartAmbiguousError
+from airflow_provider_mparticle.client.models import PipelineRun, RunId
+
+
+def busy_error(pipeline_id: str, run_id: RunId | None, error: MParticleError | None) -> PipelineBusyError:
+    """
+    Return the error for a pipeline that has another run in progress.
+
+    :param run_id: The other run; None if mParticle does not name it.
+    :param error: How mParticle refused the trigger request, if one was sent.
+    """
+    which = "a run that it does not name" if run_id is None else f"run {run_id}"
+    return PipelineBusyError(
+        f"Pipeline {pipeline_id!r} already has {which} in progress, so this task started none. Wait for it "
+        "with MParticlePipelineRunSensor, or pass if_running='wait', 'attach' or 'skip'.",
+        status=error.status if error else None,
+        reasons=error.reasons if error else (),
+        pipeline_id=pipeline_id,
+        pipeline_run_id=run_id,
+    )
+
+
+def ambiguous_error(
+    pipeline_id: str, error: MParticleError | None, run: PipelineRun | None = None
+) -> StartAmbiguousError:
+    """
+    Return the error for a start of which it is not known whether a run began.
+
+    :param error: How the trigger request failed; None if it was accepted, or an earlier try sent it.
+    :param run: A run that may be this task's, or another.
+    """
+    why = error or (
+        f"run {run.pipeline_run_id} may be the one that this task started, or another"
+        if run and run.pipeline_run_id is not None
+        else "mParticle does not show which run it started"
+    )
+    return StartAmbiguousError(
+        f"Pipeline {pipeline_id!r} may have been triggered by this task, but it is not known whether a run "
+        f"began: {why}. Look at the pipeline in mParticle. A retry of this task looks again before it starts "
+        "anything; clearing it starts a new run.",
+        status=error.status if error else None,
+        reasons=error.reasons if error else (),
+        pipeline_id=pipeline_id,
+        pipeline_run_id=run.pipeline_run_id if run else None,
+    )
