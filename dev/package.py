@@ -21,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "airflow_provider_mparticle"
+EXAMPLES = "example_dags"
 # What somebody needs who has the source distribution only: the code, its tests, and how both are run.
 IN_SDIST = (
     *(
@@ -70,11 +71,11 @@ def _built(folder: Path) -> dict[str, Path]:
     return {path.name: path for path in sorted(folder.iterdir())}
 
 
-def _run(module: str, *arguments: str, **environment: str) -> None:
+def _run(module: str, *arguments: str, cwd: str | None = None, **environment: str) -> None:
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(
-        command, env={**os.environ, "PATH": tools, **environment}, check=False, capture_output=True, text=True
+        command, cwd=cwd, env={**os.environ, "PATH": tools, **environment}, check=False, capture_output=True, text=True
     )
     print(f"{module} {arguments[0]}: {done.stdout.strip().rpartition(chr(10))[2]}", flush=True)
     if done.returncode:
@@ -86,15 +87,25 @@ def _digest(path: Path) -> str:
 
 
 def _problems_of_wheel(wheel: Path) -> Iterator[str]:
-    """Name what is missing from a wheel, and what should not be in it."""
-    with zipfile.ZipFile(wheel) as archive:
+    """Name what is missing from a wheel, and what should not be in it; copy the examples out of it as a user does."""
+    with zipfile.ZipFile(wheel) as archive, tempfile.TemporaryDirectory() as folder:
         names = set(archive.namelist())
-    tracked = subprocess.run(
-        ["git", "ls-files", PACKAGE], cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout.split()
-    yield from (f"{wheel.name} lacks {name}" for name in sorted(set(tracked) - names))
-    others = {name for name in names - set(tracked) if ".dist-info/" not in name}
+        archive.extractall(folder)  # noqa: S202 - built a moment ago
+        copies = Path(folder, "copies")
+        _run(PACKAGE, "examples", "--copy", str(copies), cwd=folder)
+        copied = {f"{EXAMPLES}/{path.name}" for path in copies.iterdir()}
+    examples = _tracked(EXAMPLES)
+    yield from (f"the command examples does not copy {name}" for name in sorted(examples - copied))
+    expected = _tracked(PACKAGE) | {f"{PACKAGE}/{name}" for name in examples}
+    yield from (f"{wheel.name} lacks {name}" for name in sorted(expected - names))
+    others = {name for name in names - expected if ".dist-info/" not in name}
     yield from (f"{wheel.name} holds {name}, which is not in git" for name in sorted(others))
+
+
+def _tracked(folder: str) -> set[str]:
+    """Return the files of a folder that are in git."""
+    listed = subprocess.run(["git", "ls-files", folder], cwd=ROOT, check=True, capture_output=True, text=True)
+    return set(listed.stdout.split())
 
 
 def _problems_of_sdist(sdist: Path) -> Iterator[str]:

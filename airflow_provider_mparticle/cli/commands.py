@@ -19,6 +19,7 @@ from airflow_provider_mparticle.cli.document_commands import apply as apply
 from airflow_provider_mparticle.cli.document_commands import export as export
 from airflow_provider_mparticle.cli.document_commands import plan as plan
 from airflow_provider_mparticle.cli.document_commands import print_json
+from airflow_provider_mparticle.cli.examples import examples as examples
 from airflow_provider_mparticle.cli.exit_codes import FAILED, GOOD
 from airflow_provider_mparticle.client.errors import ConfigError, NotFoundError
 from airflow_provider_mparticle.client.models import Pipeline, PipelineRun

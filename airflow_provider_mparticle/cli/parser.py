@@ -107,6 +107,11 @@ COMMANDS = (
             *_TABLE,
         ),
     ),
+    Command(
+        "examples",
+        "List the example DAGs, or copy them; no connection is needed",
+        (_argument("--copy", metavar="DIR", help="copy them to this folder, which is made if it is missing"),),
+    ),
 )
 
 

@@ -1,0 +1,69 @@
+"""What ``examples`` does: list the example DAGs, or copy them to where Airflow finds them."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import textwrap
+from argparse import Namespace
+from pathlib import Path
+from typing import TextIO
+
+from airflow_provider_mparticle.cli.exit_codes import GOOD
+from airflow_provider_mparticle.client.errors import ConfigError
+
+_PACKAGE = Path(__file__).parents[1]
+# A wheel holds them inside the package, a clone beside it; pyproject.toml says so.
+FOLDER = next(path for parent in (_PACKAGE, _PACKAGE.parent) if (path := parent / "example_dags").is_dir())
+
+
+def examples(arguments: Namespace, out: TextIO) -> int:
+    """List the example DAGs, or copy them and the document that one of them applies to a folder."""
+    files = sorted(path for path in FOLDER.iterdir() if path.suffix in (".py", ".yaml"))
+    if arguments.copy is None:
+        for path in files:
+            if path.suffix == ".py":
+                print(
+                    path.stem,
+                    textwrap.fill(_summary(path), 100, initial_indent="    ", subsequent_indent="    "),
+                    sep="\n",
+                    file=out,
+                )
+        print("\n--copy DIR copies the files to a folder, for example one in Airflow's folder of DAGs.", file=out)
+    else:
+        _copy(files, Path(arguments.copy))
+        print(f"Copied {len(files)} files to {arguments.copy}.", file=out)
+        print("They name pipelines such as 'orders': put ids of yours there before you start a DAG.", file=out)
+    return GOOD
+
+
+def _summary(path: Path) -> str:
+    """Return the first paragraph of what a file says about itself."""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return " ".join(text.partition("\n\n")[0].split())
+
+
+def _copy(files: list[Path], folder: Path) -> None:
+    """
+    Copy files to a folder, which is made if it is missing.
+
+    :raises ConfigError: The folder cannot be written, or a file is there with other contents. Nothing is overwritten.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        others = [path.name for path in files if _differs(path, folder / path.name)]
+        if others:
+            raise ConfigError(
+                f"{folder} has files of these names with other contents: {', '.join(others)}. Nothing was copied. "
+                "Name another folder, or move these files."
+            )
+        for path in files:
+            shutil.copyfile(path, folder / path.name)
+    except OSError as error:
+        raise ConfigError(
+            f"The examples cannot be copied to {folder}: {error.strerror}. Name another folder."
+        ) from error
+
+
+def _differs(path: Path, target: Path) -> bool:
+    return target.exists() and target.read_bytes() != path.read_bytes()

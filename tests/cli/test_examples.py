@@ -1,0 +1,50 @@
+"""The command that hands out the example DAGs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_mparticle.cli.parser import main
+
+EXAMPLES = Path(__file__).parents[2] / "example_dags"
+
+
+def test_the_examples_are_listed_with_what_they_do(capsys: pytest.CaptureFixture[str]) -> None:
+    """A newcomer chooses one by what it is for."""
+    assert 0 == main(["examples"])
+
+    out = capsys.readouterr().out
+    listed = [line for line in out.splitlines() if line and not line.startswith((" ", "--copy"))]
+    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == listed
+    assert "trigger_and_wait\n    Start one run of a pipeline that is there already" in out
+
+
+def test_the_examples_are_copied_with_what_they_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The folder is made; the same command again changes nothing."""
+    for _ in range(2):
+        assert 0 == main(["examples", "--copy", str(tmp_path / "dags" / "mparticle")])
+
+    copies = {path.name: path.read_bytes() for path in (tmp_path / "dags" / "mparticle").iterdir()}
+    assert {path.name: path.read_bytes() for path in EXAMPLES.iterdir() if path.is_file()} == copies
+    assert f"Copied {len(copies)} files" in capsys.readouterr().out
+
+
+def test_a_file_of_the_user_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """People change an example in place, and run the command once more."""
+    (tmp_path / "trigger_and_wait.py").write_text("mine")
+
+    assert 2 == main(["examples", "--copy", str(tmp_path)])
+
+    assert ["mine"] == [path.read_text() for path in tmp_path.iterdir()]
+    assert "other contents: trigger_and_wait.py. Nothing was copied." in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line, no traceback."""
+    (tmp_path / "dags").touch()
+
+    assert 2 == main(["examples", "--copy", str(tmp_path / "dags")])
+
+    assert f"Error: The examples cannot be copied to {tmp_path / 'dags'}: File exists." in capsys.readouterr().err
