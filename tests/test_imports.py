@@ -1,4 +1,4 @@
-"""What is loaded when Airflow imports us, measured in interpreters of their own."""
+"""Which modules are loaded when Airflow imports the provider; each test starts an interpreter of its own."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 
 from airflow_provider_mparticle import operators
 
-# What Airflow itself loads before it imports any operator; whatever of it is there already costs nobody anything.
+# What Airflow itself has loaded before it imports any operator: these modules cost nothing more.
 AIRFLOW = "from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, BaseOperatorLink, BaseSensorOperator"
 PACKAGE = "airflow_provider_mparticle"
 DAG_FILE = f"from {PACKAGE}.operators import *\nfrom {PACKAGE}.sensors import MParticlePipelineRunSensor"
 
-# All that a DAG file loads of us: what declares tasks, the form and the arguments that both share, and what Airflow
-# reads of every provider. A new operator's module is allowed by its folder.
+# The only modules of ours that a DAG file may load: the declarations, the modules that they share, and what Airflow
+# reads from every provider. Every module in operators/ is allowed.
 DECLARATIONS = {
     PACKAGE,
     f"{PACKAGE}.connection",
@@ -35,7 +35,7 @@ def is_declaration(module: str) -> bool:
     return module in DECLARATIONS or module.startswith(f"{PACKAGE}.operators.")
 
 
-# One task of each class.
+# One task of every operator and of the sensor: a new operator needs a task here.
 TASKS = """
     MParticleApplyOperator(task_id="apply", spec="workspace.yaml")
     MParticleCreateConnectionOperator(
@@ -80,43 +80,50 @@ def run(script: str) -> str:
 
 
 def packages(modules: set[str]) -> set[str]:
-    """Return the packages at the top of modules."""
+    """Return the top-level packages of modules."""
     return {module.partition(".")[0] for module in modules}
 
 
 def test_a_dag_file_loads_declarations_only() -> None:
-    """The DAG processor imports them for every DAG file, every 30 seconds."""
+    """The DAG processor imports the operators for every DAG file, every 30 seconds."""
     loaded = loaded_by(DAG_FILE)
 
     ours = {module for module in loaded if module.partition(".")[0] == PACKAGE}
-    assert set() == {module for module in ours if not is_declaration(module)}
+    advice = "import these inside the method that uses them, or under TYPE_CHECKING (CONTRIBUTING.md says why)"
+    assert set() == {module for module in ours if not is_declaration(module)}, advice
 
 
 def test_a_dag_file_loads_only_the_operators_that_it_names() -> None:
-    """Thirteen classes are built for those who import the package's operators all at once, and for nobody else."""
+    """Importing one operator must not build the other operator classes."""
     loaded = loaded_by(f"from {PACKAGE}.operators import MParticleTriggerPipelineOperator")
 
     assert {f"{PACKAGE}.operators.trigger"} == {name for name in loaded if name.startswith(f"{PACKAGE}.operators.")}
 
 
-def test_a_dag_file_loads_nobody_else() -> None:
-    """Least of all an HTTP library."""
+def test_a_dag_file_loads_no_other_library() -> None:
+    """In particular, a DAG file does not load an HTTP library."""
     new = loaded_by(DAG_FILE, after=AIRFLOW)
 
     assert {PACKAGE} == packages(new) - sys.stdlib_module_names
 
 
+def test_every_operator_is_declared_in_this_file() -> None:
+    """Without a task in ``TASKS``, the next test would not see what declaring a new operator loads."""
+    missing = [name for name in (*operators.__all__, "MParticlePipelineRunSensor") if f" {name}(" not in TASKS]
+
+    assert [] == missing, "add a task of each of these classes to TASKS in tests/test_imports.py"
+
+
 def test_declaring_tasks_loads_nothing() -> None:
-    """Arguments are checked while a DAG is parsed, by what is loaded already."""
+    """The constructors check arguments with modules that are already loaded."""
     dag = "with DAG('orders', schedule=None):"
     before = f"{AIRFLOW}, DAG\n{dag}\n    BaseOperator(task_id='any')\n{DAG_FILE}"
 
     assert set() == loaded_by(f"{dag}{TASKS}", after=before)
-    assert [] == [name for name in (*operators.__all__, "MParticlePipelineRunSensor") if f" {name}(" not in TASKS]
 
 
 def test_an_event_loop_imports_next_to_nothing_for_a_trigger() -> None:
-    """The triggerer imports a trigger's module in its loop, where all other triggers wait meanwhile."""
+    """The triggerer imports a trigger's module in its event loop, and all other triggers wait until that is done."""
     new = loaded_by(f"import {PACKAGE}.triggers", after="import airflow.triggers.base")
 
     ours = {module for module in new if module.partition(".")[0] == PACKAGE}
@@ -132,7 +139,7 @@ def test_an_event_loop_imports_next_to_nothing_for_a_trigger() -> None:
     ],
 )
 def test_the_http_library_is_imported_in_a_thread(module: str, use: str) -> None:
-    """It takes longer than an event loop should stand still, for our trigger and for one that a user writes."""
+    """The import would block the event loop for too long, in our trigger and in a trigger that a user writes."""
     done = run(f"""
 import asyncio, sys, threading
 from {PACKAGE} import {module}
@@ -154,8 +161,8 @@ asyncio.run(use())
 
 
 @pytest.mark.parametrize("was_on", [True, False])
-def test_what_a_triggerer_has_loaded_is_not_looked_through_any_more(was_on: bool) -> None:
-    """A full collection of all of Airflow stops the event loop for a tenth of a second and more (docs/adr/0002)."""
+def test_garbage_collection_skips_what_a_triggerer_has_loaded(was_on: bool) -> None:
+    """A full collection of everything that Airflow has loaded blocks the event loop for 0.1 s (docs/adr/0002)."""
     script = f"import gc\nfrom {PACKAGE} import triggers\nif not {was_on}: gc.disable()\ntriggers._import()\n"
     done = run(f"{script}print(gc.isenabled(), gc.get_freeze_count() > 50_000)")
 
@@ -163,7 +170,7 @@ def test_what_a_triggerer_has_loaded_is_not_looked_through_any_more(was_on: bool
 
 
 def test_provider_info_loads_two_plain_modules() -> None:
-    """Every Airflow process loads it, before anything else of ours."""
+    """Every Airflow process loads provider_info, before any other module of ours."""
     new = loaded_by(f"from {PACKAGE}.provider_info import get_provider_info; get_provider_info()")
 
     ours = {PACKAGE, f"{PACKAGE}.connection", f"{PACKAGE}.connection.form", f"{PACKAGE}.provider_info"}

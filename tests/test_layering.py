@@ -1,4 +1,8 @@
-"""Folders import only what one table allows, read with ``ast``; the picture of the architecture shows that table."""
+"""
+Each folder imports only what one table allows, and the picture in docs/explanation/architecture.md shows that table.
+
+The imports are read with ``ast``.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,8 @@ PACKAGE = "airflow_provider_mparticle"
 ROOT = Path(airflow_provider_mparticle.__file__).parent
 PICTURE = ROOT.parent / "docs" / "explanation" / "architecture.md"
 
-# Folder or module of the root -> what it may import of this package, at its top, in a function or for types.
-# From bottom to top: each imports only from rows above its own. NO_AIRFLOW ends with "slices".
+# Folder, or module at the top of the package -> which of them it may import, anywhere: at its top, in a function, for
+# types. The lowest comes first, and each may import only from rows before its own.
 MAY_IMPORT: dict[str, set[str]] = {
     "simulator": set(),
     "pipeline_settings": set(),
@@ -43,9 +47,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 NO_AIRFLOW = {"simulator", "pipeline_settings", "client", "runs", "configuration", "slices"}
-# The one exception: a task is handed the operator that declares it, so it names the operator's type.
+# The one exception: a task receives the operator that declares it, so its annotations name the operator's type.
 TYPES_FROM_ABOVE = {"tasks": {"operators", "sensors"}}
-# Libraries that one module each may import, so that another can take their place and nothing loads them by accident.
+# Libraries that only one module may import, so that they can be replaced and are not loaded by accident.
 LIBRARIES = {"aiohttp": "client/aiohttp_transport.py", "requests": "client/requests_transport.py"}
 
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
@@ -91,43 +95,45 @@ def _named_by(node: ast.AST) -> Iterator[str]:
 
 
 def test_every_folder_has_a_row() -> None:
-    """A new folder says what it may import."""
-    assert {folder_of(path) for path in FILES} == set(MAY_IMPORT)
+    """The table decides for every folder what it may import."""
+    advice = "add a row for a new folder to MAY_IMPORT in tests/test_layering.py, and to the picture"
+    assert {folder_of(path) for path in FILES} == set(MAY_IMPORT), advice
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_imports_only_what_its_folder_may(path: Path) -> None:
-    """Layers let one part change without the others."""
+    """A change in one folder can only affect the folders that import it."""
     of_ours = imports_of(path) & MAY_IMPORT.keys()
 
-    assert set() == of_ours - MAY_IMPORT[folder_of(path)]
+    advice = f"{folder_of(path)} must not import these; see MAY_IMPORT in tests/test_layering.py"
+    assert set() == of_ours - MAY_IMPORT[folder_of(path)], advice
 
 
 @pytest.mark.parametrize("folder", MAY_IMPORT)
 def test_imports_go_down_only(folder: str) -> None:
-    """Two folders that import each other are one."""
+    """The table itself has no cycle."""
     rows = [*MAY_IMPORT]
 
     assert MAY_IMPORT[folder] <= {*rows[: rows.index(folder)]}
 
 
-def test_the_rules_of_runs_and_documents_do_not_know_airflow() -> None:
-    """They run, and are tested, without it."""
+def test_the_lower_folders_do_not_import_airflow() -> None:
+    """The rules about runs, documents and slices can be used and tested without Airflow."""
     knowing = {folder_of(path) for path in FILES if imports_of(path) & {"airflow", "jinja2", "wtforms"}}
 
     assert set() == knowing & NO_AIRFLOW
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_an_http_library_is_known_to_one_module(library: str) -> None:
-    """A task must not load aiohttp, nor the triggerer requests."""
+def test_one_module_imports_an_http_library(library: str) -> None:
+    """A worker does not load aiohttp, and the triggerer does not load requests."""
     knowing = [str(path.relative_to(ROOT)) for path in FILES if library in imports_of(path)]
 
     assert [LIBRARIES[library]] == knowing
 
 
 def test_the_picture_shows_the_table() -> None:
-    """The picture lists every row once, each above all that it may import, and where Airflow ends."""
+    """The picture lists every row once, above all that it may import; below its line, nothing imports Airflow."""
     picture = PICTURE.read_text().split("```")[1].splitlines()
     shown = [(line.split("  ")[0].split(), line) for line in picture if line.strip() and not line.startswith(" ")]
     rows = [name.removesuffix("/").removesuffix(".py") for names, line in shown for name in names if "---" not in line]
