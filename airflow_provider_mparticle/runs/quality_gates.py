@@ -17,7 +17,7 @@ ON_EMPTY: tuple[OnEmpty, ...] = ("success", "skip", "fail")
 MOST_RECORDS = 2**63 - 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Gates:
     """
     What a run that ended well has to have counted.

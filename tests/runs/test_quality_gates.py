@@ -38,7 +38,9 @@ def counted(succeeded: int | None, failed: int | None) -> dict[str, Any]:
         pytest.param(Gates(on_empty="fail"), 0, 1, id="not empty: rejected"),
         pytest.param(Gates(on_empty="fail"), 1, None, id="not empty, rejected unknown"),
         pytest.param(Gates(on_empty="skip"), 1, None, id="nothing to skip, rejected unknown"),
-        pytest.param(Gates(10, 0.5, "fail"), 10, 10, id="all gates at their boundary"),
+        pytest.param(
+            Gates(min_records=10, max_failed_ratio=0.5, on_empty="fail"), 10, 10, id="all gates at their boundary"
+        ),
     ],
 )
 def test_a_run_with_these_counts_passes(gates: Gates, succeeded: int | None, failed: int | None) -> None:
@@ -62,7 +64,13 @@ def test_a_run_with_these_counts_passes(gates: Gates, succeeded: int | None, fai
         pytest.param(Gates(max_failed_ratio=0), 999, 1, "1 of 1000", id="one rejected where none may be"),
         pytest.param(Gates(on_empty="fail"), 0, 0, "it read nothing, and on_empty='fail'", id="empty"),
         pytest.param(Gates(on_empty="fail"), 0, None, "it read nothing", id="empty, rejected unknown"),
-        pytest.param(Gates(1, 0.5, "fail"), 1, 2, "max_failed_ratio=0.5", id="one gate of three"),
+        pytest.param(
+            Gates(min_records=1, max_failed_ratio=0.5, on_empty="fail"),
+            1,
+            2,
+            "max_failed_ratio=0.5",
+            id="one gate of three",
+        ),
     ],
 )
 def test_a_run_with_these_counts_does_not_pass(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_mparticle.operators import (
     MParticleCreateConnectionOperator,
@@ -16,7 +15,6 @@ from airflow_provider_mparticle.operators import (
     MParticleCreateFieldTransformationOperator,
     MParticleDeleteResourceOperator,
     MParticlePausePipelineOperator,
-    MParticlePlatformOperator,
     MParticleResumePipelineOperator,
     MParticleUpdatePipelineOperator,
 )
@@ -253,31 +251,3 @@ def test_a_create_whose_answer_is_lost_ends_well(execute: Execute, simulator: Si
 
     assert "customers" == result["data_model"]["id"]
     assert 1 == len(writes(simulator))
-
-
-@pytest.mark.sends_anything(reason="a query parameter of no known call")
-def test_any_platform_call_can_be_made(execute: Execute, simulator: Simulator) -> None:
-    """The account is added, the envelope taken off, the answer filtered."""
-    names = execute(
-        MParticlePlatformOperator(
-            task_id="apps",
-            method="GET",
-            path="/apps",
-            params={"page": 1},
-            response_filter=lambda apps: [app["name"] for app in apps],
-        )
-    )
-
-    assert ["Shop", "Shop web"] == names
-    assert {"accountId": str(simulator.account_id), "page": "1"} == simulator.requests[-1]["query"]
-
-
-@pytest.mark.sends_anything(reason="a query parameter of no known call")
-def test_the_params_of_a_dag_are_no_query_parameters(execute: Execute, simulator: Simulator) -> None:
-    """Airflow merges them into every operator's argument of that name."""
-    with DAG("with_params", schedule=None, start_date=datetime(2026, 1, 1), params={"region": "eu"}):
-        operator = MParticlePlatformOperator(task_id="apps", path="/apps", params={"page": 1})
-
-    execute(operator)
-
-    assert {"accountId": str(simulator.account_id), "page": "1"} == simulator.requests[-1]["query"]
