@@ -1,1 +1,6 @@
-"""Starting exactly one run of a pipeline, waiting for it, evaluating how it ended. Knows nothing of Airflow."""
+"""
+Starts exactly one run of a pipeline, waits for it, and evaluates how it ended.
+
+Its modules must not know Airflow, and do no I/O: they yield the steps that they need (`steps`), and a driver carries
+them out.
+"""

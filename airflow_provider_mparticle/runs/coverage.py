@@ -1,4 +1,4 @@
-"""Whether a run that succeeded has read everything up to an instant, no matter who started it. Pure."""
+"""Finds a run that succeeded and has read everything up to an instant, no matter who started it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from airflow_provider_mparticle.runs.steps import Steps
 log = logging.getLogger(__name__)
 
 # Runs are listed by logical date, and it is not documented whether that is the start or the end of what a run reads.
-# So runs are looked for from so long before an instant; a monthly interval is the longest there is.
+# So the list begins this long before an instant. A month is the longest interval of a pipeline.
 LONGEST_INTERVAL = timedelta(days=32)
 
 
 def reaches(run: PipelineRun) -> datetime | None:
-    """Return the instant up to which a run reads: the end of its range, else, where that is not told, its start."""
+    """Return the instant up to which a run reads: the end of its range, or its start if mParticle gives no range."""
     return run.range_end or run.started_on
 
 
 def covers(run: PipelineRun, at: datetime) -> bool:
-    """Tell whether a run has succeeded and has read everything up to *at*."""
+    """Return whether a run has succeeded and has read everything up to *at*."""
     reached = reaches(run)
     return run.progress is Progress.SUCCEEDED and reached is not None and reached >= at
 
 
 def any_run(_: PipelineRun) -> bool:
-    """Let any run do."""
+    """Accept any run."""
     return True
 
 
@@ -42,17 +42,17 @@ def find_covering(
     pipeline_id: str, at: datetime, accept: Callable[[PipelineRun], bool] = any_run
 ) -> Steps[PipelineRun | None]:
     """
-    Return a run that covers *at*, or None: the latest run if it does, else another that does.
+    Return a run that covers *at*: the latest run if it does, else another. None if no run does.
 
-    One request where the latest run covers it; otherwise one more for each hundred runs since a month before *at*.
+    Sends one request if the latest run covers the instant, else one more for each hundred runs since a month before it.
 
-    :param suffices: Tells whether a run that covers the instant will do. Default: any will.
+    :param accept: Returns whether a run that covers the instant is good enough. Default: any run is.
     """
     try:
         latest: PipelineRun | None = (yield endpoints.get_pipeline_status(pipeline_id)).latest_pipeline_run
         if latest is None or (covers(latest, at) and accept(latest)):
             return latest
-    except NotFoundError:  # for a minute after its creation a pipeline's status answers 404
+    except NotFoundError:  # a pipeline's status answers 404 for a minute after the pipeline was created
         pass
 
     def covering(runs: list[PipelineRun]) -> PipelineRun | None:
@@ -66,20 +66,20 @@ def _listed(
 ) -> Steps[list[PipelineRun]]:
     try:
         return (yield from runs_since(pipeline_id, at - LONGEST_INTERVAL, is_last_needed=is_last_needed))
-    except NotFoundError:  # this mParticle lists no runs; the status was all there is to see
+    except NotFoundError:  # this mParticle does not list runs, so the status has shown all that it shows
         return []
 
 
-# The latest run of a pipeline, and others that were listed because that one was not enough.
+# The latest run of a pipeline, and the runs that were listed if that one did not cover the instant.
 Seen = tuple[PipelineRun | None, list[PipelineRun]]
 
 
 @dataclass
 class CoverageLookup:
     """
-    Looks for a run that covers an instant, as `finding.Finder` looks at one run.
+    A source of run states (`steps.RunSource`): polls for a run that covers an instant.
 
-    :param at: Up to when a run has to have read.
+    :param at: The instant up to which a run must have read.
     """
 
     pipeline_id: str
@@ -90,27 +90,27 @@ class CoverageLookup:
 
     @property
     def poll_key(self) -> Hashable:
-        """What is looked at: the runs of a pipeline, whichever instants they are to cover."""
+        """Identifies what is polled: the runs of a pipeline, whatever the instant."""
         return "coverage", self.pipeline_id
 
     def timeout_error(self, last: PipelineRun, error: MParticleError | None) -> RunTimeoutError:
-        """Return the error for a wait that has reached its deadline."""
-        trouble = f" The last look failed: {error}" if error else ""
+        """Return the error for a wait that has reached its deadline; *error* is what the last poll raised."""
+        trouble = f" The last poll failed: {error}" if error else ""
         latest = self._latest
         seen = f"its latest run is {latest.pipeline_run_id}, {latest.state}" if latest else "it has shown no run"
         return RunTimeoutError(
-            f"No run of pipeline {self.pipeline_id!r} that covers {self.at.isoformat()} had ended well at the "
-            f"deadline; {seen}.{trouble} Look at the pipeline in mParticle: is it active, and does its schedule reach "
-            "that far? Then clear this task to wait on.",
+            f"No run of pipeline {self.pipeline_id!r} that covers {self.at.isoformat()} had succeeded at the "
+            f"deadline; {seen}.{trouble} Check in mParticle that the pipeline is active and that its schedule reaches "
+            "that instant. Then clear this task to wait again.",
             status=error.status if error else None,
             pipeline_id=self.pipeline_id,
         )
 
     def poll(self, sources: Sequence[CoverageLookup] = ()) -> Steps[Seen]:
         """
-        Look once, for the instants of all *lookers*. A run that failed is no reason to give up.
+        Poll once, for the instants of all *sources*; a later run may cover what a failed run has not.
 
-        :raises NotFoundError: mParticle does not know the pipeline now.
+        :raises NotFoundError: mParticle does not know the pipeline at the moment.
         """
         instants = [source.at for source in sources or (self,)]
         earliest, last = min(instants), max(instants)
@@ -119,14 +119,14 @@ class CoverageLookup:
             return latest, []
         known = latest.pipeline_run_id, latest.state, earliest
         is_news = known != self._known
-        # A run may come after the latest one and yet have an earlier logical date, so one page is read all the same.
+        # A newer run may have an earlier logical date than the latest run, so one page is read in any case.
         runs = yield from _listed(
             self.pipeline_id, earliest, lambda page: not is_news or any(covers(run, last) for run in page)
         )
         self._known = known
         if is_news and not any(covers(run, earliest) for run in (latest, *runs)):
             log.info(
-                "The latest run of pipeline %r, %s, is %s and reaches to %s; waiting for one that covers %s.",
+                "The latest run of pipeline %r, %s, is %s and has read up to %s; waiting for a run that covers %s.",
                 self.pipeline_id,
                 latest.pipeline_run_id,
                 latest.state,
@@ -136,6 +136,6 @@ class CoverageLookup:
         return latest, runs
 
     def select(self, seen: Seen) -> PipelineRun | None:
-        """Return a run that covers the instant, or None if there is none yet."""
+        """Return a run that covers the instant, or None if no run does yet."""
         self._latest, runs = seen
         return next((run for run in (self._latest, *runs) if run and covers(run, self.at)), None)

@@ -1,4 +1,4 @@
-"""What logs say about a run, in words that a person reads: one line for its end, and durations in words. Pure."""
+"""Writes what logs say about a run: one line for its end, and durations that a person can read."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-# Unit, its seconds, and the unit below it; a duration is said in two units at most.
+# Each unit with its length in seconds, the longest first. A duration is written in at most two of them.
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def summary(run: Mapping[str, Any]) -> str:
     """
-    Return the line for a run that succeeded: its duration, its records and the range that it read.
+    Return the log line for a run that succeeded: its duration, its records and the range that it read.
 
-    :param run: What a task returns for its run.
+    :param run: What a task returns for its run, see :meth:`PipelineRun.as_dict`.
     """
     took = _took(run)
     return (
@@ -36,7 +36,7 @@ def in_words(seconds: float) -> str:
 
 
 def _took(run: Mapping[str, Any]) -> str | None:
-    """Return how long the run took, if mParticle says when it began and ended."""
+    """Return how long the run took, or None if mParticle does not say when it began and ended."""
     if not (run.get("started_on") and run.get("ended_on")):
         return None
     began, ended = (datetime.fromisoformat(run[name]) for name in ("started_on", "ended_on"))

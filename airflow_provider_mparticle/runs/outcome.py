@@ -1,4 +1,4 @@
-"""What a run's state means to a wait: whether the wait is over, and how it ended. Pure."""
+"""Decides from a run's state, or from an error, whether a wait is over and how it ended."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from airflow_provider_mparticle.client.errors import (
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
 
-# For about a minute after a pipeline is created its status answers 404 (v1 reference). A run that stays missing
-# for longer than this is lost.
+# A pipeline's status answers 404 for about a minute after the pipeline was created (v1 reference). A run that is
+# missing for longer than this is lost.
 MISSING_GRACE_S = 90.0
 
-# Makes the error for a wait whose deadline has come, from the run as last seen and what the last look met.
+# Makes the error for a wait that has reached its deadline, from the run as last seen and the error of the last poll.
 MakeTimeoutError = Callable[[PipelineRun, MParticleError | None], RunTimeoutError]
 
 
@@ -30,7 +30,7 @@ class Outcome:
     """
     How a wait ended: *error* is None for a run that succeeded.
 
-    As an event it travels from the triggerer to the task. It holds no secret, since events are stored and logged.
+    The triggerer sends it to the task as an event. Airflow stores and logs events, so it holds no secret.
     """
 
     run: Mapping[str, Any]
@@ -40,14 +40,14 @@ class Outcome:
         """
         Return the run as a task returns it.
 
-        :raises MParticleError: The wait ended otherwise than with a run that succeeded.
+        :raises MParticleError: The wait did not end with a run that succeeded.
         """
         if self.error:
             raise self.error
         return dict(self.run)
 
     def as_event(self) -> dict[str, Any]:
-        """Return this as JSON."""
+        """Return the outcome as JSON, for the event that resumes the task."""
         if self.error is None:
             return {"status": "success", "run": dict(self.run)}
         facts = {**self.error.facts(), "reasons": list(self.error.reasons)}
@@ -60,9 +60,9 @@ class Outcome:
     @classmethod
     def from_event(cls, event: Any) -> Outcome:
         """
-        Read an event back.
+        Return the outcome that an event holds.
 
-        :raises MParticleError: The event is none of ours, so nothing is known about the run.
+        :raises MParticleError: The event does not come from this provider, so nothing is known about the run.
         """
         try:
             if event["status"] == "success":
@@ -85,8 +85,8 @@ def _success(run: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _unknown_event(event: Any) -> MParticleError:
     return MParticleError(
-        f"The trigger sent an event that does not say how the run ended: {event!r}. The run itself is not touched; "
-        "look at it in mParticle, then retry the task: it reattaches to its run and starts no other."
+        f"The trigger sent an event that does not say how the run ended: {event!r}. This does not affect the run "
+        "itself. Check it in mParticle, then retry the task: the retry reattaches to the run and starts no other."
     )
 
 
@@ -94,11 +94,11 @@ def evaluate_run(
     run: PipelineRun, now: float, deadline: float, timeout_error: MakeTimeoutError | None = None
 ) -> Outcome | None:
     """
-    Say whether *run* ends the wait, and how; None means to wait on. The state word decides, never the end instant.
+    Return how *run* ends the wait, or None if the wait continues. Only the state decides, never the end instant.
 
     :param now: The time, in seconds since the epoch.
     :param deadline: When the wait ends in any case, in seconds since the epoch.
-    :param overdue: Makes the error for a wait that has reached its deadline. Default: `run_overdue`.
+    :param timeout_error: Makes the error for a wait that has reached its deadline. Default: `run_timeout_error`.
     """
     if run.progress is Progress.SUCCEEDED:
         return Outcome(run.as_dict())
@@ -118,11 +118,13 @@ def evaluate_error(
     timeout_error: MakeTimeoutError | None = None,
 ) -> Outcome | None:
     """
-    Say whether *error*, met on looking at the run, ends the wait; None means to wait on.
+    Return how the *error* of a poll ends the wait, or None if the wait continues.
 
-    :param last: What was last known of the run.
-    :param missing_for_s: For how long mParticle has answered that there is no such run.
-    :param overdue: Makes the error for a wait that has reached its deadline. Default: `run_overdue`.
+    :param last: The run as it was last seen.
+    :param missing_for_s: For how long mParticle has answered that it does not know the run, in seconds.
+    :param now: The time, in seconds since the epoch.
+    :param deadline: When the wait ends in any case, in seconds since the epoch.
+    :param timeout_error: Makes the error for a wait that has reached its deadline. Default: `run_timeout_error`.
     """
     if isinstance(error, NotFoundError):
         if missing_for_s > MISSING_GRACE_S:
@@ -144,14 +146,14 @@ def _failed(run: PipelineRun) -> RunFailedError:
 
 
 def run_timeout_error(run: PipelineRun, error: MParticleError | None) -> RunTimeoutError:
-    """Return the error for a run that is under way at the deadline; *error* is what the last look met."""
+    """Return the error for a run that is in progress at the deadline; *error* is what the last poll raised."""
     last = f"its last known state is {run.state}" if run.state else "its state was never seen"
-    trouble = f" The last look failed: {error}" if error else ""
+    trouble = f" The last poll failed: {error}" if error else ""
     is_known = run.pipeline_run_id is not None
     which, ended = (f"Run {run.pipeline_run_id}", "had not ended") if is_known else ("No run", "had ended")
     return RunTimeoutError(
         f"{which} of pipeline {run.pipeline_id!r} {ended} at the deadline; {last}.{trouble} "
-        "It goes on in mParticle, which documents no way to cancel it. To wait on for it, use "
+        "The run continues in mParticle, which documents no way to cancel it. To wait longer, use "
         "MParticlePipelineRunSensor with this pipeline_run_id, or trigger with if_running='attach'.",
         status=error.status if error else None,
         **_about(run),
@@ -161,8 +163,8 @@ def run_timeout_error(run: PipelineRun, error: MParticleError | None) -> RunTime
 def _lost(run: PipelineRun, error: NotFoundError) -> RunLostError:
     return RunLostError(
         f"mParticle has not known run {run.pipeline_run_id} of pipeline {run.pipeline_id!r} for more than "
-        f"{MISSING_GRACE_S:.0f} s, so its outcome cannot be told. {error} "
-        "Look at the pipeline in mParticle; clear the task to start a new run.",
+        f"{MISSING_GRACE_S:.0f} s, so its outcome is not known. {error} "
+        "Check the pipeline in mParticle; clear the task to start a new run.",
         status=error.status,
         reasons=error.reasons,
         **_about(run),

@@ -1,5 +1,5 @@
 """
-Finds the runs that a task's own trigger requests may have started, among those that mParticle shows. Pure.
+Finds the runs that a task's own trigger requests may have started, among those that mParticle shows.
 
 `run_matching` compares instants; this module adds what the task knows: its record, its earlier tries and its lock.
 """
@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class EarlierTries:
     """
-    What Airflow tells of earlier tries of the same task, where it keeps no record of what they did.
+    What Airflow knows of earlier tries of the same task, on a version that keeps no record of what they did.
 
     :param periods: When they may have started a run.
-    :param ended: When the last of them ended at the latest, in seconds since the epoch.
-    :param are_known: Whether Airflow tells when each began; if not, *periods* only bounds it.
+    :param ended: The latest instant at which the last of them may have ended, in seconds since the epoch.
+    :param are_known: Whether Airflow says when each try began. If not, *periods* only sets limits. Default: it says so.
     """
 
     periods: tuple[Period, ...]

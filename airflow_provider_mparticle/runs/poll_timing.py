@@ -1,7 +1,7 @@
 """
-When to look at a run again: seldom while it is not likely to end, often when it is. Pure.
+Computes the pause before the next poll of a run: long while the run is unlikely to end, short when it is likely to end.
 
-How likely that is, the pipeline's last runs tell. benchmarks/polling.py holds the rhythm against fixed clocks.
+The durations of the pipeline's last runs show when that is. benchmarks/polling.py compares this with fixed intervals.
 """
 
 from __future__ import annotations
@@ -12,35 +12,35 @@ from collections.abc import Iterable, Sequence
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
 
-# So many of the last runs count: enough to see how much they differ, few enough to forget how it was last year.
+# How many of the last runs count: enough to show how much durations vary, few enough to follow when they change.
 RUNS_KEPT = 10
 
-# Shares of the poll interval. Nothing is known of a run: three looks, then a steady pace of half
-# the interval. No rhythm that knows nothing can ask less often than a clock of that pace and see the end sooner.
+# Pauses as shares of the poll interval, for a pipeline whose durations are not known: three polls, then one poll per
+# half interval. Without durations, fewer polls would only see the end later.
 FIRST_PAUSES = (1 / 3, 2 / 3, 2 / 3)
 STEADY_PAUSE = 1 / 2
 
-# The end is expected between the shortest and the longest of the last runs, and this much around: a tenth, and more
-# where few runs are known.
+# The end is expected between the shortest and the longest of the last durations, with this margin on both sides, as
+# a share: a tenth, plus the second figure divided by the number of known runs.
 MARGIN = 0.1
 MARGIN_OF_ONE_RUN = 0.15
-# From so many runs on, the shortest and the longest are taken for exceptions.
+# With at least this many runs, the shortest and the longest count as outliers and are ignored.
 RUNS_WITH_EXCEPTIONS = 5
-# How closely to look while the end is expected: the wider the time in which it may come, beside the length of a run,
-# the longer the pauses. With 1.7, both lateness and requests stay below those of a clock of half the poll interval.
+# How often to poll while the end is expected: the more the durations vary, the longer the pauses. With 1.7, the end is
+# seen sooner and with fewer requests than with a fixed pause of half the poll interval.
 CLOSENESS = 1.7
 
-# So that tasks which started together do not look together.
+# The share by which pauses vary at random, so that tasks that start together do not poll together.
 JITTER = 0.05
 
 
 def pause_s(poll_interval_s: float, elapsed_s: float, durations_s: Sequence[float] = ()) -> float:
     """
-    Return how long to wait before the next look at a run, in seconds, without jitter.
+    Return how long to wait before the next poll of a run, in seconds, without jitter.
 
-    :param poll_interval_s: Longest pause.
-    :param elapsed_s: For how long the run has been under way.
-    :param lengths_s: How long the pipeline's last runs took.
+    :param poll_interval_s: Longest pause, in seconds.
+    :param elapsed_s: For how long the run has been in progress, in seconds.
+    :param durations_s: How long the pipeline's last runs took, in seconds. Default: not known.
     """
     if durations_s:
         earliest_s, latest_s = expected_end(durations_s)
@@ -53,7 +53,7 @@ def pause_s(poll_interval_s: float, elapsed_s: float, durations_s: Sequence[floa
 
 
 def expected_end(durations_s: Sequence[float]) -> tuple[float, float]:
-    """Return between which ages, in seconds, a run is expected to end, if the last ones took so long."""
+    """Return the earliest and the latest age, in seconds, at which a run is expected to end, by the last durations."""
     ordered = sorted(durations_s)
     margin = MARGIN + MARGIN_OF_ONE_RUN / len(ordered)
     if len(ordered) >= RUNS_WITH_EXCEPTIONS:
@@ -62,27 +62,27 @@ def expected_end(durations_s: Sequence[float]) -> tuple[float, float]:
 
 
 def _without_durations(poll_interval_s: float, elapsed_s: float) -> float:
-    look_at_s = 0.0
+    poll_at_s = 0.0
     for share in FIRST_PAUSES:
         pause = share * poll_interval_s
-        look_at_s += pause
-        if elapsed_s < look_at_s - pause / 2:  # a look that comes a little early is the one that was meant
-            return min(poll_interval_s, look_at_s - elapsed_s)  # a clock may say that the run has yet to begin
+        poll_at_s += pause
+        if elapsed_s < poll_at_s - pause / 2:  # jitter may bring a poll a little early: it counts as made
+            return min(poll_interval_s, poll_at_s - elapsed_s)  # elapsed_s is negative if the clocks differ
     return STEADY_PAUSE * poll_interval_s
 
 
 def jitter(seconds: float) -> float:
-    """Return about as many seconds."""
+    """Return a little more or less."""
     return seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - not for secrets
 
 
 def jitter_up(seconds: float) -> float:
-    """Return at least so many seconds: what mParticle asked to wait for, and a little so as not to crowd in then."""
+    """Return a little more: for what mParticle asked us to wait, so that not all tasks come back at the same moment."""
     return seconds * random.uniform(1, 1 + 2 * JITTER)  # noqa: S311 - not for secrets
 
 
 def jitter_down(seconds: float) -> float:
-    """Return at most so many seconds, so that a thousand who begin to wait at once do not look at once."""
+    """Return up to half less, so that a thousand tasks that begin to wait together do not poll together."""
     return seconds * random.uniform(0.5, 1.0)  # noqa: S311 - not for secrets
 
 
@@ -96,19 +96,19 @@ class RunDurations:
 
     def note(self, run: PipelineRun, now: float | None = None) -> None:
         """
-        Note a run, if it succeeded.
+        Add a run, if it succeeded.
 
-        :param now: When it was seen to have ended, in seconds since the epoch, where mParticle does not tell the end.
+        :param now: When the run was first seen as ended, in seconds since the epoch; used if mParticle gives no end.
         """
         ended = run.ended_on.timestamp() if run.ended_on else now
         if run.progress is not Progress.SUCCEEDED or not run.started_on or ended is None:
             return
-        if (length_s := ended - run.started_on.timestamp()) > 0:
-            self._by_run.setdefault(str(run.pipeline_run_id), length_s)
+        if (duration_s := ended - run.started_on.timestamp()) > 0:
+            self._by_run.setdefault(str(run.pipeline_run_id), duration_s)
             while len(self._by_run) > RUNS_KEPT:
                 del self._by_run[next(iter(self._by_run))]
 
     @property
     def seconds(self) -> list[float]:
-        """The lengths, the oldest run first."""
+        """The durations, the oldest run first."""
         return [*self._by_run.values()]

@@ -1,4 +1,4 @@
-"""What a run has to have counted for a task to be content with it. Pure."""
+"""Checks the record counts of a run that succeeded against the gates of a task."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from airflow_provider_mparticle.client.shown import shown
 OnEmpty = Literal["success", "skip", "fail"]
 ON_EMPTY: tuple[OnEmpty, ...] = ("success", "skip", "fail")
 
-# A count of mParticle fits into 64 bits.
+# mParticle's counts fit into 64 bits.
 MOST_RECORDS = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gates:
     """
-    What a run that ended well has to have counted.
+    Conditions on the record counts of a run that succeeded.
 
-    :param min_records: Fewest records ingested. Default: any number.
-    :param max_failed_ratio: Largest share of rejected records, from 0 to 1. Default: any.
-    :param on_empty: What to make of a run that read nothing: neither ingested nor rejected a record.
-    :raises ConfigError: One of them is out of its range.
+    :param min_records: Smallest number of ingested records. Default: no condition.
+    :param max_failed_ratio: Largest share of rejected records, from 0 to 1. Default: no condition.
+    :param on_empty: What happens after a run that neither ingested nor rejected a record: the task succeeds, is
+        skipped or fails. Default: it succeeds.
+    :raises ConfigError: A parameter is out of its range.
     """
 
     min_records: int | None = None
@@ -44,15 +45,15 @@ class Gates:
 
     @property
     def accept_everything(self) -> bool:
-        """Whether every run passes."""
+        """Whether there are no conditions, so that every run passes."""
         return self == Gates()
 
     def skips(self, run: Mapping[str, Any]) -> bool:
-        """Tell whether a task is to be skipped for its run, since that read nothing."""
+        """Return whether the task is skipped because its run read nothing."""
         return self.on_empty == "skip" and _is_empty(run)
 
     def passes(self, run: Mapping[str, Any]) -> bool:
-        """Tell whether a run passes; one that a task would be skipped for does not."""
+        """Return whether a run passes. A run for which the task is skipped does not pass."""
         try:
             self.check(run)
         except DataGateError:
@@ -61,21 +62,21 @@ class Gates:
 
     def check(self, run: Mapping[str, Any]) -> None:
         """
-        Let a run pass.
+        Check a run that succeeded.
 
-        :param run: What a task returns for its run.
-        :raises DataGateError: It does not pass, or mParticle has not said what would tell it.
+        :param run: What a task returns for its run, see :meth:`PipelineRun.as_dict`.
+        :raises DataGateError: The run does not pass, or mParticle did not report the counts that a gate needs.
         """
         succeeded, failed = run["successful_records"], run["failed_records"]
         if self.on_empty != "success" and succeeded is None:
             raise _unknown(run, f"on_empty={self.on_empty!r}")
         if self.on_empty == "fail" and _is_empty(run):
-            raise _shut(run, "it read nothing, and on_empty='fail'")
+            raise _not_passed(run, "it read nothing, and on_empty='fail'")
         if self.min_records is not None:
             if succeeded is None:
                 raise _unknown(run, f"min_records={self.min_records}")
             if succeeded < self.min_records:
-                raise _shut(run, f"it ingested {succeeded} records, fewer than min_records={self.min_records}")
+                raise _not_passed(run, f"it ingested {succeeded} records, fewer than min_records={self.min_records}")
         if self.max_failed_ratio is not None:
             self._check_ratio(run, succeeded, failed)
 
@@ -84,7 +85,7 @@ class Gates:
             raise _unknown(run, f"max_failed_ratio={self.max_failed_ratio}")
         total = succeeded + failed
         if total and failed / total > (self.max_failed_ratio or 0):
-            raise _shut(
+            raise _not_passed(
                 run,
                 f"mParticle rejected {failed} of {total} records ({failed / total:.2%}), "
                 f"more than max_failed_ratio={self.max_failed_ratio}",
@@ -99,19 +100,19 @@ def _is_empty(run: Mapping[str, Any]) -> bool:
     return run["successful_records"] == 0 and not run["failed_records"]
 
 
-def _shut(run: Mapping[str, Any], why: str) -> DataGateError:
+def _not_passed(run: Mapping[str, Any], why: str) -> DataGateError:
     return DataGateError(
-        f"Run {run['pipeline_run_id']} of pipeline {run['pipeline_id']!r} ended well, but {why}. What it ingested "
-        "stays ingested. Look at the source and at the field transformation; clearing this task starts a new run.",
+        f"Run {run['pipeline_run_id']} of pipeline {run['pipeline_id']!r} succeeded, but {why}. The records that it "
+        "ingested stay in mParticle. Check the source and the field transformation. Clearing the task starts a run.",
         **_about(run),
     )
 
 
 def _unknown(run: Mapping[str, Any], gate: str) -> DataGateError:
     return DataGateError(
-        f"Run {run['pipeline_run_id']} of pipeline {run['pipeline_id']!r} ended well, but mParticle does not say how "
-        f"many records it counted, so {gate} cannot be checked. If the counts come under other names here, the extra "
-        "run_fields of the Airflow connection names them; otherwise leave the gate out.",
+        f"Run {run['pipeline_run_id']} of pipeline {run['pipeline_id']!r} succeeded, but mParticle does not report how "
+        f"many records it counted, so {gate} cannot be checked. If the counts have other names here, add the names to "
+        "the extra 'run_fields' of the Airflow connection; otherwise remove the gate.",
         **_about(run),
     )
 

@@ -1,8 +1,8 @@
 """
-Which ends of runs are news to a listener that was away for a while. Pure.
+Finds the runs that have ended since a listener last polled, even if it was away for a while.
 
-A listener remembers the runs whose end it knows. Neither instants nor the order of ids would do: mParticle does not
-promise an end instant, and a run may begin long after its logical date.
+A listener remembers the ids of the runs whose end it knows. Instants or the order of ids are not enough: mParticle does
+not promise an end instant, and a run may begin long after its logical date.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from airflow_provider_mparticle.runs.coverage import LONGEST_INTERVAL
 from airflow_provider_mparticle.runs.run_list import runs_since
 from airflow_provider_mparticle.runs.steps import Steps
 
-# A run may begin as long after its logical date as its pipeline's interval is, so a month has to be listed. Where a
-# month fills more than one page (hourly pipelines), these two days are listed instead, and the month once an hour.
+# A run may begin one interval of its pipeline after its logical date, so a whole month must be listed. If a month fills
+# more than one page (hourly pipelines), only the last two days are listed, and the month once an hour.
 RECENT = timedelta(days=2)
 MONTH_EVERY = timedelta(hours=1)
 
-# So many ids are kept even if mParticle does not list their runs, which a listing may leave out for a moment.
+# At least this many ids are kept, even of runs that mParticle does not list: a list may lack a run for a moment.
 KEPT_AT_LEAST = 1000
 
 
 @dataclass(frozen=True)
 class RunsSeen:
     """
-    The runs of one pipeline as one poll has shown them.
+    The runs of one pipeline in the answer to one poll.
 
-    :param is_month: Whether a whole month was listed, not only the last days.
+    :param is_month: Whether a whole month was listed, not only the last two days.
     """
 
     pipeline_id: str
@@ -41,14 +41,14 @@ class RunsSeen:
 
     @property
     def ended(self) -> dict[str, PipelineRun]:
-        """The runs that have ended, by id, in the order in which they ended as far as mParticle says it."""
+        """The runs that have ended, by id, in the order of their ends as far as mParticle gives them."""
         ended = (run for run in self.runs if run.progress is not Progress.UNDER_WAY)
         return {str(run.pipeline_run_id): run for run in sorted(ended, key=_order)}
 
 
 @dataclass
 class RunListing:
-    """Lists the runs of one pipeline, poll by poll, with one request for most polls."""
+    """Lists the runs of one pipeline once per poll. Most polls need one request."""
 
     pipeline_id: str
     _is_month_short: bool = True
@@ -58,7 +58,8 @@ class RunListing:
         """
         List the runs once.
 
-        :param whole_month: Whether the last days are not enough, for a listener that has just come.
+        :param now: The time, with a time zone.
+        :param whole_month: Whether to list a whole month in any case, for a listener that has just begun.
         """
         is_due = self._month_due is None or now >= self._month_due
         is_month = whole_month or self._is_month_short or is_due
@@ -71,17 +72,17 @@ class RunListing:
 
 @dataclass(frozen=True)
 class KnownEnds:
-    """The ids of the runs whose end is no longer news, the latest known last."""
+    """The ids of the runs whose end a listener knows, in the order in which it learned them."""
 
     ids: tuple[str, ...]
 
     def news(self, seen: RunsSeen) -> list[PipelineRun]:
-        """Return the runs that have ended and are not known, oldest first."""
+        """Return the runs that have ended and whose end is not known yet, oldest first."""
         known = {*self.ids}
         return [run for run_id, run in seen.ended.items() if run_id not in known]
 
     def after(self, run: PipelineRun, seen: RunsSeen) -> KnownEnds:
-        """Return this with *run*, and without the ids that are both old and no longer listed."""
+        """Return these ids with that of *run*, and without ids that are both old and no longer listed."""
         ids = (*self.ids, str(run.pipeline_run_id))
         if not seen.is_month:
             return KnownEnds(ids)
@@ -89,21 +90,21 @@ class KnownEnds:
         return KnownEnds((*(one for one in ids[:-KEPT_AT_LEAST] if one in listed), *ids[-KEPT_AT_LEAST:]))
 
     def as_json(self) -> list[str]:
-        """Return what a store keeps."""
+        """Return the ids as JSON, for Airflow's store."""
         return [*self.ids]
 
     @classmethod
     def from_json(cls, *stored: Sequence[str]) -> KnownEnds:
-        """Read back what one or several stores have kept; what one of them knows is known."""
+        """Return the ids from one or several stores; an end is known if any of them knows it."""
         return cls(tuple(dict.fromkeys(run_id for ids in stored for run_id in ids)))
 
 
 def matches(run: PipelineRun, progress: Sequence[Progress], run_types: Sequence[str] | None) -> bool:
     """
-    Tell whether a listener wants to hear of the end of *run*.
+    Return whether the end of *run* is an event for a listener.
 
-    :param progress: How the run has to have ended.
-    :param run_types: Words of the run's type that count; None for all. A run without a type counts.
+    :param progress: How the run must have ended: one of these.
+    :param run_types: Types of runs that count, in any case; None for all. A run without a type always counts.
     """
     is_type = run_types is None or run.type is None or run.type.lower() in {word.lower() for word in run_types}
     return run.progress in progress and is_type

@@ -1,4 +1,4 @@
-"""Reading the runs of a pipeline page by page, and what they tell. Pure."""
+"""Reads the runs of a pipeline page by page."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.runs.poll_timing import RunDurations
 from airflow_provider_mparticle.runs.steps import Steps
 
-# Who wants to know how long a pipeline's runs take looks at those of so long before.
+# How far back the runs are read that show how long a pipeline's runs take.
 DURATIONS_SPAN = timedelta(days=7)
 
 
 def read_all_pages(_: list[PipelineRun]) -> bool:
-    """Let no page be the last one that is needed."""
+    """Return False: every page is needed."""
     return False
 
 
@@ -27,14 +27,14 @@ def runs_since(
     is_last_needed: Callable[[list[PipelineRun]], bool] = read_all_pages,
 ) -> Steps[list[PipelineRun]]:
     """
-    Return the runs whose logical date lies between two instants, inclusive, in no promised order.
+    Return the runs whose logical date lies between two instants, inclusive, in any order.
 
-    One request for each hundred. In which order mParticle lists runs is not documented, so the last page counts, too.
-    It is not sure either that mParticle knows pages: one that brings nothing new is the last.
+    Sends one request for each hundred runs. mParticle does not document the order of its list, so the last page counts
+    too. Paging may not be supported, so a page without a new run ends the list.
 
-    :param since: Earliest logical date. Default: all.
-    :param until: Last logical date. Default: all.
-    :param is_enough: Tells whether the page that was read last makes further ones needless. Default: none does.
+    :param since: Earliest logical date. Default: no limit.
+    :param until: Last logical date. Default: no limit.
+    :param is_last_needed: Returns whether to stop after the page that was just read. Default: all pages are read.
     """
     found: dict[str, PipelineRun] = {}
     page = 1
@@ -49,9 +49,9 @@ def runs_since(
 
 def recent_durations(pipeline_id: str, began: datetime) -> Steps[RunDurations]:
     """
-    Return how long the runs took that lie before one that *began*. One request; knowing nothing is no error.
+    Return how long the runs of the week before *began* took; empty if mParticle does not answer.
 
-    A hundred runs are enough, and which hundred makes no difference.
+    Sends one request: any hundred of these runs are enough.
     """
     try:
         runs = yield from runs_since(pipeline_id, began - DURATIONS_SPAN, is_last_needed=lambda _: True)

@@ -1,4 +1,4 @@
-"""What the start of a run asks of a lock on the pipeline's data model. Pure."""
+"""Declares what the start of a run asks of a lock on the pipeline's data model; `slices` implements it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,31 @@ from airflow_provider_mparticle.runs.steps import Steps
 
 
 class RunLock(Protocol):
-    """What must hold while a run starts: for a slice of history, that the data model holds the SQL of that slice."""
+    """A lock that a task holds while its run starts, so that the data model has the SQL of its slice of history."""
 
     @property
     def slice_id(self) -> str:
-        """Identifies the slice: an ISO 8601 interval."""
+        """The slice, as an ISO 8601 interval."""
 
     def check_available(self) -> Steps[Any]:
-        """Read who holds the lock; raise an error if another task still needs it."""
+        """
+        Read which task holds the lock.
+
+        :raises DataModelHeldError: Another task still needs it.
+        """
 
     def acquire(self) -> Steps[None]:
         """Take the lock."""
 
     def verify(self) -> Steps[None]:
-        """Check the lock once more, right before the run is triggered."""
+        """
+        Check, right before the run is triggered, that this task still holds the lock.
+
+        :raises DataModelHeldError: Another task has taken it.
+        """
 
     def is_still_held(self) -> Steps[bool]:
-        """Check whether an earlier try of this task still holds the lock."""
+        """Return whether this task, or an earlier try of it, still holds the lock."""
 
     def reads(self, run: PipelineRun) -> bool:
         """Return whether a run can only have read this slice."""

@@ -1,4 +1,4 @@
-"""Looking at one run of a pipeline, by whichever route answers. Pure."""
+"""Polls one run of a pipeline, by the first route that answers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 @dataclass
 class RunLookup:
     """
-    Looks at one run, by whichever route answers.
+    A source of run states (`steps.RunSource`): polls one run, by the first route that answers.
 
-    :param pipeline_run_id: The run to stay with; None adopts the pipeline's latest run as soon as it has one.
-    :param as_of: Without a run id, adopt no run that began after this instant.
+    :param pipeline_run_id: The run to poll. None: the pipeline's latest run, as soon as it has one; then always that.
+    :param as_of: Without a run id, ignore runs that began after this instant. Default: ignore none.
     """
 
     pipeline_id: str
@@ -36,36 +36,36 @@ class RunLookup:
 
     @property
     def poll_key(self) -> Hashable:
-        """What is looked at: one run, or a pipeline's latest one."""
+        """Identifies what is polled: one run, or the latest run of a pipeline."""
         if self.pipeline_run_id is None:
             return "latest run", self.pipeline_id
         return "run", self.pipeline_id, str(self.pipeline_run_id)
 
     def poll(self, _: Sequence[Any] = ()) -> Steps[PipelineRun | None]:
         """
-        Look once; None means that the pipeline has no run yet.
+        Poll once; return None if the pipeline has no run yet.
 
-        :raises NotFoundError: No route knows the run now.
+        :raises NotFoundError: No route knows the run at the moment.
         """
         if self.pipeline_run_id is None:
             return (yield from self._latest())
         return (yield from self._route(self.pipeline_run_id))
 
     def select(self, seen: PipelineRun | None) -> PipelineRun | None:
-        """Return the run that was seen; a lookup without an id stays with it."""
+        """Return the run of the answer; a lookup without an id polls this run from now on."""
         if self.pipeline_run_id is None and seen and seen.pipeline_run_id is not None:
             self.pipeline_run_id = seen.pipeline_run_id
             log.info("Waiting for run %s of pipeline %r.", self.pipeline_run_id, self.pipeline_id)
         return seen
 
     def timeout_error(self, last: PipelineRun, error: MParticleError | None) -> RunTimeoutError:
-        """Return the error for a wait that has reached its deadline."""
+        """Return the error for a wait that has reached its deadline; *error* is what the last poll raised."""
         return run_timeout_error(last, error)
 
     def _by_run(self, run_id: RunId) -> Steps[PipelineRun]:
         try:
             run: PipelineRun = yield endpoints.get_pipeline_run(self.pipeline_id, run_id)
-        except NotFoundError:  # is it the run that is missing, or the route?
+        except NotFoundError:  # either the run is missing, or this route
             run = yield from self._by_list_or_status(run_id)
         return run
 
@@ -76,7 +76,7 @@ class RunLookup:
             except NotFoundError as error:
                 missing = error
                 continue
-            log.info("There is no route to one run of pipeline %r here; following its %s.", self.pipeline_id, name)
+            log.info("mParticle has no route for a single run of pipeline %r; polling its %s.", self.pipeline_id, name)
             self._route = route
             return run
         raise missing
@@ -108,7 +108,7 @@ class RunLookup:
 
     def _unknown(self, run_id: RunId, why: str) -> NotFoundError:
         return NotFoundError(
-            f"Run {run_id} of pipeline {self.pipeline_id!r} is not to be found: {why}.",
+            f"Run {run_id} of pipeline {self.pipeline_id!r} was not found: {why}.",
             pipeline_id=self.pipeline_id,
             pipeline_run_id=run_id,
         )

@@ -1,9 +1,9 @@
 """
-Which run did a trigger request start? What can be told from the instants of runs and requests. Pure.
+Compares runs with trigger requests by time, to find the run that a request started.
 
-mParticle does not say who started a run, so a run is matched by time: its start, on mParticle's clock, against the
-instants at which this task sent requests, on Airflow's. The ``Date`` header of mParticle's answers tells how the two
-clocks differ.
+mParticle does not say who started a run. So the start of a run, on mParticle's clock, is compared with the instants at
+which this task sent requests, on Airflow's clock. The ``Date`` header of mParticle's answers shows how the two clocks
+differ.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from enum import StrEnum
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
 
-# A request that arrives starts its run within so long. Creating a connection takes mParticle up to 10 s.
+# A request that has arrived starts its run within this time. mParticle takes up to 10 s to create a connection.
 STARTS_WITHIN_S = 10.0
-# A request that is delayed on its way may arrive so much later; a run may be listed so long after its start.
+# A request may be delayed in the network by this much, and a run may be listed this long after its start.
 LATE_S = 90.0
-# The Date header has whole seconds, as instants of runs may have; a request is half-way when mParticle stamps it.
+# The Date header has whole seconds, and so may the instants of runs. mParticle sets it while the request is under way.
 CLOCK_TOLERANCE_S = 2.0
-# Without a Date header the two clocks are taken to agree within a minute.
+# Without a Date header the two clocks are assumed to agree within a minute.
 UNKNOWN_CLOCK_TOLERANCE_S = 60.0
 
-# The only type word that certainly does not name a triggered run; the other words are not documented.
+# The only run type that is certainly not that of a triggered run; the other types are not documented.
 SCHEDULED = "scheduled"
 
 
@@ -39,11 +39,11 @@ class Match(StrEnum):
 @dataclass(frozen=True)
 class Period:
     """
-    A time, on Airflow's clock, in which this task may have started a run.
+    A period in which this task may have started a run, on Airflow's clock, in seconds since the epoch.
 
-    :param start: Its beginning, in seconds since the epoch.
-    :param end: Until when a run that begins is this task's.
-    :param late: Until when a run that begins may be this task's.
+    :param start: The beginning of the period.
+    :param end: A run that begins before this instant is this task's.
+    :param late: A run that begins before this instant may be this task's.
     """
 
     start: float
@@ -52,24 +52,24 @@ class Period:
 
     @classmethod
     def of_request(cls, sent_at: float) -> Period:
-        """Return when a run begins that a request of that instant starts."""
+        """Return the period in which a request that is sent at this instant may start a run."""
         return cls(sent_at, sent_at + STARTS_WITHIN_S, sent_at + LATE_S)
 
 
 def is_scheduled(run: PipelineRun) -> bool:
-    """Return whether mParticle's own schedule started a run."""
+    """Return whether mParticle's own schedule started the run."""
     return (run.type or "").strip().lower() == SCHEDULED
 
 
 def match(run: PipelineRun, periods: Sequence[Period], skew_s: float | None) -> Match:
     """
-    Return whether a run that was not there before was started in one of the *periods*.
+    Return whether a new run was started in one of the *periods*.
 
     :param skew_s: How far mParticle's clock is ahead of Airflow's, in seconds; None if that is not known.
     """
     if is_scheduled(run):
         return Match.NOT_OURS
-    if run.started_on is None:  # nothing tells it from a run of this task
+    if run.started_on is None:  # mParticle says nothing that speaks against this task
         return Match.OURS
     began = run.started_on.timestamp() - (skew_s or 0.0)
     tolerance_s = UNKNOWN_CLOCK_TOLERANCE_S if skew_s is None else CLOCK_TOLERANCE_S
@@ -84,7 +84,12 @@ def match(run: PipelineRun, periods: Sequence[Period], skew_s: float | None) -> 
 
 @dataclass(frozen=True)
 class Matches:
-    """The runs that may be a task's own; *maybe* leaves out those that failed, after which a task starts one anyway."""
+    """
+    The runs that a task's requests may have started.
+
+    :param ours: Runs that the task certainly started, as far as instants show.
+    :param maybe: Runs that it may have started. Failed runs are left out: after them the task starts a new run anyway.
+    """
 
     ours: tuple[PipelineRun, ...] = ()
     maybe: tuple[PipelineRun, ...] = ()
@@ -96,7 +101,7 @@ def find_matches(
     skew_s: float | None,
     accept: Callable[[PipelineRun], bool],
 ) -> Matches:
-    """Return which of the *runs* that pass *accept* may have been started in one of the *periods*."""
+    """Return which of the *runs* may have been started in one of the *periods*, if *accept* accepts them."""
     matched = [(run, match(run, periods, skew_s)) for run in runs if accept(run)]
     return Matches(
         tuple(run for run, how in matched if how is Match.OURS),

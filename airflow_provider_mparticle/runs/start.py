@@ -1,10 +1,10 @@
 """
-Starting exactly one run: whether to start, to adopt a run, to wait for one, or to refuse. Pure.
+Starts exactly one run of a pipeline.
 
-mParticle's trigger call has no idempotency key. So a task records what it is about to do where a later try finds it,
-and a start whose answer was lost is resolved by the runs that mParticle shows. `RunStarter` is the generator that
-gathers, step by step, what `start_decision.decide` needs to know, and carries it out.
-docs/explanation/exactly-once.md explains it in prose.
+mParticle's trigger call has no idempotency key. So a task first stores a record of what it is about to do, for later
+tries to read; and if the answer to a trigger request is lost, it reads the runs that mParticle shows to find out what
+the request did. `RunStarter` gathers, step by step, what `start_decision.decide` needs to know, and carries out the
+decision. docs/explanation/exactly-once.md explains the whole.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from airflow_provider_mparticle.runs.visible_runs import VisibleRuns
 
 log = logging.getLogger(__name__)
 
-# The pauses before each look at the runs after a start whose answer was lost. mParticle may list a run up to a minute
-# after its start, so only after all of them, some 90 s, the request is sent again.
+# The pauses before each read of the runs, after a trigger request whose answer was lost. mParticle may list a run up to
+# a minute after its start, so the request is sent again only after all these pauses, about 90 s.
 LOOKUP_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0)
-# To name the run in the way, so many looks are enough.
-LOOKS_FOR_A_NAME = 4
-# A run's logical date may lie at the start of its interval, so from this look on we look back the longest interval.
-WIDE_FROM_LOOK = 3
-# A start whose answer is lost every time is sent this often, each time only after the runs showed that none began.
+# With if_running="fail", the runs are read this often more to find the id of the other run, for the error message.
+READS_FOR_A_NAME = 4
+# A run's logical date may be the start of its interval, so from this read on, the list goes back the longest interval.
+WIDE_FROM_READ = 3
+# How often the trigger request is sent if its answer is lost each time, and the runs show each time that none began.
 STARTS = 3
-# How far back the runs before a start are read; logical dates are mParticle's clock, this is ours.
+# How far back the runs before a start are read. Logical dates are on mParticle's clock, this is on ours.
 USUAL_SPAN = timedelta(days=2)
 
 
@@ -49,8 +49,11 @@ class StartResult:
     """
     The run to wait for, and why.
 
-    :param decision: ADOPT, or START for a run of our own; WAIT and SKIP name another run in progress; COVERED names
-        a run that has done already what ours is for.
+    :param decision: ADOPT for a run that exists, START for a new one; WAIT and SKIP name another run in progress;
+        COVERED names a run that has already done the work.
+    :param pipeline_run_id: The run; empty if mParticle does not name it.
+    :param record: What this try recorded about the start.
+    :param run: The run as it was read, if the decision is COVERED.
     """
 
     decision: Decision
@@ -62,15 +65,18 @@ class StartResult:
 @dataclass
 class RunStarter:
     """
-    Starts one run of a pipeline, or finds the one that an earlier try of the same task started.
+    Starts one run of a pipeline, or finds the run that an earlier try of the same task started.
 
+    :param if_running: What to do if another run is in progress.
+    :param max_tries: Airflow's ``max_tries`` of the task, which a retry keeps and a user's clear raises.
+    :param clear_number: How often a user has cleared tasks of the DAG run.
     :param clock: Returns the time, in seconds since the epoch.
-    :param skew_s: Returns how far mParticle's clock is ahead of that one, in seconds; None while it is not known.
-    :param kept: What an earlier try recorded, if Airflow keeps records and the record counts for this try.
-    :param earlier_tries: For a retry where Airflow keeps no records: what it tells instead.
-    :param lock: For a slice of history: what the pipeline's data model has to hold. Default: whatever it holds.
-    :param covers: Start nothing if a run that succeeded covers this instant. Default: start in any case.
-    :param accept: Returns whether a run that covers it is good enough. Default: any is.
+    :param skew_s: Returns how far mParticle's clock is ahead of *clock*, in seconds; None while that is not known.
+    :param kept: The record of an earlier try, if Airflow keeps records and the record is valid for this try.
+    :param earlier_tries: For a retry where Airflow keeps no records: what Airflow knows instead.
+    :param lock: For a slice of history: the lock on the pipeline's data model. Default: none is needed.
+    :param covers: Do not start a run if one that succeeded covers this instant. Default: start in any case.
+    :param accept: Returns whether a run that covers the instant is good enough. Default: any run is.
     """
 
     pipeline_id: str
@@ -85,7 +91,7 @@ class RunStarter:
     covers: datetime | None = None
     accept: Callable[[PipelineRun], bool] = any_run
     _visible: VisibleRuns = field(init=False)
-    _record: StartRecord = field(init=False)  # what this try has recorded, or is about to
+    _record: StartRecord = field(init=False)  # what this try has recorded, or is about to record
 
     def __post_init__(self) -> None:
         self._visible = VisibleRuns(self.pipeline_id)
@@ -93,16 +99,16 @@ class RunStarter:
 
     def steps(self) -> Steps[StartResult]:
         """
-        Yield calls, pauses and records; end with the run to wait for.
+        Yield calls, pauses and records; return the run to wait for.
 
         :raises PipelineBusyError: Another run is in progress and ``if_running`` is ``"fail"``.
-        :raises StartAmbiguousError: mParticle does not tell whether a request of this task started a run.
+        :raises StartAmbiguousError: It is not known whether a request of this task started a run.
         :raises DataModelHeldError: Another slice still needs the data model. Nothing was changed.
         :raises MParticleError: mParticle refused the start, or could not be reached.
         """
         try:
             decision, run = yield from self._first_decision()
-        except NotFoundError as error:  # maybe a stray one, and a task whose run may be there must not give up for good
+        except NotFoundError as error:  # a 404 may be stray, and this error would end the task although it has a run
             if self.kept or self.earlier_tries:
                 raise ambiguous_error(self.pipeline_id, error) from error
             raise
@@ -114,16 +120,16 @@ class RunStarter:
         try:
             return (yield from self._send())
         except MParticleError:
-            if not self._record.sent_at:  # certainly nothing started: the next try has nothing to resolve
+            if not self._record.sent_at:  # certainly no run was started, so the next try need not look for one
                 yield SaveRecord(None)
             raise
 
     @property
     def run_durations_s(self) -> list[float] | None:
-        """How long the runs took that were seen before the start, in seconds; None if none were read."""
+        """How long the runs before the start took, in seconds; None if they were not read."""
         return None if self._visible.runs is None else RunDurations(self._visible.runs).seconds
 
-    # What an earlier try, or another run, has done already
+    # Before the trigger request: the run of an earlier try, and runs of others
 
     def _first_decision(self) -> Steps[tuple[Decision, PipelineRun | None]]:
         kept = self.kept
@@ -151,7 +157,7 @@ class RunStarter:
         return decide(StartState(self.if_running, in_progress=self._visible.in_progress))
 
     def _known_run(self, unseen: PipelineRun) -> Steps[PipelineRun]:
-        """Return our run; while no route shows it, the wait is what reports that."""
+        """Return this task's run as mParticle shows it, or *unseen*: if no route shows it, the wait reports that."""
         try:
             return (yield from RunLookup(self.pipeline_id, unseen.pipeline_run_id).poll()) or unseen
         except NotFoundError:
@@ -161,7 +167,7 @@ class RunStarter:
                 return unseen
             raise
 
-    # Sending the trigger request, and finding out what it did
+    # The trigger request, and what it did
 
     def _send(self) -> Steps[StartResult]:
         for attempt in range(1, STARTS + 1):
@@ -190,7 +196,7 @@ class RunStarter:
             raise
 
     def _forget_request(self) -> None:
-        """Forget the last request, since it certainly started nothing."""
+        """Forget the last trigger request, which certainly did not start a run."""
         self._record = replace(self._record, sent_at=self._record.sent_at[:-1])
 
     def _post(self) -> Steps[tuple[TriggerState, RunId | None, MParticleError | None]]:
@@ -203,31 +209,31 @@ class RunStarter:
                 return (TriggerState.BUSY if self._record.sent_at else TriggerState.NO), None, error
             if not self._record.sent_at:
                 raise
-            log.warning("%s Looking at the runs of pipeline %r for what it did.", error, self.pipeline_id)
+            log.warning("%s Checking the runs of pipeline %r for what the request did.", error, self.pipeline_id)
             return TriggerState.UNCERTAIN, None, error
         return TriggerState.ACCEPTED, run_id, None
 
     def _find_other_run(self, *, may_start: bool) -> Steps[tuple[Decision, PipelineRun | None]]:
-        """Look for the run that made the pipeline busy, a few times; it may be too new to be shown."""
-        pauses = LOOKUP_PAUSES_S[:LOOKS_FOR_A_NAME] if self.if_running == "fail" else LOOKUP_PAUSES_S
-        for look, pause_s in enumerate((0.0, *pauses)):
+        """Read the runs until they show the run in progress, for which mParticle refused the request."""
+        pauses = LOOKUP_PAUSES_S[:READS_FOR_A_NAME] if self.if_running == "fail" else LOOKUP_PAUSES_S
+        for read, pause_s in enumerate((0.0, *pauses)):
             yield Pause(pause_s)
-            yield from self._visible.read(self._since(is_wide=look >= WIDE_FROM_LOOK), must=False)
+            yield from self._visible.read(self._since(is_wide=read >= WIDE_FROM_READ), must=False)
             if run := self._visible.in_progress:
                 return decide(StartState(self.if_running, in_progress=run))
         if self.if_running != "fail" and may_start and self._visible.runs is not None:
-            return Decision.START, None  # the other run has ended meanwhile
+            return Decision.START, None  # the other run has ended
         return decide(StartState(self.if_running, in_progress=PipelineRun(self.pipeline_id)))
 
     def _resolve(
         self, trigger_state: TriggerState, *, is_retry: bool = False, may_start: bool = True
     ) -> Steps[tuple[Decision, PipelineRun | None]]:
-        """Look at the runs, until it is clear what our request did or mParticle must have shown its run."""
+        """Read the runs until they show what this task's request did, or until mParticle must have listed its run."""
         is_held = (yield from self.lock.is_still_held()) if is_retry and self.lock else True
         pauses = ((0.0,) if is_retry else ()) + LOOKUP_PAUSES_S
-        for look, pause_s in enumerate(pauses):
+        for read, pause_s in enumerate(pauses):
             yield Pause(pause_s)
-            yield from self._visible.read(self._since(is_wide=is_retry or look >= WIDE_FROM_LOOK), must=False)
+            yield from self._visible.read(self._since(is_wide=is_retry or read >= WIDE_FROM_READ), must=False)
             decision, run = decide(
                 StartState(
                     self.if_running,
@@ -235,7 +241,7 @@ class RunStarter:
                     matches=find_own_runs(self._visible, self._record, self.earlier_tries, self.lock, self.skew_s()),
                     in_progress=self._visible.in_progress,
                     is_retry=is_retry,
-                    may_check_again=look < len(pauses) - 1 and not (is_retry and self._must_be_shown()),
+                    may_check_again=read < len(pauses) - 1 and not (is_retry and self._must_be_shown()),
                     may_start=may_start,
                 )
             )
@@ -249,11 +255,11 @@ class RunStarter:
 
     @property
     def _is_retry_of_record(self) -> bool:
-        """Whether an earlier try left a record, and no user has cleared the task since to have a new run."""
+        """Whether an earlier try left a record, and no user has cleared the task since then."""
         return self.kept is not None and self.kept.max_tries == self.max_tries
 
     def _must_be_shown(self) -> bool:
-        """Return whether mParticle must have listed by now what an earlier try started."""
+        """Return whether so much time has passed that mParticle must list the run of an earlier try."""
         if self._visible.runs is None:
             return False
         tries = None if self.kept else self.earlier_tries
@@ -261,7 +267,7 @@ class RunStarter:
         return self.clock() - last > LATE_S
 
     def _since(self, *, is_wide: bool = False) -> datetime:
-        """Return from which logical date on runs are read."""
+        """Return the earliest logical date of the runs to read."""
         at = min((*self._record.requests_at, self.clock()))
         return datetime.fromtimestamp(at, UTC) - (LONGEST_INTERVAL if is_wide else USUAL_SPAN)
 
@@ -269,7 +275,7 @@ class RunStarter:
         at = self.covers
         return next((run for run in self._visible.runs or () if at and covers(run, at) and self.accept(run)), None)
 
-    # Endings
+    # Results
 
     def _new_record(self) -> StartRecord:
         slice_id = self.lock.slice_id if self.lock else None
@@ -299,12 +305,12 @@ class RunStarter:
         return (yield from self._leave(decision, run_id))
 
     def _leave(self, decision: Decision, run_id: RunId) -> Steps[StartResult]:
-        """Delete the record, since nothing of ours began."""
+        """Delete the record, since this task has not started a run."""
         yield SaveRecord(None)
         return StartResult(decision, run_id, self._record)
 
     def _keep(self, decision: Decision, run_id: RunId) -> Steps[StartResult]:
-        is_retry = self._record.max_tries == self.max_tries  # a clear begins to wait anew
+        is_retry = self._record.max_tries == self.max_tries  # after a clear, the wait begins again
         since = self._record.waiting_since if is_retry and self._record.waiting_since else self.clock()
         kept = replace(self._record, pipeline_run_id=run_id, waiting_since=since, max_tries=self.max_tries)
         yield SaveRecord(kept)

@@ -1,7 +1,7 @@
 """
-Whether to start a run, to adopt one, to wait for one, or to refuse: a pure function of what is known.
+Decides whether to start a run, to adopt one, to wait for one, or to refuse: a pure function of what is known.
 
-`start.RunStarter` gathers what it needs to know, step by step, and carries the decision out.
+`start.RunStarter` gathers what is known, step by step, and carries out the decision.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ IfRunning = Literal["fail", "wait", "attach", "skip"]
 class TriggerState(StrEnum):
     """What is known of this task's own trigger requests."""
 
-    NO = "no"  # none was sent, or all were certainly refused
-    UNCERTAIN = "uncertain"  # one was sent and its answer is lost; or an earlier try may have sent it
-    ACCEPTED = "accepted"  # mParticle accepted it, but did not say which run it started
-    BUSY = "busy"  # refused because of a run in progress, after an uncertain one
+    NO = "no"  # no request was sent, or every request was certainly refused
+    UNCERTAIN = "uncertain"  # a request was sent and its answer was lost, or an earlier try may have sent a request
+    ACCEPTED = "accepted"  # mParticle accepted the request, but did not say which run it started
+    BUSY = "busy"  # refused because of a run in progress, after an uncertain request: that run may be ours
 
 
 class Decision(StrEnum):
@@ -42,15 +42,15 @@ class Decision(StrEnum):
 @dataclass(frozen=True)
 class StartState:
     """
-    All that a decision depends on.
+    Everything that a decision depends on.
 
     :param if_running: What the user wants when another run is in progress.
-    :param trigger_state: What is known of our own trigger requests.
-    :param ours: Our run, if its id is known from an earlier try.
-    :param matches: New runs that our requests may have started; None if the runs could not be read.
-    :param in_progress: A run in progress that is not ours.
+    :param trigger_state: What is known of this task's trigger requests.
+    :param ours: This task's run, if an earlier try recorded its id.
+    :param matches: New runs that this task's requests may have started; None if the runs could not be read.
+    :param in_progress: A run in progress that is not this task's.
     :param is_retry: Whether an earlier try sent the request.
-    :param may_check_again: Whether mParticle may not show our run yet.
+    :param may_check_again: Whether mParticle may still show our run later.
     :param may_start: Whether the trigger request may be sent (again).
     """
 
@@ -90,7 +90,7 @@ def decide(state: StartState) -> tuple[Decision, PipelineRun | None]:
 
 
 def _again(run: PipelineRun) -> tuple[Decision, PipelineRun | None]:
-    """A retry reattaches to its run, and starts a new one only if that one failed."""
+    """Return what a retry does whose run is known: it reattaches, or starts a new run if that run failed."""
     return (Decision.START, None) if _has_failed(run) else (Decision.ADOPT, run)
 
 

@@ -1,4 +1,4 @@
-"""The errors of a start that began no run, or that may have begun one. Pure."""
+"""Words the errors of a start: the pipeline is busy, or it is not known whether a run began."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def busy_error(pipeline_id: str, run_id: RunId | None, error: MParticleError | N
     """
     which = "a run that it does not name" if run_id is None else f"run {run_id}"
     return PipelineBusyError(
-        f"Pipeline {pipeline_id!r} already has {which} in progress, so this task started none. Wait for it "
+        f"Pipeline {pipeline_id!r} already has {which} in progress, so this task did not start one. Wait for that run "
         "with MParticlePipelineRunSensor, or pass if_running='wait', 'attach' or 'skip'.",
         status=error.status if error else None,
         reasons=error.reasons if error else (),
@@ -28,7 +28,7 @@ def ambiguous_error(
     pipeline_id: str, error: MParticleError | None, run: PipelineRun | None = None
 ) -> StartAmbiguousError:
     """
-    Return the error for a start of which it is not known whether a run began.
+    Return the error for a trigger request that may or may not have started a run.
 
     :param error: How the trigger request failed; None if it was accepted, or an earlier try sent it.
     :param run: A run that may be this task's, or another.
@@ -40,8 +40,8 @@ def ambiguous_error(
     )
     return StartAmbiguousError(
         f"Pipeline {pipeline_id!r} may have been triggered by this task, but it is not known whether a run "
-        f"began: {why}. Look at the pipeline in mParticle. A retry of this task looks again before it starts "
-        "anything; clearing it starts a new run.",
+        f"began: {why}. Check the pipeline in mParticle. A retry of this task checks the runs again before it starts "
+        "one; clearing the task starts a new run.",
         status=error.status if error else None,
         reasons=error.reasons if error else (),
         pipeline_id=pipeline_id,

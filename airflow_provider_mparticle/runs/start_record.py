@@ -1,8 +1,8 @@
 """
-What a task keeps about its run from one try to the next.
+Records what a task does about its run, so that its next try knows it.
 
-A record is JSON of bounded size, since Airflow's task state store takes 64 KB. Records of other versions of this
-package are read leniently: an unknown key is ignored, a missing one has its default.
+A record is JSON of limited size, since Airflow's task state store takes 64 KB. Records of other versions of this
+package can be read: an unknown key is ignored, a missing key has its default.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
 from airflow_provider_mparticle.client.timestamps import parse_timestamp
 
-# A pipeline that runs every five minutes has some 600 runs in two days. Older runs are told by `known_until`.
+# A pipeline that runs every five minutes has about 600 runs in two days. `known_until` covers older runs.
 KNOWN_RUNS_KEPT = 600
-# Texts of mParticle's own choice are cut to this length, so that no record outgrows the store.
+# Texts from mParticle are cut to this length, so that a record always fits into the store.
 TEXT_KEPT = 64
 REQUESTS_KEPT = 20
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -31,15 +31,15 @@ class StartRecord:
     :param recorded_at: When the task first looked at the pipeline, in seconds since the epoch.
     :param known_run_ids: The runs that existed before this task's first trigger request.
     :param max_tries: Airflow's ``max_tries`` of the task. A retry keeps it, a user's clear raises it.
-    :param clear_number: How often something in the DAG run has been cleared.
+    :param clear_number: How often a user has cleared tasks of the DAG run.
     :param pipeline_run_id: The task's run, once its id is known.
     :param waiting_since: When the task began to wait for that run, in seconds since the epoch.
-    :param is_finished: Whether the task has done its work; only Airflow has yet to hear of it.
-    :param is_lost: Whether mParticle no longer knows the run, so that a clear starts another.
-    :param slice_id: Which slice of history the run is for, as an ISO 8601 interval; None for a run without a slice.
-    :param known_until: The latest start of the known runs, on mParticle's clock; None if mParticle told none.
-    :param sent_at: When each trigger request was about to be sent whose run is not known, in seconds since the epoch.
-    :param result: What the task returns for its run, once that has succeeded.
+    :param is_finished: Whether the task has done its work, even if Airflow does not know that yet.
+    :param is_lost: Whether mParticle no longer knows the run, so that a clear starts a new one.
+    :param slice_id: The slice of history that the run is for, as an ISO 8601 interval; None for a run without a slice.
+    :param known_until: The latest start of the known runs, on mParticle's clock; None if mParticle gives no starts.
+    :param sent_at: When each trigger request whose run is not known was about to be sent, in seconds since the epoch.
+    :param result: What the task returns for its run, once the run has succeeded.
     """
 
     pipeline_id: str
@@ -57,7 +57,7 @@ class StartRecord:
     result: Mapping[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return this as JSON for Airflow's task state store."""
+        """Return the record as JSON for Airflow's task state store."""
         return {
             **asdict(self),
             "known_run_ids": list(self.known_run_ids),
@@ -68,7 +68,7 @@ class StartRecord:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> StartRecord:
-        """Read back what an earlier try stored, maybe with another version of this package."""
+        """Return the record that an earlier try stored, maybe with another version of this package."""
         names = {field.name for field in fields(cls)}
         known = {_FORMER_NAMES.get(name, name): value for name, value in stored.items()}
         known = {name: value for name, value in known.items() if name in names}
@@ -81,16 +81,16 @@ class StartRecord:
 
     @property
     def requests_at(self) -> tuple[float, ...]:
-        """When requests were sent; a record is stored right before one, if it does not say so itself."""
+        """When requests were sent. A record without these instants was stored right before its request."""
         return self.sent_at or (self.recorded_at,)
 
     def counts_for(self, pipeline_id: str, slice_id: str | None, max_tries: int, clear_number: int) -> bool:
         """
-        Return whether a retry of the same task asks, and not a task that a user has cleared to get a fresh run.
+        Return whether this record is valid for a try: for a retry it is, after a user's clear usually not.
 
-        A finished task runs again because it was cleared, or because its worker died before Airflow heard of the
-        end. A clear that also lowers the task's retries may keep ``max_tries``, but it raises ``clear_number``.
-        A slice whose task failed may have a run that goes on all the same, so its record outlives a clear.
+        A finished task runs again if it was cleared, or if its worker died before it reported the end to Airflow. A
+        clear that also lowers the task's retries may keep ``max_tries``, but it raises ``clear_number``. The run of a
+        slice may still be in progress when its task has failed, so the record of that slice stays valid after a clear.
         """
         if (self.pipeline_id, self.slice_id) != (pipeline_id, slice_id):
             return False
@@ -99,18 +99,18 @@ class StartRecord:
         return self.max_tries == max_tries or (slice_id is not None and not self.is_finished and not self.is_lost)
 
     def with_known(self, runs: Iterable[PipelineRun]) -> StartRecord:
-        """Return this record with the runs that are there before the task sends anything."""
+        """Return this record with the runs that exist before the task sends a trigger request."""
         latest = sorted(runs, key=lambda run: run.started_on or _LONG_AGO)
         started = [run.started_on for run in latest if run.started_on]
         ids = tuple(str(run.pipeline_run_id)[:TEXT_KEPT] for run in latest[-KNOWN_RUNS_KEPT:])
         return replace(self, known_run_ids=ids, known_until=max(started, default=None))
 
     def with_request(self, at: float) -> StartRecord:
-        """Return this record with one more trigger request, which is about to be sent."""
+        """Return this record with one more trigger request, which is sent at this instant."""
         return replace(self, sent_at=(*self.sent_at, at)[-REQUESTS_KEPT:])
 
     def knows(self, run: PipelineRun) -> bool:
-        """Return whether a run existed before this task sent anything."""
+        """Return whether a run existed before this task sent a trigger request."""
         run_id = str(run.pipeline_run_id)[:TEXT_KEPT]
         if run_id in self.known_run_ids:
             return True
@@ -120,7 +120,7 @@ class StartRecord:
         return run_id.isdecimal() and int(run_id) < max(ids, default=0)  # mParticle counts runs upwards
 
 
-# Names under which former versions of this package stored the same.
+# Names that earlier versions of this package gave to these fields.
 _FORMER_NAMES = {"noted_at": "recorded_at", "window": "slice_id"}
 
 
@@ -130,6 +130,6 @@ def _cut(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class SaveRecord:
-    """A step: keep this record where a later try of the task finds it; None deletes it."""
+    """A step: store this record for later tries of the task. None deletes the stored record."""
 
     record: StartRecord | None

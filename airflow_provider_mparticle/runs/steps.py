@@ -1,7 +1,8 @@
 """
-Work as generators: a generator yields the steps that it wants done, and a driver carries them out.
+Defines the steps that a generator yields, and drives them in a task's thread.
 
-`drive` does so in a task's thread; in the triggerer's event loop `triggerer.shared_polling` does.
+Starting a run and waiting for it are generators that do no I/O: they yield steps, and a driver carries these out.
+`drive` is the driver of a task; in the triggerer's event loop, `triggerer.shared_polling` is.
 """
 
 from __future__ import annotations
@@ -17,13 +18,18 @@ from airflow_provider_mparticle.client.endpoints import Call
 
 T = TypeVar("T")
 
-# A poll of several calls whose time is over sends no further one for longer than this.
+# The least time that a call may take, in seconds, if earlier calls of the same poll have used up its time.
 SHORTEST_CALL_S = 0.1
 
 
 @dataclass(frozen=True)
 class Pause:
-    """Wait for so long before the next step. A driver may take longer, if mParticle is under load, but at most so."""
+    """
+    Wait before the next step.
+
+    :param seconds: How long to wait. A driver may wait longer if mParticle is under load.
+    :param at_most: The longest that a driver may wait, in seconds. Default: no limit.
+    """
 
     seconds: float
     at_most: float = math.inf
@@ -39,7 +45,7 @@ class RunSource(Protocol):
         """Identifies what is polled: sources with the same key share one poll."""
 
     def poll(self, sources: Sequence[Any] = ()) -> Steps[Any]:
-        """Poll once for all these sources. Default: for this one."""
+        """Poll once for all these sources. Default: only for this one."""
 
     def select(self, seen: Any) -> Any:
         """Return the run of this source from the answer to a poll."""
@@ -48,9 +54,9 @@ class RunSource(Protocol):
 @dataclass(frozen=True)
 class Poll:
     """
-    Poll once. In a task this is done at once; in the triggerer one poll serves all that wait for the same.
+    Poll once. In the triggerer, one poll serves all tasks that wait for the same run.
 
-    :param within_s: Seconds after which the wait needs no answer any more.
+    :param within_s: Seconds after which the answer comes too late for the wait. Default: no limit.
     """
 
     source: RunSource
@@ -60,9 +66,9 @@ class Poll:
 @dataclass(frozen=True)
 class FetchDurations:
     """
-    Find out how long the last runs of a pipeline took; a triggerer remembers the runs that ended there.
+    Get the durations of the last runs of a pipeline. A triggerer remembers the runs whose end it has seen.
 
-    :param ask: Steps that ask mParticle, in a triggerer once for all; None if that is of no use.
+    :param ask: Steps that ask mParticle; a triggerer carries them out once for all tasks. None: do not ask.
     """
 
     pipeline_id: str
@@ -75,7 +81,7 @@ Steps = Generator[Any, Any, T]
 
 
 def drive(steps: Steps[T], send: Callable[[Call[Any]], Any], sleep: Callable[[float], object]) -> T:
-    """Carry out the *steps* in this thread, and return what they end with."""
+    """Carry out the *steps* in this thread, and return their result."""
 
     def carry_out(step: Step) -> Any:
         match step:
@@ -92,7 +98,7 @@ def drive(steps: Steps[T], send: Callable[[Call[Any]], Any], sleep: Callable[[fl
 
 
 def _within(seconds: float, send: Callable[[Call[Any]], Any]) -> Callable[[Call[Any]], Any]:
-    """Return a *send* whose calls together take no longer."""
+    """Return a *send* whose calls, taken together, end within *seconds*."""
     if seconds == math.inf:
         return send
     ends_at = time.monotonic() + seconds

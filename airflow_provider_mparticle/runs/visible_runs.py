@@ -1,7 +1,7 @@
 """
-Reading which runs of a pipeline mParticle shows: by their list, or by the pipeline's status where there is no list.
+Reads the runs of a pipeline that mParticle shows: from their list, or from the pipeline's status if there is no list.
 
-A list that has answered once exists, so a stray 404 from it later is an error. The status would show one run only.
+If the list has answered once, the route exists, so a later 404 is an error: the status shows one run only.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from airflow_provider_mparticle.runs.steps import Pause, Steps
 
 log = logging.getLogger(__name__)
 
-# The list is asked for twice before a 404 is taken to mean that there is no such route.
+# The list is requested twice before a 404 means that mParticle does not have this route.
 PAUSE_BEFORE_SECOND_404_S = 0.5
 
 
 @dataclass
 class VisibleRuns:
     """
-    The runs of a pipeline as they were read last; ``runs`` is None if the last reading failed.
+    The runs of a pipeline as they were last read; ``runs`` is None if they could not be read.
 
-    :param has_list: Whether mParticle lists runs; None until that is known.
+    ``has_list`` is whether mParticle lists runs, or None while that is not known.
     """
 
     pipeline_id: str
@@ -37,9 +37,10 @@ class VisibleRuns:
 
     def read(self, since: datetime, *, must: bool) -> Steps[None]:
         """
-        Read the runs whose logical date lies after *since*.
+        Read the runs whose logical date is *since* or later.
 
-        :param must: Whether to raise an error if they cannot be read. Default: only if a retry cannot help.
+        :param must: Whether every error is raised. If not, only an error that a retry cannot cure is raised, and any
+            other is logged.
         """
         self.runs = None
         try:
@@ -47,7 +48,7 @@ class VisibleRuns:
         except NotFoundError as error:
             if must and self.has_list:
                 raise
-            if must:  # for a minute after its creation a pipeline's status answers 404
+            if must:  # a pipeline's status answers 404 for a minute after the pipeline was created
                 self.runs = []
             else:
                 log.warning("%s", error)
@@ -58,7 +59,7 @@ class VisibleRuns:
 
     @property
     def in_progress(self) -> PipelineRun | None:
-        """A run in progress, if there is one."""
+        """A run in progress, or None."""
         return next((run for run in self.runs or () if run.progress is Progress.UNDER_WAY), None)
 
     def _listed(self, since: datetime) -> Steps[list[PipelineRun]]:

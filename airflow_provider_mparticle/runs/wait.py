@@ -1,8 +1,8 @@
 """
-Waiting for a run: what ends the wait, and what is logged meanwhile. Pure.
+Waits for a run: polls it until it ends or the deadline comes, and logs its states.
 
-Waiting is a generator that yields the steps it wants and ends with an `Outcome`, so that a task and the triggerer wait
-in the same way. `poll_timing` says when to poll.
+The wait is a generator that yields steps and ends with an `Outcome`, so that a task and the triggerer wait in the same
+way. `poll_timing` computes when to poll.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from airflow_provider_mparticle.runs.steps import FetchDurations, Pause, Poll, S
 
 log = logging.getLogger(__name__)
 
-# Of polls that fail one after the other, the first is logged, then every tenth.
+# Of failed polls in a row, the first is logged, and then every tenth.
 ERROR_LOGGED_EVERY = 10
 
-# A poll at the deadline may take so long: a run that has just ended well must not be called late.
+# A poll at the deadline may take this long, so that a run that has just succeeded is not reported as a timeout.
 LAST_POLL_S = 5.0
 
-# The trigger's own deadline comes first; Airflow's limit for a deferred task stands this much behind it.
+# Airflow's own limit for a deferred task comes this much later than the deadline of the trigger, which has a better
+# message.
 BACKSTOP_S = 60.0
 
 
@@ -40,9 +41,10 @@ def wait(
     monitor: RunMonitor, *, poll_interval_s: float, clock: Callable[[], float], retry_after_s: float | None = None
 ) -> Steps[Outcome]:
     """
-    Wait until the monitored run ends, or the deadline comes.
+    Wait until the monitored run ends or the deadline comes.
 
-    An unreachable API is not a failed run: after a transient error the wait goes on, and logs it rarely.
+    If mParticle cannot be reached, the run has not failed: after a transient error the wait continues, and logs it
+    rarely.
 
     :param poll_interval_s: Longest pause between two polls, in seconds.
     :param clock: Returns the time, in seconds since the epoch.
@@ -64,11 +66,11 @@ def wait_briefly(
     monitor: RunMonitor, *, poll_interval_s: float, clock: Callable[[], float], within_s: float
 ) -> Steps[tuple[Outcome | None, float]]:
     """
-    Poll, and continue while the run is likely to end soon.
+    Poll, and poll again as long as the run is likely to end soon.
 
     :param poll_interval_s: Longest pause between two polls, in seconds.
     :param clock: Returns the time, in seconds since the epoch.
-    :param within_s: How long to wait at most, in seconds, the last poll not counted.
+    :param within_s: How long to wait at most, in seconds, without the last poll.
     :return: What the last poll returned, see :meth:`RunMonitor.poll`.
     """
     until = clock() + within_s
@@ -86,7 +88,7 @@ def wait_briefly(
 @dataclass
 class RunMonitor:
     """
-    Polls a run, and remembers between polls what has to be logged, or asked, only once.
+    Polls a run, and remembers between polls what must be logged or requested only once.
 
     :param lookup: Reads the run.
     :param deadline: When the wait ends in any case, in seconds since the epoch.
@@ -121,14 +123,14 @@ class RunMonitor:
         return evaluate_run(self._last, clock(), self.deadline, self.lookup.timeout_error), 0.0
 
     def timed_out(self) -> Outcome:
-        """Return the outcome of a wait that ends now, whatever the clock says: the run as it was last seen."""
+        """Return the outcome of a wait that ends now, before its deadline or not, with the run as it was last seen."""
         return Outcome(self._last.as_dict(), self.lookup.timeout_error(self._last, None))
 
     def fetch_durations(self) -> Steps[None]:
-        """Read how long the last runs took, once a run is seen under way for the second time and that is not known."""
+        """Read how long the last runs took, if that is not known when the second poll finds the run in progress."""
         if self.durations_s or self.polls < 2 or not isinstance(self.lookup, RunLookup):
             return
-        if self._last.state is None:  # there is no run yet
+        if self._last.state is None:  # the run does not exist yet
             return
         pipeline_id, began = self.lookup.pipeline_id, datetime.fromtimestamp(self.began, UTC)
         ask = partial(recent_durations, pipeline_id, began) if self.durations_s is None else None
@@ -137,12 +139,12 @@ class RunMonitor:
 
     def pause_s(self, poll_interval_s: float, now: float) -> float:
         """Return how long to wait before the next poll, in seconds."""
-        if isinstance(self.lookup, CoverageLookup):  # whose run may not even have begun
+        if isinstance(self.lookup, CoverageLookup):  # its run may not have begun yet
             return poll_interval_s
         return poll_timing.pause_s(poll_interval_s, now - self.began, self.durations_s or ())
 
     def is_likely_to_end(self, now: float, until: float) -> bool:
-        """Return whether the last runs show that the run ends between the two instants."""
+        """Return whether the run is expected to end between *now* and *until*, by the durations of the last runs."""
         if isinstance(self.lookup, CoverageLookup) or not self.durations_s:
             return False
         _, latest_s = poll_timing.expected_end(self.durations_s)
@@ -154,7 +156,7 @@ class RunMonitor:
         return self.pause(min(poll_interval_s, pause_s), asked_s, now)
 
     def pause(self, seconds: float, asked_s: float, now: float) -> Pause:
-        """Return a pause that ends at the deadline at the latest, and not before mParticle accepts another request."""
+        """Return a pause that is at least as long as mParticle asked for, but ends at the deadline at the latest."""
         left_s = max(0.0, self.deadline - now)
         return Pause(min(max(seconds, poll_timing.jitter_up(asked_s)), left_s), at_most=left_s)
 
@@ -178,7 +180,7 @@ class RunMonitor:
         if self._failed_polls:
             log.info("mParticle answers again after %d failed polls.", self._failed_polls)
         if run and run.state != self._last.state:
-            if run.progress is Progress.UNDER_WAY:  # the end is reported with its reasons and counts
+            if run.progress is Progress.UNDER_WAY:  # the end is logged elsewhere, with its reasons and counts
                 log.info("Run %s is %s.", run.pipeline_run_id, run.state)
             if not run.is_state_known:
                 log.warning(
@@ -194,11 +196,11 @@ class RunMonitor:
 
 
 def deadline_of(since: float, timeout_s: float, execution_timeout: timedelta | None) -> float:
-    """Return when the shorter of the two limits is over, in seconds since the epoch."""
+    """Return when the shorter of the two limits ends, in seconds since the epoch."""
     limit_s = execution_timeout.total_seconds() if execution_timeout else timeout_s
     return since + min(timeout_s, limit_s)
 
 
 def backstop(deadline: float, now: float) -> timedelta:
-    """Return the time after which Airflow may end a deferred wait by itself, without a message about the run."""
+    """Return Airflow's own limit for a deferred wait: it ends the wait without a message about the run."""
     return timedelta(seconds=max(0.0, deadline - now) + BACKSTOP_S)

@@ -36,7 +36,7 @@ def test_a_wait_ends_at_its_deadline_and_says_what_becomes_of_the_run(new_task, 
     simulator.script_next_run("orders", ENDLESS)
     began = time.monotonic()
 
-    with pytest.raises(RunTimeoutError, match=r"goes on in mParticle.*MParticlePipelineRunSensor.*attach") as failed:
+    with pytest.raises(RunTimeoutError, match=r"continues in mParticle.*MParticlePipelineRunSensor.*attach") as failed:
         new_task(**limits).run()
 
     assert 0.3 <= time.monotonic() - began < 3.0
@@ -49,7 +49,7 @@ def test_an_outage_up_to_the_deadline_is_named_in_the_error(new_task, simulator)
     simulator.script_next_run("orders", ENDLESS)
     task = new_task(timeout=0.4).at(Instant.KNOWN, lambda: simulator.fail_next(503, times=None))
 
-    with pytest.raises(RunTimeoutError, match=r"The last look failed.*503") as failed:
+    with pytest.raises(RunTimeoutError, match=r"The last poll failed.*503") as failed:
         task.run()
 
     assert (503, 13325) == (failed.value.status, failed.value.pipeline_run_id)
@@ -89,7 +89,7 @@ def test_a_wait_for_somebody_elses_run_has_the_same_deadline(new_task, simulator
     """Otherwise ``if_running="wait"`` would have no end."""
     simulator.add_run("orders", "running")
 
-    with pytest.raises(RunTimeoutError, match=r"Run 13325 .*goes on in mParticle"):
+    with pytest.raises(RunTimeoutError, match=r"Run 13325 .*continues in mParticle"):
         new_task(if_running="wait", timeout=0.3).run()
 
     assert 0 == simulator.count("POST", TRIGGER)

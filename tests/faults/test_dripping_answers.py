@@ -43,7 +43,7 @@ def test_a_dripping_answer_ends_with_the_timeout_of_the_task(monkeypatch: pytest
         monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", json.dumps(connection))
         began = time.monotonic()
 
-        with pytest.raises(RunTimeoutError, match=r"(?s)Run 7.*goes on in mParticle"):
+        with pytest.raises(RunTimeoutError, match=r"(?s)Run 7.*continues in mParticle"):
             TaskRun(pipeline_id="orders", poll_interval=0.03, timeout=TIMEOUT_S, deferrable=False).run()
 
         assert time.monotonic() - began < GIVE_UP_S

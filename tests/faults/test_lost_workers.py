@@ -192,7 +192,7 @@ def test_a_resume_event_that_is_none_of_ours_fails_loudly(task, simulator, metho
 def test_a_retry_after_a_bad_event_reattaches(task, simulator, event_gone):
     """The message of the error promises it."""
     task.dies_at(Instant.KNOWN).run_and_die()
-    with pytest.raises(MParticleError, match="reattaches to its run"):
+    with pytest.raises(MParticleError, match="the retry reattaches to the run"):
         task.resume("execute_complete", event_gone)
 
     result = task.run()

@@ -290,7 +290,7 @@ def test_an_overdue_wait_names_the_instant_the_latest_run_and_the_trouble(
 
     error = lookup.timeout_error(PipelineRun("orders"), ServerError("It is away.", status=503))
 
-    assert f"covers {AT.isoformat()} had ended well at the deadline; {said}. The last look failed: It is away." in str(
+    assert f"covers {AT.isoformat()} had succeeded at the deadline; {said}. The last poll failed: It is away." in str(
         error
     )
     assert ("orders", None, 503) == (error.pipeline_id, error.pipeline_run_id, error.status)

@@ -97,7 +97,7 @@ def test_a_gate_on_an_unknown_count_says_that_it_is_unknown(
     gates: Gates, succeeded: int | None, failed: int | None, gate: str
 ) -> None:
     """Silence must not pass for good data, and the cure is in the Airflow connection, not in the warehouse."""
-    with pytest.raises(DataGateError, match="does not say how many records") as unknown:
+    with pytest.raises(DataGateError, match="does not report how many records") as unknown:
         gates.check(counted(succeeded, failed))
 
     assert f"{gate} cannot be checked" in str(unknown.value)
@@ -107,7 +107,7 @@ def test_a_gate_on_an_unknown_count_says_that_it_is_unknown(
 @pytest.mark.parametrize("gates", [Gates(min_records=10), Gates(max_failed_ratio=0.1)], ids=["shut", "unknown"])
 def test_a_run_that_does_not_pass_is_told_with_all_that_is_known_of_it(gates: Gates) -> None:
     """Callbacks and retry rules look at the facts, not at the words."""
-    with pytest.raises(DataGateError, match=r"Run 7 of pipeline 'orders' ended well, but") as error:
+    with pytest.raises(DataGateError, match=r"Run 7 of pipeline 'orders' succeeded, but") as error:
         gates.check(counted(3, None))
 
     assert ("orders", 7, "success", 3, None) == (

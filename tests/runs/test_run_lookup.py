@@ -59,7 +59,7 @@ def test_a_status_without_our_run_does_not_find_it(shown):
     """The latest run by logical date need not be ours, and its end must not pass for the end of ours."""
     api = Api(pipeline_run=[MISSING], pipeline_runs=[[]], pipeline_status=[status(shown)])
 
-    with pytest.raises(NotFoundError, match=r"Run 7 .* is not to be found") as raised:
+    with pytest.raises(NotFoundError, match=r"Run 7 .* was not found") as raised:
         api.poll(RunLookup("orders", 7))
 
     assert ("orders", 7) == (raised.value.pipeline_id, raised.value.pipeline_run_id)

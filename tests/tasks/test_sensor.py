@@ -311,7 +311,7 @@ def test_a_run_of_another_pipeline_is_not_waited_for_beyond_the_deadline(
     """For a minute a run may be too new to be shown; the deadline counts all the same, and the cause is said."""
     simulator.add_run("orders", "success")
 
-    with pytest.raises(AirflowSensorTimeout, match="Run 1 of pipeline 'orders' is not to be found"):
+    with pytest.raises(AirflowSensorTimeout, match="Run 1 of pipeline 'orders' was not found"):
         directly(pipeline_run_id=1, timeout=0.5, **quick_mode)
 
     assert 1 <= simulator.count("GET", "/runs/1")
