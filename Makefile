@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
 SAME_ON_EVERY_AIRFLOW := client contract simulator explorer hostile airflow_e2e test_benchmarks.py test_docs.py \
 	test_hand_over.py test_imports.py test_layering.py
 
-.PHONY: help check demo test unit explore test-airflow-2 run-airflow-2 chaos backfill soak race bench fuzz package lint clean
+.PHONY: help check demo test unit explore test-airflow-2 run-airflow-2 chaos backfill cluster soak race bench fuzz package lint clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,10 +53,13 @@ explore: $(VENV)/ready ## Play 100,000 schedules of faults against models of mPa
 backfill: $(VENV)/ready ## Ingest history by Airflow's own backfill, with failing runs and killed workers
 	@$(BIN)/python -m dev.backfill
 
+cluster: $(VENV)/ready ## Kill machines of an Airflow on CeleryExecutor, with two workers and two triggerers
+	@$(BIN)/python -m dev.cluster
+
 soak: $(VENV)/ready ## Let 1,000 deferred tasks wait on a real triggerer while answers fail
 	@$(BIN)/python -m dev.soak
 
-race: $(VENV)/ready ## Let 100 short deferred runs end soon after their tasks defer, on LocalExecutor without retries
+race: $(VENV)/ready ## Let 100 short deferred runs end soon after their tasks defer, without retries, on two executors
 	@$(BIN)/python -m dev.race
 
 bench: $(VENV)/ready ## Measure beside other providers, each in an environment of its own, and write a report

@@ -38,8 +38,8 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
         it; for pipelines that mParticle schedules itself, for example ``"{{ data_interval_end }}"``. A run that fails
         does not end this wait. An instant without a time zone is UTC. Default: wait for one run. (templated)
     :param poll_interval: Longest pause between two polls, as a number of seconds, its text, or a timedelta; polls come
-        closer when a run is likely to end, but for ``mode="reschedule"``, where it is the pause. Default: 60 s.
-        (templated)
+        closer when a run is likely to end, but for ``mode="reschedule"``, where it is the pause, of 10 s at least.
+        Default: 60 s. (templated)
     :param poke_interval: Airflow's name for *poll_interval*, in every mode. What the task says comes before
         ``default_args``; if it says both, *poke_interval* counts. Default: *poll_interval*.
     :param timeout: How long to wait, in the same forms; the shorter of it and ``execution_timeout`` counts, in every
@@ -104,11 +104,11 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait in the triggerer, in this worker, or with one poll at a time (``mode="reschedule"``)."""
-        return self._task(context).execute(context)
+        return self._task(context).execute()
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Poll once, for ``mode="reschedule"``, where nothing is remembered but the instant of the first poll."""
-        return self._task(context).poke(context)
+        return self._task(context).poke()
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Resume when the run has ended, or the deadline has come."""

@@ -21,11 +21,12 @@ import psutil
 from airflow_provider_mparticle.simulator import Simulator
 from dev.postgres import postgres
 from dev.run_plan import run_plan
-from dev.standalone import StandaloneAirflow, standalone_airflow
+from dev.standalone import LOSSES_NOTICED_SOON, StandaloneAirflow, standalone_airflow
 
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 ROWS_PER_DAY = 7
 ENDS_WITHIN_S = 420.0
+RUN_S = 1.5
 
 DAG = """
 from datetime import datetime, timedelta
@@ -173,6 +174,21 @@ def backfill(plans: Sequence[Plan], folder: Path) -> list[Figures]:
     """Carry out the *plans*, all at once, with an Airflow whose files lie in *folder*."""
     dags = folder / "dags"
     dags.mkdir(parents=True)
+    write_dags(plans, dags)
+    with Simulator(run_s=RUN_S) as simulator, postgres(folder / "database") as database:
+        prepare(plans, simulator)
+        environment = {
+            "AIRFLOW_CONN_MPARTICLE_DEFAULT": simulator.airflow_connection_json(),
+            "AIRFLOW__CORE__PARALLELISM": "6",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,  # SQLite would be locked at times
+            **LOSSES_NOTICED_SOON,
+        }
+        with standalone_airflow(folder / "airflow", dags, **environment) as airflow:
+            return Backfills(airflow, simulator, plans).run()
+
+
+def write_dags(plans: Sequence[Plan], dags: Path) -> None:
+    """Write the DAG file of each plan."""
     for plan in plans:
         (dags / f"{plan.dag_id}.py").write_text(
             DAG.format(
@@ -184,23 +200,15 @@ def backfill(plans: Sequence[Plan], folder: Path) -> list[Figures]:
                 slices=plan.slices,
             )
         )
-    with Simulator(run_s=1.5) as simulator, postgres(folder / "database") as database:
-        for plan in plans:
-            _prepare(simulator, plan)
-        environment = {
-            "AIRFLOW_CONN_MPARTICLE_DEFAULT": simulator.airflow_connection_json(),
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-            "AIRFLOW__CORE__PARALLELISM": "6",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,  # SQLite would be locked at times
-        }
-        with standalone_airflow(folder / "airflow", dags, **environment) as airflow:
-            return _Backfills(airflow, simulator, plans).run()
 
 
-def _prepare(simulator: Simulator, plan: Plan) -> None:
-    """Add the plan's pipeline and the rows of its source, and script which of its runs fail."""
+def prepare(plans: Sequence[Plan], simulator: Simulator) -> None:
+    """Add the pipelines and the rows of their sources, and script which of their runs fail."""
+    for plan in plans:
+        _prepare(plan, simulator)
+
+
+def _prepare(plan: Plan, simulator: Simulator) -> None:
     simulator.add_pipeline(plan.dag_id)
     step = timedelta(days=1) / ROWS_PER_DAY
     rows = [
@@ -212,13 +220,16 @@ def _prepare(simulator: Simulator, plan: Plan) -> None:
         simulator.script_next_run(plan.dag_id, errors=["The warehouse is asleep."] if number in plan.failing else ())
 
 
-class _Backfills:
+class Backfills:
+    """Backfills of an Airflow that runs already, whose DAGs and pipelines are there."""
+
     def __init__(self, airflow: StandaloneAirflow, simulator: Simulator, plans: Sequence[Plan]) -> None:
         self._airflow = airflow
         self._simulator = simulator
         self._figures = {plan.dag_id: Figures(plan) for plan in plans}
 
     def run(self) -> list[Figures]:
+        """Carry them out all at once, and count what came of them."""
         began = time.monotonic()
         for plan in (figures.plan for figures in self._figures.values()):
             self._airflow.wait_for_dag(plan.dag_id)

@@ -21,8 +21,8 @@ import psutil
 
 from airflow_provider_mparticle.simulator import Fault, Simulator
 from dev.postgres import postgres
-from dev.run_plan import run_plan
-from dev.standalone import StandaloneAirflow, standalone_airflow
+from dev.run_plan import run_plan, table
+from dev.standalone import LOSSES_NOTICED_SOON, StandaloneAirflow, standalone_airflow
 
 DAG_ID = "chaos"
 DAG = """
@@ -126,7 +126,7 @@ class Figures:
             "runs started": sum(self.starts.values()),
             "pipelines with exactly one run": sum(1 for starts in self.starts.values() if starts == 1),
         }
-        return "\n".join(f"| {name:<34} | {value:>6} |" for name, value in rows.items())
+        return table(rows)
 
 
 def chaos(plan: Plan, folder: Path) -> Figures:
@@ -145,10 +145,7 @@ def chaos(plan: Plan, folder: Path) -> Figures:
             "AIRFLOW_CONN_MPARTICLE_DEFAULT": simulator.airflow_connection_json(),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
             "AIRFLOW__CORE__PARALLELISM": str(plan.parallelism),
-            # A lost worker is noticed within seconds, by default within minutes.
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+            **LOSSES_NOTICED_SOON,
             "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
         }
         with standalone_airflow(folder / "airflow", dags, **environment) as airflow:

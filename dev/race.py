@@ -1,5 +1,5 @@
 """
-Short deferred runs on a real Airflow with LocalExecutor and PostgreSQL: none may turn its task red.
+Short deferred runs on a real Airflow, with LocalExecutor and with CeleryExecutor: none may turn its task red.
 
 Airflow 3's scheduler fails a task that is resumed before its executor has heard of the worker's exit. Run the trial
 with ``make race``. It ends by itself, stays on this machine and prints a table of figures.
@@ -10,12 +10,15 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from airflow_provider_mparticle.simulator import Simulator
+from dev.celery_airflow import celery_airflow
 from dev.postgres import postgres
-from dev.run_plan import run_plan
+from dev.run_plan import run_plan, table
 from dev.standalone import StandaloneAirflow, standalone_airflow
 
 DAG_ID = "race"
@@ -37,9 +40,14 @@ MISMATCH = "but the task instance's state attribute is"
 
 @dataclass(frozen=True)
 class Plan:
-    """How many tasks, how long their runs take, how often they are polled, and how often the DAG runs."""
+    """
+    How many tasks, how long their runs take, how often they are polled, and how often the DAG runs.
+
+    :param is_celery: On CeleryExecutor with two workers and two triggerers, instead of LocalExecutor.
+    """
 
     tasks: int
+    is_celery: bool = False
     run_s: float = 3.5
     poll_interval_s: float = 1.0
     dag_runs: int = 1
@@ -48,8 +56,8 @@ class Plan:
 
 
 # In the second run of the DAG each pipeline has an earlier run, so the worker knows how long one takes.
-FULL = Plan(tasks=100, dag_runs=2)
-SHORT = Plan(tasks=40, ends_within_s=300.0)
+FULL = (Plan(tasks=100, dag_runs=2), Plan(tasks=100, dag_runs=2, is_celery=True))
+SHORT = (Plan(tasks=24, ends_within_s=300.0), Plan(tasks=24, ends_within_s=300.0, is_celery=True))
 
 
 @dataclass
@@ -71,6 +79,7 @@ class Figures:
     def table(self) -> str:
         """Return the figures as a table."""
         rows = {
+            "executor": "Celery" if self.plan.is_celery else "Local",
             "seconds that a run takes": self.plan.run_s,
             "poll_interval, in seconds": self.plan.poll_interval_s,
             "runs of the DAG": self.plan.dag_runs,
@@ -82,26 +91,41 @@ class Figures:
             "pipelines with one run per task": self.starts[self.plan.dag_runs],
             "seconds for all": f"{self.seconds:.0f}",
         }
-        return "\n".join(f"| {name:<34} | {value:>6} |" for name, value in rows.items())
+        return table(rows)
 
 
-def race(plan: Plan, folder: Path) -> Figures:
+def race(plans: Sequence[Plan], folder: Path) -> list[Figures]:
     """Let many short deferred runs end soon after their tasks defer, with no retries."""
+    return [_race(plan, folder / str(number)) for number, plan in enumerate(plans)]
+
+
+def _race(plan: Plan, folder: Path) -> Figures:
     dags = folder / "dags"
     dags.mkdir(parents=True)
     (dags / "race.py").write_text(DAG.format(tasks=plan.tasks, poll_interval_s=plan.poll_interval_s))
-    with Simulator(run_s=plan.run_s) as simulator, postgres(folder / "database") as database:
+    with Simulator(run_s=plan.run_s) as simulator:
         for number in range(plan.tasks):
             simulator.add_pipeline(f"pipeline-{number}")
-        environment = {
-            "AIRFLOW_CONN_MPARTICLE_DEFAULT": simulator.airflow_connection_json(),
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
-            "AIRFLOW__CORE__PARALLELISM": str(plan.parallelism),
-        }
-        with standalone_airflow(folder / "airflow", dags, **environment) as airflow:
+        with _airflow(
+            plan, folder, dags, AIRFLOW_CONN_MPARTICLE_DEFAULT=simulator.airflow_connection_json()
+        ) as airflow:
             figures = _run(plan, airflow)
         figures.starts.update(simulator.starts(f"pipeline-{number}") for number in range(plan.tasks))
         return figures
+
+
+@contextmanager
+def _airflow(plan: Plan, folder: Path, dags: Path, **environment: str) -> Iterator[StandaloneAirflow]:
+    if plan.is_celery:
+        slots = plan.parallelism // 2
+        with celery_airflow(folder, dags, workers=2, slots=slots, triggerers=2, **environment) as airflow:
+            yield airflow
+        return
+    with postgres(folder / "database") as database:
+        environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = database
+        environment["AIRFLOW__CORE__PARALLELISM"] = str(plan.parallelism)
+        with standalone_airflow(folder / "airflow", dags, **environment) as airflow:
+            yield airflow
 
 
 def _run(plan: Plan, airflow: StandaloneAirflow) -> Figures:
@@ -116,10 +140,11 @@ def _run(plan: Plan, airflow: StandaloneAirflow) -> Figures:
     return figures
 
 
-def report(figures: Figures) -> tuple[str, bool]:
-    """Return the table, with the states and starts if they are wrong, and whether all is well."""
-    problem = "" if figures.is_good else f"\nNot good: {dict(figures.states)}, starts {dict(figures.starts)}"
-    return figures.table() + problem, figures.is_good
+def report(found: list[Figures]) -> tuple[str, bool]:
+    """Return the tables, with the states and starts if they are wrong, and whether all is well."""
+    wrong = [figures for figures in found if not figures.is_good]
+    tables = [figures.table() for figures in found]
+    return "\n\n".join([*tables, *(f"Not good: {figures}" for figures in wrong)]), not wrong
 
 
 if __name__ == "__main__":

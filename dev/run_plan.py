@@ -1,12 +1,12 @@
-"""The command line of a trial on a real Airflow: choose a plan, carry it out, print its figures."""
+"""The command line of a trial on a real Airflow: choose a plan, carry it out, print its figures in a table."""
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Plan = TypeVar("Plan")
 Figures = TypeVar("Figures")
@@ -38,3 +38,9 @@ def run_plan(
     text, is_good = report(carry_out(short if is_short and short is not None else full, folder))
     print(text)
     return 0 if is_good else 1
+
+
+def table(rows: Mapping[str, Any]) -> str:
+    """Return figures by name as a table in Markdown."""
+    wide = max(map(len, rows))
+    return "\n".join(f"| {name:<{wide}} | {value:>6} |" for name, value in rows.items())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from dev.run_plan import table
+
 MEGABYTE = 1024 * 1024
 
 
@@ -97,7 +99,7 @@ class Figures:
             "longest loop block (s)": f"{self.longest_loop_block_s:.2f}",
             "errors in the triggerer's logs": self.logged_errors,
         }
-        return "\n".join(f"| {name:<45} | {value:>6} |" for name, value in rows.items())
+        return table(rows)
 
     def row(self) -> str:
         """Return the main figures as a row of a table."""

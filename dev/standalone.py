@@ -9,16 +9,26 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import requests
 
 AIRFLOW = str(Path(sys.executable).with_name("airflow"))
-COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+# The arguments of ``airflow`` for each component.
+COMPONENTS: Mapping[str, Sequence[str]] = {
+    name: (name,) for name in ("api-server", "scheduler", "dag-processor", "triggerer")
+}
 HEALTHY_WITHIN_S = 120.0
+# A lost worker is noticed within seconds, by default within minutes.
+LOSSES_NOTICED_SOON = {
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+}
 
 
 class StandaloneAirflow:
@@ -28,10 +38,18 @@ class StandaloneAirflow:
     :param home: Folder for the database, the logs and the configuration.
     :param dags: Folder of the DAG files.
     :param environment: Further environment, for instance an ``AIRFLOW_CONN_...``.
+    :param components: The names of the components, and the arguments of ``airflow`` that start them.
     """
 
-    def __init__(self, home: Path, dags: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        dags: Path,
+        environment: Mapping[str, str],
+        components: Mapping[str, Sequence[str]] = COMPONENTS,
+    ) -> None:
         self.home = home
+        self.components = components
         self.url = f"http://127.0.0.1:{free_port()}"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._session = requests.Session()
@@ -41,7 +59,7 @@ class StandaloneAirflow:
         """Make the database, start every component and wait until all are healthy."""
         self.home.mkdir(parents=True, exist_ok=True)
         self.run_command("db", "migrate")
-        for component in COMPONENTS:
+        for component in self.components:
             self.start_component(component)
         self._wait_until_healthy()
         self._session.headers["Authorization"] = f"Bearer {self._get('/auth/token')['access_token']}"
@@ -50,8 +68,8 @@ class StandaloneAirflow:
         """Start one component in a process group of its own; what it prints goes to a file in the home."""
         with (self.home / f"{component}.log").open("ab") as log:
             self._processes[component] = subprocess.Popen(
-                [AIRFLOW, component],
-                env=self._environment,
+                [AIRFLOW, *self.components[component]],
+                env={**self._environment, "LOGNAME": component},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -59,12 +77,23 @@ class StandaloneAirflow:
 
     def kill_component(self, component: str) -> None:
         """End one component and its children at once, as a lost machine would."""
-        process = self._processes.pop(component)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        _kill(self.processes_of(component))
+        self._processes.pop(component).wait()
+
+    def stop_component(self, component: str, within_s: float = 60.0) -> None:
+        """
+        Ask one component to end, and wait until it has.
+
+        :raises subprocess.TimeoutExpired: It has not ended within *within_s* seconds.
+        """
+        process = self._processes[component]
+        process.terminate()
+        process.wait(timeout=within_s)
+        del self._processes[component]
 
     def stop(self) -> None:
         """End every component: with SIGTERM, then with SIGKILL."""
+        everything = [process for component in self._processes for process in self.processes_of(component)]
         for process in self._processes.values():
             process.terminate()
         for process in self._processes.values():
@@ -72,11 +101,20 @@ class StandaloneAirflow:
                 process.wait(timeout=10)
             with contextlib.suppress(ProcessLookupError):  # what is left of it, and its children
                 os.killpg(process.pid, signal.SIGKILL)
+        _kill(everything)
         self._processes.clear()
 
     def pid_of(self, component: str) -> int:
         """Return the process id of a component."""
         return self._processes[component].pid
+
+    def processes_of(self, component: str) -> list[psutil.Process]:
+        """Return the process of a component and all its children; none if it does not run."""
+        try:
+            root = psutil.Process(self.pid_of(component))
+            return [root, *root.children(recursive=True)]
+        except (KeyError, psutil.NoSuchProcess):
+            return []
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
         """Start a run of a DAG, once the DAG processor has found it, and return the run's id."""
@@ -91,6 +129,10 @@ class StandaloneAirflow:
     def wait_for_dag(self, dag_id: str) -> None:
         """Wait until the DAG processor has found a DAG."""
         self.wait_until(lambda: self._request("GET", f"/api/v2/dags/{dag_id}").ok, HEALTHY_WITHIN_S, f"DAG {dag_id}")
+
+    def machines(self, job_type: str) -> list[str]:
+        """Return on which machines jobs of a type are alive, for example ``"TriggererJob"``."""
+        return [job["hostname"] for job in self._get("/api/v2/jobs", job_type=job_type, is_alive=True)["jobs"]]
 
     def dag_run_states(self, dag_id: str) -> list[str]:
         """Return the states of all runs of a DAG."""
@@ -189,9 +231,11 @@ class StandaloneAirflow:
 
 
 @contextmanager
-def standalone_airflow(home: Path, dags: Path, **environment: str) -> Iterator[StandaloneAirflow]:
+def standalone_airflow(
+    home: Path, dags: Path, components: Mapping[str, Sequence[str]] = COMPONENTS, **environment: str
+) -> Iterator[StandaloneAirflow]:
     """A whole Airflow for as long as the block lasts."""
-    airflow = StandaloneAirflow(home, dags, environment)
+    airflow = StandaloneAirflow(home, dags, environment, components)
     try:
         airflow.start()
         yield airflow
@@ -205,6 +249,13 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    """End processes at once. Airflow's tasks and triggers have process groups of their own, so no group has all."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _settings(home: Path, dags: Path, url: str) -> dict[str, str]:

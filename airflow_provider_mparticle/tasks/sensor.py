@@ -26,10 +26,9 @@ from airflow_provider_mparticle.slices.slice import read_instant
 from airflow_provider_mparticle.tasks.arguments import as_switch, read_id, read_seconds, read_switch
 from airflow_provider_mparticle.tasks.task_context import first_start
 from airflow_provider_mparticle.tasks.waiting import WaitingTask, come_back_in
+from airflow_provider_mparticle.triggers import resume_delay_s
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
     from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 
 
@@ -42,7 +41,7 @@ class SensorTask(WaitingTask):
 
     operator: MParticlePipelineRunSensor
 
-    def execute(self, context: Context) -> Any:
+    def execute(self) -> Any:
         """Wait in the triggerer, in this worker, or with one poll for each time that Airflow executes the task."""
         with self._failing():
             rescheduled = self.operator.reschedule and not self.operator.deferrable
@@ -50,14 +49,15 @@ class SensorTask(WaitingTask):
                 self._push_links(self.operator.pipeline_run_id)
                 monitor = RunMonitor(self._lookup(), self._deadline(time.time()), time.time())
                 return self._conclude(self._wait(monitor, "execute_complete"))
-        return self._reschedule(context)
+        return self._reschedule()
 
-    def poke(self, context: Context) -> PokeReturnValue:
+    def poke(self) -> PokeReturnValue:
         """Poll once, for ``mode="reschedule"``, where nothing is remembered but the instant of the first poll."""
         with self._failing():
-            first_poll = self._first_poll(context)
-            since = first_poll.timestamp()
-            monitor = RunMonitor(self._lookup(as_of=first_poll), self._deadline(since), since, missing_since=since)
+            since = self._first_poll.timestamp()
+            monitor = RunMonitor(
+                self._lookup(as_of=self._first_poll), self._deadline(since), since, missing_since=since
+            )
             outcome, retry_after_s = drive(monitor.poll(time.time), self._send_once, time.sleep)
             self._push_links(monitor.lookup.pipeline_run_id)
             # For the pause after this poll only: Airflow builds a new operator for the next one.
@@ -69,18 +69,21 @@ class SensorTask(WaitingTask):
         with self._failing():
             return self._conclude(Outcome.from_event(event))
 
-    def _reschedule(self, context: Context) -> Any:
+    def _reschedule(self) -> Any:
         """
-        Poll once, and come back if the run is still under way.
+        Poll once, and come back if the run is still under way; in the last seconds before the deadline, poll here.
 
         Airflow's own loop is not used: with ``silent_fail`` it would poll a run that has failed until the timeout.
         """
-        found = self.operator.poke(context)
-        if found.is_done:
-            return found.xcom_value
-        since = self._first_poll(context)
-        pause_s = self.operator._get_next_poke_interval(since, lambda: time.time() - since.timestamp(), 1)
-        raise come_back_in(min(pause_s, max(0.0, self._deadline(since.timestamp()) - time.time())))
+        delay_s = resume_delay_s()  # Airflow's scheduler can fail a task that comes back sooner
+        since = self._first_poll
+        while not (found := self.poke()).is_done:
+            pause_s = self.operator._get_next_poke_interval(since, lambda: time.time() - since.timestamp(), 1)
+            left_s = self._deadline(since.timestamp()) - time.time()
+            if left_s > delay_s:
+                raise come_back_in(min(max(pause_s, delay_s), left_s))
+            time.sleep(max(0.0, min(pause_s, left_s)))
+        return found.xcom_value
 
     def _lookup(self, as_of: datetime | None = None) -> RunLookup | CoverageLookup:
         if self.operator.covers is not None:
@@ -106,9 +109,10 @@ class SensorTask(WaitingTask):
             )
         _ = self._lookup()  # it reads covers
 
-    def _first_poll(self, context: Context) -> datetime:
-        """Return when this wait began, which Airflow remembers for a rescheduled task."""
-        return first_start(context) if self.operator.reschedule else datetime.now(UTC)
+    @cached_property
+    def _first_poll(self) -> datetime:
+        """When this wait began, which Airflow remembers for a rescheduled task."""
+        return first_start(self.context) if self.operator.reschedule else datetime.now(UTC)
 
     @contextmanager
     def _failing(self) -> Iterator[None]:

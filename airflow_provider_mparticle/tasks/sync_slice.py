@@ -37,13 +37,11 @@ from airflow_provider_mparticle.tasks.task_context import clears, first_start, i
 from airflow_provider_mparticle.tasks.timetable import check_run
 from airflow_provider_mparticle.tasks.trigger import TriggerTask
 from airflow_provider_mparticle.tasks.waiting import come_back_in
+from airflow_provider_mparticle.triggers import resume_delay_s
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.operators.sync_slice import MParticleSyncSliceOperator
 
-
-# Airflow's scheduler can fail a task that is to come back sooner: the worker's exit is reported up to 8 s after it.
-SHORTEST_RESCHEDULE_S = 10.0
 
 # Types of DAG runs that a user, a task or an asset's form asked for: they may repeat a slice.
 RUN_TYPES_OF_USERS = ("manual", "operator_triggered", "asset_materialization")
@@ -75,7 +73,7 @@ class SyncSliceTask(TriggerTask):
     def _give_way(self, error: DataModelHeldError) -> None:
         """Free the slot for the task that holds the data model, and come back later, until the deadline."""
         if time.time() < self._deadline(first_start(self.context).timestamp()):
-            pause_s = max(self._poll_interval_s, SHORTEST_RESCHEDULE_S)
+            pause_s = max(self._poll_interval_s, resume_delay_s())  # Airflow's scheduler can fail it sooner
             self.log.info("%s It checks again in %g s.", error, pause_s)
             raise come_back_in(pause_s) from error
 

@@ -1,0 +1,329 @@
+"""
+Faults on an Airflow of several machines on CeleryExecutor: two workers, two triggerers, and a broker between them.
+
+A worker and a triggerer are lost, the others are restarted politely, mParticle is away for a while, and two backfills
+run meanwhile, one of which loses a task. Run it with ``make cluster``. It ends by itself, stays on this machine and
+prints a table of figures. Every pipeline must get exactly one run for each task, and every task must succeed.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from airflow_provider_mparticle.simulator import Simulator
+from dev import backfill
+from dev.celery_airflow import celery_airflow
+from dev.race import MISMATCH
+from dev.run_plan import run_plan, table
+from dev.simulator_process import simulator_process
+from dev.standalone import LOSSES_NOTICED_SOON, StandaloneAirflow
+
+DAG_ID = "cluster"
+DAG = """
+from datetime import datetime, timedelta
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
+
+with DAG("cluster", schedule=None, start_date=datetime(2026, 1, 1), max_active_tasks={tasks}):
+    for number in range({tasks}):
+        MParticleTriggerPipelineOperator(
+            task_id=f"sync_{{number}}",
+            pipeline_id=f"pipeline-{{number}}",
+            deferrable=number % {every_blocking} != 0,
+            poll_interval=2,
+            retries=10,
+            retry_delay=timedelta(seconds=5),
+        )
+"""
+WORKERS = 2
+TRIGGERERS = 2
+MEGABYTE = 1024 * 1024
+SAMPLED_EVERY_S = 3.0
+ENDED = ("success", "failed")
+# The name of an error's class in the log of a try.
+LOGGED_ERROR = re.compile(r'"exc_type":\s*"(\w+)"')
+NO_WORD = "its worker was killed"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    How many tasks, faults and seconds.
+
+    :param tasks: Tasks that each start and wait for one run of a pipeline of their own.
+    :param every_blocking: Every so many tasks, one does not defer.
+    :param run_s: How long a run of these pipelines takes.
+    :param waits_lost: The triggerer is killed when it has so many waits.
+    :param days: How many slices each backfill has.
+    :param limits: How soon Airflow notices what is lost; by default as Airflow does.
+    """
+
+    tasks: int
+    every_blocking: int
+    run_s: float
+    waits_lost: int
+    away_s: float
+    days: int
+    slots: int = 4
+    limits: Mapping[str, str] = field(default_factory=dict)
+    ends_within_s: float = 840.0
+
+    @property
+    def backfills(self) -> tuple[backfill.Plan, ...]:
+        """One by blocking tasks, which loses a task in mid-run, and one by deferrable tasks, backwards."""
+        return (
+            backfill.Plan("forwards", '"@daily"', self.days, granularity="day", retries=10, kills_at=self.days // 2),
+            backfill.Plan(
+                "backwards",
+                '"@daily"',
+                self.days,
+                granularity="day",
+                retries=10,
+                deferrable=True,
+                options=("--run-backwards", "--max-active-runs", "2"),
+            ),
+        )
+
+
+FULL = Plan(tasks=72, every_blocking=6, run_s=60.0, waits_lost=15, away_s=30.0, days=10)
+SHORT = Plan(
+    tasks=24,
+    every_blocking=6,
+    run_s=20.0,
+    waits_lost=3,
+    away_s=8.0,
+    days=3,
+    limits={
+        **LOSSES_NOTICED_SOON,
+        "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",
+        "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "30",
+        "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
+    },
+    ends_within_s=240.0,
+)
+
+
+@dataclass
+class Figures:
+    """What was done, and the result."""
+
+    plan: Plan
+    states: Counter[str] = field(default_factory=Counter)
+    starts: Counter[int] = field(default_factory=Counter)
+    further_tries: Counter[str] = field(default_factory=Counter)
+    tasks_lost: int = 0
+    waits_lost: int = 0
+    take_over_s: float = 0.0
+    restarted: int = 0
+    away_s: float = 0.0
+    mismatches: int = 0
+    logins: int = 0
+    connections: int = 0
+    memory: dict[str, int] = field(default_factory=dict)
+    backfills: list[backfill.Figures] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def is_good(self) -> bool:
+        """Every fault happened, every task succeeded, and every pipeline got one run for each task."""
+        plan = self.plan
+        all_happened = self.tasks_lost and self.waits_lost and self.restarted and self.away_s
+        return bool(
+            all_happened
+            and self.states == Counter(success=plan.tasks)
+            and self.starts == Counter({1: plan.tasks})
+            and not self.mismatches
+            and all(figures.is_good for figures in self.backfills)
+            and sum(figures.kills for figures in self.backfills)
+        )
+
+    def table(self) -> str:
+        """Return the figures as a table."""
+        tasks, slices = self.plan.tasks, sum(figures.plan.days for figures in self.backfills)
+        rows: dict[str, Any] = {
+            "tasks, and slices of two backfills": f"{tasks} + {slices}",
+            "  green": f"{self.states['success']} + {sum(f.states['success'] for f in self.backfills)}",
+            "pipelines with exactly one run": self.starts[1],
+            "  with none or several": tasks - self.starts[1],
+            "slices with exactly one run": f"{sum(f.starts - f.failed_runs for f in self.backfills)} of {slices}",
+            "rows of history ingested once": sum(f.times_ingested[1] for f in self.backfills),
+            "  never or repeatedly": sum(f.times_ingested.total() - f.times_ingested[1] for f in self.backfills),
+            "tasks on the worker that was killed": self.tasks_lost,
+            "waits in the triggerer that was killed": self.waits_lost,
+            "  seconds until another had all of them": f"{self.take_over_s:.0f}",
+            "workers and triggerers restarted politely": self.restarted,
+            "tasks of backfills killed": sum(f.kills for f in self.backfills),
+            "seconds without mParticle": f"{self.away_s:.0f}",
+            "further tries": self.further_tries.total(),
+            **{f"  after {cause}": tries for cause, tries in self.further_tries.most_common()},
+            "failed by the scheduler in mid-run": self.mismatches,
+            "logins": self.logins,
+            "TCP connections to mParticle": self.connections,
+            **{f"memory of {name} (PSS, MB)": size // MEGABYTE for name, size in self.memory.items()},
+            "seconds for all": f"{self.seconds:.0f}",
+        }
+        return table(rows)
+
+
+def cluster(plan: Plan, folder: Path) -> Figures:
+    """Carry out *plan* with an Airflow, a database and a broker whose files are in *folder*."""
+    dags = folder / "dags"
+    dags.mkdir(parents=True)
+    (dags / "cluster.py").write_text(DAG.format(tasks=plan.tasks, every_blocking=plan.every_blocking))
+    backfill.write_dags(plan.backfills, dags)
+    with simulator_process(run_s=backfill.RUN_S) as simulator:
+        backfill.prepare(plan.backfills, simulator)
+        for number in range(plan.tasks):
+            simulator.add_pipeline(f"pipeline-{number}")
+            simulator.script_next_run(f"pipeline-{number}", [("running", plan.run_s), ("success", None)])
+        connection = simulator.airflow_connection_json()
+        with celery_airflow(
+            folder,
+            dags,
+            workers=WORKERS,
+            slots=plan.slots,
+            triggerers=TRIGGERERS,
+            AIRFLOW_CONN_MPARTICLE_DEFAULT=connection,
+            **plan.limits,
+        ) as airflow:
+            return _Cluster(plan, airflow, simulator).run()
+
+
+class _Cluster:
+    def __init__(self, plan: Plan, airflow: StandaloneAirflow, simulator: Simulator) -> None:
+        self._plan = plan
+        self._airflow = airflow
+        self._simulator = simulator
+        self._figures = Figures(plan)
+        self._memory: Counter[str] = Counter()
+        self._run_id = ""
+
+    def run(self) -> Figures:
+        began = time.monotonic()
+        self._run_id = self._airflow.trigger(DAG_ID)
+        backfills = backfill.Backfills(self._airflow, self._simulator, self._plan.backfills)
+        with ThreadPoolExecutor(1) as pool:
+            backfilled = pool.submit(backfills.run)
+            self._lose_a_worker()
+            self._lose_a_triggerer()
+            self._take_mparticle_away()
+            self._restart_politely("triggerer-2")
+            self._restart_politely("worker-2")
+            self._wait_until(lambda: self._is_over(backfilled), self._plan.ends_within_s)
+            self._figures.backfills = backfilled.result()
+        self._figures.seconds = time.monotonic() - began
+        self._count()
+        return self._figures
+
+    def _lose_a_worker(self) -> None:
+        """Kill a worker whose tasks wait for their runs, and start it again."""
+        self._wait_until(lambda: self._has_started(self._tasks_on("worker-1")))
+        self._figures.tasks_lost = len(self._tasks_on("worker-1"))
+        self._airflow.kill_component("worker-1")
+        self._airflow.start_component("worker-1")
+
+    def _tasks_on(self, machine: str) -> list[str]:
+        running = [(name, ti) for name, ti in self._tasks().items() if ti["state"] == "running"]
+        return [name for name, ti in running if ti["hostname"] == machine]
+
+    def _has_started(self, tasks: list[str]) -> bool:
+        return any(self._simulator.starts(f"pipeline-{task.rpartition('_')[2]}") for task in tasks)
+
+    def _lose_a_triggerer(self) -> None:
+        """Kill a triggerer with many waits, and start it again when the other one has taken them over."""
+        self._wait_until(lambda: len(self._waits_of("triggerer-1")) >= self._plan.waits_lost)
+        lost = self._waits_of("triggerer-1")
+        self._airflow.kill_component("triggerer-1")
+        killed_at = time.monotonic()
+        self._wait_until(lambda: not lost & self._waits_of("triggerer-1"))
+        self._figures.waits_lost = len(lost)
+        self._figures.take_over_s = time.monotonic() - killed_at
+        self._airflow.start_component("triggerer-1")
+
+    def _waits_of(self, machine: str) -> set[str]:
+        """Return the tasks that wait in a triggerer."""
+        deferred = [(name, ti) for name, ti in self._tasks().items() if ti["state"] == "deferred"]
+        return {name for name, ti in deferred if (ti["triggerer_job"] or {}).get("hostname") == machine}
+
+    def _take_mparticle_away(self) -> None:
+        self._simulator.stop()
+        time.sleep(self._plan.away_s)
+        self._simulator.start()
+        self._figures.away_s = self._plan.away_s
+
+    def _restart_politely(self, component: str) -> None:
+        """Let a component end its work and go, and start it again."""
+        self._airflow.stop_component(component, within_s=self._plan.run_s + 60)
+        self._airflow.start_component(component)
+        self._figures.restarted += 1
+
+    def _is_over(self, backfilled: Future[list[backfill.Figures]]) -> bool:
+        return backfilled.done() and self._airflow.dag_run_state(DAG_ID, self._run_id) in ENDED
+
+    def _wait_until(self, is_there: Callable[[], bool], within_s: float = 120.0) -> None:
+        """Wait until *is_there* or for *within_s*, and sample the memory meanwhile."""
+        sampled_at, give_up_at = 0.0, time.monotonic() + within_s
+        while not is_there() and time.monotonic() < give_up_at:
+            if time.monotonic() > sampled_at + SAMPLED_EVERY_S:
+                self._sample_memory()
+                sampled_at = time.monotonic()
+            time.sleep(0.5)
+
+    def _sample_memory(self) -> None:
+        for component in self._airflow.components:
+            size = sum(_memory(process) for process in self._airflow.processes_of(component))
+            self._memory[component] = max(self._memory[component], size)
+
+    def _tasks(self) -> dict[str, dict[str, Any]]:
+        return self._airflow.tasks(DAG_ID, self._run_id)
+
+    def _count(self) -> None:
+        figures, simulator = self._figures, self._simulator
+        figures.states.update(str(ti["state"]) for ti in self._tasks().values())
+        figures.starts.update(simulator.starts(f"pipeline-{number}") for number in range(self._plan.tasks))
+        figures.further_tries.update(_causes(self._airflow.home))
+        # Of a worker that was killed, too, the scheduler is told something that does not fit: the task is "running".
+        figures.mismatches = (self._airflow.home / "scheduler.log").read_text().count(f"{MISMATCH} queued")
+        figures.logins = simulator.tokens_minted
+        figures.connections = simulator.connections_opened
+        figures.memory = dict(self._memory)
+
+
+def _memory(process: psutil.Process) -> int:
+    """Return the memory of a process; what it shares with others is divided among them."""
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.Error:  # it has ended
+        return 0
+
+
+def _causes(home: Path) -> Iterator[str]:
+    """Yield why each try ended that another try followed: the error in its log, if there is one."""
+    for log in home.glob("logs/dag_id=*/**/attempt=*.log"):
+        number = log.stem.removeprefix("attempt=")  # not a number in a log of a trigger
+        if number.isdecimal() and log.with_name(f"attempt={int(number) + 1}.log").exists():
+            errors = LOGGED_ERROR.findall(log.read_text(errors="replace"))
+            yield errors[-1] if errors else NO_WORD
+
+
+def report(figures: Figures) -> tuple[str, bool]:
+    """Return the table, with what is wrong, and whether all is well."""
+    wrong = f"\nNot good: {dict(figures.states)}, runs per pipeline {dict(figures.starts)}, {figures.backfills}"
+    return figures.table() + ("" if figures.is_good else wrong), figures.is_good
+
+
+if __name__ == "__main__":
+    sys.exit(run_plan(cluster, report, FULL, SHORT))
