@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_mparticle``: see :mod:`~airflow_provider_mparticle.cli.parser`."""
+"""Runs ``python -m airflow_provider_mparticle``, which is :mod:`~airflow_provider_mparticle.cli.parser`."""
 
 from __future__ import annotations
 

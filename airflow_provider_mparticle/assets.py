@@ -1,8 +1,8 @@
 """
-Pipelines as Airflow assets: ``mparticle://{workspace_id}/pipelines/{pipeline_id}``.
+Addresses of pipelines as Airflow assets: ``mparticle://{workspace_id}/pipelines/{pipeline_id}``.
 
-The workspace id has no leading zeros; the pipeline's slug keeps its case. Anything else is refused while a DAG is
-parsed, since an asset with a misspelled address never starts a DAG and nobody hears of it.
+The workspace id has no leading zeros, and the slug of the pipeline keeps its case. Every other form is refused when a
+DAG file is parsed. Otherwise an asset with a misspelled address would never start a DAG, without any error.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 SCHEME = "mparticle"
 
-# Workspace ids are numbers; slugs are chosen by the caller (Warehouse Sync API reference, "Create a connection").
+# Workspace ids are numbers. Slugs are chosen by the caller (Warehouse Sync API reference, "Create a connection").
 _WORKSPACE_ID = re.compile(r"0*([1-9][0-9]*)", re.ASCII)
 _PIPELINE_PATH = re.compile(r"/+pipelines/+([A-Za-z0-9_-]+)/*", re.ASCII)
 
 
 def pipeline_asset(workspace_id: int | str, pipeline_id: str, **options: Any) -> Any:
     """
-    Return the asset that stands for the data that a pipeline has brought into a workspace.
+    Return the asset for the data that a pipeline brings into a workspace.
 
     :param workspace_id: Id of the mParticle workspace, as in the Airflow connection.
     :param pipeline_id: Slug of the pipeline.
-    :param options: Passed to Airflow's ``Asset``, for example *extra*, *group* or *watchers*.
-    :return: An ``Asset``; a ``Dataset`` on Airflow 2.
-    :raises ValueError: Either cannot be part of such an address.
+    :param options: Arguments of Airflow's ``Asset``, for example *extra*, *group* or *watchers*.
+    :return: An ``Asset``; on Airflow 2 a ``Dataset``.
+    :raises ValueError: *workspace_id* or *pipeline_id* cannot be part of an address.
     """
     from airflow.providers.common.compat.sdk import Asset
 
@@ -37,7 +37,7 @@ def pipeline_uri(workspace_id: int | str, pipeline_id: str) -> str:
     """
     Return the normalized address of a pipeline.
 
-    :raises ValueError: Either cannot be part of such an address.
+    :raises ValueError: *workspace_id* or *pipeline_id* cannot be part of an address.
     """
     uri = f"{SCHEME}://{quote(str(workspace_id), safe='')}/pipelines/{quote(pipeline_id, safe='')}"
     return urlunsplit(normalize_uri(urlsplit(uri)))
@@ -45,9 +45,9 @@ def pipeline_uri(workspace_id: int | str, pipeline_id: str) -> str:
 
 def normalize_uri(parts: SplitResult) -> SplitResult:
     """
-    Return the address in the one form that Airflow compares; Airflow calls this for every asset of the scheme.
+    Return the normalized form of an address. Airflow calls this for every asset of the scheme and compares the results.
 
-    :raises ValueError: It is not the address of a pipeline.
+    :raises ValueError: The address is not that of a pipeline.
     """
     workspace = _WORKSPACE_ID.fullmatch(unquote(parts.netloc))
     pipeline = _PIPELINE_PATH.fullmatch(unquote(parts.path))
@@ -61,7 +61,7 @@ def normalize_uri(parts: SplitResult) -> SplitResult:
 
 
 def address_of(uri: str) -> tuple[str, str] | None:
-    """Return the workspace id and the pipeline's slug that an address names; None for any other address."""
+    """Return the workspace id and the slug of the pipeline in an address, or None if it is not our address."""
     parts = urlsplit(uri)
     if parts.scheme != SCHEME:
         return None

@@ -1,7 +1,8 @@
 """
-The trigger that starts DAGs when a run of a pipeline ends that mParticle scheduled itself.
+The trigger that starts DAGs when a run ends that mParticle scheduled itself.
 
-A triggerer imports this module in its event loop, so what takes longer is imported in a thread, when a trigger runs.
+A triggerer imports this module in its event loop, so it must not import anything slow at its top. The rest is imported
+in a thread when a trigger runs.
 """
 
 from __future__ import annotations
@@ -30,22 +31,24 @@ ENDINGS: Sequence[Ending] = ("success", "failed", "any")
 
 class MParticlePipelineRunEventTrigger(BaseEventTrigger):
     """
-    Fire an event for every run of a pipeline that ends; for an ``AssetWatcher``, so that DAGs start by it. Airflow 3.
+    Send an event for every run of a pipeline that ends. Use it in an ``AssetWatcher`` to start DAGs. Needs Airflow 3.
 
-    The first poll only notes which runs have ended by then. From Airflow 3.3 on, what has been told is kept in the
-    asset state store: a run that ends while no triggerer runs is told afterwards, and no run is lost. If a triggerer
-    dies in the second or two between storing an event and noting that, the event is repeated. Before Airflow 3.3
-    nothing is kept: each start of a triggerer notes anew which runs have ended by then.
+    The first poll only records which runs have already ended. Since Airflow 3.3, the asset state store keeps which runs
+    have been reported: if a run ends while no triggerer is running, its event is sent later, so no run is lost. If a
+    triggerer dies in the one or two seconds between storing an event and recording that, the event is sent twice.
+    Before Airflow 3.3 nothing is kept: after each start, the triggerer ignores the runs that have already ended.
 
-    The event's payload has what :class:`~airflow_provider_mparticle.operators.MParticleTriggerPipelineOperator`
-    returns, and ``type`` and ``reasons``. The arguments are stored in plain text by Airflow; none is a secret.
+    The payload of the event contains everything that
+    :class:`~airflow_provider_mparticle.operators.MParticleTriggerPipelineOperator` returns, and also ``type`` and
+    ``reasons``. Airflow stores the arguments in plain text, so none of them is a secret.
 
     :param pipeline_id: Slug of the pipeline.
-    :param ending: Which runs count: ``"success"`` (default), ``"failed"`` or ``"any"``.
-    :param run_types: Words of mParticle for the type of the runs that count; None for all. A run of which mParticle
-        gives no type counts, too. Default: ``("scheduled",)``, the runs that mParticle started by itself.
-    :param poll_interval: Pause between two polls, in seconds. Watchers with the same connection and pause share one
-        stream of polls. Default: 60.
+    :param ending: Which runs are reported: ``"success"`` (default), ``"failed"`` or ``"any"``.
+    :param run_types: Types of the runs that are reported, in mParticle's words, or None for all types. A run is also
+        reported if mParticle does not give its type. Default: ``("scheduled",)``, the runs that mParticle started
+        itself.
+    :param poll_interval: Pause between two polls, in seconds. Watchers with the same connection and the same pause
+        share their polls. Default: 60.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``.
     :raises ValueError: *ending* or *poll_interval* is malformed.
 
@@ -75,56 +78,57 @@ class MParticlePipelineRunEventTrigger(BaseEventTrigger):
         self.mparticle_conn_id = mparticle_conn_id
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what Airflow stores to build this trigger again."""
+        """Return the class and the arguments, which Airflow stores to create this trigger again."""
         names = ("pipeline_id", "ending", "run_types", "poll_interval", "mparticle_conn_id")
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
     def shared_stream_key(self) -> Hashable:
-        """Return what names the stream of polls that this trigger shares (Airflow 3.3)."""
+        """Return the key of the stream that this trigger shares with others (Airflow 3.3)."""
         return "mparticle", self.mparticle_conn_id, self.poll_interval
 
     @classmethod
-    def create_shared_stream_producer(  # type: ignore[override]  # the class to inherit is not there before 3.3
+    def create_shared_stream_producer(  # type: ignore[override]  # its base class does not exist before 3.3
         cls, kwargs: dict[str, Any]
     ) -> RunStream:
-        """Return the stream that triggers of one key share; Airflow says when their events are stored (3.3)."""
+        """Return the stream for all triggers with one key. Airflow reports when their events are stored (3.3)."""
         trigger = cls(**kwargs)
         return RunStream(trigger.mparticle_conn_id, trigger.poll_interval, _listeners(trigger.shared_stream_key()))
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield the events, polling alone: for an Airflow without shared streams."""
+        """Poll alone and yield the events, for Airflow versions without shared streams."""
         from airflow_provider_mparticle.triggerer.listeners import Listeners
 
         listeners = Listeners()
         stream = RunStream(self.mparticle_conn_id, self.poll_interval, listeners)
-        async for event in self._events((look async for look, _ in stream.open_stream()), listeners):
+        async for event in self._events((item async for item, _ in stream.open_stream()), listeners):
             yield event
 
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[Look]) -> AsyncIterator[TriggerEvent]:
-        """Yield the events of this trigger out of the stream that it shares."""
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[StreamItem]) -> AsyncIterator[TriggerEvent]:
+        """Select the events of this trigger from the shared stream."""
         async for event in self._events(shared_stream, _listeners(self.shared_stream_key())):
             yield event
 
-    async def _events(self, looks: AsyncIterator[Look], listeners: Listeners) -> AsyncIterator[TriggerEvent]:
+    async def _events(self, stream: AsyncIterator[StreamItem], listeners: Listeners) -> AsyncIterator[TriggerEvent]:
         await _import_feed()
         from airflow_provider_mparticle.runs.run_events import KnownEnds
 
         known = await self._load()
         with listeners.listening(self.pipeline_id):
-            async for look in looks:
-                if look.seen.pipeline_id != self.pipeline_id:
+            async for item in stream:
+                if item.seen.pipeline_id != self.pipeline_id:
                     continue
                 if known is None:
-                    if not look.seen.is_month:  # it was on its way when this trigger came
+                    if not item.seen.is_month:  # this poll began before the trigger did
                         continue
-                    known = KnownEnds((*look.seen.ended,))
+                    known = KnownEnds((*item.seen.ended,))
                     await self._save(known)
-                for run in known.news(look.seen):
+                for run in known.news(item.seen):
                     if self._is_wanted(run):
                         yield TriggerEvent(_payload(run))  # type: ignore[no-untyped-call]  # as above
-                    # Only now is it sure that Airflow has taken the event; it is noted once Airflow has stored it.
-                    known = known.after(run, look.seen)
-                    look.when_stored[id(self)] = partial(self._save, known)
+                    # Airflow has received the event only when the generator continues here. The run is recorded as
+                    # reported after Airflow has stored the event.
+                    known = known.after(run, item.seen)
+                    item.when_stored[id(self)] = partial(self._save, known)
 
     def _is_wanted(self, run: PipelineRun) -> bool:
         from airflow_provider_mparticle.client.run_states import Progress
@@ -133,19 +137,19 @@ class MParticlePipelineRunEventTrigger(BaseEventTrigger):
         endings = {"success": (Progress.SUCCEEDED,), "failed": (Progress.FAILED,), "any": tuple(Progress)}
         return matches(run, endings[self.ending], self.run_types)
 
-    # What has been told already, in the asset state store (Airflow 3.3)
+    # Which runs have been reported, in the asset state store (Airflow 3.3)
 
     @property
     def _store_key(self) -> str:
-        # Another choice of runs begins anew, or all that it had left out before would be news.
+        # Another choice of runs has another key. Otherwise all runs ignored so far would be reported.
         types = "all" if self.run_types is None else "-".join(sorted(self.run_types))
         return f"mparticle_known_ends.{self.pipeline_id}.{self.ending}.{types}"
 
     @property
     def _stores(self) -> list[Any]:
-        """The stores of the assets that this trigger is watched for; none before Airflow 3.3."""
+        """The stores of the assets whose watcher has this trigger; empty before Airflow 3.3."""
         accessors = getattr(self, "asset_state_store", None)
-        # With several assets Airflow wants to be told which, but does not tell a trigger which there are.
+        # With several assets, Airflow requires the name of one, but gives a trigger no public list of the names.
         by_name = getattr(accessors, "_by_name", None) or {}
         return [*by_name.values()] or ([accessors] if accessors is not None else [])
 
@@ -160,11 +164,11 @@ class MParticlePipelineRunEventTrigger(BaseEventTrigger):
             await store.aset(self._store_key, known.as_json())
 
 
-class Look:
+class StreamItem:
     """
-    What one poll has shown, on its way to the triggers that share the stream.
+    The result of one poll, for the triggers that share the stream.
 
-    ``when_stored`` holds what each of them wants done as soon as Airflow has stored the events that it made of this.
+    ``when_stored`` has one function for each trigger, to be called when Airflow has stored the events of this item.
     """
 
     def __init__(self, seen: RunsSeen) -> None:
@@ -174,11 +178,11 @@ class Look:
 
 class RunStream:
     """
-    The stream that triggers share, as Airflow's ``SharedStreamProducer``, which only 3.3 and later have.
+    The stream that triggers share. It implements Airflow's ``SharedStreamProducer``, which exists since Airflow 3.3.
 
     :param mparticle_conn_id: Id of the Airflow connection.
-    :param poll_interval_s: Pause between two polls of a pipeline.
-    :param listeners: The triggers that share it.
+    :param poll_interval_s: Pause between two polls of a pipeline, in seconds.
+    :param listeners: The triggers that share the stream.
     """
 
     def __init__(self, mparticle_conn_id: str, poll_interval_s: float, listeners: Listeners) -> None:
@@ -186,39 +190,40 @@ class RunStream:
         self._poll_interval_s = poll_interval_s
         self._listeners = listeners
 
-    async def open_stream(self) -> AsyncIterator[tuple[Look, Look]]:
-        """Yield looks, each twice: for the triggers, and for `advance`."""
+    async def open_stream(self) -> AsyncIterator[tuple[StreamItem, StreamItem]]:
+        """Yield each item twice: for the triggers, and for `advance`."""
         feed = await _import_feed()
         async for seen in feed.runs_seen(self._mparticle_conn_id, self._poll_interval_s, self._listeners):
-            look = Look(seen)
-            yield look, look
+            item = StreamItem(seen)
+            yield item, item
 
-    def get_advance_lane(self, look: Look) -> Hashable:
-        """Return whose looks have to be noted in their order: those of one pipeline."""
-        return look.seen.pipeline_id
+    def get_advance_lane(self, item: StreamItem) -> Hashable:
+        """Return the pipeline: `advance` gets the items of one pipeline in their order."""
+        return item.seen.pipeline_id
 
     async def advance(self, batch: Sequence[Any]) -> None:
         """
-        Note what Airflow has stored.
+        Record which runs have been reported, after Airflow has stored their events.
 
-        Where one of the triggers has failed, nothing is noted, since Airflow does not say which: rather an event twice
-        than none. An error here would end the stream of all, so it is logged only.
+        If a trigger failed, nothing is recorded for the item, because Airflow does not say which trigger failed. An
+        event is then sent twice rather than lost. An error here would end the stream for all triggers, so it is only
+        logged.
         """
         for item in batch:
             if item.outcome.failed:
                 continue
-            for note in item.broker_payload.when_stored.values():
+            for record in item.broker_payload.when_stored.values():
                 try:
-                    await note()
-                except Exception:
-                    log.exception("What has been told could not be noted; it is noted with the next event.")
+                    await record()
+                except Exception:  # broad: the store may raise anything, and an error would end the stream for all
+                    log.exception("Could not record which runs have been reported. The next event records them too.")
 
     async def aclose(self) -> None:
-        """Close nothing: the client is closed when the stream of looks is."""
+        """Do nothing: the client is closed when the stream ends."""
 
 
 async def _import_feed() -> Any:
-    # It imports aiohttp, which takes longer than an event loop should stand still.
+    # The import loads aiohttp, which takes too long for an event loop.
     return await asyncio.to_thread(import_module, "airflow_provider_mparticle.triggerer.run_feed")
 
 

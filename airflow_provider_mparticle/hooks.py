@@ -1,4 +1,9 @@
-"""The hook: mParticle's Warehouse Sync and Platform API behind an Airflow connection."""
+"""
+The hook: calls mParticle's Warehouse Sync API and Platform API with the credentials of an Airflow connection.
+
+Must not know tasks or operators. The methods repeat one short shape on purpose: each can be found by its name, has
+types of its own, and shows its documentation in an editor. One test covers the methods of all kinds of resources.
+"""
 
 from __future__ import annotations
 
@@ -45,10 +50,11 @@ T = TypeVar("T")
 
 class MParticleHook(BaseHook):
     """
-    Talk to mParticle with the credentials of an Airflow connection of type ``mparticle``.
+    Call mParticle with the credentials of an Airflow connection of type ``mparticle``.
 
-    Every method raises :class:`~airflow_provider_mparticle.client.errors.MParticleError`, whose subclass names the
-    cause. Calls that may be repeated are repeated while mParticle is unreachable, and ``Retry-After`` is obeyed.
+    If a call fails, the method raises a subclass of
+    :class:`~airflow_provider_mparticle.client.errors.MParticleError` that names the cause. While mParticle is
+    unreachable, a call is retried if it is safe to send it twice. ``Retry-After`` is obeyed.
 
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``.
     """
@@ -69,7 +75,8 @@ class MParticleHook(BaseHook):
         from wtforms import IntegerField, StringField
         from wtforms.validators import Optional
 
-        # None is required here: all types of connections share one form in Airflow 2, and it would refuse the others.
+        # No field is required here: in Airflow 2 all connection types share one form, so a required field of ours would
+        # block the other types.
         fields = {"integer": IntegerField, "number": StringField, "string": StringField}
         return {
             name: fields[kind](label=label, validators=[Optional()], widget=BS3TextFieldWidget(), description=meaning)
@@ -92,12 +99,15 @@ class MParticleHook(BaseHook):
         try:
             conn = self.get_connection(self.mparticle_conn_id)
         except AirflowNotFoundException as error:
-            raise ConfigError(f"There is no Airflow connection {self.mparticle_conn_id!r}.") from error
+            raise ConfigError(
+                f"Airflow connection {self.mparticle_conn_id!r} does not exist. Create it, or correct the id. "
+                "Nothing was sent to mParticle."
+            ) from error
         return Client(api_config(conn, conn.extra_dejson), on_token=mask_secret, on_retry=IN_WORKER.retried)
 
     def get_conn(self) -> Client:
         """
-        Return the client that carries out calls; the Airflow connection is read at the first use.
+        Return the client that sends calls. The first call of this method reads the Airflow connection.
 
         :raises ConfigError: The Airflow connection is missing, or one of its fields is missing or malformed.
         """
@@ -106,21 +116,21 @@ class MParticleHook(BaseHook):
     @asynccontextmanager
     async def async_client(self) -> AsyncIterator[SharedClient]:
         """
-        Lend the asynchronous client that all triggers of this event loop share.
+        Provide the asynchronous client that all triggers of this event loop share.
 
-        Use it as ``async with hook.async_client() as client: await client.send(call)``.
+        Use it so: ``async with hook.async_client() as client: await client.send(call)``.
         """
-        # It imports aiohttp, which takes longer than an event loop should stand still.
+        # The import loads aiohttp, which takes too long for an event loop.
         sharing = await asyncio.to_thread(import_module, "airflow_provider_mparticle.triggerer.shared_client")
         async with sharing.shared_client(self.mparticle_conn_id) as client:
             yield client
 
     def send(self, call: Call[T], *, retry: bool = True) -> T:
         """
-        Carry out a call of :mod:`~airflow_provider_mparticle.client.endpoints`.
+        Send a call of :mod:`~airflow_provider_mparticle.client.endpoints`.
 
-        :param call: What to do.
-        :param retry: Whether to repeat it while mParticle is unreachable, where that does no harm. Default: True.
+        :param call: The call.
+        :param retry: Whether to send it again while mParticle is unreachable, if that is safe. Default: True.
         :return: The decoded answer.
         """
         return self.get_conn().send(call, retry=retry)
@@ -129,48 +139,48 @@ class MParticleHook(BaseHook):
         """
         List mParticle's connections to warehouses.
 
-        :param service_provider: Only those to this provider, for example ``"Snowflake"``. Default: all.
+        :param service_provider: List only the connections to this provider, for example ``"Snowflake"``. Default: all.
         """
         params = {"serviceProvider": service_provider} if service_provider else {}
         return self.send(endpoints.list_resources(CONNECTION, params))
 
     def get_warehouse_connection(self, connection_id: str) -> WarehouseConnection:
         """
-        Read one of mParticle's connections; its secrets are left out.
+        Read one of mParticle's connections to a warehouse, without its secrets.
 
-        Airflow's own hooks have a ``get_connection``, for Airflow connections; hence the longer name.
+        The method is not called ``get_connection``, because Airflow's hooks use that name for Airflow connections.
 
-        :param connection_id: Its slug.
-        :raises NotFoundError: There is none of that slug in the workspace, or no access to it.
+        :param connection_id: Slug of the connection.
+        :raises NotFoundError: The workspace does not have it, or the credentials have no access to it.
         """
         return self.send(endpoints.get_resource(CONNECTION, connection_id))
 
     def create_warehouse_connection(self, connection: Mapping[str, Any]) -> WarehouseConnection:
         """
-        Create a connection.
+        Create a connection to a warehouse.
 
-        :param connection: Its fields under mParticle's names; ``id`` is the slug that you choose.
-        :raises InvalidRequestError: mParticle refuses the fields, or the slug is taken.
+        :param connection: Its fields with mParticle's names; you choose the slug, the field ``id``.
+        :raises InvalidRequestError: mParticle refused the fields, or the slug is already used.
         """
         return self.send(endpoints.create_resource(CONNECTION, _with_id(connection)))
 
     def update_warehouse_connection(self, connection_id: str, connection: Mapping[str, Any]) -> WarehouseConnection:
         """
-        Give a connection other fields.
+        Change a connection to a warehouse.
 
-        Send the whole of it, secrets included, and never what was read: that lacks them.
+        Send all fields with the secrets. Do not send what you have read, because the secrets are missing there.
 
-        :param connection_id: Its slug.
-        :param connection: Its fields under mParticle's names. Whether mParticle keeps those that are not sent is not
-            documented, so send all of them.
+        :param connection_id: Slug of the connection.
+        :param connection: All fields, with mParticle's names. mParticle does not document whether it keeps a field
+            that is not sent.
         """
         return self.send(endpoints.update_resource(CONNECTION, connection_id, connection))
 
     def delete_warehouse_connection(self, connection_id: str) -> None:
         """
-        Delete a connection.
+        Delete a connection to a warehouse.
 
-        :param connection_id: Its slug.
+        :param connection_id: Slug of the connection.
         """
         self.send(endpoints.delete_resource(CONNECTION, connection_id))
 
@@ -182,8 +192,8 @@ class MParticleHook(BaseHook):
         """
         Read one data model.
 
-        :param data_model_id: Its slug.
-        :raises NotFoundError: There is none of that slug in the workspace, or no access to it.
+        :param data_model_id: Slug of the data model.
+        :raises NotFoundError: The workspace does not have it, or the credentials have no access to it.
         """
         return self.send(endpoints.get_resource(DATA_MODEL, data_model_id))
 
@@ -191,18 +201,18 @@ class MParticleHook(BaseHook):
         """
         Create a data model.
 
-        :param data_model: Its fields under mParticle's names; ``id`` is the slug that you choose.
-        :raises InvalidRequestError: mParticle refuses the fields, or the slug is taken.
+        :param data_model: Its fields with mParticle's names; you choose the slug, the field ``id``.
+        :raises InvalidRequestError: mParticle refused the fields, or the slug is already used.
         """
         return self.send(endpoints.create_resource(DATA_MODEL, _with_id(data_model)))
 
     def update_data_model(self, data_model_id: str, data_model: Mapping[str, Any]) -> DataModel:
         """
-        Give a data model other fields.
+        Change a data model.
 
-        :param data_model_id: Its slug.
-        :param data_model: Its fields under mParticle's names. Whether mParticle keeps those that are not sent is not
-            documented, so send all of them.
+        :param data_model_id: Slug of the data model.
+        :param data_model: All fields, with mParticle's names. mParticle does not document whether it keeps a field
+            that is not sent.
         """
         return self.send(endpoints.update_resource(DATA_MODEL, data_model_id, data_model))
 
@@ -210,7 +220,7 @@ class MParticleHook(BaseHook):
         """
         Delete a data model.
 
-        :param data_model_id: Its slug.
+        :param data_model_id: Slug of the data model.
         """
         self.send(endpoints.delete_resource(DATA_MODEL, data_model_id))
 
@@ -222,8 +232,8 @@ class MParticleHook(BaseHook):
         """
         Read one field transformation.
 
-        :param field_transformation_id: Its slug.
-        :raises NotFoundError: There is none of that slug in the workspace, or no access to it.
+        :param field_transformation_id: Slug of the field transformation.
+        :raises NotFoundError: The workspace does not have it, or the credentials have no access to it.
         """
         return self.send(endpoints.get_resource(FIELD_TRANSFORMATION, field_transformation_id))
 
@@ -231,8 +241,8 @@ class MParticleHook(BaseHook):
         """
         Create a field transformation.
 
-        :param field_transformation: Its fields under mParticle's names; ``id`` is the slug that you choose.
-        :raises InvalidRequestError: mParticle refuses the fields, or the slug is taken.
+        :param field_transformation: Its fields with mParticle's names; you choose the slug, the field ``id``.
+        :raises InvalidRequestError: mParticle refused the fields, or the slug is already used.
         """
         return self.send(endpoints.create_resource(FIELD_TRANSFORMATION, _with_id(field_transformation)))
 
@@ -240,11 +250,11 @@ class MParticleHook(BaseHook):
         self, field_transformation_id: str, field_transformation: Mapping[str, Any]
     ) -> FieldTransformation:
         """
-        Give a field transformation other fields.
+        Change a field transformation.
 
-        :param field_transformation_id: Its slug.
-        :param field_transformation: Its fields under mParticle's names. Whether mParticle keeps those that are not
-            sent is not documented, so send all of them.
+        :param field_transformation_id: Slug of the field transformation.
+        :param field_transformation: All fields, with mParticle's names. mParticle does not document whether it keeps a
+            field that is not sent.
         """
         return self.send(endpoints.update_resource(FIELD_TRANSFORMATION, field_transformation_id, field_transformation))
 
@@ -252,7 +262,7 @@ class MParticleHook(BaseHook):
         """
         Delete a field transformation.
 
-        :param field_transformation_id: Its slug.
+        :param field_transformation_id: Slug of the field transformation.
         """
         self.send(endpoints.delete_resource(FIELD_TRANSFORMATION, field_transformation_id))
 
@@ -264,8 +274,8 @@ class MParticleHook(BaseHook):
         """
         Read one pipeline. Its feed key is masked.
 
-        :param pipeline_id: Its slug.
-        :raises NotFoundError: There is none of that slug in the workspace, or no access to it.
+        :param pipeline_id: Slug of the pipeline.
+        :raises NotFoundError: The workspace does not have it, or the credentials have no access to it.
         """
         return self.send(endpoints.get_resource(PIPELINE, pipeline_id))
 
@@ -273,18 +283,18 @@ class MParticleHook(BaseHook):
         """
         Create a pipeline.
 
-        :param pipeline: Its fields under mParticle's names; ``id`` is the slug that you choose.
-        :raises InvalidRequestError: mParticle refuses the fields, or the slug is taken.
+        :param pipeline: Its fields with mParticle's names; you choose the slug, the field ``id``.
+        :raises InvalidRequestError: mParticle refused the fields, or the slug is already used.
         """
         return self.send(endpoints.create_resource(PIPELINE, _with_id(pipeline)))
 
     def update_pipeline(self, pipeline_id: str, pipeline: Mapping[str, Any]) -> Pipeline:
         """
-        Give a pipeline other fields. ``sync_mode.type`` cannot be changed.
+        Change a pipeline. ``sync_mode.type`` cannot be changed.
 
-        :param pipeline_id: Its slug.
-        :param pipeline: Its fields under mParticle's names. Whether mParticle keeps those that are not sent is not
-            documented, so send all of them.
+        :param pipeline_id: Slug of the pipeline.
+        :param pipeline: All fields, with mParticle's names. mParticle does not document whether it keeps a field
+            that is not sent.
         """
         return self.send(endpoints.update_resource(PIPELINE, pipeline_id, pipeline))
 
@@ -292,18 +302,19 @@ class MParticleHook(BaseHook):
         """
         Delete a pipeline.
 
-        :param pipeline_id: Its slug.
+        :param pipeline_id: Slug of the pipeline.
         """
         self.send(endpoints.delete_resource(PIPELINE, pipeline_id))
 
     def trigger_pipeline(self, pipeline_id: str) -> RunId | None:
         """
-        Start a run, once: what may have arrived is never repeated.
+        Start a run. The request is never repeated if mParticle may have received it.
 
-        ``MParticleTriggerPipelineOperator`` also finds out what came of a start whose answer was lost.
+        If the answer is lost, this method cannot say whether a run was started.
+        ``MParticleTriggerPipelineOperator`` finds that out.
 
         :param pipeline_id: Slug of the pipeline.
-        :return: Id of the run as mParticle gave it, or None where its answer does not say it.
+        :return: Id of the run as mParticle gave it, or None if the answer does not contain it.
         :raises PipelineBusyError: A run is in progress.
 
         Source: Warehouse Sync API reference, "Trigger an on-demand pipeline".
@@ -312,10 +323,10 @@ class MParticleHook(BaseHook):
 
     def get_pipeline_status(self, pipeline_id: str) -> PipelineStatus:
         """
-        Read how a pipeline is, with its latest run by logical date.
+        Read the status of a pipeline, with its latest run by logical date.
 
         :param pipeline_id: Slug of the pipeline.
-        :raises NotFoundError: There is no such pipeline, or it was created less than about a minute ago.
+        :raises NotFoundError: The pipeline does not exist, or was created less than about a minute ago.
 
         Source: Warehouse Sync API reference, "Get a pipeline's status".
         """
@@ -330,8 +341,8 @@ class MParticleHook(BaseHook):
         Reads pages of 100 runs, one request each; a year of an hourly pipeline is 88 requests.
 
         :param pipeline_id: Slug of the pipeline.
-        :param since: Earliest logical date, inclusive; one without a time zone is local time. Default: all.
-        :param until: Last logical date, inclusive; one without a time zone is local time. Default: all.
+        :param since: Earliest logical date, inclusive. Without a time zone it is local time. Default: all runs.
+        :param until: Last logical date, inclusive. Without a time zone it is local time. Default: all runs.
 
         Source: Warehouse Sync API reference, "Get the status of all runs".
         """
@@ -350,7 +361,7 @@ class MParticleHook(BaseHook):
         return self.send(endpoints.get_pipeline_run(pipeline_id, pipeline_run_id))
 
     def list_feeds(self) -> list[Feed]:
-        """List the feeds of the workspace; a pipeline's ``partner_feed_id`` names one. Needs ``account_id``."""
+        """List the feeds of the workspace, for the ``partner_feed_id`` of a pipeline. Needs ``account_id``."""
         return self.send(endpoints.list_feeds(self.get_conn().config.workspace_id))
 
     def list_workspaces(self) -> list[WorkspaceItem]:
@@ -365,13 +376,13 @@ class MParticleHook(BaseHook):
         self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Json = None
     ) -> Json:
         """
-        Make any account-scoped call of the Platform API (v1); ``accountId`` is added.
+        Make any call of the Platform API (v1) for the account. ``accountId`` is added.
 
         :param method: GET, POST, PUT or DELETE.
-        :param path: Path below ``/v1``, for example ``"/apps"``.
-        :param params: Further query parameters.
-        :param json: Body of a POST or PUT.
-        :return: The answer's ``data``, out of its envelope; None where the answer is empty.
+        :param path: Path relative to ``/v1``, for example ``"/apps"``.
+        :param params: Other query parameters. Default: none.
+        :param json: Body of a POST or PUT. Default: none.
+        :return: The field ``data`` of the answer, or None if the answer is empty.
 
         Source: Platform API overview.
         """
@@ -381,33 +392,34 @@ class MParticleHook(BaseHook):
         self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Json = None
     ) -> Json:
         """
-        Make any workspace-scoped call.
+        Make any call for the workspace.
 
         :param method: GET, POST, PUT or DELETE.
-        :param path: Path below ``/platform/v2/workspaces/{workspaceId}``, for example ``"/calculatedattributes"``.
-        :param params: Query parameters.
-        :param json: Body of a POST or PUT.
-        :return: The answer's JSON; None where the answer is empty.
+        :param path: Path relative to ``/platform/v2/workspaces/{workspaceId}``, for example
+            ``"/calculatedattributes"``.
+        :param params: Query parameters. Default: none.
+        :param json: Body of a POST or PUT. Default: none.
+        :return: The JSON of the answer, or None if the answer is empty.
         """
         return self.send(endpoints.request(method, path, Scope.WORKSPACE, params, json))
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Log in, read the workspace's connections, and the account's workspaces if there is an ``account_id``.
+        Log in, read the connections of the workspace, and the workspaces of the account if ``account_id`` is set.
 
-        Each is tried once, and every answer is waited for up to 20 s. It never raises.
+        Each request is sent once and may take 20 s. This method never raises.
 
-        :return: Whether all of it worked, and a sentence that says what was done and which step failed why.
+        :return: Whether everything worked, and a sentence that says what was done, or which step failed and why.
         """
         from airflow_provider_mparticle.connection.check import check_connection
 
         try:
             return check_connection(self.get_conn, self.mparticle_conn_id)
-        except Exception as error:  # a secrets backend may fail in any way; Airflow shows what is returned
+        except Exception as error:  # broad: a secrets backend may raise anything, and Airflow shows the text
             return False, f"The Airflow connection could not be read: {type(error).__name__}. Nothing was sent."
 
 
 def _with_id(resource: Mapping[str, Any]) -> Mapping[str, Any]:
     if not resource.get("id"):
-        raise ConfigError("A new resource needs an id, the slug that you choose for it. Nothing was sent.")
+        raise ConfigError("A new resource needs an id: choose its slug. Nothing was sent to mParticle.")
     return resource

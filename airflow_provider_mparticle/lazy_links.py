@@ -1,4 +1,8 @@
-"""Let operators name their links without importing them, which would cost every DAG file half a millisecond."""
+"""
+Lets operators declare their links without importing them.
+
+Importing the links would cost every DAG file half a millisecond.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +14,16 @@ if TYPE_CHECKING:
 
 class LazyLinks:
     """
-    The attribute ``operator_extra_links`` of an operator class, which imports the links when it is read.
+    The attribute ``operator_extra_links`` of an operator class. It imports the links when it is read.
 
-    :param has_run: Whether the task has a link to its run as well.
+    :param has_run: Whether the task also has a link to its run. Default: False.
     """
 
     def __init__(self, *, has_run: bool = False) -> None:
         self._has_run = has_run
 
     def __get__(self, task: object, owner: type) -> tuple[PipelineLink | RunLink, ...]:
-        """Return the links, of a task or of its class."""
+        """Return the links of a task or of its class."""
         from airflow_provider_mparticle.links import PipelineLink, RunLink
 
         return (PipelineLink(), RunLink()) if self._has_run else (PipelineLink(),)

@@ -1,4 +1,4 @@
-"""The links of a task in Airflow's UI: its pipeline in mParticle's web app, and its run in mParticle's API."""
+"""The links of a task in Airflow's UI: to its pipeline in mParticle's web app, and to its run in mParticle's API."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 
 class PipelineLink(BaseOperatorLink):
     """
-    The pipeline in mParticle's web app.
+    The link to the pipeline in mParticle's web app.
 
-    mParticle documents no address of a pipeline, so the link leads to the web app of the connection's pod, or to what
-    the connection's ``app_link`` says.
+    mParticle does not document the address of a pipeline. So the link leads to the web app of the connection's pod, or
+    to the address in the connection's field ``app_link``.
     """
 
     name = "mParticle pipeline"
     xcom_key = "mparticle_pipeline_link"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the address, or an empty text where it is not known."""
+        """Return the address, or an empty text if it is unknown."""
         return _pushed(self.xcom_key, ti_key) or _from_connection(operator)
 
 
 class RunLink(BaseOperatorLink):
-    """The run in mParticle's API; it answers only to a request with a token."""
+    """The link to the run in mParticle's API, which answers only requests with a token."""
 
     name = "mParticle run (API)"
     xcom_key = "mparticle_run_link"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the address, or an empty text as long as there is no run."""
+        """Return the address, or an empty text until the run exists."""
         return _pushed(self.xcom_key, ti_key)
 
 
 def pipeline_address(config: ApiConfig, pipeline_id: str | None) -> str:
-    """Return the address of a pipeline in mParticle's web app, or of the web app if there is no pipeline."""
+    """Return the address of a pipeline in mParticle's web app, or of the web app itself without a pipeline."""
     from airflow_provider_mparticle.client.config import web_app
     from airflow_provider_mparticle.client.paths import fill_path
 
@@ -66,11 +66,11 @@ def _pushed(key: Any, ti_key: TaskInstanceKey) -> str:
 
 
 def _from_connection(operator: Any) -> str:
-    """Return the address by reading the connection, for a task that has not pushed it; a link must not fail a task."""
+    """Read the Airflow connection and return the address, for a task that has not pushed it."""
     from airflow_provider_mparticle.hooks import MParticleHook
 
     try:
         config = MParticleHook(operator.mparticle_conn_id).get_conn().config
         return pipeline_address(config, getattr(operator, "pipeline_id", None))
-    except Exception:  # whatever a secrets backend raises
+    except Exception:  # broad: a secrets backend may raise anything, and a link must not break the page of a task
         return ""

@@ -1,4 +1,4 @@
-"""What a message about a failed task needs: which pipeline, which run, mParticle's reasons, and where to look."""
+"""Collects the facts for a message about a failed task: pipeline, run, mParticle's reasons, and links."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Failure:
     """
-    Why a task has failed. ``str()`` of it is a message of a few lines; secrets never occur in it.
+    The reason why a task failed. ``str()`` returns a message of a few lines. It never contains secrets.
 
     :param dag_id: Id of the DAG.
     :param task_id: Id of the task.
     :param kind: Name of the error's class, for example ``"RunFailedError"``.
-    :param message: What happened, to which object, what to do next.
-    :param pipeline_id: Slug of the pipeline; None if the task has none.
-    :param pipeline_run_id: Id of the run; None if there is none, or it is not known.
-    :param reasons: mParticle's own words.
-    :param link: Address of the pipeline in mParticle's web app; empty if the Airflow connection cannot be read.
-    :param log_url: Address of the task's log; empty if Airflow does not say it.
+    :param message: What happened, to which object, and what to do next.
+    :param pipeline_id: Slug of the pipeline. Default: None, the task does not name a pipeline.
+    :param pipeline_run_id: Id of the run. Default: None, no run was started or its id is unknown.
+    :param reasons: The reasons, in mParticle's own words. Default: none.
+    :param link: Address of the pipeline in mParticle's web app. Default: empty, the Airflow connection cannot be read.
+    :param log_url: Address of the task's log. Default: empty, Airflow does not give it.
     """
 
     dag_id: str
@@ -53,11 +53,11 @@ class Failure:
 
 def failure_of(context: Context) -> Failure:
     """
-    Return why the task of a failure callback, or of a notifier, has failed. No request is sent to mParticle.
+    Return the reason why a task failed, for a failure callback or a notifier. No request is sent to mParticle.
 
-    It works for every exception, also where Airflow only has a text, because a worker was lost.
+    This works for every exception, and also if Airflow passes only a text because a worker was lost.
 
-    :param context: What Airflow hands to ``on_failure_callback`` or to a notifier.
+    :param context: The context that Airflow passes to ``on_failure_callback`` or to a notifier.
     """
     ti, task, exception = context["ti"], context.get("task"), context.get("exception")
     error = _mparticle_error(exception)
@@ -66,7 +66,7 @@ def failure_of(context: Context) -> Failure:
         dag_id=ti.dag_id,
         task_id=ti.task_id,
         kind=type(error or exception).__name__ if error or isinstance(exception, BaseException) else "unknown",
-        message=str(error or exception or "Airflow does not say why; the log may."),
+        message=str(error or exception or "Airflow does not give a reason. See the log of the task."),
         pipeline_id=pipeline_id,
         pipeline_run_id=getattr(error, "pipeline_run_id", None),
         reasons=error.reasons if error else (),
@@ -76,7 +76,7 @@ def failure_of(context: Context) -> Failure:
 
 
 def _mparticle_error(exception: Any) -> MParticleError | None:
-    """Return our error, which may stand behind one of Airflow's."""
+    """Return our error, which may be the cause or the context of an error of Airflow."""
     from airflow_provider_mparticle.client.errors import MParticleError
 
     return next((one for one in _chain(exception) if isinstance(one, MParticleError)), None)
@@ -96,5 +96,5 @@ def _link(task: Any, pipeline_id: str | None) -> str:
 
     try:
         return pipeline_address(MParticleHook(task.mparticle_conn_id).get_conn().config, pipeline_id)
-    except Exception:  # the missing connection may be the very reason, and a message without a link is still one
+    except Exception:  # broad: a secrets backend may raise anything, and the message is useful without the link
         return ""

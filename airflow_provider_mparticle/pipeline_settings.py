@@ -1,5 +1,5 @@
 """
-Builds the sync modes and schedules of pipelines; each helper is the plain dict that mParticle takes.
+Helpers for the sync modes and schedules of pipelines. Each is a plain dict in the form that mParticle expects.
 
 Source: Warehouse Sync API reference, "Sync modes" and "Schedules".
 """
@@ -21,14 +21,14 @@ class FullSync(dict[str, Any]):
 
 class IncrementalSync(dict[str, Any]):
     """
-    Sync mode: the first run reads everything after *from_*, later runs what is newer than the last success.
+    Sync mode: the first run reads all rows after *from_*, later runs read rows newer than the last successful run.
 
-    :param iterator_field: Column that tells how new a row is.
-    :param iterator_data_type: Its type: ``timestamp``, ``datetime``, ``date``, ``timestamp_ltz``, ``timestamp_ntz``,
-        ``timestamp_tz``, ``timestamp_unixtime_s`` or ``timestamp_unixtime_ms``.
-    :param from_: Earliest value that is read, an instant or ISO 8601. Default: no lower bound.
-    :param until: Last value that is read. Default: no upper bound.
-    :param time_zone: Zone of iterator values that carry none. Default: mParticle's.
+    :param iterator_field: Column by which mParticle recognizes new rows.
+    :param iterator_data_type: Type of that column: ``timestamp``, ``datetime``, ``date``, ``timestamp_ltz``,
+        ``timestamp_ntz``, ``timestamp_tz``, ``timestamp_unixtime_s`` or ``timestamp_unixtime_ms``.
+    :param from_: Earliest value that is read, a datetime or ISO 8601. Default: no lower bound.
+    :param until: Last value that is read, in the same forms. Default: no upper bound.
+    :param time_zone: Time zone of values that do not have one. Default: mParticle's default.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class IncrementalSync(dict[str, Any]):
 
 
 class OnDemand(dict[str, Any]):
-    """Schedule: runs start when something triggers them."""
+    """Schedule: mParticle starts a run only on request."""
 
     def __init__(self) -> None:
         super().__init__(type="on_demand")
@@ -63,9 +63,9 @@ class Every(dict[str, Any]):
     Schedule: mParticle starts a run every hour, day, week or month.
 
     :param frequency: ``"hourly"``, ``"daily"``, ``"weekly"`` or ``"monthly"``.
-    :param start: When the schedule starts, an instant or ISO 8601. Default: mParticle's.
-    :param end: When it ends. Default: never.
-    :param delay: How long after an interval's end its run starts, for example ``"1d"``. Default: none.
+    :param start: When the schedule starts, a datetime or ISO 8601. Default: mParticle's default.
+    :param end: When the schedule ends, in the same forms. Default: never.
+    :param delay: Time between the end of an interval and the start of its run, for example ``"1d"``. Default: none.
     """
 
     def __init__(
@@ -80,9 +80,9 @@ class Every(dict[str, Any]):
 
 class Once(dict[str, Any]):
     """
-    Schedule: mParticle starts one run.
+    Schedule: mParticle starts one single run.
 
-    :param start: When, an instant or ISO 8601. Default: mParticle's.
+    :param start: When the run starts, a datetime or ISO 8601. Default: mParticle's default.
     """
 
     def __init__(self, start: datetime | str | None = None) -> None:

@@ -1,4 +1,8 @@
-"""What Airflow must know about this package before it imports anything else of it. It imports only plain data."""
+"""
+Tells Airflow what this package contains: connection type, operators, triggers, links and commands.
+
+Every Airflow process loads this module first, so it must import only plain data.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ _PIPELINE_URIS = {
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return provider info; the package name must be the distribution's, or Airflow refuses to start."""
+    """Return provider info. Airflow refuses to start if the package name is not the name of the distribution."""
     return {
         "package-name": "airflow-provider-mparticle",
         "name": "mParticle",

@@ -1,4 +1,4 @@
-"""The sensor that waits for a pipeline run, no matter who started it."""
+"""The sensor that waits for a run of a pipeline, no matter what started it."""
 
 from __future__ import annotations
 
@@ -18,45 +18,48 @@ if TYPE_CHECKING:
     from airflow_provider_mparticle.runs.quality_gates import OnEmpty
     from airflow_provider_mparticle.tasks.sensor import SensorTask
 
-# A duration: a number of seconds, its text, or a timedelta; a template renders to one of them.
+# A duration: a number of seconds, a text with that number, or a timedelta. A template renders to one of these.
 Seconds = float | str | timedelta
 
-# Longest pause between two polls, unless the DAG says another.
+# Longest pause between two polls, unless the DAG sets another.
 POLL_INTERVAL_S = 60.0
 
 
 class MParticlePipelineRunSensor(BaseSensorOperator):
     """
-    Wait for a pipeline run to end well.
+    Wait until a run of a pipeline has succeeded.
 
-    An unknown state word means that the run is still under way, and an unreachable API does not fail it.
+    A run whose state is an unknown word counts as in progress. The sensor does not fail while mParticle is unreachable.
 
     :param pipeline_id: Slug of the pipeline. (templated)
     :param pipeline_run_id: Id of the run, for example ``"{{ ti.xcom_pull('trigger')['pipeline_run_id'] }}"``. Default:
-        the pipeline's latest run at the first look; the sensor stays with that one. (templated)
-    :param covers: Wait instead until a run that succeeded has read everything up to this instant, no matter who started
-        it; for pipelines that mParticle schedules itself, for example ``"{{ data_interval_end }}"``. A run that fails
-        does not end this wait. An instant without a time zone is UTC. Default: wait for one run. (templated)
-    :param poll_interval: Longest pause between two polls, as a number of seconds, its text, or a timedelta; polls come
-        closer when a run is likely to end, but for ``mode="reschedule"``, where it is the pause, of 10 s at least.
-        Default: 60 s. (templated)
-    :param poke_interval: Airflow's name for *poll_interval*, in every mode. What the task says comes before
-        ``default_args``; if it says both, *poke_interval* counts. Default: *poll_interval*.
-    :param timeout: How long to wait, in the same forms; the shorter of it and ``execution_timeout`` counts, in every
-        mode. Default: Airflow's ``[sensors] default_timeout``. (templated)
+        the latest run of the pipeline at the first poll. The sensor then waits for that run, even if a newer one
+        starts. (templated)
+    :param covers: Wait until any successful run has read everything up to this instant, for example
+        ``"{{ data_interval_end }}"``. This is for pipelines that mParticle schedules itself. A failed run does not end
+        this wait. Without a time zone the instant is UTC. Default: wait for one run. (templated)
+    :param poll_interval: Longest pause between two polls: a number of seconds, a text with that number, or a timedelta.
+        Polls are more frequent when a run is likely to end. In ``mode="reschedule"`` every pause has this length,
+        but at least 10 s. Default: 60 s. (templated)
+    :param poke_interval: Airflow's name for *poll_interval*, in every mode. An argument of the task takes precedence
+        over ``default_args``. If the task has both arguments, *poke_interval* is used. Default: *poll_interval*.
+    :param timeout: How long to wait, in the same forms. If ``execution_timeout`` is shorter, it applies instead, in
+        every mode. Default: Airflow's ``[sensors] default_timeout``. (templated)
     :param deferrable: Whether to wait in the triggerer, without a worker slot. Default: Airflow's
         ``[operators] default_deferrable``.
-    :param min_records: Fewest records that the run must have ingested. Default: any number.
-    :param max_failed_ratio: Largest share of rejected records, from 0 to 1. Default: any.
-    :param on_empty: What to make of a run that read nothing: ``"success"`` (default), ``"skip"`` or ``"fail"``.
+    :param min_records: Smallest number of records that the run must have ingested. Default: any number.
+    :param max_failed_ratio: Largest accepted share of rejected records, from 0 to 1. Default: any share.
+    :param on_empty: Result of the task if the run did not read any records: ``"success"`` (default), ``"skip"`` or
+        ``"fail"``.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: The same as :class:`~airflow_provider_mparticle.operators.MParticleTriggerPipelineOperator` returns.
-    :raises AirflowSensorTimeout: The run was still under way at the deadline. Its
-        ``__context__`` is a `RunTimeoutError` with the last state.
-    :raises RunFailedError: mParticle reports that the run failed, for the reasons that the error carries.
-    :raises AirflowFailException: Login, permission, arguments, a pipeline that does not exist, or counts that do not
-        pass *min_records*, *max_failed_ratio* or *on_empty*.
-    :raises AirflowSkipException: Any of these, with ``soft_fail`` or ``never_fail``.
+    :raises AirflowSensorTimeout: The run was still in progress at the deadline. The ``__context__`` of this error is a
+        ``RunTimeoutError`` with the last state.
+    :raises RunFailedError: mParticle reports that the run failed. The error contains mParticle's reasons.
+    :raises AirflowFailException: A retry cannot help: the login failed, a permission is missing, an argument is
+        malformed, the pipeline does not exist, or the run does not pass *min_records*, *max_failed_ratio* or
+        *on_empty*.
+    :raises AirflowSkipException: One of these errors occurred, and ``soft_fail`` or ``never_fail`` is set.
 
     Source: Warehouse Sync API reference, "Get the status of a specific run".
     """
@@ -66,7 +69,7 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
         *("pipeline_id", "pipeline_run_id", "covers", "poll_interval", "timeout", "mparticle_conn_id"),
     )
 
-    # What the DAG says until the task is executed, then seconds, as Airflow's own code expects.
+    # Until the task is executed, these are what the DAG passes. Then they are seconds, as Airflow's own code expects.
     timeout: Any
     poke_interval: Any
 
@@ -92,7 +95,7 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
         self.pipeline_run_id = pipeline_run_id
         self.is_for_one_run = pipeline_run_id is not None  # even if a template renders to None
         self.covers = covers
-        # Airflow's own sensor refuses texts and templates, so the task reads these when it is executed.
+        # Airflow's BaseSensorOperator refuses texts and templates, so the task parses these when it is executed.
         self.poll_interval = _pause(poll_interval, poke_interval, kwargs.get("default_args") or {})
         self.poke_interval = self.poll_interval
         self.timeout = self.timeout if timeout is None else timeout
@@ -103,15 +106,15 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
         self.mparticle_conn_id = mparticle_conn_id
 
     def execute(self, context: Context) -> Any:
-        """Wait in the triggerer, in this worker, or with one poll at a time (``mode="reschedule"``)."""
-        return self._task(context).execute()
+        """Wait in the triggerer, in this worker, or with one poll for each execution (``mode="reschedule"``)."""
+        return self._task(context).execute(context)
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Poll once, for ``mode="reschedule"``, where nothing is remembered but the instant of the first poll."""
-        return self._task(context).poke()
+        """Poll once, for ``mode="reschedule"``, which keeps only the time of the first poll between two executions."""
+        return self._task(context).poke(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Resume when the run has ended, or the deadline has come."""
+        """Resume after the end of the run, or at the deadline."""
         return self._task(context).execute_complete(event)
 
     def _task(self, context: Context) -> SensorTask:
@@ -121,7 +124,7 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
 
 
 def _pause(poll_interval: Seconds | None, poke_interval: Seconds | None, defaults: Mapping[str, Any]) -> Seconds:
-    """Return the pause that is meant: what the task itself says comes before ``default_args``."""
+    """Return the pause to use. An argument of the task takes precedence over ``default_args``."""
     named = {"poke_interval": poke_interval, "poll_interval": poll_interval}
     given = [(name, value) for name, value in named.items() if value is not None]
     given.sort(key=lambda item: item[0] in defaults and defaults[item[0]] is item[1])

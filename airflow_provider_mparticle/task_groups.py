@@ -1,4 +1,4 @@
-"""Task groups that users import: many pipelines, a few at a time."""
+"""The task group that syncs many pipelines, a few at a time."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def mparticle_sync_group(
     **arguments: Any,
 ) -> TaskGroup:
     """
-    Sync many pipelines, each with a mapped task of its own, and never more than a few at the same time.
+    Sync many pipelines, each in its own mapped task, with a limit on how many run at the same time.
 
-    A pipeline that fails does not keep the others from running. A retry or a clear of one concerns that one only.
-    The limit counts tasks of the DAG across its runs. Before Airflow 3.3 it does not count deferred tasks; use a pool
-    with ``include_deferred`` there, as *pool* among the *arguments*.
+    If one pipeline fails, the others still run. You can retry or clear each pipeline separately. The limit counts the
+    tasks of all runs of the DAG. Before Airflow 3.3 it does not count deferred tasks: pass a *pool* with
+    ``include_deferred`` there.
 
-    :param pipelines: Slugs of the pipelines; or, for arguments that differ, mappings with ``pipeline_id`` and other
-        arguments of :class:`~airflow_provider_mparticle.operators.MParticleTriggerPipelineOperator`.
-    :param max_active: How many of them may be under way at the same time. Default: 5.
+    :param pipelines: Slugs of the pipelines. To give pipelines different arguments, pass mappings with ``pipeline_id``
+        and other arguments of :class:`~airflow_provider_mparticle.operators.MParticleTriggerPipelineOperator`.
+    :param max_active: How many pipelines may be in progress at the same time. Default: 5.
     :param group_id: Id of the group. Default: ``"mparticle_sync"``.
-    :param arguments: Further arguments of the operator, the same for all pipelines.
-    :return: The group; what comes after it starts when all pipelines have succeeded. Its one task is ``sync``.
-    :raises ValueError: There is no pipeline, one is named twice, or *max_active* is not positive.
+    :param arguments: Other arguments of the operator, the same for all pipelines.
+    :return: The group. Its only task is ``sync``. Tasks after the group start when all pipelines have succeeded.
+    :raises ValueError: *pipelines* is empty or names a pipeline twice, or *max_active* is not positive.
     """
     mapped = [{"pipeline_id": one} if isinstance(one, str) else dict(one) for one in pipelines]
     _require_distinct([one.get("pipeline_id") for one in mapped])
@@ -52,4 +52,4 @@ def _require_distinct(pipeline_ids: Sequence[Any]) -> None:
     if not pipeline_ids or None in pipeline_ids:
         raise ValueError(f"pipelines must name at least one pipeline, and each a pipeline_id, not {pipeline_ids!r}.")
     if twice := sorted({one for one in pipeline_ids if pipeline_ids.count(one) > 1}):
-        raise ValueError(f"pipelines names {', '.join(map(repr, twice))} twice: one task would refuse the other's run.")
+        raise ValueError(f"pipelines names {', '.join(map(repr, twice))} twice: two tasks would compete for one run.")

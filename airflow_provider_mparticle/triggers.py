@@ -1,7 +1,8 @@
 """
 The trigger that waits for a pipeline run in the triggerer.
 
-A triggerer imports this module in its event loop, so slow imports are made in a thread, when a trigger runs.
+A triggerer imports this module in its event loop, so it must not import anything slow at its top. The rest is imported
+in a thread when a trigger runs.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ if TYPE_CHECKING:
     from airflow_provider_mparticle.runs.outcome import Outcome
     from airflow_provider_mparticle.runs.wait import RunMonitor
 
-# Airflow 3's scheduler fails a task that has been queued again when its executor reports the exit of the process that
-# deferred it (scheduler_job_runner.py, process_executor_events). The supervisor can notice that exit one
-# [workers] min_heartbeat_interval late, by default 5 s (supervisor.py, _monitor_subprocess). The margin is for the rest
-# of the way: the process ends, its log is uploaded, and the scheduler's loop reads the report. Airflow 2's executors
-# hold such a task back by themselves.
+# A deferred task is resumed in a new process. If the executor reports the exit of the old process only after the task
+# was queued again, Airflow 3's scheduler fails the task (scheduler_job_runner.py, process_executor_events). The
+# supervisor may notice the exit one [workers] min_heartbeat_interval late, by default 5 s (supervisor.py,
+# _monitor_subprocess). The margin covers the remaining steps: the process ends, its log is uploaded, and the scheduler
+# reads the report. The executors of Airflow 2 delay such a task themselves.
 MIN_HEARTBEAT_INTERVAL_S = 5.0
 EXIT_REPORT_MARGIN_S = 5.0
 
 
 def resume_delay_s() -> float:
-    """Return how many seconds after its deferral a task can be resumed safely; by default 10."""
+    """Return after how many seconds a deferred task can be resumed safely; by default 10."""
     from airflow.providers.common.compat.sdk import conf
 
     interval_s = conf.getfloat("workers", "min_heartbeat_interval", fallback=MIN_HEARTBEAT_INTERVAL_S)
@@ -43,22 +44,23 @@ def resume_delay_s() -> float:
 
 class MParticlePipelineRunTrigger(BaseTrigger):
     """
-    Wait for a pipeline run to end, or for the deadline, and report the outcome.
+    Wait for the end of a pipeline run or for the deadline, and report the outcome.
 
-    The trigger polls at its interval. It holds the event back until :func:`resume_delay_s` after its start. Airflow
-    stores the arguments in plain text; none is a secret. The payload of the event is
+    The trigger does not send the event earlier than :func:`resume_delay_s` after its start. Airflow stores the
+    arguments in plain text, so none of them is a secret. The payload of the event is
     :meth:`~airflow_provider_mparticle.runs.outcome.Outcome.as_event`.
 
     :param mparticle_conn_id: Id of the Airflow connection.
     :param pipeline_id: Slug of the pipeline.
-    :param pipeline_run_id: Id of the run. None takes the latest run at the first poll, and stays with it.
+    :param pipeline_run_id: Id of the run. None means the latest run at the first poll.
     :param poll_interval: Longest pause between two polls, in seconds. Pauses are shorter when a run is likely to end.
-    :param deadline: When the wait ends in any case: an instant, or seconds since the epoch.
-    :param retry_after_s: How long mParticle asked the worker to wait at its last poll, in seconds. Default: 0.
-    :param covers: Wait for a run that covers this instant, instead of one run: an instant, or seconds since the epoch.
-        Default: wait for one run.
-    :param began: When the run, or else the wait, began: an instant, or seconds since the epoch. Default: now.
-    :param run_durations: How long the pipeline's last runs took, in seconds. Default: not read yet.
+    :param deadline: When the wait ends at the latest: a datetime, or seconds since the epoch.
+    :param retry_after_s: How long mParticle asked the worker to wait after its last poll, in seconds. Default: 0.
+    :param covers: Wait for any run that covers this instant: a datetime, or seconds since the epoch. Default: None,
+        wait for one run.
+    :param began: When the run began, or the wait if that is unknown: a datetime, or seconds since the epoch. Default:
+        now.
+    :param run_durations: How long the last runs of the pipeline took, in seconds. Default: None, not read yet.
     """
 
     def __init__(
@@ -85,7 +87,7 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         self.run_durations = None if run_durations is None else [*run_durations]
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what Airflow stores to build this trigger again."""
+        """Return the class and the arguments, which Airflow stores to create this trigger again."""
         names = (
             *("mparticle_conn_id", "pipeline_id", "pipeline_run_id", "poll_interval", "deadline"),
             *("retry_after_s", "covers", "began", "run_durations"),
@@ -96,7 +98,7 @@ class MParticlePipelineRunTrigger(BaseTrigger):
     def after_poll(
         cls, mparticle_conn_id: str, monitor: RunMonitor, poll_interval: float, retry_after_s: float
     ) -> MParticlePipelineRunTrigger:
-        """Return the trigger that continues a wait after a worker's poll."""
+        """Return the trigger that continues a wait after the poll of a worker."""
         lookup = monitor.lookup
         return cls(
             mparticle_conn_id,
@@ -111,29 +113,29 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, then yield the one event, not before the task can be resumed safely."""
+        """Wait, then yield one event, but not before the task can be resumed safely."""
         started_at = time.monotonic()
         wait_for_run = await _loaded()
         outcome = await wait_for_run(**self.serialize()[1])
-        if self.trigger_id is not None:  # a triggerer runs this; dag.test() runs it too, and resumes the task by itself
+        if self.trigger_id is not None:  # dag.test() gives no id, and resumes the task in the same process
             await asyncio.sleep(started_at + resume_delay_s() - time.monotonic())
         yield TriggerEvent(outcome.as_event())  # type: ignore[no-untyped-call]  # as above
 
     async def on_kill(self) -> None:
-        """Log that the run continues: mParticle documents no way to cancel one."""
+        """Log that the run continues, because mParticle does not document how to cancel a run."""
         if self.covers is not None:
             self.log.info("This task no longer waits for a run of pipeline %r.", self.pipeline_id)
             return
         self.log.warning(
             "This task no longer waits for run %s of pipeline %r. The run goes on in mParticle, "
-            "which documents no way to cancel it.",
+            "which does not document how to cancel a run.",
             self.pipeline_run_id,
             self.pipeline_id,
         )
 
 
 def as_epoch(instant: datetime | float) -> float:
-    """Return an instant in seconds since the epoch; one without a zone is UTC."""
+    """Return an instant in seconds since the epoch. A datetime without a time zone is UTC."""
     if not isinstance(instant, datetime):
         return float(instant)
     return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
@@ -146,7 +148,7 @@ _imports: WeakKeyDictionary[asyncio.AbstractEventLoop, SingleFlight] = WeakKeyDi
 
 
 async def _loaded() -> WaitForRun:
-    """Return the function that does the work. The first call imports it in a thread."""
+    """Return the function that waits. The first call imports it in a thread."""
     global _wait_for_run
     if _wait_for_run is None:
         imports = _imports.setdefault(asyncio.get_running_loop(), SingleFlight())
@@ -155,8 +157,8 @@ async def _loaded() -> WaitForRun:
 
 
 def _import() -> WaitForRun:
-    # A full garbage collection of all that Airflow has loaded stops every thread for 100 to 200 ms. This import, or a
-    # thousand triggers, would cause one. docs/adr/0002 explains this step and its price.
+    # A full garbage collection of everything that Airflow has loaded stops all threads for 100 to 200 ms. This import,
+    # or a thousand triggers, would cause one. docs/adr/0002 explains this step and what it costs.
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -443,9 +443,9 @@ def test_nothing_is_touched_before_the_first_call(simulator: Simulator, monkeypa
     monkeypatch.delenv("AIRFLOW_CONN_MPARTICLE_DEFAULT")
 
     made: list[Any] = [
-        MParticleHook("nobody"),
-        MParticleTriggerPipelineOperator(task_id="a", pipeline_id="orders", mparticle_conn_id="nobody"),
-        MParticlePipelineRunSensor(task_id="b", pipeline_id="orders", mparticle_conn_id="nobody"),
+        MParticleHook("missing"),
+        MParticleTriggerPipelineOperator(task_id="a", pipeline_id="orders", mparticle_conn_id="missing"),
+        MParticlePipelineRunSensor(task_id="b", pipeline_id="orders", mparticle_conn_id="missing"),
         MParticleCreatePipelineOperator(
             task_id="c",
             pipeline_id="orders",
@@ -454,18 +454,18 @@ def test_nothing_is_touched_before_the_first_call(simulator: Simulator, monkeypa
             data_model_id="orders-model",
             sync_mode={"type": "full"},
             schedule={"type": "on_demand"},
-            mparticle_conn_id="nobody",
+            mparticle_conn_id="missing",
         ),
     ]
 
-    assert ["nobody"] * 4 == [one.mparticle_conn_id for one in made]
+    assert ["missing"] * 4 == [one.mparticle_conn_id for one in made]
     assert [] == simulator.requests
 
 
 def test_a_missing_airflow_connection_is_named(airflow_db: None, simulator: Simulator) -> None:
     """Airflow's own error knows the id, but not what needs it."""
-    with pytest.raises(ConfigError, match="There is no Airflow connection 'nobody'"):
-        MParticleHook("nobody").list_pipelines()
+    with pytest.raises(ConfigError, match="Airflow connection 'missing' does not exist"):
+        MParticleHook("missing").list_pipelines()
 
     assert [] == simulator.requests
 
@@ -474,10 +474,10 @@ def test_a_missing_airflow_connection_is_named_in_the_triggerer_too(airflow_db: 
     """The asynchronous look-up is another one."""
 
     async def poll() -> None:
-        async with MParticleHook("nobody").async_client() as client:
+        async with MParticleHook("missing").async_client() as client:
             await client.send(endpoints.list_resources(resource_kinds.PIPELINE))
 
-    with pytest.raises(ConfigError, match="There is no Airflow connection 'nobody'"):
+    with pytest.raises(ConfigError, match="Airflow connection 'missing' does not exist"):
         asyncio.run(poll())
 
     assert [] == simulator.requests

@@ -1,7 +1,8 @@
 """
-Operators: configure Warehouse Sync, start exactly one run of a pipeline, call the Platform API.
+The operators: they configure Warehouse Sync, start exactly one run of a pipeline, and call the Platform API.
 
-An operator's module is imported when the operator is asked for (PEP 562), so a DAG file loads only what it uses.
+The module of an operator is imported when a DAG file uses the operator (PEP 562), so a DAG file loads only what it
+needs. Operators must not do the work themselves: their methods import it from ``tasks/`` when a worker runs a task.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the operator of that name."""
+    """Import the operator with this name."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     operator = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""The operator that applies the whole configuration of a workspace."""
+"""The operator that applies a configuration document to a workspace."""
 
 from __future__ import annotations
 
@@ -17,21 +17,24 @@ if TYPE_CHECKING:
 
 class MParticleApplyOperator(BaseOperator):
     """
-    Make the workspace's Warehouse Sync configuration what one document says.
+    Apply a document that describes the Warehouse Sync configuration of a workspace.
 
-    Checks the whole document, reads what mParticle has, logs the plan, and carries it out. What the document does not
-    name is left as it is. Applying it again changes nothing; after a failure half-way, the retry does the rest.
+    The task checks the whole document, reads the configuration from mParticle, logs a plan of the changes, and applies
+    it. Resources that the document does not name stay unchanged. To apply a document a second time changes nothing. If
+    a task fails halfway, its retry applies the rest.
 
     :param spec: The document: a dict, a path to a ``.yaml``, ``.yml`` or ``.json`` file, absolute or relative to the
-        DAG's folder, or the text of one. Templates in the values of a dict or a file are rendered; in a file this is
-        done after reading it, so a secret may hold any character and Airflow stores the path alone. (templated)
-    :param dry_run: Only log the plan. Default: False.
-    :param prune: Delete what the document does not name, in the sections that it has. Default: False.
+        DAG's folder, or the text of such a file. Templates in the values of a dict or a file are rendered. A file is
+        rendered after it is parsed, so a secret may contain any character, and Airflow stores only the path.
+        (templated)
+    :param dry_run: Whether to log the plan only. Default: False.
+    :param prune: Whether to delete resources that the document does not name, in the sections that it has. Default:
+        False.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
-    :return: ``{"changed": bool, "dry_run": bool, "steps": [...]}``; after a dry run *changed* says whether there is
-        something to change.
-    :raises AirflowFailException: The document is wrong, or mParticle cannot do what it says; the message names
-        everything that is wrong, and nothing was changed. Or mParticle refused a step.
+    :return: ``{"changed": bool, "dry_run": bool, "steps": [...]}``. After a dry run, *changed* says whether the
+        document and the workspace differ.
+    :raises AirflowFailException: The document is invalid, or mParticle cannot make a change that it needs: the message
+        names every problem, and nothing was changed. Or mParticle refused a step.
     """
 
     operator_extra_links = LazyLinks()
@@ -54,14 +57,14 @@ class MParticleApplyOperator(BaseOperator):
         self.mparticle_conn_id = mparticle_conn_id
 
     def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
-        """Render, then mask every secret, before Airflow stores the rendered fields."""
+        """Render the templates and mask every secret, before Airflow stores the rendered fields."""
         super().render_template_fields(context, jinja_env)
         from airflow_provider_mparticle.tasks.apply import mask_secrets_of
 
         mask_secrets_of(self.spec)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Check, plan, and apply."""
+        """Check the document, plan the changes, and apply them."""
         from airflow_provider_mparticle.tasks.apply import apply_document
 
         return apply_document(self, context)

@@ -1,4 +1,4 @@
-"""Tells a task that Airflow makes of a mapped operator while it runs from one that a DAG file declares."""
+"""Distinguishes an operator that a DAG file declares from one that Airflow creates for a mapped task."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 def is_mapped(operator: Any) -> bool:
     """
-    Return whether Airflow has made the operator of a mapped one.
+    Return whether Airflow creates this operator for a mapped task.
 
-    A constructor that raises is an import error of the DAG file otherwise, but here the task would be retried, so its
-    arguments are checked when it is executed. Airflow 2 and 3 set the attribute before they call the constructor.
+    An error in a constructor normally becomes an import error of the DAG file. In a mapped task it would lead to a
+    retry instead, so a mapped task checks its arguments when it is executed. Airflow 2 and 3 set the attribute before
+    they call the constructor.
     """
     return getattr(operator, "_BaseOperator__from_mapped", False) is True

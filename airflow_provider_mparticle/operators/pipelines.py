@@ -1,4 +1,4 @@
-"""The operators that create a pipeline, change it, pause it and resume it."""
+"""The operators that create, change, pause and resume a pipeline."""
 
 from __future__ import annotations
 
@@ -16,33 +16,34 @@ if TYPE_CHECKING:
 
 class MParticleCreatePipelineOperator(CreateResourceOperator):
     """
-    Make sure that a Warehouse Sync pipeline is there, as described.
+    Make sure that a Warehouse Sync pipeline exists and is as described.
 
-    Everything is checked before anything is sent. Fields keep mParticle's names.
+    All arguments are checked before the first request. They have the names of mParticle's fields.
 
     :param pipeline_id: Slug of the pipeline: letters, digits, ``-`` and ``_``. (templated)
     :param name: Name shown in mParticle. (templated)
     :param connection_id: Slug of the mParticle connection to the warehouse. (templated)
-    :param data_model_id: Slug of the data model, the SQL. (templated)
+    :param data_model_id: Slug of the data model, which contains the SQL. (templated)
     :param field_transformation_id: Slug of the field transformation. Default: none. (templated)
-    :param partner_feed_id: Id of the feed that the rows arrive in. Default: none. (templated)
-    :param partner_feed_key: Key of that feed, a secret: take it from an Airflow connection or a secrets backend.
-        mParticle shows it masked, so it is written when another field changes, and compared as far as the mask
-        lets it be. Default: none. (templated)
+    :param partner_feed_id: Id of the feed that receives the rows. Default: none. (templated)
+    :param partner_feed_key: Key of that feed, a secret. Take it from an Airflow connection or a secrets backend.
+        mParticle shows it masked, so it is compared only with the visible characters, and written again whenever
+        another field changes. Default: none. (templated)
     :param sync_mode: ``{"type": "full"}``, or ``{"type": "incremental", "iterator_field": ...,
         "iterator_data_type": ..., "from": ..., "until": ...}``. (templated)
     :param schedule: ``{"type": "on_demand"}``, ``{"type": "interval", "frequency": "hourly", "start": ...}`` or
         ``{"type": "once", ...}``. Frequencies: hourly, daily, weekly, monthly. (templated)
     :param environment: ``"development"`` or ``"production"``. Default: ``"development"``. (templated)
     :param state: ``"active"`` or ``"paused"``. Default: ``"active"``. (templated)
-    :param data_plan_id: Data plan that the rows are checked against. Default: none. (templated)
+    :param data_plan_id: Id of the data plan that mParticle validates the rows with. Default: none. (templated)
     :param data_plan_version: Version of that data plan. Default: none. (templated)
-    :param if_exists: What to do when the pipeline is there already: ``"fail"`` (default); ``"reuse"`` takes it as
-        it is; ``"update"`` changes what differs, but never the type of the sync mode.
+    :param if_exists: What to do if the pipeline already exists: ``"fail"`` (default); ``"reuse"`` keeps it unchanged;
+        ``"update"`` changes the fields that differ, except the type of the sync mode.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: ``{"pipeline": {...}, "changed": [...]}``: the pipeline without its secret, and the names of the fields
-        that this task has set, all of them when it created the pipeline.
-    :raises AirflowFailException: An argument is malformed, the pipeline exists and must not, or mParticle refused.
+        that this task has set. A task that created the pipeline has set all of them.
+    :raises AirflowFailException: An argument is malformed, the pipeline exists and *if_exists* is ``"fail"``, or
+        mParticle refused the request.
 
     Source: Warehouse Sync API reference, "Create a pipeline".
     """
@@ -114,17 +115,18 @@ class MParticleCreatePipelineOperator(CreateResourceOperator):
 
 class MParticleUpdatePipelineOperator(ResourceOperator):
     """
-    Change fields of a pipeline that is there.
+    Change fields of an existing pipeline.
 
     :param pipeline_id: Slug of the pipeline. (templated)
-    :param fields: The fields to change under mParticle's names; any but the type of the sync mode. (templated)
-    :param partner_feed_key: Key of the pipeline's feed, a secret. mParticle shows it masked, and may drop it when the
-        pipeline is written without it; so a pipeline that has one is only changed if the key is given. Take it from
-        an Airflow connection or a secrets backend. Default: none. (templated)
+    :param fields: The fields to change, with mParticle's names. The type of the sync mode cannot be changed.
+        (templated)
+    :param partner_feed_key: Key of the pipeline's feed, a secret. Take it from an Airflow connection or a secrets
+        backend. mParticle shows the key masked, and may drop it if the pipeline is written without it. So the key is
+        required to change a pipeline that has one. Default: none. (templated)
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
-    :return: ``{"pipeline": {...}, "changed": [...]}``; nothing is sent if nothing differs.
-    :raises AirflowFailException: There is no such pipeline, a field is malformed, its feed's key is not given, or
-        mParticle refused.
+    :return: ``{"pipeline": {...}, "changed": [...]}``. If no field differs, the pipeline is not written.
+    :raises AirflowFailException: The pipeline does not exist, a field is malformed, the key of its feed is missing, or
+        mParticle refused the request.
 
     Source: Warehouse Sync API reference, "Update a pipeline".
     """
@@ -148,7 +150,7 @@ class MParticleUpdatePipelineOperator(ResourceOperator):
         self.mparticle_conn_id = mparticle_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Read the pipeline, and change what differs with one request."""
+        """Read the pipeline, and change the fields that differ with one request."""
         from airflow_provider_mparticle.tasks.resources import change_pipeline
 
         return change_pipeline(self, self.fields)
@@ -156,17 +158,18 @@ class MParticleUpdatePipelineOperator(ResourceOperator):
 
 class MParticlePausePipelineOperator(ResourceOperator):
     """
-    Pause a pipeline, so that mParticle starts no run of it. A run in progress goes on.
+    Pause a pipeline, so that mParticle does not start runs of it. A run in progress continues.
 
     :param pipeline_id: Slug of the pipeline. (templated)
-    :param partner_feed_key: Key of the pipeline's feed, a secret. mParticle shows it masked, and may drop it when the
-        pipeline is written without it; so a pipeline that has one is only changed if the key is given. Take it from
-        an Airflow connection or a secrets backend. Default: none. (templated)
+    :param partner_feed_key: Key of the pipeline's feed, a secret. Take it from an Airflow connection or a secrets
+        backend. mParticle shows the key masked, and may drop it if the pipeline is written without it. So the key is
+        required to change a pipeline that has one. Default: none. (templated)
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
-    :return: ``{"pipeline": {...}, "changed": [...]}``; nothing is sent if it is paused already.
-    :raises AirflowFailException: There is no such pipeline, its feed's key is not given, or mParticle refused.
+    :return: ``{"pipeline": {...}, "changed": [...]}``. If the pipeline is already paused, it is not written.
+    :raises AirflowFailException: The pipeline does not exist, the key of its feed is missing, or mParticle refused the
+        request.
 
-    Source: Warehouse Sync API reference, "Update a pipeline": another *state* is the only way.
+    Source: Warehouse Sync API reference, "Update a pipeline". The field *state* is the only way to pause a pipeline.
     """
 
     template_fields: Sequence[str] = ("pipeline_id", "partner_feed_key", "mparticle_conn_id")
@@ -186,7 +189,7 @@ class MParticlePausePipelineOperator(ResourceOperator):
         self.mparticle_conn_id = mparticle_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Give the pipeline its state, if it has another."""
+        """Change the state of the pipeline if it differs."""
         from airflow_provider_mparticle.tasks.resources import change_pipeline
 
         return change_pipeline(self, {"state": self._state})
@@ -197,12 +200,13 @@ class MParticleResumePipelineOperator(MParticlePausePipelineOperator):
     Resume a paused pipeline.
 
     :param pipeline_id: Slug of the pipeline. (templated)
-    :param partner_feed_key: Key of the pipeline's feed, a secret. mParticle shows it masked, and may drop it when the
-        pipeline is written without it; so a pipeline that has one is only changed if the key is given. Take it from
-        an Airflow connection or a secrets backend. Default: none. (templated)
+    :param partner_feed_key: Key of the pipeline's feed, a secret. Take it from an Airflow connection or a secrets
+        backend. mParticle shows the key masked, and may drop it if the pipeline is written without it. So the key is
+        required to change a pipeline that has one. Default: none. (templated)
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
-    :return: ``{"pipeline": {...}, "changed": [...]}``; nothing is sent if it is active already.
-    :raises AirflowFailException: There is no such pipeline, its feed's key is not given, or mParticle refused.
+    :return: ``{"pipeline": {...}, "changed": [...]}``. If the pipeline is already active, it is not written.
+    :raises AirflowFailException: The pipeline does not exist, the key of its feed is missing, or mParticle refused the
+        request.
     """
 
     _state: ClassVar[str] = "active"

@@ -26,40 +26,41 @@ if TYPE_CHECKING:
 
 class MParticlePlanSlicesOperator(BaseOperator):
     """
-    Plan the slices of a backfill, so that each fits into one on-demand run of mParticle.
+    Plan the slices of a backfill, so that each slice fits into one on-demand run of mParticle.
 
-    Counts rows in the warehouse, one query per slice it considers, and returns the slices for
-    ``MParticleSyncSliceOperator.partial(...).expand_kwargs(plan.output)``. The slices follow one another without a gap
-    or an overlap from *start* to *end*. A row whose time is NULL is in none of them. The rows are counted now: leave
-    room below the limit for rows that arrive before their slice is ingested.
+    The task counts rows in the warehouse with one query for each slice that it considers. It returns the slices for
+    ``MParticleSyncSliceOperator.partial(...).expand_kwargs(plan.output)``. The slices cover the time from *start* to
+    *end* without gaps or overlaps. They do not contain rows whose time is NULL. The rows are counted when the task
+    runs: leave room below the limit for rows that arrive before their slice is ingested.
 
-    The log has a table of the slices. The XCom ``report`` has them with their ``rows``.
+    The log shows a table of the slices. The XCom ``report`` contains the slices with their ``rows``.
 
-    :param sql_conn_id: Id of the Airflow connection to the warehouse, of any provider whose hook runs SQL through
-        ``common-sql``: Snowflake, Redshift, BigQuery, Databricks, PostgreSQL and others. (templated)
-    :param start: First instant of the range, a datetime or ISO 8601; without a time zone it is UTC. (templated)
-    :param end: First instant after the range, as *start*; it should be in the past. (templated)
-    :param table: Table or view to count in, qualified and quoted as the warehouse requires. (templated)
-    :param time_column: Column with the time of a row. Goes with *table*. (templated)
+    :param sql_conn_id: Id of the Airflow connection to the warehouse. Its hook must run SQL through ``common-sql``, as
+        those of Snowflake, Redshift, BigQuery, Databricks, PostgreSQL and others do. (templated)
+    :param start: First instant of the range, a datetime or ISO 8601. Without a time zone it is UTC. (templated)
+    :param end: First instant after the range, in the same forms. It should be in the past. (templated)
+    :param table: Table or view whose rows are counted, qualified and quoted as the warehouse requires. (templated)
+    :param time_column: Column with the time of a row. Needs *table*. (templated)
     :param time_column_type: Type of *time_column*: ``"timestamp"``, ``"timestamp_tz"``, ``"timestamp_ltz"``,
         ``"timestamp_ntz"``, ``"datetime"``, ``"date"``, ``"timestamp_unixtime_s"`` or ``"timestamp_unixtime_ms"``.
         Default: ``"timestamp"``.
-    :param time_column_zone: Time zone of the values of a ``timestamp_ntz``, ``datetime`` or ``date``.
-        Default: ``"UTC"``.
-    :param count_sql: Instead of *table*: a query that returns one row with one number, or a ``.sql`` file with one. It
-        is a template that has, in addition to Airflow's context, the datetimes ``window_start`` (inclusive) and
-        ``window_end`` (exclusive), both UTC, and must use both.
-    :param max_records: Most rows that a slice may hold. Default: 24 million, the limit of one on-demand run unless
-        your contract says otherwise.
-    :param granularity: Finest slice: ``"hour"``, ``"day"``, ``"week"``, ``"month"`` or a timedelta, counted from
-        *start*. Default: ``"hour"``.
+    :param time_column_zone: Time zone of the values, if *time_column_type* is ``"timestamp_ntz"``, ``"datetime"`` or
+        ``"date"``. Default: ``"UTC"``.
+    :param count_sql: Alternative to *table*: a query that returns one row with one number, or a ``.sql`` file with the
+        query. It is a template. In addition to Airflow's context it has the UTC datetimes ``window_start`` (inclusive)
+        and ``window_end`` (exclusive), and it must use both.
+    :param max_records: Largest number of rows in a slice. Default: 24 million, the limit of one on-demand run unless
+        your contract has another one.
+    :param granularity: Shortest slice: ``"hour"``, ``"day"``, ``"week"``, ``"month"``, or a timedelta that is counted
+        from *start*. Default: ``"hour"``.
     :param time_zone: Time zone in which days, weeks and months begin. Default: ``"UTC"``.
-    :param hook_params: Further arguments of the connection's hook, for example ``{"location": "EU"}``. Default: none.
-    :return: ``[{"window_start": "...", "window_end": "..."}, ...]``, ISO 8601 in UTC, in order. It is empty if the
-        range holds no rows; Airflow then skips a task mapped over it.
-    :raises AirflowFailException: An argument is malformed, the connection does not exist or runs no SQL, *time_column*
-        is text, or no slicing fits: then the message names all slices that hold more than *max_records* at the finest
-        granularity.
+    :param hook_params: Additional arguments for the hook of the connection, for example ``{"location": "EU"}``.
+        Default: none.
+    :return: ``[{"window_start": "...", "window_end": "..."}, ...]``, ISO 8601 in UTC, in order. The list is empty if
+        the range has no rows; Airflow then skips a task that is mapped over it.
+    :raises AirflowFailException: An argument is malformed, the connection does not exist or does not run SQL,
+        *time_column* is text, or a slice has more than *max_records* rows even at the finest granularity. The message
+        names all such slices.
 
     Source: Warehouse Sync overview, "Limits".
     """
@@ -92,7 +93,7 @@ class MParticlePlanSlicesOperator(BaseOperator):
         self.time_column = time_column
         self.time_column_type = time_column_type
         self.time_column_zone = time_column_zone
-        self.count_sql = count_sql  # not a template field: Airflow's context has neither window_start nor window_end
+        self.count_sql = count_sql  # not a template field: Airflow's context has no window_start and no window_end
         self.max_records = max_records
         self.granularity = granularity
         self.time_zone = time_zone
@@ -102,7 +103,7 @@ class MParticlePlanSlicesOperator(BaseOperator):
 
     def check_arguments(self) -> None:
         """
-        Check what is not a template: while the DAG file is parsed, and when the task runs.
+        Check the arguments that are not templates, when the DAG file is parsed and when the task runs.
 
         :raises ConfigError: An argument is malformed.
         """
@@ -112,16 +113,16 @@ class MParticlePlanSlicesOperator(BaseOperator):
         zone_named(self.time_zone)
 
     def execute(self, context: Context) -> list[dict[str, str]]:
-        """Count, plan, and log the plan."""
+        """Count the rows, plan the slices, and log the plan."""
         from airflow_provider_mparticle.tasks.plan_slices import PlanSlicesTask
 
         return PlanSlicesTask(self, context).execute()
 
     def get_db_hook(self) -> DbApiHook:
         """
-        Return the hook that runs SQL over the connection.
+        Return the hook that runs SQL with the Airflow connection.
 
-        :raises ConfigError: The connection does not exist or runs no SQL, or a provider is not installed.
+        :raises ConfigError: The connection does not exist or does not run SQL, or a provider is not installed.
         """
         from airflow_provider_mparticle.tasks.plan_slices import sql_hook
 

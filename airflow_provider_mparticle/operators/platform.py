@@ -1,4 +1,4 @@
-"""The operator for any account-scoped call of the Platform API."""
+"""The operator that makes any call of the Platform API for the account."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 
 class MParticlePlatformOperator(BaseOperator):
     """
-    Make any account-scoped call of the Platform API: accounts, apps, audiences, data points, feeds, services, users.
+    Make any call of the Platform API for the account: accounts, apps, audiences, data points, feeds, services, users.
 
-    ``accountId`` is added from the Airflow connection's ``account_id``. A POST is sent once: whether one whose answer
-    was lost has been carried out, mParticle cannot be asked in general.
+    ``accountId`` is added from the field ``account_id`` of the Airflow connection. A POST is sent only once, because a
+    lost answer does not show whether mParticle has carried it out.
 
     :param method: ``"GET"``, ``"POST"``, ``"PUT"`` or ``"DELETE"``. Default: ``"GET"``. (templated)
-    :param path: Path below ``/v1``, for example ``"/apps"``. (templated)
-    :param params: Further query parameters; the params of the DAG are none of them. Default: none. (templated)
+    :param path: Path relative to ``/v1``, for example ``"/apps"``. (templated)
+    :param params: Other query parameters. The params of the DAG are not sent. Default: none. (templated)
     :param json: Body of a POST or PUT. Default: none. (templated)
-    :param response_filter: Takes the answer's ``data`` and returns what the task returns. Default: all of it.
+    :param response_filter: Function that receives the field ``data`` of the answer and returns the result of the task.
+        Default: the result is ``data``.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
-    :return: The answer's ``data``, out of its envelope, or what *response_filter* makes of it.
-    :raises AirflowFailException: ``account_id`` is missing, an argument is malformed, or mParticle refused.
+    :return: The field ``data`` of the answer, or what *response_filter* returns.
+    :raises AirflowFailException: ``account_id`` is missing, an argument is malformed, or mParticle refused the request.
 
     Source: Platform API overview.
     """
@@ -57,7 +58,7 @@ class MParticlePlatformOperator(BaseOperator):
         self.mparticle_conn_id = mparticle_conn_id
 
     def execute(self, context: Context) -> Any:
-        """Make the call."""
+        """Make the call and return the data of the answer."""
         from airflow_provider_mparticle.tasks.platform import platform_request
 
         return platform_request(
@@ -65,6 +66,6 @@ class MParticlePlatformOperator(BaseOperator):
         )
 
     def _own_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Take the DAG's params out again, which Airflow merges into every operator's argument of that name."""
+        """Remove the params of the DAG, which Airflow merges into every argument named *params*."""
         dag_params = self.dag.params if self.has_dag() else {}  # type: ignore[no-untyped-call]  # Airflow's
         return {name: params[name] for name in params if name not in dag_params or dag_params[name] != params[name]}

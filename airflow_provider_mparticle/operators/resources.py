@@ -1,4 +1,4 @@
-"""The operators for connections, data models and field transformations, and what all resource operators share."""
+"""The operators for connections, data models and field transformations, and the base classes of resource operators."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class ResourceOperator(BaseOperator):
-    """Masks secrets before Airflow stores them; the base of all operators for resources."""
+    """The base of all operators for resources. It masks secrets before Airflow stores the rendered fields."""
 
     operator_extra_links = LazyLinks()
     mparticle_conn_id: str
 
     def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
-        """Render, then mask every secret, before Airflow stores the rendered fields."""
+        """Render the templates and mask every secret, before Airflow stores the rendered fields."""
         super().render_template_fields(context, jinja_env)
         from airflow_provider_mparticle.tasks.resources import mask_secrets
 
@@ -31,13 +31,13 @@ class ResourceOperator(BaseOperator):
 
 
 class CreateResourceOperator(ResourceOperator):
-    """Makes sure that a resource exists; the base of the operators for each kind."""
+    """The base of the operators that make sure that a resource exists, one for each kind."""
 
     kind: str
     if_exists: IfExists
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Check the arguments, then create the resource or deal with the one that is there."""
+        """Check the arguments, then create the resource, or do with the existing one what *if_exists* says."""
         from airflow_provider_mparticle.tasks.resources import ensure_resource
 
         return ensure_resource(self, self._description())
@@ -48,24 +48,26 @@ class CreateResourceOperator(ResourceOperator):
 
 class MParticleCreateConnectionOperator(CreateResourceOperator):
     """
-    Make sure that mParticle has a connection to a warehouse, as described.
+    Make sure that mParticle has a connection to a warehouse as described.
 
-    mParticle logs in to the warehouse when a connection is created, which can take 10 s.
+    mParticle logs in to the warehouse when it creates a connection. That can take 10 s.
 
     :param connection_id: Slug of the connection: letters, digits, ``-`` and ``_``. (templated)
     :param name: Name shown in mParticle. (templated)
-    :param service_provider: ``"Snowflake"``, ``"BigQuery"``, ``"Redshift"``, or any other that mParticle takes.
-        (templated)
-    :param config: The provider's fields under mParticle's names. Take secrets from an Airflow connection,
-        ``"{{ conn.snowflake.password }}"``: they are masked, and mParticle never shows them again. Whether a secret
-        differs therefore cannot be seen; it is written with any other change. (templated)
+    :param service_provider: ``"Snowflake"``, ``"BigQuery"``, ``"Redshift"``, or another provider that mParticle
+        accepts. (templated)
+    :param config: The fields of the provider, with mParticle's names. Take secrets from an Airflow connection, for
+        example ``"{{ conn.snowflake.password }}"``, so that they are masked. mParticle never shows a secret, so a
+        different secret cannot be detected. It is written together with any other change. (templated)
     :param state: ``"active"`` or ``"inactive"``. Default: mParticle's. (templated)
-    :param write_secrets: With ``if_exists="update"``: write the whole connection even if nothing else differs, for
-        a password that was changed. Default: False.
-    :param if_exists: ``"fail"`` (default); ``"reuse"`` takes it as it is; ``"update"`` changes what differs.
+    :param write_secrets: Whether to write the connection even if no visible field differs, for a changed password.
+        Needs ``if_exists="update"``. Default: False.
+    :param if_exists: What to do if it already exists: ``"fail"`` (default); ``"reuse"`` keeps it unchanged;
+        ``"update"`` changes the fields that differ.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: ``{"connection": {...}, "changed": [...]}``, without secrets.
-    :raises AirflowFailException: An argument is malformed, the connection exists and must not, or mParticle refused.
+    :raises AirflowFailException: An argument is malformed, the connection exists and *if_exists* is ``"fail"``, or
+        mParticle refused the request.
 
     Source: Warehouse Sync API reference, "Create a connection".
     """
@@ -105,7 +107,7 @@ class MParticleCreateConnectionOperator(CreateResourceOperator):
         self.mparticle_conn_id = mparticle_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Check the arguments, then create the connection or deal with the one that is there."""
+        """Check the arguments, then create the connection, or do with the existing one what *if_exists* says."""
         from airflow_provider_mparticle.tasks.resources import ensure_connection
 
         return ensure_connection(self, self._description())
@@ -122,18 +124,20 @@ class MParticleCreateConnectionOperator(CreateResourceOperator):
 
 class MParticleCreateDataModelOperator(CreateResourceOperator):
     """
-    Make sure that a data model is there, as described.
+    Make sure that a data model exists and is as described.
 
-    With the extra ``sql`` (sqlglot) the query is checked before it is sent.
+    If the package's extra ``sql`` (sqlglot) is installed, the query is checked before it is sent.
 
     :param data_model_id: Slug of the data model: letters, digits, ``-`` and ``_``. (templated)
     :param name: Name shown in mParticle. (templated)
-    :param sql_query: The query, or a path to a ``.sql`` file: one SELECT, tables fully qualified, at most 100 columns.
-        (templated)
-    :param if_exists: ``"fail"`` (default); ``"reuse"`` takes it as it is; ``"update"`` changes what differs.
+    :param sql_query: The query, or a path to a ``.sql`` file with it: one SELECT with fully qualified tables and at
+        most 100 columns. (templated)
+    :param if_exists: What to do if it already exists: ``"fail"`` (default); ``"reuse"`` keeps it unchanged;
+        ``"update"`` changes the fields that differ.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: ``{"data_model": {...}, "changed": [...]}``.
-    :raises AirflowFailException: An argument is malformed, the data model exists and must not, or mParticle refused.
+    :raises AirflowFailException: An argument is malformed, the data model exists and *if_exists* is ``"fail"``, or
+        mParticle refused the request.
 
     Source: Warehouse Sync API reference, "Create a data model".
     """
@@ -166,18 +170,20 @@ class MParticleCreateDataModelOperator(CreateResourceOperator):
 
 class MParticleCreateFieldTransformationOperator(CreateResourceOperator):
     """
-    Make sure that a field transformation is there, as described.
+    Make sure that a field transformation exists and is as described.
 
-    :param field_transformation_id: Slug: letters, digits, ``-`` and ``_``. (templated)
+    :param field_transformation_id: Slug of the field transformation: letters, digits, ``-`` and ``_``. (templated)
     :param name: Name shown in mParticle. (templated)
     :param mappings: Any number of ``{"mapping_type": "column", "source": ..., "destination": ...}``,
         ``{"mapping_type": "static", "destination": ..., "value": ...}`` and
         ``{"mapping_type": "ignore", "source": ...}``. (templated)
-    :param destination_type: What the rows become. Default: ``"event_batch"``, the only one documented. (templated)
-    :param if_exists: ``"fail"`` (default); ``"reuse"`` takes it as it is; ``"update"`` changes what differs.
+    :param destination_type: What the rows become. Default: ``"event_batch"``, the only documented type. (templated)
+    :param if_exists: What to do if it already exists: ``"fail"`` (default); ``"reuse"`` keeps it unchanged;
+        ``"update"`` changes the fields that differ.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: ``{"field_transformation": {...}, "changed": [...]}``.
-    :raises AirflowFailException: An argument is malformed, it exists and must not, or mParticle refused.
+    :raises AirflowFailException: An argument is malformed, the field transformation exists and *if_exists* is
+        ``"fail"``, or mParticle refused the request.
 
     Source: Warehouse Sync, "Field transformations".
     """
@@ -225,12 +231,12 @@ class MParticleDeleteResourceOperator(ResourceOperator):
     Delete a connection, data model, field transformation or pipeline.
 
     :param kind: ``"connection"``, ``"data_model"``, ``"field_transformation"`` or ``"pipeline"``.
-    :param resource_id: Its slug. (templated)
-    :param missing_ok: Whether it is fine that there is none. Default: True.
+    :param resource_id: Slug of the resource. (templated)
+    :param missing_ok: Whether the task succeeds if the resource does not exist. Default: True.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
-    :return: Whether there was one to delete.
-    :raises AirflowFailException: There is none and that is not fine, or mParticle refused, for instance because
-        something else refers to it.
+    :return: Whether the resource existed.
+    :raises AirflowFailException: The resource does not exist and *missing_ok* is False, or mParticle refused the
+        request, for example because another resource refers to it.
 
     Source: Warehouse Sync API reference, "Delete a ...".
     """
@@ -253,7 +259,7 @@ class MParticleDeleteResourceOperator(ResourceOperator):
         self.mparticle_conn_id = mparticle_conn_id
 
     def execute(self, context: Context) -> bool:
-        """Delete it."""
+        """Delete the resource."""
         from airflow_provider_mparticle.tasks.resources import delete_resource
 
         return delete_resource(self)

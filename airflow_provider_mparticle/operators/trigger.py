@@ -1,4 +1,4 @@
-"""The operator that starts exactly one run of a pipeline, and waits for it."""
+"""The operator that starts exactly one run of a pipeline and waits for it."""
 
 from __future__ import annotations
 
@@ -19,45 +19,48 @@ if TYPE_CHECKING:
     from airflow_provider_mparticle.runs.start_decision import IfRunning
     from airflow_provider_mparticle.tasks.trigger import TriggerTask
 
-# A duration: a number of seconds, its text, or a timedelta; a template renders to one of them.
+# A duration: a number of seconds, a text with that number, or a timedelta. A template renders to one of these.
 Seconds = float | str | timedelta
 
 
 class MParticleTriggerPipelineOperator(BaseOperator):
     """
-    Start exactly one run of a pipeline, and wait for it.
+    Start exactly one run of a pipeline and wait for it.
 
-    A retry reattaches to the run that an earlier try started and starts a new one only if that one failed; a user's
-    clear starts a new one. Where Airflow has no task state store (before 3.3) a retry can only reattach to a
-    manual run in progress. docs/explanation/exactly-once.md tells what is promised.
+    A retry reattaches to the run that an earlier try started. It starts a new run only if that run failed. A task that
+    a user cleared starts a new run. Airflow versions before 3.3 have no task state store: there a retry can only
+    reattach to a manual run in progress. docs/explanation/exactly-once.md explains what is guaranteed.
 
     :param pipeline_id: Slug of the pipeline. (templated)
     :param wait_for_completion: Whether to wait for the run to end. Default: True.
     :param deferrable: Whether to wait in the triggerer, without a worker slot. Default: Airflow's
         ``[operators] default_deferrable``.
-    :param poll_interval: Longest pause between two looks at the run, in seconds; looks come closer when the run is
-        likely to end. Default: 60.
-    :param timeout: How long to wait, in seconds, counted from the first try's start of waiting; the shorter of it and
-        ``execution_timeout`` counts, deferred or not. Default: 6 hours.
-    :param if_running: What to do when another run is in progress: ``"fail"`` (default) names it; ``"wait"``
-        waits for its end, then starts ours; ``"attach"`` waits for it as if it were ours; ``"skip"`` skips the task.
-    :param skip_if_covered: Start nothing, and succeed, if a run that succeeded has read everything up to an instant:
-        ``True`` for the end of the DAG run's data interval (else its logical date), or an instant, which is UTC
-        without a time zone. So a catch-up of many DAG runs makes one sync. A run that would not pass the counts below
-        does not do. Default: False. (templated)
-    :param min_records: Fewest records that the run must have ingested. Default: any number.
-    :param max_failed_ratio: Largest share of rejected records, from 0 to 1. Default: any.
-    :param on_empty: What to make of a run that read nothing: ``"success"`` (default), ``"skip"`` or ``"fail"``.
+    :param poll_interval: Longest pause between two polls of the run, in seconds. Polls are more frequent when the run
+        is likely to end. Default: 60. (templated)
+    :param timeout: How long to wait, in seconds, counted from the time when the first try began to wait. If
+        ``execution_timeout`` is shorter, it applies instead, also to a deferred task. Default: 6 hours. (templated)
+    :param if_running: What to do if another run is in progress: ``"fail"`` (default) fails with the id of that run;
+        ``"wait"`` waits for its end, then starts a run; ``"attach"`` waits for it and reports it as the run of this
+        task; ``"skip"`` skips the task.
+    :param skip_if_covered: Whether to succeed without a new run if a successful run has already read everything up to
+        an instant. ``True`` means the end of the DAG run's data interval, or its logical date if it has none. You can
+        also pass the instant; without a time zone it is UTC. So a catch-up of many DAG runs needs one run only. A run
+        that does not pass the conditions below does not count. Default: False. (templated)
+    :param min_records: Smallest number of records that the run must have ingested. Default: any number.
+    :param max_failed_ratio: Largest accepted share of rejected records, from 0 to 1. Default: any share.
+    :param on_empty: Result of the task if the run did not read any records: ``"success"`` (default), ``"skip"`` or
+        ``"fail"``.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: ``pipeline_id``, ``pipeline_run_id``, ``state``, ``started_on``, ``ended_on``, ``range_start``,
-        ``range_end``, ``successful_records``, ``failed_records``; null where unknown or not waited for. The run's id is
-        also pushed as the XCom ``pipeline_run_id`` before the wait begins.
-    :raises AirflowFailException: Login, permission, arguments, a missing pipeline, the warehouse's credentials, or
-        counts that do not pass *min_records*, *max_failed_ratio* or *on_empty*.
+        ``range_end``, ``successful_records``, ``failed_records``. A value is null if it is unknown, or if the task did
+        not wait. The id of the run is also pushed as the XCom ``pipeline_run_id`` before the wait begins.
+    :raises AirflowFailException: A retry cannot help: the login failed, a permission is missing, an argument is
+        malformed, the pipeline does not exist, mParticle cannot log in to the warehouse, or the run does not pass
+        *min_records*, *max_failed_ratio* or *on_empty*.
     :raises RunFailedError: mParticle reports that the run failed.
-    :raises RunTimeoutError: The run was still under way at the deadline; it goes on in mParticle.
-    :raises PipelineBusyError: Another run is in progress, with ``if_running="fail"``.
-    :raises StartAmbiguousError: It cannot be told whether a run began.
+    :raises RunTimeoutError: The run was still in progress at the deadline. It continues in mParticle.
+    :raises PipelineBusyError: Another run is in progress, and *if_running* is ``"fail"``.
+    :raises StartAmbiguousError: The task cannot find out whether a run was started.
 
     Source: Warehouse Sync API reference, "Trigger an on-demand pipeline".
     """
@@ -100,24 +103,24 @@ class MParticleTriggerPipelineOperator(BaseOperator):
         self._pipeline_run_id: RunId | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Start a run or find the one that is ours, then wait for it."""
+        """Start a run, or reattach to the one that an earlier try started, and wait for it."""
         return self._task(context).execute()
 
     def execute_after_other_run(
         self, context: Context, event: Any = None, waiting_since: float | None = None
     ) -> dict[str, Any]:
-        """Resume when the other run has ended, in any way: start ours now."""
+        """Resume after the end of the other run, however it ended: start a run now."""
         return self._task(context).execute_after_other_run(event, waiting_since)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Resume when the run has ended, or the deadline has come."""
+        """Resume after the end of the run, or at the deadline."""
         return self._task(context).execute_complete(event)
 
     def on_kill(self) -> None:
-        """Say what becomes of the run: mParticle documents no way to cancel one."""
+        """Log that the run continues, because mParticle does not document how to cancel a run."""
         if self._pipeline_run_id is not None:
             self.log.warning(
-                "Run %s of pipeline %r goes on in mParticle, which documents no way to cancel it. "
+                "Run %s of pipeline %r goes on in mParticle, which does not document how to cancel a run. "
                 "A retry of this task reattaches to it.",
                 self._pipeline_run_id,
                 self.pipeline_id,

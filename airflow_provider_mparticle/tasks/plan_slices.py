@@ -164,7 +164,7 @@ def sql_hook(sql_conn_id: str, hook_params: Mapping[str, Any] | None) -> DbApiHo
         connection = BaseHook.get_connection(sql_conn_id)
     except AirflowNotFoundException as error:
         raise ConfigError(
-            f"There is no Airflow connection {sql_conn_id!r}, which sql_conn_id names. Rows are counted over it: "
+            f"Airflow connection {sql_conn_id!r}, named by sql_conn_id, does not exist. The rows are counted with it: "
             "create it, or pass the id of the connection to your warehouse. Nothing was sent to mParticle."
         ) from error
     hook = _hook_of(connection, sql_conn_id, read_mapping("hook_params", hook_params or {}))

@@ -1,1 +1,1 @@
-"""What other systems are told about runs: metrics."""
+"""What this package reports to monitoring systems: metrics."""

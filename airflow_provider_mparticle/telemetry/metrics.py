@@ -1,7 +1,7 @@
 """
-Metrics about runs and requests, through Airflow's own Stats: StatsD, Datadog or OpenTelemetry, as Airflow is set up.
+Sends metrics about runs and requests through Airflow's own Stats: to StatsD, Datadog or OpenTelemetry.
 
-A metric that cannot be sent never fails a task.
+A task never fails because a metric cannot be sent.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ _OUTCOMES: dict[type[MParticleError], str] = {
 
 class Metrics:
     """
-    Sends metrics from one kind of Airflow process.
+    Sends the metrics of one kind of Airflow process.
 
-    :param modules: Names of the modules that may hold Airflow's ``Stats``; the first that exists is used.
+    :param modules: Names of the modules that may define Airflow's ``Stats``. The first that exists is used.
     """
 
     def __init__(self, *modules: str) -> None:
         self._modules = modules
 
     def run_ended(self, outcome: Outcome) -> None:
-        """Send how long a run took and how many records it ingested and rejected, as far as mParticle says it."""
+        """Send how long a run took and how many records it ingested and rejected, if mParticle gives these values."""
         run, tags = outcome.run, {"outcome": _outcome(outcome.error)}
         if (seconds := _duration_s(run)) is not None:
             self._send("timing", "run.duration", seconds * 1000, {**_pipeline(run), **tags})
@@ -54,7 +54,7 @@ class Metrics:
 
     @contextmanager
     def poll(self, call: Call[Any]) -> Iterator[None]:
-        """Count a request that asks how runs are, and how it was answered."""
+        """Count a poll, with its outcome."""
         outcome = SUCCESS
         try:
             yield
@@ -65,13 +65,13 @@ class Metrics:
             self._send("incr", "polls", 1, {**_pipeline(call.ids), "outcome": outcome})
 
     def retried(self, call: Call[Any], error: MParticleError) -> None:
-        """Count a request that is sent again, because of *error*."""
+        """Count a request that is sent again because of *error*."""
         self._send("incr", "retries", 1, {**_pipeline(call.ids), "outcome": type(error).__name__})
 
     def _send(self, method: str, name: str, value: float, tags: Mapping[str, str]) -> None:
         try:
             getattr(self._stats, method)(f"mparticle.{name}", value, tags=dict(tags))
-        except Exception:  # the run is fine, whatever happened to its metric
+        except Exception:  # broad: a StatsD client may raise anything, and a metric must not fail a task
             log.warning("The metric mparticle.%s could not be sent.", name, exc_info=True)
 
     @cached_property
@@ -84,8 +84,8 @@ class Metrics:
         raise ImportError(f"This Airflow has none of {', '.join(self._modules)}.")
 
 
-# Airflow 3.3 has two copies of Stats, and each process sets up only one: workers that of the task SDK, the triggerer
-# that of the core. Before, there is one.
+# Airflow 3.3 has two copies of Stats. A worker initializes the one of the task SDK, the triggerer the one of the core.
+# Earlier versions have one.
 IN_WORKER = Metrics("airflow.sdk.observability.stats", "airflow.observability.stats", "airflow.stats")
 IN_TRIGGERER = Metrics("airflow.observability.stats", "airflow.stats")
 

@@ -81,7 +81,10 @@ class SharedClient:
             conn = await get_async_connection(self.mparticle_conn_id)
             extra = await get_async_extra_dejson(conn)
         except AirflowNotFoundException as error:
-            raise ConfigError(f"There is no Airflow connection {self.mparticle_conn_id!r}.") from error
+            raise ConfigError(
+                f"Airflow connection {self.mparticle_conn_id!r} does not exist. Create it, or correct the id. "
+                "Nothing was sent to mParticle."
+            ) from error
         except Exception as error:  # a secrets backend may fail in any way, and may be back in a minute
             raise NoAnswerError(
                 f"Airflow could not read its connection {self.mparticle_conn_id!r}: {type(error).__name__}."

@@ -398,7 +398,7 @@ def test_the_hook_says_how_instants_are_written(execute: Execute, warehouse: Sql
 
 def test_a_connection_that_does_not_exist_is_a_mistake_that_no_retry_cures(execute: Execute, airflow_db: None) -> None:
     """The message names the argument to correct."""
-    with pytest.raises(AirflowFailException, match="no Airflow connection 'warehouse', which sql_conn_id names"):
+    with pytest.raises(AirflowFailException, match="connection 'warehouse', named by sql_conn_id, does not exist"):
         execute(planner())
 
 
