@@ -107,11 +107,11 @@ class MParticlePipelineRunSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait in the triggerer, in this worker, or with one poll for each execution (``mode="reschedule"``)."""
-        return self._task(context).execute(context)
+        return self._task(context).execute()
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Poll once, for ``mode="reschedule"``, which keeps only the time of the first poll between two executions."""
-        return self._task(context).poke(context)
+        return self._task(context).poke()
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Resume after the end of the run, or at the deadline."""
