@@ -21,8 +21,8 @@ from airflow_provider_mparticle.cli.route_probe import (
     verdict_on,
 )
 from airflow_provider_mparticle.client import endpoints
+from airflow_provider_mparticle.client.answer_fields import first_value
 from airflow_provider_mparticle.client.errors import MParticleError
-from airflow_provider_mparticle.client.models import first_value
 from airflow_provider_mparticle.client.resource_kinds import KINDS
 from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES
 from airflow_provider_mparticle.hooks import MParticleHook

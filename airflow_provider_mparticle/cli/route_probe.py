@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_mparticle.client import endpoints
+from airflow_provider_mparticle.client.answer_fields import first_value
 from airflow_provider_mparticle.client.endpoints import Scope
 from airflow_provider_mparticle.client.errors import (
     MParticleError,
@@ -20,7 +21,6 @@ from airflow_provider_mparticle.client.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
-from airflow_provider_mparticle.client.models import first_value
 from airflow_provider_mparticle.client.paths import fill_path
 from airflow_provider_mparticle.client.resource_kinds import KINDS, PIPELINE, Kind
 from airflow_provider_mparticle.client.routes import CANDIDATE_ROUTES, DEFAULT_ROUTES

@@ -1,1 +1,1 @@
-"""The mParticle API: calls, protocol, and two drivers that move bytes. Knows nothing of Airflow."""
+"""The client of the mParticle API: calls, protocol, and two drivers that send the bytes. Must not know Airflow."""

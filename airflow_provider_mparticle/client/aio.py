@@ -22,7 +22,7 @@ from airflow_provider_mparticle.client.login import obtain_token
 from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse, TokenMinted, TokenNeeded
 from airflow_provider_mparticle.client.network import Network
 from airflow_provider_mparticle.client.rate_limit import RateLimit
-from airflow_provider_mparticle.client.retrying import OnRetry, policy, tell_nobody
+from airflow_provider_mparticle.client.retrying import OnRetry, do_nothing, policy
 from airflow_provider_mparticle.client.sending import Sending
 from airflow_provider_mparticle.client.single_flight import SingleFlight
 
@@ -33,17 +33,17 @@ async def _ignore(_: str) -> None:
     return None
 
 
-# Several clients may share credentials, and then one login serves them all.
+# Clients with the same credentials share one login. For each event loop: the logins in progress.
 _minting: WeakKeyDictionary[asyncio.AbstractEventLoop, SingleFlight] = WeakKeyDictionary()
 
 
 class AsyncClient:
     """
-    Carries out calls, many at a time, over one pool of connections. Belongs to the event loop that it is made in.
+    Sends calls, many at a time, over one pool of connections. Belongs to the event loop in which it is created.
 
     :param config: The workspace and how to reach it.
-    :param on_token: Awaited with every new token before its first use, for instance to mask it in logs.
-    :param on_retry: Called before a call is sent again, with the call and the error that makes it so.
+    :param on_token: Awaited with every new token before its first use, for example to mask it in logs.
+    :param on_retry: Called before a call is sent again, with the call and the error that is the reason.
     :raises ConfigError: A proxy variable of the environment is malformed.
     """
 
@@ -51,7 +51,7 @@ class AsyncClient:
         self,
         config: ApiConfig,
         on_token: Callable[[str], Awaitable[object]] = _ignore,
-        on_retry: OnRetry = tell_nobody,
+        on_retry: OnRetry = do_nothing,
     ) -> None:
         self.config = config
         self._on_retry = on_retry
@@ -61,10 +61,10 @@ class AsyncClient:
 
     async def send(self, call: Call[T], *, retry: bool = True) -> T:
         """
-        Carry out *call* and return its decoded answer.
+        Send *call* and return its decoded answer.
 
-        :param call: What to do, see :mod:`~airflow_provider_mparticle.client.endpoints`.
-        :param retry: Whether to repeat it under the retry policy; waiting loops repeat by themselves.
+        :param call: What to send, see :mod:`~airflow_provider_mparticle.client.endpoints`.
+        :param retry: Whether the retry policy applies. A wait passes False, since it polls again anyway.
         :raises MParticleError: The error whose class names the cause.
         """
         if not retry:
@@ -107,7 +107,7 @@ class AsyncClient:
         raise failure
 
     async def _mint(self, needed: TokenNeeded) -> str:
-        # Others may join this login, so it takes its own time, whatever is left to the caller that began it.
+        # Other callers may join this login, so its timeout does not depend on the caller that began it.
         sending = Sending.within(self.config.timeout_s)
         return await adrive(obtain_token(self.config, needed.refused), partial(self._answer, sending))
 

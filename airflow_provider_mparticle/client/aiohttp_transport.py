@@ -20,18 +20,18 @@ from airflow_provider_mparticle.client.network import CONNECT_TIMEOUT_S, Network
 from airflow_provider_mparticle.client.sending import LONGEST_HEADER, OWN_HEADERS, Sending
 from airflow_provider_mparticle.client.single_flight import SingleFlight
 
-# Open TCP connections of one client. A thousand waits that poll twice a minute keep ten busy where an answer takes
-# 0.3 s, and all of these where it takes 3 s; a request that finds none free waits for one.
+# Largest number of open TCP connections of one client. A thousand waits that poll twice a minute use ten of them if an
+# answer takes 0.3 s, and all of them if it takes 3 s. A request waits until a connection is free.
 CONNECTIONS = 96
-# An idle connection outlasts the default pause between two polls, so that not every poll begins with a handshake.
+# An idle connection is kept for longer than the default pause between two polls, so that a poll needs no handshake.
 KEEP_ALIVE_S = 75.0
 
 
 class AiohttpTransport:
     """
-    Sends requests over one pool of connections. Belongs to the event loop that it is made in.
+    Sends requests over one pool of connections. Belongs to the event loop in which it is created.
 
-    :param network: The way to other machines.
+    :param network: Proxies and certificates.
     """
 
     def __init__(self, network: Network) -> None:
@@ -39,18 +39,18 @@ class AiohttpTransport:
         self._tls: ssl.SSLContext | None = None
         self._tls_loading = SingleFlight()
         tracing = aiohttp.TraceConfig()
-        tracing.on_request_headers_sent.append(_note_that_it_has_left)
+        tracing.on_request_headers_sent.append(_mark_as_sent)
         self._connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S)
         self._session = self._new_session()
-        # aiohttp's tracing takes a sixth of the time of a poll, so only requests that change something are traced.
+        # aiohttp's tracing adds a sixth to the time of a poll, so only requests that change something are traced.
         self._traced_session = self._new_session(tracing)
 
     async def response_to(self, request: HttpRequest, sending: Sending) -> HttpResponse:
         """
         Send *request* and return its answer, whatever its status.
 
-        :param sending: Until when it may take. It is told when the request has left; a GET counts as sent from the
-            beginning, since sending it again does no harm.
+        :param sending: The deadline. Its ``has_left`` is set when the request has left this machine; for a GET it is
+            set at the beginning, since a GET can be sent again safely.
         :raises MParticleError: No usable answer arrived.
         """
         try:
@@ -59,7 +59,7 @@ class AiohttpTransport:
             raise
         except (aiohttp.ClientError, OSError, ValueError) as error:  # a TimeoutError is an OSError
             failure = sending.error(request, error, self._network)
-        raise failure  # here, so that no logged traceback shows the library's own errors
+        raise failure  # outside the except block, so that a logged traceback does not show the library's own errors
 
     async def close(self) -> None:
         """Close the connections."""
@@ -108,11 +108,11 @@ class AiohttpTransport:
     async def _trust(self, url: str) -> ssl.SSLContext | bool:
         if not url.startswith("https:"):
             return True
-        if self._tls is None:  # in a thread, since the loop must not stand still for 100 ms
+        if self._tls is None:  # read in a thread, since it would block the event loop for 100 ms
             load = partial(asyncio.to_thread, self._network.tls_context)
             self._tls = await self._tls_loading.do("tls", load)
         return self._tls
 
 
-async def _note_that_it_has_left(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+async def _mark_as_sent(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
     context.trace_request_ctx.has_left = True

@@ -1,8 +1,8 @@
 """
-The body of an answer, collected as it arrives, and never more of it than fits.
+Collects the body of an answer as it arrives, up to a limit, and decompresses it.
 
-Both drivers hand over the bytes as the server sent them, so that what an answer means and costs does not depend on an
-HTTP library.
+Both drivers hand over the bytes as the server sent them, so that the meaning and the cost of an answer do not depend on
+an HTTP library.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from __future__ import annotations
 import re
 import zlib
 
-# Counts for the bytes that arrive and for what they hold when decompressed. mParticle's longest answers, lists of a
-# hundred runs or pipelines, have some 100 kB.
+# Limit for the bytes that arrive, and for the bytes after decompression. mParticle's longest answers, lists of a
+# hundred runs or pipelines, have about 100 kB.
 LONGEST_BODY = 16 * 2**20
-# What is kept of a body that cannot be used: an error page says in its first lines what it is.
+# How many bytes are kept of a body that cannot be used: the first lines of an error page say what it is.
 BEGINNING = 64 * 2**10
 
-# What drivers ask for, and all that can be read here.
+# The encodings that drivers ask for; this module can read these and no others.
 ACCEPT_ENCODING = "gzip, deflate"
 _COMPRESSED = {"gzip", "x-gzip", "deflate"}
 _ANY_HEADER = 32 + zlib.MAX_WBITS  # zlib recognises the header by itself: that of gzip or its own
 
-# How many values an answer may hold in a worker, where they take some 70 MB, and in an event loop, which stands still
-# for some 70 ms while it reads them. A list of a hundred runs has 2,000 values.
+# How many values an answer may have: in a worker, where this many take about 70 MB, and in an event loop, which is
+# blocked for about 70 ms by this many. A list of a hundred runs has 2,000 values.
 MOST_VALUES = 500_000
 MOST_VALUES_IN_LOOP = 50_000
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
@@ -30,12 +30,12 @@ _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 class AnswerBody:
     """
-    Collects a body and undoes its compression.
+    Collects a body and decompresses it.
 
-    :param encoding: Value of the header ``Content-Encoding``, empty where there is none.
-    :param most_values: Of how many values the JSON in it may consist.
+    :param encoding: Value of the header ``Content-Encoding``, or empty.
+    :param most_values: How many values the JSON in it may have.
 
-    *flaw* says why the body cannot be used, and is empty while it can. Once it is set, more bytes are of no use.
+    *flaw* says why the body cannot be used; it is empty as long as the body can be used. When it is set, stop reading.
     """
 
     def __init__(self, encoding: str, most_values: int) -> None:
@@ -49,13 +49,13 @@ class AnswerBody:
             self.flaw = f"is encoded as {self._encoding[:40]!r}, which was not asked for"
 
     def add(self, data: bytes) -> None:
-        """Take bytes that have arrived."""
+        """Add bytes that have arrived."""
         self._received += len(data)
         if data and self._inflater and self._inflater.eof:
-            self.flaw = f"goes on after the end of its {self._encoding} data"
+            self.flaw = f"continues after the end of its {self._encoding} data"
             return
         try:
-            # One byte more than fits is enough to know.
+            # One byte above the limit is enough to see that the body is too long.
             piece = self._inflater.decompress(data, LONGEST_BODY + 1 - self._size) if self._inflater else data
         except zlib.error:
             self.flaw = f"is not the {self._encoding} data that it claims to be"
@@ -66,7 +66,7 @@ class AnswerBody:
             self.flaw = f"is longer than {LONGEST_BODY // 2**20} MB"
 
     def end(self) -> bytes:
-        """Return the body, now that nothing more will arrive: all of it, or the beginning of one with a flaw."""
+        """Return the whole body after its last byte has arrived, or only the beginning of a body with a flaw."""
         if self._inflater and self._received and not self._inflater.eof and not self.flaw:
             self.flaw = f"ends within its {self._encoding} data"
         body = b"".join(self._pieces)
@@ -76,10 +76,10 @@ class AnswerBody:
 
 
 def _has_more_values(body: bytes, most: int) -> bool:
-    """Return whether a body that is JSON holds more than so many values. Quick for any body."""
+    """Return whether the JSON in a body has more than *most* values, by counting separators. Fast for any body."""
     if _separators(body) <= most:
         return False
-    return _separators(_TEXT.sub(b"", body, count=most)) > most  # text may hold separators, such as the commas of SQL
+    return _separators(_TEXT.sub(b"", body, count=most)) > most  # text may have separators, such as the commas of SQL
 
 
 def _separators(body: bytes) -> int:

@@ -1,9 +1,9 @@
 """
-urllib3's connections, with an end to everything that a server can draw out.
+Adds one deadline and one size limit to urllib3's connections, so that no server can hold a caller for ever.
 
-urllib3 and http.client limit how long one read from a socket may take. A server that sends a byte a second therefore
-holds a caller for ever, and so does one that sends header lines or informational answers (1xx) without end. Here one
-deadline counts for all reads and writes of an exchange, and one size for all bytes of an answer.
+urllib3 and http.client limit only how long one read from a socket may take. So a server can hold a caller for ever: by
+one byte per second, or by header lines or informational answers (1xx) without end. Here all reads and writes of an
+exchange share one deadline, and all bytes of an answer share one size limit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from airflow_provider_mparticle.client.answer_body import LONGEST_BODY
 from airflow_provider_mparticle.client.network import CONNECT_TIMEOUT_S
 from airflow_provider_mparticle.client.sending import Sending
 
-# Everything of an answer but its body: status line, headers, chunk sizes, trailers, informational answers.
+# Bytes of an answer without its body: status line, headers, chunk sizes, trailers, informational answers.
 LONGEST_HEAD = 2**20
 
 
@@ -34,7 +34,7 @@ _current: ContextVar[Sending] = ContextVar("sending")
 
 @contextmanager
 def bounded_by(sending: Sending) -> Iterator[None]:
-    """Bound all that this thread sends and reads within the block."""
+    """Apply the deadline of *sending* to everything that this thread sends and reads within the block."""
     token = _current.set(sending)
     try:
         yield
@@ -46,7 +46,7 @@ class _BoundedReader(io.RawIOBase):
     """Reads one answer from a socket."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self._file = sock.makefile("rb", buffering=0)  # keeps the socket open for as long as the answer is read
+        self._file = sock.makefile("rb", buffering=0)  # keeps the socket open until the answer has been read
         self._sock = sock
         self._left = LONGEST_HEAD + LONGEST_BODY
 
@@ -67,7 +67,7 @@ class _BoundedReader(io.RawIOBase):
 
 
 class _BoundedResponse(http.client.HTTPResponse):
-    """An answer that ends by the deadline. Informational ones before it are skipped."""
+    """An answer that must end before the deadline. Informational answers before it are skipped."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -78,12 +78,12 @@ class _BoundedResponse(http.client.HTTPResponse):
         super().begin()
         try:
             assert_header_parsing(self.msg)
-        except HeaderParsingError:  # urllib3 would write the header to the log, with any secret that it repeats
+        except HeaderParsingError:  # urllib3 would log the header, with any secret in it
             raise http.client.HTTPException("a header is malformed") from None
 
     def _read_status(self) -> tuple[str, int, str]:
-        # http.client skips 100 only; it would take 103 for the answer.
-        version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed leaves it out
+        # http.client skips only 100, and would return 103 as the answer.
+        version, status, reason = super()._read_status()  # type: ignore[misc]  # missing in typeshed
         is_informational = 100 < status < 200 and status != http.HTTPStatus.SWITCHING_PROTOCOLS
         return version, http.HTTPStatus.CONTINUE if is_informational else status, reason
 
@@ -93,7 +93,7 @@ class _Bounded(HTTPConnection):
     _is_connecting = False
 
     def connect(self) -> None:
-        self._is_connecting = True  # meanwhile a tunnel may be asked for, which is not the request
+        self._is_connecting = True  # a tunnel through a proxy is requested here, which is not the call's request
         super().connect()
         self._is_connecting = False
 

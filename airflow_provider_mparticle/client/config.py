@@ -1,4 +1,4 @@
-"""Everything that a client has to know before it can send anything."""
+"""Holds and checks what a client must know before it can send a call: credentials, workspace, addresses, names."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ DEFAULT_AUDIENCE = "https://api.mparticle.com"
 DEFAULT_BASE_URL = "https://api.mparticle.com"
 DEFAULT_APP_LINK = "https://app.mparticle.com"
 
-# Creating a connection took 9.6 s in mParticle's own screenshots, since mParticle tries it out.
+# mParticle tests a new connection before it answers: 9.6 s in the screenshots of its documentation.
 DEFAULT_TIMEOUT_S = 60.0
-# Characters of a malformed value that are shown.
+# How many characters of a malformed value an error shows.
 SHOWN = 200
-# A longer timeout is a mistake, and sockets cannot count it from some 292 years on.
+# A longer timeout is a mistake, and sockets refuse very large ones.
 LONGEST_TIMEOUT_S = 3600.0
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a token is minted for; two configurations with equal credentials share one token."""
+    """OAuth client credentials. Configurations with equal credentials share one token."""
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -44,15 +44,15 @@ class ApiConfig:
     One workspace of mParticle, and how to reach it.
 
     :param credentials: OAuth client credentials of an mParticle API user.
-    :param workspace_id: Workspace whose Warehouse Sync resources are meant.
-    :param account_id: Account for the calls of the Platform API (v1); None refuses those calls.
-    :param base_url: Address of the API without a path. ``https``, or ``http`` to this machine only.
+    :param workspace_id: Id of the workspace.
+    :param account_id: Id of the account, for calls of the Platform API (v1). Without it, these calls are refused.
+    :param base_url: Address of the API without a path: ``https``, or ``http`` to this machine only.
     :param timeout_s: Seconds to wait for one answer.
     :param routes: Path templates by name, see :mod:`~airflow_provider_mparticle.client.routes`.
     :param run_fields: Field names of a run, see :mod:`~airflow_provider_mparticle.client.run_fields`.
-    :param run_states: Meaning of state words, see :mod:`~airflow_provider_mparticle.client.run_states`.
+    :param run_states: Meaning of run states, see :mod:`~airflow_provider_mparticle.client.run_states`.
     :param app_link: Address of a pipeline in mParticle's web app, a template with ``{workspace_id}`` and
-        ``{pipeline_id}``. Default: the start page, since mParticle documents no such address.
+        ``{pipeline_id}``. Default: the start page, since mParticle does not document the address of a pipeline.
     :param origin: Where these values come from, for error messages.
     """
 
@@ -69,10 +69,10 @@ class ApiConfig:
 
     def __post_init__(self) -> None:
         """
-        Refuse what would fail at every call.
+        Refuse values with which every call would fail.
 
-        :raises ConfigError: An address is malformed, or credentials would be readable on their way to it; or the
-            timeout cannot be counted. The message names the field.
+        :raises ConfigError: An address is malformed or would get the credentials without encryption, or the timeout is
+            out of its range. The message names the field.
         """
         for name, url in (("host", self.base_url), ("token_url", self.credentials.token_url)):
             if "@" in url:
@@ -95,10 +95,10 @@ _LONGEST_HOST = 253
 
 
 def is_safe(url: str) -> bool:
-    """Return whether *url* is valid, and credentials may travel to it: over TLS, or without leaving this machine."""
+    """Return whether *url* is valid and credentials may be sent to it: over TLS, or within this machine."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port  # reading a bad port raises
+        host, port = parts.hostname or "", parts.port  # a malformed port raises an error here
     except ValueError:
         return False
     if parts.username or parts.password or port == 0 or not _is_host(host):
@@ -109,7 +109,7 @@ def is_safe(url: str) -> bool:
 
 
 def _is_host(host: str) -> bool:
-    if ":" in host:  # an IPv6 address, which urlsplit has checked for brackets
+    if ":" in host:  # an IPv6 address; urlsplit has checked its brackets
         return _is_address(host)
     return len(host) <= _LONGEST_HOST and all(map(_LABEL.fullmatch, host.removesuffix(".").split(".")))
 
@@ -122,6 +122,7 @@ def _is_address(host: str) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
+    # Stricter than network.is_loopback: a DNS server may send a name below "localhost" to another machine.
     if host == "localhost":
         return True
     try:
@@ -131,6 +132,6 @@ def _is_loopback(host: str) -> bool:
 
 
 def web_app(app_link: str) -> str:
-    """Return the start page of the web app that an address of a pipeline lies in."""
+    """Return the start page of the web app, from the address of a pipeline in it."""
     parts = urlsplit(app_link)
     return f"{parts.scheme}://{parts.netloc}"

@@ -1,7 +1,7 @@
 """
-Carrying out a generator: it yields what it wants done, and is sent what came of it, or the error that it met.
+Drives a generator of steps, in a thread or in an event loop.
 
-The two functions do the same, one in a thread and one in an event loop.
+The generator yields what it needs, and receives the result or the error that this led to.
 """
 
 from __future__ import annotations
@@ -14,25 +14,12 @@ from airflow_provider_mparticle.client.errors import MParticleError
 T = TypeVar("T")
 
 
-def drive(steps: Generator[Any, Any, T], carry_out: Callable[[Any], Any]) -> T:
-    """Let *carry_out* do each of the *steps* in this thread, and return what they end with."""
-    answer: Any = None
-    error: MParticleError | None = None
-    while True:
-        try:
-            step = steps.throw(error) if error else steps.send(answer)
-        except StopIteration as done:
-            result: T = done.value
-            return result
-        answer = error = None
-        try:
-            answer = carry_out(step)
-        except MParticleError as raised:
-            error = raised
-
-
 async def adrive(steps: Generator[Any, Any, T], carry_out: Callable[[Any], Awaitable[Any]]) -> T:
-    """Let *carry_out* do each of the *steps* in this event loop, and return what they end with."""
+    """
+    Carry out each of the *steps* with *carry_out*, and return the result of the generator.
+
+    An `MParticleError` of *carry_out* is raised at its step in the generator. Any other error ends the drive.
+    """
     answer: Any = None
     error: MParticleError | None = None
     while True:
@@ -46,3 +33,18 @@ async def adrive(steps: Generator[Any, Any, T], carry_out: Callable[[Any], Await
             answer = await carry_out(step)
         except MParticleError as raised:
             error = raised
+
+
+def drive(steps: Generator[Any, Any, T], carry_out: Callable[[Any], Any]) -> T:
+    """Do the same as `adrive` in this thread, with a *carry_out* that returns its result."""
+
+    async def carry_out_at_once(step: Any) -> Any:
+        return carry_out(step)
+
+    driving = adrive(steps, carry_out_at_once)
+    try:
+        driving.send(None)  # runs to the end: nothing in it suspends, so it needs no event loop
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise AssertionError("a step of a thread suspended")

@@ -1,7 +1,7 @@
 """
-The calls to mParticle, one function each. A call is a value: what to send, and how to read the answer.
+Makes the calls to mParticle, one function for each. A call is a value: what to send, and how to decode the answer.
 
-Must not know how a call is carried out.
+Must not know how a call is sent.
 
 Sources: Warehouse Sync API reference (scope ``workspace``), Platform API overview (scope ``account``).
 """
@@ -10,12 +10,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from airflow_provider_mparticle.client.config import ApiConfig
+from airflow_provider_mparticle.client.decoders import (
+    decode_items,
+    decode_resource,
+    decode_resources,
+    decode_run,
+    decode_runs,
+    decode_status,
+    decode_triggered_run_id,
+)
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.models import (
     Audience,
@@ -25,14 +35,7 @@ from airflow_provider_mparticle.client.models import (
     PlatformItem,
     Resource,
     RunId,
-    UnexpectedAnswerError,
     WorkspaceItem,
-    check_pipeline,
-    error_messages,
-    first_value,
-    items_in,
-    object_in,
-    parse_run_id,
 )
 from airflow_provider_mparticle.client.paths import check_path, is_account
 from airflow_provider_mparticle.client.resource_kinds import Kind
@@ -44,12 +47,12 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Resource)
 P = TypeVar("P", bound=PlatformItem)
 
-# One page of runs; a year of an hourly pipeline is 88 of them.
+# Runs in one page of a list. A year of an hourly pipeline has 88 pages.
 RUNS_PER_PAGE = 100
 
 
 class Scope(StrEnum):
-    """The two families of paths."""
+    """The two families of paths of the mParticle API."""
 
     WORKSPACE = "workspace"  # /platform/v2/workspaces/{workspaceId}, bare JSON
     ACCOUNT = "account"  # /v1 with ?accountId=, wrapped in {"data", "errors"}
@@ -58,18 +61,18 @@ class Scope(StrEnum):
 @dataclass(frozen=True)
 class Call(Generic[T]):
     """
-    One request to mParticle and how to read its answer.
+    One request to mParticle, and how to decode its answer.
 
-    :param title: What it does, for messages: ``"trigger pipeline 'orders'"``.
+    :param title: What the call does, for messages: ``"trigger pipeline 'orders'"``.
     :param method: GET, POST, PUT or DELETE.
     :param route: Name of a route, or a path that starts with ``/``.
-    :param decode: Turns the answer's JSON into what the caller gets.
-    :param ids: Values of the route's placeholders; errors carry them.
-    :param params: Query parameters.
-    :param json: Body, or None for a request without one.
-    :param scope: Which family of paths the route belongs to.
-    :param idempotent: Whether sending it twice does no more than sending it once.
-    :param within_s: Seconds after which it is given up, where that is less than the connection's timeout.
+    :param decode: Turns the JSON of the answer into what the caller gets, see `decoders`.
+    :param ids: Values of the route's placeholders; errors have them too.
+    :param params: Query parameters. Default: none.
+    :param json: Body. Default: none.
+    :param scope: The family of paths of the route. Default: Warehouse Sync.
+    :param idempotent: Whether sending the call twice has the same effect as sending it once. Default: it has.
+    :param within_s: Seconds after which the call fails, if less than the connection's timeout. Default: no limit.
     """
 
     title: str
@@ -85,19 +88,24 @@ class Call(Generic[T]):
 
 
 class Sender(Protocol):
-    """Carries out calls: a client, or the Airflow hook."""
+    """Sends calls: a client, or the Airflow hook."""
 
     def send(self, call: Call[T], *, retry: bool = True) -> T:
-        """Carry out *call* and return its decoded answer."""
+        """
+        Send *call* and return its decoded answer.
+
+        :param retry: Whether to send it again after a transient error, if that is safe.
+        :raises MParticleError: The error whose class names the cause.
+        """
 
 
 def list_resources(kind: Kind[R], params: Mapping[str, Any] | None = None) -> Call[list[R]]:
-    """List the resources of a kind. The parameter ``serviceProvider`` filters connections."""
+    """List the resources of a kind. The query parameter ``serviceProvider`` filters connections."""
     return Call(
         f"list the {kind.title}s",
         "GET",
         kind.plural,
-        lambda answer, _: [kind.model.read(item) for item in items_in(answer)],
+        partial(decode_resources, kind),
         params=params or {},
     )
 
@@ -105,17 +113,21 @@ def list_resources(kind: Kind[R], params: Mapping[str, Any] | None = None) -> Ca
 def get_resource(kind: Kind[R], resource_id: str) -> Call[R]:
     """Get one resource."""
     return Call(
-        f"get {kind.title} {resource_id!r}", "GET", kind.name, _resource(kind, resource_id), {kind.id_name: resource_id}
+        f"get {kind.title} {resource_id!r}",
+        "GET",
+        kind.name,
+        partial(decode_resource, kind, resource_id, None),
+        {kind.id_name: resource_id},
     )
 
 
 def create_resource(kind: Kind[R], resource: Mapping[str, Any]) -> Call[R]:
-    """Create a resource. It is sent once, since mParticle refuses a second resource of the same id."""
+    """Create a resource. The call is not idempotent: mParticle refuses a second resource with the same id."""
     return Call(
         f"create {kind.title} {resource['id']!r}",
         "POST",
         kind.plural,
-        _resource(kind, resource["id"], sent=resource),
+        partial(decode_resource, kind, resource["id"], resource),
         json=resource,
         idempotent=False,
     )
@@ -127,7 +139,7 @@ def update_resource(kind: Kind[R], resource_id: str, resource: Mapping[str, Any]
         f"update {kind.title} {resource_id!r}",
         "PUT",
         kind.name,
-        _resource(kind, resource_id, sent=resource),
+        partial(decode_resource, kind, resource_id, resource),
         {kind.id_name: resource_id},
         json=resource,
     )
@@ -142,27 +154,27 @@ def delete_resource(kind: Kind[Any], resource_id: str) -> Call[None]:
 
 def trigger_pipeline(pipeline_id: str) -> Call[RunId | None]:
     """
-    Start a run. The answer is the id of the run, or None if mParticle does not give one that can be used.
+    Start a run, and return its id, or None if mParticle gives no usable id.
 
-    There is no idempotency key: sent twice, it may start two runs.
+    mParticle has no idempotency key: if the call is sent twice, it may start two runs.
     """
     return Call(
         f"trigger pipeline {pipeline_id!r}",
         "POST",
         "trigger_pipeline",
-        _triggered_run_id,
+        decode_triggered_run_id,
         {"pipeline_id": pipeline_id},
         idempotent=False,
     )
 
 
 def get_pipeline_status(pipeline_id: str) -> Call[PipelineStatus]:
-    """Get the status of a pipeline, with its latest run."""
+    """Get the status of a pipeline, which includes its latest run."""
     return Call(
         f"get the status of pipeline {pipeline_id!r}",
         "GET",
         "pipeline_status",
-        _status(pipeline_id),
+        partial(decode_status, pipeline_id),
         {"pipeline_id": pipeline_id},
     )
 
@@ -174,13 +186,13 @@ def list_pipeline_runs(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Call[list[PipelineRun]]:
-    """List one page of the runs of a pipeline; *since* and *until* are compared with their logical dates."""
+    """List one page of the runs whose logical date lies between *since* and *until*, both inclusive. Default: all."""
     dates = {"startDate": since, "endDate": until}
     return Call(
         f"list the runs of pipeline {pipeline_id!r}",
         "GET",
         "pipeline_runs",
-        lambda answer, config: [_run(pipeline_id)(run, config) for run in items_in(answer)],
+        partial(decode_runs, pipeline_id),
         {"pipeline_id": pipeline_id},
         params={
             "currentPage": page,
@@ -196,7 +208,7 @@ def get_pipeline_run(pipeline_id: str, pipeline_run_id: RunId) -> Call[PipelineR
         f"get run {pipeline_run_id} of pipeline {pipeline_id!r}",
         "GET",
         "pipeline_run",
-        _run_of_id(pipeline_id, pipeline_run_id),
+        partial(decode_run, pipeline_id, pipeline_run_id),
         {"pipeline_id": pipeline_id, "pipeline_run_id": pipeline_run_id},
     )
 
@@ -223,12 +235,12 @@ def request(
     Make any other call of either family.
 
     :param method: GET, POST, PUT or DELETE.
-    :param path: Path below the family's base; it starts with ``/``.
+    :param path: Path below the base path of the family; it starts with ``/``.
     :param scope: The family.
-    :param params: Query parameters. The account is taken from the connection.
-    :param json: Body, or None for a request without one.
-    :raises ConfigError: mParticle does not have this method, the path may be read as another one, or a parameter
-        names an account.
+    :param params: Query parameters, without the account, which comes from the connection. Default: none.
+    :param json: Body. Default: none.
+    :raises ConfigError: The method is none of these, the path may be read as another path, or a parameter names an
+        account.
     """
     if not isinstance(method, str) or (method := method.strip().upper()) not in ("GET", "POST", "PUT", "DELETE"):
         raise ConfigError(
@@ -255,61 +267,4 @@ def request(
 
 
 def _platform_list(name: str, path: str, model: type[P], scope: Scope = Scope.ACCOUNT) -> Call[list[P]]:
-    return Call(f"list the {name}", "GET", path, lambda answer, _: [*map(model.read, items_in(answer))], scope=scope)
-
-
-def _resource(kind: Kind[R], resource_id: str, sent: Mapping[str, Any] | None = None) -> Callable[[Json, ApiConfig], R]:
-    """Read a resource. An answer without a body means that the resource is now what was *sent*."""
-    return lambda answer, _: kind.model.read(sent if answer is None and sent else answer, resource_id)
-
-
-def _run(pipeline_id: str) -> Callable[[Json, ApiConfig], PipelineRun]:
-    return lambda answer, config: PipelineRun.read(answer, pipeline_id, config.run_fields, config.run_states)
-
-
-def _run_of_id(pipeline_id: str, pipeline_run_id: RunId) -> Callable[[Json, ApiConfig], PipelineRun]:
-    """Read a run that was asked for by its id, and refuse another one."""
-
-    def decode(answer: Json, config: ApiConfig) -> PipelineRun:
-        run = _run(pipeline_id)(answer, config)
-        if run.pipeline_run_id is None:
-            if first_value(answer, config.run_fields["pipeline_run_id"]) not in (None, ""):
-                raise UnexpectedAnswerError("has a run id that cannot be read")
-            if run.state is None:
-                raise UnexpectedAnswerError("is not a run: it has no id and no state")
-            return replace(run, pipeline_run_id=pipeline_run_id)
-        if not run.is_run(pipeline_run_id):
-            raise UnexpectedAnswerError(f"is about run {run.pipeline_run_id} instead")
-        return run
-
-    return decode
-
-
-# A status has at least one of these, so that another object is not read as a pipeline that never ran.
-_STATUS_FIELDS = {"pipeline_id", "status", "connection_status", "data_model_status", "latest_pipeline_run"}
-
-
-def _status(pipeline_id: str) -> Callable[[Json, ApiConfig], PipelineStatus]:
-    """Read the status of a pipeline, and refuse that of another one."""
-
-    def decode(answer: Json, config: ApiConfig) -> PipelineStatus:
-        fields = object_in(answer)
-        if _STATUS_FIELDS.isdisjoint(fields):
-            raise UnexpectedAnswerError("is not the status of a pipeline")
-        latest = fields.get("latest_pipeline_run")
-        check_pipeline(fields.get("pipeline_id"), pipeline_id)
-        return PipelineStatus(
-            pipeline_id=pipeline_id,
-            status=fields.get("status"),
-            connection_status=fields.get("connection_status"),
-            data_model_status=fields.get("data_model_status"),
-            errors=error_messages(fields.get("errors")),
-            latest_pipeline_run=_run(pipeline_id)(latest, config) if latest else None,
-        )
-
-    return decode
-
-
-def _triggered_run_id(answer: Json, config: ApiConfig) -> RunId | None:
-    """Return the run's id, or None for an answer without one: the run was started all the same."""
-    return parse_run_id(first_value(answer, config.run_fields["pipeline_run_id"])) if answer else None
+    return Call(f"list the {name}", "GET", path, partial(decode_items, model), scope=scope)

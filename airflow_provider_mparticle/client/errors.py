@@ -1,5 +1,5 @@
 """
-The errors, by cause.
+Defines the errors of this package, one class per cause.
 
 ::
 
@@ -15,20 +15,20 @@ The errors, by cause.
     │       ├── PipelineBusyError         a run is in progress
     │       ├── InvalidRequestError       400, 422 and other faults of the request
     │       ├── RateLimitedError          429
-    │       ├── ServerError               5xx, a redirect or a status without a meaning: a later answer may differ
+    │       ├── ServerError               5xx, a redirect or an unknown status: a later answer may differ
     │       └── WarehouseUnreachableError 505: mParticle could not log in to the warehouse
     ├── DataModelError            about the data model that the slices of one pipeline share
     │   ├── DataModelHeldError        another slice still needs it
-    │   └── DataModelChangedError     it no longer holds the SQL of this slice
+    │   └── DataModelChangedError     it no longer has the SQL of this slice
     └── RunError                  about one pipeline run
-        ├── RunFailedError            mParticle says that it failed
+        ├── RunFailedError            mParticle reports that it failed
         ├── RunLostError              mParticle no longer knows it
-        ├── DataGateError             it succeeded, but its counts are not what the task accepts
+        ├── DataGateError             it succeeded, but its counts do not pass the gates of the task
         ├── RunTimeoutError           it was still in progress at the deadline
         ├── StartAmbiguousError       it is not known whether it was started
-        └── TriggererError            the triggerer could not go on waiting for it; it goes on
+        └── TriggererError            the triggerer stopped waiting for it; the run continues
 
-Each class carries the facts of its cause. Standard library only.
+Each class has attributes for the facts of its cause. Imports only the standard library.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ from airflow_provider_mparticle.client.storable import storable_text
 
 class MParticleError(Exception):
     """
-    What happened, to which object, what to do next.
+    An error of this package.
 
-    :param message: All of that in words, without secrets.
-    :param pipeline_id: Slug of the pipeline concerned, or None.
+    :param message: What happened, to which object, and what to do next; without secrets.
+    :param pipeline_id: Id of the pipeline that the error is about, or None.
     """
 
-    # Whether the same request may succeed a little later.
+    # Whether the same request may succeed later.
     is_transient = False
-    # HTTP status of mParticle's answer, or None where none arrived or none was asked for.
+    # HTTP status of mParticle's answer, or None without an answer.
     status: int | None = None
     # mParticle's own words.
     reasons: tuple[str, ...] = ()
-    # Seconds that mParticle asked to wait for, or None.
+    # Seconds that mParticle asked us to wait, or None.
     retry_after_s: float | None = None
-    # Whether mParticle may have carried out the request in spite of the error.
+    # Whether mParticle may have executed the request in spite of the error.
     may_have_executed = False
 
     def __init__(self, message: str, *, pipeline_id: str | None = None) -> None:
@@ -63,16 +63,16 @@ class MParticleError(Exception):
         self.pipeline_id = pipeline_id
 
     def facts(self) -> dict[str, Any]:
-        """Return everything but the message, as the keyword arguments that build the same error again."""
+        """Return everything but the message, as the keyword arguments that make the same error again."""
         return {name: value for name, value in vars(self).items() if name != "__notes__"}
 
     @classmethod
     def from_facts(cls, message: str, facts: Mapping[str, Any]) -> Self:
         """
-        Build an error again from what was stored of it.
+        Make an error again from its stored message and facts.
 
-        :param facts: What `facts` returned, maybe in an earlier version, in which every error had all of the facts.
-        :raises TypeError: There is no fact of such a name in any class.
+        :param facts: What `facts` returned, maybe in an earlier version, in which every error had all facts.
+        :raises TypeError: No class has a fact of this name.
         """
         error = cls(message)
         for name, value in facts.items():
@@ -84,7 +84,7 @@ class MParticleError(Exception):
         return error
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle with the facts: executors carry errors between processes."""
+        """Pickle the error with its facts, since executors send errors between processes."""
         return type(self).from_facts, (str(self), self.facts())
 
 
@@ -102,15 +102,15 @@ class ConfigError(MParticleError, ValueError):
 
 class CallError(MParticleError):
     """
-    About one call to mParticle.
+    An error of one call to mParticle.
 
     :param message: See `MParticleError`.
-    :param status: HTTP status of mParticle's answer, or None where none arrived.
+    :param status: HTTP status of mParticle's answer, or None without an answer.
     :param reasons: mParticle's own words.
-    :param pipeline_id: Slug of the pipeline concerned, or None.
-    :param pipeline_run_id: Id of the run concerned, as mParticle gave it, or None.
-    :param retry_after_s: Seconds that mParticle asked to wait for, or None.
-    :param may_have_executed: Whether mParticle may have carried out the request in spite of the error.
+    :param pipeline_id: Id of the pipeline that the call is about, or None.
+    :param pipeline_run_id: Id of the run that the call is about, as mParticle gave it, or None.
+    :param retry_after_s: Seconds that mParticle asked us to wait, or None.
+    :param may_have_executed: Whether mParticle may have executed the request in spite of the error.
     """
 
     def __init__(
@@ -133,24 +133,24 @@ class CallError(MParticleError):
 
 
 class NoAnswerError(CallError):
-    """No answer arrived: there was no connection, it took too long, or the connection broke."""
+    """No answer arrived: the connection failed or broke, or the answer took too long."""
 
     is_transient = True
 
 
 class UnreadableAnswerError(CallError):
-    """mParticle answered with a success, but not with what its documentation promises."""
+    """mParticle answered with a success, but its body is not what the documentation promises."""
 
     is_transient = True
 
 
 class DataModelError(MParticleError):
     """
-    About the data model that the slices of one pipeline share.
+    An error about the data model that the slices of one pipeline share.
 
     :param message: See `MParticleError`.
-    :param pipeline_id: Slug of the pipeline, or None.
-    :param pipeline_run_id: Id of the run that read it, as mParticle gave it, or None.
+    :param pipeline_id: Id of the pipeline, or None.
+    :param pipeline_run_id: Id of the run that read the data model, as mParticle gave it, or None.
     """
 
     def __init__(
@@ -161,15 +161,15 @@ class DataModelError(MParticleError):
 
 
 class DataModelHeldError(DataModelError):
-    """The data model holds the SQL of another slice, whose task has not finished with it."""
+    """The data model has the SQL of another slice, whose task still needs it."""
 
 
 class DataModelChangedError(DataModelError):
-    """The data model no longer holds the SQL of this slice, so a run may have read other rows."""
+    """The data model no longer has the SQL of this slice, so a run may have read other rows."""
 
 
 class RefusedError(CallError):
-    """mParticle, or a proxy in between, gave an answer other than a success."""
+    """mParticle, or a proxy in between, answered, but not with a success."""
 
 
 class AuthenticationError(RefusedError):
@@ -177,7 +177,7 @@ class AuthenticationError(RefusedError):
 
 
 class PermissionDeniedError(RefusedError):
-    """The credentials are valid, but do not permit this."""
+    """The credentials are valid, but do not permit this call."""
 
 
 class NotFoundError(RefusedError):
@@ -189,17 +189,17 @@ class PipelineBusyError(RefusedError):
 
 
 class InvalidRequestError(RefusedError):
-    """mParticle understood the request and refused its content."""
+    """mParticle refused the content of the request."""
 
 
 class RateLimitedError(RefusedError):
-    """Too many requests; ``retry_after_s`` says how long to wait, where mParticle says it."""
+    """Too many requests; ``retry_after_s`` says how long to wait, if mParticle says it."""
 
     is_transient = True
 
 
 class ServerError(RefusedError):
-    """mParticle, or a proxy in between, did not decide: a later answer may differ, the request may be executed."""
+    """mParticle, or a proxy in between, failed: a later answer may differ, and the request may have been executed."""
 
     is_transient = True
 
@@ -210,16 +210,16 @@ class WarehouseUnreachableError(RefusedError):
 
 class RunError(MParticleError):
     """
-    About one pipeline run.
+    An error about one run.
 
     :param message: See `MParticleError`.
     :param status: HTTP status of mParticle's last answer, or None.
     :param reasons: mParticle's own words.
-    :param pipeline_id: Slug of the pipeline, or None.
+    :param pipeline_id: Id of the pipeline, or None.
     :param pipeline_run_id: Id of the run, as mParticle gave it, or None.
-    :param state: Last known state word of the run, or None.
-    :param successful_records: Rows that mParticle counted as ingested, or None.
-    :param failed_records: Rows that mParticle counted as rejected, or None.
+    :param state: Last known state of the run, or None.
+    :param successful_records: Number of records that were ingested, or None.
+    :param failed_records: Number of records that were rejected, or None.
     """
 
     def __init__(
@@ -244,7 +244,7 @@ class RunError(MParticleError):
 
 
 class RunFailedError(RunError):
-    """mParticle reports that the run failed; ``reasons`` are its words."""
+    """mParticle reports that the run failed; ``reasons`` has its own words."""
 
 
 class RunLostError(RunError):
@@ -252,11 +252,11 @@ class RunLostError(RunError):
 
 
 class DataGateError(RunError):
-    """The run succeeded, but the records that it counted are not what the task accepts."""
+    """The run succeeded, but its record counts do not pass the gates of the task."""
 
 
 class RunTimeoutError(RunError):
-    """The run was still in progress at the deadline. It goes on in mParticle."""
+    """The run was still in progress at the deadline. It continues in mParticle."""
 
 
 class StartAmbiguousError(RunError):
@@ -266,39 +266,21 @@ class StartAmbiguousError(RunError):
 
 
 class TriggererError(RunError):
-    """The triggerer could not go on waiting for a run, which goes on. A retry may find another triggerer."""
+    """The triggerer stopped waiting for a run, which continues in mParticle. A retry may use another triggerer."""
 
 
 def error_named(name: str) -> type[MParticleError]:
     """
-    Return the error class of that name.
+    Return the error class of this name.
 
-    :raises KeyError: There is no such error.
+    :raises KeyError: No class that is raised has this name.
     """
     return _BY_NAME[name]
 
 
+# The classes above that are raised: those without subclasses.
 _BY_NAME = {
-    kind.__name__: kind
-    for kind in (
-        ConfigError,
-        NoAnswerError,
-        UnreadableAnswerError,
-        TriggererError,
-        DataModelHeldError,
-        DataModelChangedError,
-        AuthenticationError,
-        PermissionDeniedError,
-        NotFoundError,
-        PipelineBusyError,
-        InvalidRequestError,
-        RateLimitedError,
-        ServerError,
-        WarehouseUnreachableError,
-        RunFailedError,
-        RunLostError,
-        DataGateError,
-        RunTimeoutError,
-        StartAmbiguousError,
-    )
+    name: kind
+    for name, kind in [*globals().items()]
+    if isinstance(kind, type) and issubclass(kind, MParticleError) and not kind.__subclasses__()
 }

@@ -1,8 +1,8 @@
 """
-Carries out one call without sending a byte: a generator that a driver feeds.
+Carries out one call without I/O: a generator that a driver drives.
 
-It asks for a token or yields a request, is sent the token or the response, and returns the decoded answer or raises
-an error that says what happened. Must not know any HTTP library.
+It yields `TokenNeeded` or a request, receives the token or the response, and returns the decoded answer or raises an
+error that says what happened. Must not know any HTTP library.
 Sources: Platform API overview, "Authentication" and "Status codes".
 """
 
@@ -12,12 +12,12 @@ import json
 from collections.abc import Generator
 from typing import Any, TypeVar
 
+from airflow_provider_mparticle.client.answer_fields import UnexpectedAnswerError, error_messages, first_value
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.endpoints import Call, Scope
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.login import JSON_ANSWER, JSON_BOTH_WAYS
 from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse, TokenNeeded
-from airflow_provider_mparticle.client.models import UnexpectedAnswerError, error_messages, first_value
 from airflow_provider_mparticle.client.paths import fill_path
 from airflow_provider_mparticle.client.refusals import Asked, refusal, unreadable, without_data
 from airflow_provider_mparticle.client.secrets import Mask, hidden_values
@@ -28,15 +28,15 @@ T = TypeVar("T")
 
 def exchange(call: Call[T], config: ApiConfig) -> Generator[TokenNeeded | HttpRequest, Any, T]:
     """
-    Carry out *call*: ask for a token, yield each request to send, be sent its response, return the answer.
+    Carry out *call*: yield `TokenNeeded` and each request, receive the token and each response, return the answer.
 
     :raises MParticleError: The error whose class names the cause.
     """
-    unsigned = _unsigned(call, config)  # first, so that a faulty call does not log in
+    unsigned = _unsigned(call, config)  # first, so that an invalid call does not log in
     token: str = yield TokenNeeded()
     secrets = [config.credentials.client_secret, token, *hidden_values(call.json)]
     response: HttpResponse = yield _signed(unsigned, token)
-    if response.status == 401:  # the token was revoked or expired early: log in again, once
+    if response.status == 401:  # the token was revoked or expired early: log in again, but only once
         token = yield TokenNeeded(refused=token)
         secrets.append(token)
         response = yield _signed(unsigned, token)
@@ -52,7 +52,7 @@ def exchange(call: Call[T], config: ApiConfig) -> Generator[TokenNeeded | HttpRe
         failure = unreadable(response, asked, str(error))
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         failure = unreadable(response, asked)
-    raise failure  # here, so that no logged traceback shows the cause, which quotes the answer unmasked
+    raise failure  # outside the except block, so that a logged traceback does not show the cause with the answer
 
 
 def _unsigned(call: Call[Any], config: ApiConfig) -> HttpRequest:
@@ -92,14 +92,14 @@ def _signed(request: HttpRequest, token: str) -> HttpRequest:
 
 
 def _spelled(value: object) -> str | list[str]:
-    """Spell a query parameter as JSON does; HTTP libraries disagree about it."""
+    """Return a query parameter as text, as JSON writes it. HTTP libraries differ in this."""
     if isinstance(value, list | tuple):
         return [str(_spelled(one)) for one in value]
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def url_of(call: Call[Any], config: ApiConfig) -> str:
-    """Return the address that *call* goes to, without its query."""
+    """Return the address to which *call* is sent, without its query."""
     path = call.route if call.route.startswith("/") else fill_path(config.routes[call.route], call.ids)
     family = "/v1" if call.scope is Scope.ACCOUNT else f"/platform/v2/workspaces/{config.workspace_id}"
     return f"{config.base_url}{family}{path}"
@@ -117,7 +117,7 @@ def _account(call: Call[Any], config: ApiConfig) -> dict[str, int]:
 
 
 def _read(response: HttpResponse, asked: Asked) -> Json:
-    """Return the JSON of a success, or None where it is empty."""
+    """Return the JSON of a success, or None if its body is empty."""
     if not response.is_good:
         raise refusal(response, asked)
     if response.flaw:
@@ -128,15 +128,15 @@ def _read(response: HttpResponse, asked: Asked) -> Json:
         return read_json(response.body)
     except ValueError:
         failure = unreadable(response, asked)
-    raise failure  # here, for the same reason as above
+    raise failure  # outside the except block, as in `exchange`
 
 
-# The fields of the error bodies that mParticle is known to send, and what its envelope has beside the data.
+# The fields of mParticle's error bodies, and the fields of its envelope beside the data.
 _ERROR_FIELDS = {"errors", "error", "error_description", "message", "code", "statusCode", "dataType"}
 
 
 def _holds_only_errors(answer: Json) -> bool:
-    """Return whether the answer is the body of an error, in spite of its status."""
+    """Return whether the answer is the body of an error, although its status is a success."""
     if not isinstance(answer, dict) or not _ERROR_FIELDS.issuperset(
         name for name in answer if answer[name] is not None
     ):
@@ -145,7 +145,7 @@ def _holds_only_errors(answer: Json) -> bool:
 
 
 def _unwrapped(answer: Json, response: HttpResponse, asked: Asked) -> Json:
-    """Take the answer of the Platform API out of its envelope, if it has one: audiences may come as a bare array."""
+    """Return the data in the envelope of the Platform API. An answer may come without it: audiences as a bare array."""
     if not isinstance(answer, dict) or "data" not in answer:
         return answer
     if answer["data"] is None and error_messages(answer.get("errors")):

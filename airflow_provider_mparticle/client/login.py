@@ -1,7 +1,7 @@
 """
-How a process gets an access token: it uses the one that it keeps, or logs in once and keeps the new one.
+Gets an access token: the one that this process keeps, or a new one by a login.
 
-Generators, as in `exchange`: a driver sends the bytes and holds the lock, so that only one login runs at a time.
+The functions are generators without I/O, as in `exchange`. The driver holds a lock, so that one login runs at a time.
 Source: Platform API overview, "Authentication".
 """
 
@@ -28,14 +28,14 @@ def obtain_token(
     config: ApiConfig, refused: str | None = None
 ) -> Generator[HttpRequest | TokenMinted, HttpResponse | None, str]:
     """
-    Return a valid token: yield each request to send, be sent its response; yield `TokenMinted`, be sent None.
+    Return a valid token: yield the request of a login, receive its response, and yield `TokenMinted` for a new token.
 
-    Run it while holding the login lock, and *throw* an error of the driver into it: then the error says that the call
+    The driver must hold the login lock meanwhile, and throw its errors into the generator: they then say that the call
     itself was not sent, and a refused login is not repeated for a few seconds.
 
-    :param config: The credentials, and how to reach mParticle's login.
+    :param config: The credentials, and the address of mParticle's login.
     :param refused: The token that mParticle has just refused with 401, or None.
-    :raises AuthenticationError: The login was refused, now or a moment ago.
+    :raises AuthenticationError: The login was refused, now or in the last seconds.
     :raises MParticleError: The login could not be carried out.
     """
     credentials = config.credentials
@@ -46,7 +46,7 @@ def obtain_token(
     try:
         minted = yield from login(config)
     except MParticleError as error:
-        if error.may_have_executed:  # whatever happened to the login, the call itself was not sent
+        if error.may_have_executed:  # true of the login at most: the call itself was not sent
             error.may_have_executed = False
         if isinstance(error, AuthenticationError):
             token_cache.keep_refusal(credentials, error)
@@ -57,10 +57,10 @@ def obtain_token(
 
 def login(config: ApiConfig) -> Generator[HttpRequest, Any, Token]:
     """
-    Log in: yield the request to send, be sent its response, return the new token.
+    Log in: yield the request, receive its response, return the new token.
 
     :raises AuthenticationError: The login was refused.
-    :raises UnreadableAnswerError: The answer holds no token that can be used.
+    :raises UnreadableAnswerError: The answer has no usable token.
     """
     credentials = config.credentials
     response: HttpResponse = yield HttpRequest(
@@ -82,7 +82,7 @@ def login(config: ApiConfig) -> Generator[HttpRequest, Any, Token]:
         raise login_refusal(response, config)
     minted = None if response.flaw else _minted(response.body)
     if minted is None:
-        # The answer may hold a token in a shape that we do not know, so none of it is shown.
+        # The answer may have a token in an unknown shape, so none of it is shown.
         raise UnreadableAnswerError(
             f"The login of {config.origin} was answered with {response.status}, but without a readable "
             f"access_token and expires_in. Check token_url: {place(credentials.token_url)}",
@@ -91,12 +91,12 @@ def login(config: ApiConfig) -> Generator[HttpRequest, Any, Token]:
     return minted
 
 
-# What a header can carry: RFC 6750, "Authorization Request Header Field", and any other visible ASCII character.
+# A header can hold any visible ASCII character. RFC 6750, "Authorization Request Header Field", allows fewer.
 _TOKEN = re.compile(r"[!-~]+")
 
 
 def _minted(body: bytes) -> Token | None:
-    """Return the token in the answer to a login, or None if there is none that can be used."""
+    """Return the token in the answer to a login, or None if the answer has no usable token."""
     try:
         answer = read_json(body)
         value, lifetime = answer["access_token"], answer["expires_in"]

@@ -1,4 +1,4 @@
-"""The requests and responses of an exchange, as values: what a driver sends and what it hands back."""
+"""Defines the values that an exchange and its driver pass to each other: requests, responses and tokens."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ def place(url: str) -> str:
     """
     Return the host, port and path of an address, for messages.
 
-    Airflow masks the value of every extra whose name holds "token", so a message with the whole token_url would show
-    ``***`` and not which host failed.
+    Airflow masks the value of every extra with "token" in its name. A message with the whole token_url would show
+    ``***`` instead of the host that failed.
     """
     return url.partition("://")[2] or url
 
@@ -20,12 +20,12 @@ def place(url: str) -> str:
 @dataclass(frozen=True)
 class HttpRequest:
     """
-    One request to send. Headers and body stay out of its repr, since they hold secrets.
+    One request to send. Its repr is without headers and body, since they have secrets.
 
     :param method: GET, POST, PUT or DELETE.
     :param url: Address without a query.
-    :param params: Query parameters; a list stands for a parameter that is repeated.
-    :param timeout_s: Seconds after which the exchange is given up.
+    :param params: Query parameters. A list means a parameter that is repeated.
+    :param timeout_s: Seconds after which the exchange fails.
     :param headers: Header names and values.
     :param body: Bytes to send, or None for a request without a body.
     """
@@ -38,7 +38,7 @@ class HttpRequest:
     body: bytes | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
-        """Return the method and where it goes, for error messages."""
+        """Return the method and the address, for error messages."""
         return f"{self.method} {place(self.url)}"
 
 
@@ -49,8 +49,8 @@ class HttpResponse:
 
     :param status: HTTP status of the final answer; drivers skip informational (1xx) answers.
     :param headers: Header values by header name in lower case.
-    :param body: The decoded body, or the beginning of one with a flaw.
-    :param flaw: Why the body cannot be used, such as "is longer than 16 MB"; empty while it can.
+    :param body: The decompressed body, or only its beginning if it has a flaw.
+    :param flaw: Why the body cannot be used, for example "is longer than 16 MB"; empty if it can be used.
     """
 
     status: int
@@ -60,7 +60,7 @@ class HttpResponse:
 
     @property
     def is_good(self) -> bool:
-        """Whether mParticle accepted the request: any 2xx status."""
+        """Whether the answer is a success: any 2xx status."""
         return 200 <= self.status < 300
 
 
@@ -69,8 +69,8 @@ class Token:
     """
     An access token.
 
-    :param value: What stands after ``Bearer`` in the Authorization header.
-    :param lifetime_s: Seconds for which it is valid from now on.
+    :param value: The text after ``Bearer`` in the Authorization header.
+    :param lifetime_s: Seconds for which the token is valid from now on.
     """
 
     value: str = field(repr=False)
@@ -80,7 +80,7 @@ class Token:
 @dataclass(frozen=True)
 class TokenNeeded:
     """
-    A call asks for a token.
+    A step: get a token.
 
     :param refused: The token that mParticle has just refused with 401, so that it is not used again, or None.
     """
@@ -91,7 +91,7 @@ class TokenNeeded:
 @dataclass(frozen=True)
 class TokenMinted:
     """
-    A login got a new token, which the driver announces before the token is used: Airflow then masks it in logs.
+    A step: report a new token before it is used, so that Airflow masks it in logs.
 
     :param value: The token.
     """

@@ -1,7 +1,7 @@
 """
-How this process reaches mParticle: which proxy, and which certificates are trusted, as its environment says.
+Reads from the environment which proxies and which certificates this process uses.
 
-Both drivers ask here, so a worker and a triggerer with the same environment reach the same hosts.
+Both drivers use it, so that a worker and a triggerer with the same environment reach the same hosts.
 Must not know any HTTP library.
 """
 
@@ -21,12 +21,12 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from airflow_provider_mparticle.client.errors import ConfigError
 
-# The first of these that is set names a file or a folder of certificates, which are trusted instead of the system's.
+# The first of these that is set names a file or a folder of certificates, which replace those of the system.
 BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-# If none of the above is set, these two count, together. Their names are OpenSSL's.
+# If none of the above is set, these two count, both of them. OpenSSL defines the names.
 OPENSSL_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
-# A host that has not accepted a connection by then is down. One with several addresses is tried at each of them.
+# Timeout for one connection attempt. A host with several addresses gets one attempt per address.
 CONNECT_TIMEOUT_S = 10.0
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -39,10 +39,10 @@ _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 @dataclass(frozen=True)
 class Proxy:
     """
-    A proxy, without the login that its address carried.
+    A proxy. Its address is kept without the login that was in it.
 
     :param url: Scheme, host and port.
-    :param variable: Environment variable that named it.
+    :param variable: The environment variable that has its address.
     :param authorization: Value of the header ``Proxy-Authorization``, or None.
     """
 
@@ -52,17 +52,17 @@ class Proxy:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What to send to the proxy, and only to the proxy."""
+        """The headers for the proxy, which must not be sent to any other host."""
         return {"Proxy-Authorization": self.authorization} if self.authorization else {}
 
 
 class Network:
     """
-    The way to other machines, as one environment describes it.
+    The proxies and certificates of one environment.
 
-    :param environ: Environment variables. They are read once, here.
-    :raises ConfigError: A proxy variable does not hold the address of an HTTP proxy. The message names the variable
-        and never shows its value, which may hold a password.
+    :param environ: Environment variables. They are read only once, here.
+    :raises ConfigError: A proxy variable is not the address of an HTTP proxy. The message names the variable and does
+        not show its value, which may have a password.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -70,10 +70,10 @@ class Network:
         exceptions = environ.get("no_proxy", environ.get("NO_PROXY", ""))
         self._exceptions = exceptions.lower().replace(",", " ").split()
         self._certificates = _certificates(environ)
-        self._proxy_for_origin = functools.cache(self._find_proxy)  # a poll should not parse addresses
+        self._proxy_for_origin = functools.cache(self._find_proxy)  # so that a poll need not parse addresses
 
     def proxy_for(self, url: str) -> Proxy | None:
-        """Return the proxy for an address, or None to connect directly. This machine is never asked for by proxy."""
+        """Return the proxy for an address, or None to connect directly, as always to this machine itself."""
         return self._proxy_for_origin("/".join(url.split("/", 3)[:3]))
 
     def _find_proxy(self, origin: str) -> Proxy | None:
@@ -84,14 +84,14 @@ class Network:
         return self._proxies.get(parts.scheme)
 
     def proxy_headers(self, url: str) -> dict[str, str]:
-        """Return the headers for the proxy of that address."""
+        """Return the headers for the proxy with this address."""
         return next((proxy.headers for proxy in self._proxies.values() if proxy and proxy.url == url), {})
 
     def tls_context(self) -> ssl.SSLContext:
         """
-        Return the settings of encrypted connections. Reads files, which can take 100 ms.
+        Return the settings for encrypted connections. Reads files, which can take 100 ms.
 
-        :raises ConfigError: A variable names a file that is missing or holds no certificate.
+        :raises ConfigError: A variable names a file that is missing or has no certificate.
         """
         context = _trusting(self._certificates) or _trusting_the_system()
         context.set_alpn_protocols(["http/1.1"])
@@ -99,12 +99,12 @@ class Network:
 
     @property
     def trust(self) -> str:
-        """Whose certificates are trusted here, and how to trust others: for error messages."""
+        """Which certificates this process trusts, and how to change that: a sentence for error messages."""
         named = " and ".join(f"{variable}={path}" for variable, path in self._certificates)
         return (
             f"This process trusts the certificates of {named or 'the system'}. If your network replaces certificates, "
-            f"set {BUNDLE_VARIABLES[0]} (or {', '.join((*BUNDLE_VARIABLES[1:], *OPENSSL_VARIABLES))}) to a file that "
-            "holds your own authority's certificate, for workers and triggerers alike."
+            f"set {BUNDLE_VARIABLES[0]} (or {', '.join((*BUNDLE_VARIABLES[1:], *OPENSSL_VARIABLES))}) to a file with "
+            "the certificate of your own authority, for workers and for triggerers."
         )
 
 
@@ -119,7 +119,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _proxy(environ: Mapping[str, str], scheme: str) -> Proxy | None:
-    """Read the proxy for a scheme: the specific variable before ``all_proxy``, lower case before upper case."""
+    """Return the proxy for a scheme: the variable of the scheme before ``all_proxy``, lower case before upper case."""
     for name in (f"{scheme}_proxy", "all_proxy"):
         variable = name if name in environ else name.upper()
         if value := environ.get(variable, "").strip():
@@ -132,13 +132,13 @@ def _parsed_proxy(variable: str, value: str) -> Proxy:
         parts = urlsplit(value if "://" in value else f"http://{value}")
         port = parts.port or DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
-        raise _bad_proxy(variable) from None  # the cause shows a part of the value
+        raise _bad_proxy(variable) from None  # the cause would show a part of the value
     if parts.scheme.startswith("socks"):
         raise ConfigError(
             f"{variable} names a SOCKS proxy, which is not supported. Set it to the address of an HTTP proxy, "
-            "or name mParticle's hosts in NO_PROXY. Nothing was sent."
+            "or add mParticle's hosts to NO_PROXY. Nothing was sent."
         )
-    extra = parts.path.strip("/") or parts.query or parts.fragment  # a password with / ? or # ends up here, too
+    extra = parts.path.strip("/") or parts.query or parts.fragment  # also a part of a password with / ? or #
     if parts.scheme not in DEFAULT_PORTS or extra or not _HOST.fullmatch(parts.hostname or ""):
         raise _bad_proxy(variable)
     host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
@@ -147,7 +147,7 @@ def _parsed_proxy(variable: str, value: str) -> Proxy:
 
 def _bad_proxy(variable: str) -> ConfigError:
     return ConfigError(
-        f"{variable} is not the address of a proxy, such as http://proxy.example.com:3128. In a user name or password "
+        f"{variable} is not the address of a proxy, such as http://proxy.example.com:3128. In a user name or password, "
         "write special characters as %XX, for example %40 for @. Nothing was sent."
     )
 
@@ -163,8 +163,8 @@ def _matches(exception: str, host: str, port: int | None) -> bool:
     """
     Return whether an entry of ``NO_PROXY`` names a host.
 
-    An entry is ``*``, a host name (with all names below it; a leading dot or ``*.`` changes nothing), an address, or a
-    network such as ``10.0.0.0/8``; a name or an address may carry a port.
+    An entry is ``*``, a host name, an address, or a network such as ``10.0.0.0/8``. A host name includes all names
+    below it; a leading dot or ``*.`` makes no difference. A name or an address may have a port.
     """
     if exception == "*":
         return True
@@ -185,7 +185,7 @@ def _without_port(exception: str) -> tuple[str, int | None]:
 
 
 def _certificates(environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return which variables count, each with the path that it names."""
+    """Return the variables that count, each with its path."""
     for variable in BUNDLE_VARIABLES:
         if path := environ.get(variable):
             return [(variable, path)]
@@ -196,7 +196,7 @@ def _certificates(environ: Mapping[str, str]) -> list[tuple[str, str]]:
 
 def _trusting_the_system() -> ssl.SSLContext:
     context = ssl.create_default_context()
-    if not context.cert_store_stats()["x509_ca"]:  # a small container image may hold no certificates
+    if not context.cert_store_stats()["x509_ca"]:  # a small container image may have no certificates
         with contextlib.suppress(ImportError):
             import certifi  # comes with requests
 
@@ -213,12 +213,10 @@ def _trusting(certificates: list[tuple[str, str]]) -> ssl.SSLContext | None:
                 context = ssl.create_default_context(cafile=file, capath=folder)
             else:
                 context.load_verify_locations(file, folder)
-        except OSError as error:  # ssl.SSLError is one
-            reason = (
-                "is missing" if isinstance(error, FileNotFoundError) else f"holds no readable certificate ({error})"
-            )
+        except OSError as error:  # including ssl.SSLError
+            reason = "is missing" if isinstance(error, FileNotFoundError) else f"has no readable certificate ({error})"
             raise ConfigError(
                 f"{variable} names {path!r}, which {reason}. Correct the variable where this process runs; workers and "
-                "triggerers need the same. Nothing was sent."
+                "triggerers need the same value. Nothing was sent."
             ) from error
     return context

@@ -1,8 +1,8 @@
 """
 Checks paths before they are sent, so that an id or a templated path never reaches another resource.
 
-Servers and proxies differ in what they decode and normalise, so a path is checked in every reading: as it is, and
-after any number of percent-decodings.
+Servers and proxies differ in what they decode and normalize. So a path is checked in every form in which one of them
+may read it: as it is, and after each percent-decoding.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NOTHING_SENT = "Nothing was sent to mParticle."
 # Control, format and line-separating characters, and surrogates.
 _UNSENDABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _SEPARATORS = frozenset("#?\\")
-# No honest path is percent-encoded more often than this.
+# A valid path is not percent-encoded more often than this.
 MOST_ENCODINGS = 5
 _BAD_PERCENT = re.compile(r"%(?![0-9a-fA-F]{2})")
 
@@ -29,10 +29,10 @@ def fill_path(template: str, values: Mapping[str, object]) -> str:
     """
     Put *values*, quoted for a URL, into the placeholders of a path.
 
-    :param template: A path of the route table, such as ``/connections/{connection_id}``.
-    :param values: An id for each placeholder.
-    :raises ConfigError: A value may be read as blank or as a dot segment, or cannot be sent. The message
-            names its placeholder.
+    :param template: A path of the route table, for example ``/connections/{connection_id}``.
+    :param values: The id for each placeholder.
+    :raises ConfigError: A value may be read as blank or as a dot segment, or cannot be sent. The message names its
+        placeholder.
     """
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | str):
@@ -42,10 +42,10 @@ def fill_path(template: str, values: Mapping[str, object]) -> str:
     return template.format_map({name: quote(str(value), safe="") for name, value in values.items()})
 
 
-@lru_cache(4096)  # every poll of a run asks about the same two ids
+@lru_cache(4096)  # every poll of a run checks the same two ids
 def segment_flaw(text: str) -> str | None:
     """
-    Say why *text* cannot be one segment of a path, in any reading of it, or return None.
+    Return why *text* cannot be one segment of a path, in any form in which it may be read, or None if it can.
 
     :param text: An id, not yet quoted.
     """
@@ -64,18 +64,18 @@ def segment_flaw(text: str) -> str | None:
 
 def check_path(path: str) -> None:
     """
-    Refuse a path that may be read as another one.
+    Refuse a path that may be read as another path.
 
-    :param path: A path of the user's own, maybe with a query.
-    :raises ConfigError: It does not start with ``/``, or it holds an empty segment, a dot segment in any spelling, a
-        backslash, a ``#``, a control character, a malformed ``%`` or an account in its query.
+    :param path: A path from the user, maybe with a query.
+    :raises ConfigError: The path does not start with ``/``, or it has an empty segment, a dot segment in any spelling,
+        a backslash, a ``#``, a control character, a malformed ``%`` or an account in its query.
     """
     if flaw := path_flaw(path):
         raise ConfigError(f"The path of a request {flaw}, not {shown(path)}. {_NOTHING_SENT}")
 
 
 def path_flaw(path: object) -> str | None:
-    """Say what a path must be and is not, or return None."""
+    """Return the rule that a path breaks, for example "must be text", or None if it breaks none."""
     if not isinstance(path, str):
         return "must be text"
     if not path.startswith("/"):
@@ -96,7 +96,7 @@ def _flaw_above_query(reading: str) -> str | None:
     *segments, last = reading.split("/")[1:]
     if any(map(_is_relative, segments)) or (last and _is_relative(last)):
         return "must not hold '.', '..' or nothing as a segment"
-    return _flaw_of_query("&".join(reading.split(";")[1:]))  # some servers read parameters from there
+    return _flaw_of_query("&".join(reading.split(";")[1:]))  # some servers read parameters after a semicolon
 
 
 def _flaw_of_query(reading: str) -> str | None:
@@ -113,7 +113,7 @@ def is_account(parameter: str) -> bool:
 
 
 def _readings(text: str) -> list[str]:
-    """Return a text as it is and after each percent-decoding, with full-width and similar characters made plain."""
+    """Return a text as it is and after each percent-decoding, with full-width and similar characters normalized."""
     readings = [text]
     while len(readings) <= MOST_ENCODINGS and (decoded := unquote(readings[-1])) != readings[-1]:
         readings.append(decoded)
@@ -121,15 +121,15 @@ def _readings(text: str) -> list[str]:
 
 
 def _is_relative(segment: str) -> bool:
-    """Return whether a segment may be resolved away."""
+    """Return whether a server may remove the segment when it resolves the path."""
     return _kept(segment) in ("", ".", "..")
 
 
 def _kept(segment: str) -> str:
-    """Return what remains of a segment where a server cuts off parameters, a query or a fragment."""
+    """Return what is left of a segment when a server cuts off parameters, a query or a fragment."""
     return re.split("[;?#]", segment, maxsplit=1)[0].strip()
 
 
 def _is_unsendable(text: str) -> bool:
-    """Return whether a text holds control characters, or bytes that are not UTF-8."""
+    """Return whether a text has control characters, or bytes that are not UTF-8."""
     return "\ufffd" in text or not (text.isprintable() or _UNSENDABLE.isdisjoint(map(unicodedata.category, text)))

@@ -14,15 +14,15 @@ from collections.abc import Callable
 from airflow_provider_mparticle.client.errors import RateLimitedError
 from airflow_provider_mparticle.client.messages import HttpResponse
 
-# Up to this share of the limit pauses keep their length; above it they grow, to this factor at the limit.
+# Up to this percentage of the limit, pauses keep their length. Above it they grow, up to this factor at the limit.
 FREE_PERCENT = 50.0
 MAX_SLOWDOWN = 4.0
-# A 429 counts as 100 %. Each answer that does not mention the limit lowers that by this much.
+# A 429 counts as 100 %. Each later answer without the header lowers the percentage by this much.
 RECOVERY_PERCENT = 5.0
 
 
 class RateLimit:
-    """What the answers so far have said about the rate limit."""
+    """The rate limit of one client, as mParticle's answers have reported it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -30,21 +30,21 @@ class RateLimit:
         self._refusal: tuple[RateLimitedError, float] | None = None
 
     def observe(self, response: HttpResponse) -> None:
-        """Note what an answer says about the limit."""
+        """Remember what an answer reports about the limit."""
         if response.status == 429:
             self._used_percent = 100.0
         else:
-            told = _percent(response.headers.get("x-mp-rate-limit-percentage-used", ""))
-            self._used_percent = max(0.0, self._used_percent - RECOVERY_PERCENT) if told is None else told
+            used = _percent(response.headers.get("x-mp-rate-limit-percentage-used", ""))
+            self._used_percent = max(0.0, self._used_percent - RECOVERY_PERCENT) if used is None else used
 
     def hold_back(self, refusal: RateLimitedError) -> None:
-        """Keep a refusal for as long as it asks us to wait."""
+        """Hold back every call of the client for as long as this refusal asks us to wait."""
         if refusal.retry_after_s:
             self._refusal = refusal, self._clock() + refusal.retry_after_s
 
     @property
     def refusal(self) -> RateLimitedError | None:
-        """The refusal to raise instead of sending a call too early, with the time that is left; or None."""
+        """The error to raise instead of sending a call too early, with the seconds that are left; None: send it."""
         error, until = self._refusal or (None, 0.0)
         left_s = until - self._clock()
         if error is None or left_s <= 0:
@@ -58,7 +58,7 @@ class RateLimit:
 
     @property
     def slowdown(self) -> float:
-        """The factor by which to stretch pauses, 1.0 or more."""
+        """The factor by which pauses are longer, 1.0 or more."""
         over = max(0.0, min(100.0, self._used_percent) - FREE_PERCENT) / (100.0 - FREE_PERCENT)
         return 1.0 + over * (MAX_SLOWDOWN - 1.0)
 

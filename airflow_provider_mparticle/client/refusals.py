@@ -1,9 +1,9 @@
 """
-What an answer other than a success means, and mParticle's own words in it.
+Makes the error for an answer other than a success, with mParticle's own words.
 
-One table says for each status which error it is, whether a wait goes on, whether a request that starts something may
-have been carried out, and what the user can do. Reading an answer never raises an error of its own.
-Sources: Platform API overview, "Status codes"; Warehouse Sync API reference (v1) for 505 and the busy sentence.
+One table has the error class for each status, and what the user can do. The class says whether the error is transient
+and whether the request may have been executed. An answer that cannot be read never raises another error here.
+Sources: Platform API overview, "Status codes"; Warehouse Sync API reference (v1) for 505 and for a busy pipeline.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_mparticle.client.answer_fields import error_messages, first_value
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.errors import (
     AuthenticationError,
@@ -27,15 +28,15 @@ from airflow_provider_mparticle.client.errors import (
     WarehouseUnreachableError,
 )
 from airflow_provider_mparticle.client.messages import HttpResponse, place
-from airflow_provider_mparticle.client.models import RunId, error_messages, first_value
+from airflow_provider_mparticle.client.models import RunId
 from airflow_provider_mparticle.client.secrets import Mask
 from airflow_provider_mparticle.client.storable import read_json
 
-# How much of one message is shown, and of how many.
+# How many characters of one message are shown, and how many messages.
 SHOWN_CHARACTERS = 300
 MOST_TEXTS = 10
-# How much is read of an error: bytes of one that is JSON, and of a page, whose beginning says what it is. Errors are
-# read in the triggerer's event loop, so this has to be quick for any text.
+# How many bytes of an error are read: of JSON, and of a page, which says at its beginning what it is. Errors are read
+# in the triggerer's event loop, so this must be fast for any text.
 LONGEST_JSON = 65_536
 PAGE_READ = 4096
 
@@ -47,13 +48,13 @@ _MISSING = (
     NotFoundError,
     (
         "Either it does not exist, or these credentials have no access to it (check workspace_id), or the route is "
-        "different here: 'python -m airflow_provider_mparticle doctor' finds out with GET requests only; the "
-        "connection's extra 'routes' corrects a route."
+        "different here: 'python -m airflow_provider_mparticle doctor' checks the routes with GET requests only, and "
+        "the connection's extra 'routes' corrects a route."
     ),
 )
-_INVALID = (InvalidRequestError, "Correct what it names; sending the same again cannot help.")
+_INVALID = (InvalidRequestError, "Correct what it names; the same request will fail again.")
 
-# Status -> error, and what to do next: mParticle decided, and certainly did not do what was asked.
+# Status -> error, and what to do next. With these statuses mParticle has certainly not executed the request.
 _DECIDED: Mapping[int, tuple[type[RefusedError], str]] = {
     400: _INVALID,
     401: (
@@ -85,7 +86,7 @@ _DECIDED: Mapping[int, tuple[type[RefusedError], str]] = {
         ),
     ),
 }
-# Any other status decides nothing: a later answer may differ, and the request may have been carried out.
+# With any other status a later answer may differ, and the request may have been executed.
 _REDIRECTED = (ServerError, "Redirects are not followed. If it lasts, check host: it may name another server.")
 _UNDECIDED = (ServerError, "If it lasts, ask mParticle's support, or the administrator of the proxy in between.")
 
@@ -93,11 +94,11 @@ _UNDECIDED = (ServerError, "If it lasts, ask mParticle's support, or the adminis
 @dataclass(frozen=True)
 class Asked:
     """
-    What was asked for, for an error about its answer.
+    What an error about an answer must know of the call.
 
     :param title: The call, for the message.
-    :param ids: The objects concerned.
-    :param mask: Hides what must not be shown of the answer.
+    :param ids: The ids of the objects that the call is about.
+    :param mask: Hides secrets in the answer.
     """
 
     title: str
@@ -106,7 +107,7 @@ class Asked:
 
     @property
     def concerned(self) -> dict[str, Any]:
-        """The ids that errors carry."""
+        """The ids that an error carries."""
         return {name: self.ids[name] for name in ("pipeline_id", "pipeline_run_id") if name in self.ids}
 
 
@@ -128,10 +129,12 @@ def refusal(response: HttpResponse, asked: Asked) -> RefusedError:
 
 def login_refusal(response: HttpResponse, config: ApiConfig) -> RefusedError:
     """
-    Return the error for a login that was not granted: one of the login, whatever its status means elsewhere.
+    Return the error for a refused login.
+
+    A status that is not transient means `AuthenticationError` here, whatever it means for a call.
 
     :param response: The answer to the login.
-    :param config: The credentials, and where the login was sent.
+    :param config: The credentials, and the address of the login.
     """
     at, mask = place(config.credentials.token_url), Mask([config.credentials.client_secret])
     kind, advice = (ServerError, _UNDECIDED[1]) if response.status == 505 else _meaning(response.status)
@@ -156,7 +159,7 @@ def unreadable(response: HttpResponse, asked: Asked, flaw: str = "is not what it
     """
     Return the error for a success whose body cannot be used.
 
-    :param flaw: Completes "with a body that ...".
+    :param flaw: What is wrong; it completes "with a body that ...".
     """
     reasons = error_texts(response.body, asked.mask)
     return UnreadableAnswerError(
@@ -185,12 +188,12 @@ def _meaning(status: int) -> tuple[type[RefusedError], str]:
 
 
 def quoted(reasons: tuple[str, ...]) -> str:
-    """Return mParticle's own words as a part of a sentence."""
+    """Return mParticle's own words as a part of a sentence, or nothing if it gave none."""
     return "".join(f", saying: {reason.rstrip('.')}" for reason in reasons[:3])
 
 
 def error_texts(body: bytes, mask: Mask) -> tuple[str, ...]:
-    """Return what the body of an error says, whatever its shape, masked and cut."""
+    """Return the messages in the body of an error, whatever its shape, masked and cut."""
     try:
         answer = read_json(body) if len(body) <= LONGEST_JSON else None
     except ValueError:
@@ -205,20 +208,20 @@ def error_texts(body: bytes, mask: Mask) -> tuple[str, ...]:
 
 
 def _page_text(body: bytes, mask: Mask) -> str:
-    """Return the beginning of a page as a reader sees it. Secrets are masked first: they may look like tags."""
+    """Return the visible text at the beginning of a page. Secrets are masked first, since they may look like tags."""
     text = mask(body[:PAGE_READ].decode("utf-8", "replace"), PAGE_READ)
     return " ".join(_TAGS.sub(" ", text).split())
 
 
-# Both alternatives take linear time: a script without an end reaches to the end, and a tag ends at the next one.
+# Both alternatives take linear time: a script without an end tag ends with the page, and a tag ends before the next.
 _TAGS = re.compile(r"<(script|style)\b.*?(?:</\1>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE)
 
 
-# A day: a longer pause says nothing, and some clocks cannot count it.
+# One day. A longer pause makes no difference, and some clocks cannot count it.
 LONGEST_RETRY_AFTER_S = 86_400.0
 
 
 def _retry_after_s(response: HttpResponse) -> float | None:
-    """Read ``Retry-After``: whole seconds, may be absent (Platform API overview, "Rate limits")."""
+    """Return ``Retry-After`` in seconds, or None if it is missing (Platform API overview, "Rate limits")."""
     value = response.headers.get("retry-after", "").strip()
     return min(float(value), LONGEST_RETRY_AFTER_S) if value.isascii() and value.isdecimal() else None

@@ -20,16 +20,17 @@ from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse
 from airflow_provider_mparticle.client.network import Network
 from airflow_provider_mparticle.client.sending import OWN_HEADERS, Sending
 
-READ_AT_ONCE = 2**16
+# Bytes that one read takes from a connection.
+READ_SIZE = 2**16
 
 
 class RequestsTransport(requests.adapters.HTTPAdapter):
     """
-    Sends requests, one at a time, over connections that it keeps.
+    Sends requests, one at a time, over connections that it keeps open.
 
-    There is no session: it would read ~/.netrc, keep cookies, and load the body of a redirect.
+    It is an adapter without a session, since a session reads ~/.netrc, keeps cookies, and loads the body of a redirect.
 
-    :param network: The way to other machines.
+    :param network: Proxies and certificates.
     """
 
     def __init__(self, network: Network) -> None:
@@ -41,7 +42,7 @@ class RequestsTransport(requests.adapters.HTTPAdapter):
         """
         Send *request* and return its answer, whatever its status.
 
-        :param sending: Until when it may take. It is told when the request has left.
+        :param sending: The deadline. Its ``has_left`` is set when the request has left this machine.
         :raises MParticleError: No usable answer arrived.
         """
         try:
@@ -51,7 +52,7 @@ class RequestsTransport(requests.adapters.HTTPAdapter):
             raise
         except (OSError, HTTPError, HTTPException, ValueError) as error:  # a RequestException is an OSError
             failure = sending.error(request, error, self._network)
-        raise failure  # here, so that no logged traceback shows the library's own errors
+        raise failure  # outside the except block, so that a logged traceback does not show the library's own errors
 
     def _send(self, request: HttpRequest, left_s: float) -> HttpResponse:
         proxy = self._network.proxy_for(request.url)
@@ -63,7 +64,7 @@ class RequestsTransport(requests.adapters.HTTPAdapter):
         with self.send(prepared, stream=True, timeout=left_s, proxies=proxies) as answer:
             received = {name.lower(): value for name, value in answer.headers.items()}
             body = AnswerBody(received.get("content-encoding", ""), MOST_VALUES)
-            while not body.flaw and (data := answer.raw.read(READ_AT_ONCE, decode_content=False)):
+            while not body.flaw and (data := answer.raw.read(READ_SIZE, decode_content=False)):
                 body.add(data)
             return HttpResponse(answer.status_code, received, body.end(), body.flaw)
 
@@ -72,7 +73,7 @@ class RequestsTransport(requests.adapters.HTTPAdapter):
             self._tls = self._network.tls_context()
             self.poolmanager.connection_pool_kw["ssl_context"] = self._tls
 
-    # What requests asks of an adapter:
+    # The methods below override those of requests' adapter.
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Use connections with a deadline."""
@@ -80,14 +81,14 @@ class RequestsTransport(requests.adapters.HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Use connections with a deadline, and trust a proxy like any other host."""
+        """Use connections with a deadline, and check the certificate of a proxy like that of any other host."""
         manager = super().proxy_manager_for(proxy, ssl_context=self._tls, proxy_ssl_context=self._tls, **kwargs)
         manager.pool_classes_by_scheme = POOLS
         return manager
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
-        """Return the login for a proxy; the address that requests knows does not carry it."""
+        """Return the header with the login for a proxy; the address that requests knows has no login."""
         return self._network.proxy_headers(proxy)
 
     def cert_verify(self, *args: Any) -> None:
-        """Leave trust to the context; requests would add its own bundle."""
+        """Use only the certificates of the TLS context; requests would add its own bundle."""

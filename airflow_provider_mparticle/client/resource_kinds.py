@@ -1,4 +1,4 @@
-"""The four kinds of resources of Warehouse Sync, in the order in which they build on each other."""
+"""Defines the four kinds of resources of Warehouse Sync, in the order in which they refer to each other."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Kind(Generic[R_co]):
     """
     One kind of resource.
 
-    :param name: Its name, which is also that of the route to one of them, for example ``"data_model"``.
-    :param model: The class of what mParticle answers.
-    :param writable: The fields that a request may carry, besides the id.
+    :param name: Its name, for example ``"data_model"``; also the name of the route to one resource of this kind.
+    :param model: The class for mParticle's answer.
+    :param writable: The fields that a request may have, besides the id.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Kind(Generic[R_co]):
 
     @property
     def plural(self) -> str:
-        """Name of the route to all of them, and of their section in a document."""
+        """Name of the route to all resources of this kind, and of their section in a document."""
         return f"{self.name}s"
 
     @property
@@ -42,7 +42,7 @@ class Kind(Generic[R_co]):
 
     @property
     def title(self) -> str:
-        """What people call it."""
+        """The name in messages, for example ``"data model"``."""
         return self.name.replace("_", " ")
 
 

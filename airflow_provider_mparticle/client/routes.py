@@ -1,9 +1,9 @@
 """
-Where Warehouse Sync's resources live: the one table of routes.
+Holds the table of routes: the paths of Warehouse Sync's resources.
 
-The paths stand below ``/platform/v2/workspaces/{workspaceId}``. mParticle documents some of them, the rest is
-assumed from the 2023 v1 reference, so the extra field ``routes`` of the Airflow connection overrides any of
-them by name. Source: Warehouse Sync API reference, July 2025; v2 migration page.
+The paths are below ``/platform/v2/workspaces/{workspaceId}``. mParticle documents some of them; the others are assumed
+from the v1 reference of 2023. So the extra field ``routes`` of the Airflow connection can override each of them by
+name. Source: Warehouse Sync API reference, July 2025; v2 migration page.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.paths import path_flaw
 
 DEFAULT_ROUTES: Mapping[str, str] = {
-    "connections": "/connections",  # stated
-    "connection": "/connections/{connection_id}",  # stated
-    "data_models": "/data-models",  # stated for a sibling
+    "connections": "/connections",  # documented
+    "connection": "/connections/{connection_id}",  # documented
+    "data_models": "/data-models",  # documented for a similar resource
     "data_model": "/data-models/{data_model_id}",
     "field_transformations": "/field-transformations",  # assumed
     "field_transformation": "/field-transformations/{field_transformation_id}",
@@ -29,8 +29,8 @@ DEFAULT_ROUTES: Mapping[str, str] = {
     "pipeline_run": "/inputs/data-pipelines/{pipeline_id}/status/runs/{pipeline_run_id}",
 }
 
-# What a route may be, in the order in which to try; "{pipelines}" stands for the path at which the list of pipelines
-# answers. Where there are two below a pipeline, the first is v2's and the second v1's. The doctor tries them.
+# The paths that a route may have, in the order in which the command `doctor` tries them. "{pipelines}" is replaced by
+# the path at which the list of pipelines answers. If a pipeline has two, the first is that of v2 and the second of v1.
 CANDIDATE_ROUTES: Mapping[str, tuple[str, ...]] = {
     "connections": ("/connections",),
     "connection": ("{connections}/{connection_id}",),
@@ -52,9 +52,9 @@ CANDIDATE_ROUTES: Mapping[str, tuple[str, ...]] = {
 
 def route_table(overrides: Mapping[str, str]) -> dict[str, str]:
     """
-    Return the default routes with *overrides* put in their place.
+    Return the default routes, with *overrides* instead of the defaults of the same name.
 
-    :param overrides: Path templates by route name; each starts with ``/`` and has its default's placeholders.
+    :param overrides: Path templates by route name. Each starts with ``/`` and has the placeholders of its default.
     :raises ConfigError: A name is unknown, or a path does not have the placeholders of its route.
     """
     for name, path in overrides.items():
@@ -64,7 +64,7 @@ def route_table(overrides: Mapping[str, str]) -> dict[str, str]:
 
 def _check(name: str, path: object) -> None:
     if name not in DEFAULT_ROUTES:
-        raise ConfigError(f"routes: there is no route {name!r}; the names are {', '.join(DEFAULT_ROUTES)}")
+        raise ConfigError(f"routes: {name!r} is not a route; the names are {', '.join(DEFAULT_ROUTES)}")
     if not isinstance(path, str):
         raise ConfigError(f"routes: {name} must be a path that starts with '/', not {path!r}")
     wanted = _placeholders(DEFAULT_ROUTES[name])
@@ -76,14 +76,14 @@ def _check(name: str, path: object) -> None:
 
 
 class _Anything(dict[str, str]):
-    """Stands for the values of all placeholders."""
+    """Has a value for every placeholder."""
 
     def __missing__(self, _: str) -> str:
         return "x"
 
 
 def _placeholders(path: str) -> list[str]:
-    """Return the placeholders as they are written, so that one with a conversion or a format is another one."""
+    """Return the placeholders as they are written. With a conversion or a format, a placeholder is a different one."""
     try:
         parts = [part for part in Formatter().parse(path) if part[1] is not None]
     except ValueError:  # an unbalanced brace

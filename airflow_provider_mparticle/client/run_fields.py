@@ -1,8 +1,8 @@
 """
-The names under which mParticle sends the fields of a pipeline run: v2 first, then v1.
+Holds the table of field names of a pipeline run, with the name of v2 first and that of v1 second.
 
-The trap: in v1 the ``id`` of a run is the id of its *pipeline*. The extra field ``run_fields`` of the Airflow
-connection puts further names in front.
+Note that in v1 the ``id`` of a run is the id of its *pipeline*. The extra field ``run_fields`` of the Airflow
+connection adds other names, which are read first.
 """
 
 from __future__ import annotations

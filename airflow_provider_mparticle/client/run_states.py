@@ -1,8 +1,8 @@
 """
-The state words of a pipeline run, and what each means to a wait.
+Holds the table of the states of a pipeline run, and what each means for a wait.
 
-Any other word means that the run is still under way, so a word that mParticle adds later never fails a task; the
-extra field ``run_states`` of the Airflow connection gives such a word its meaning.
+Any other state means that the run is still in progress, so a state that mParticle adds later does not fail a task. The
+extra field ``run_states`` of the Airflow connection sets the meaning of such a state.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from enum import StrEnum
 
 
 class Progress(StrEnum):
-    """How far a run is, whatever mParticle calls it."""
+    """The meaning of a state: in progress, succeeded or failed."""
 
     UNDER_WAY = "under_way"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
 
 
-# "success" is stated by the documentation of v2, the others by the v1 reference of 2023.
+# The documentation of v2 has "success"; the others are from the v1 reference of 2023.
 RUN_STATES: Mapping[str, Progress] = {
     "success": Progress.SUCCEEDED,
     "failed": Progress.FAILED,
@@ -31,12 +31,12 @@ RUN_STATES: Mapping[str, Progress] = {
 
 
 def progress_of(state: object, states: Mapping[str, Progress]) -> Progress:
-    """Look a state word up, without regard to case; an unknown word, or no word at all, means under way."""
+    """Return the meaning of a state, in any case. An unknown or missing state means that the run is in progress."""
     return states.get(_word(state), Progress.UNDER_WAY)
 
 
 def is_known(state: object, states: Mapping[str, Progress]) -> bool:
-    """Tell whether a state word is in the table."""
+    """Return whether a state is in the table."""
     return _word(state) in states
 
 

@@ -1,8 +1,8 @@
 """
-Knows what is secret, and how it is kept from messages, results and documents.
+Decides which fields are secret, and keeps secrets out of messages, results and documents.
 
-A secret is known by the name of its field. In the ``config`` of a warehouse connection, whose fields depend on the
-provider, the fields that may be shown are listed instead. Must not know what an answer or a document means.
+A secret is recognized by the name of its field. In the ``config`` of a warehouse connection, whose fields depend on the
+provider, only listed fields may be shown. Must not know what an answer or a document means.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from airflow_provider_mparticle.client.storable import storable_text
 
 HIDDEN = "***"
 
-# Parts of names, without separators and in lower case. The names that Airflow masks, and what warehouses call theirs.
+# Parts of names, without separators and in lower case: those that Airflow masks, and the names that warehouses use.
 _SECRET_PARTS = re.compile(
     "password|passwd|passphrase|passcode|secret|token|credential|authorization|authheader|bearer|apikey|accesskey"
     "|privatekey|servicekey|keyfile|serviceaccount|connectionstring|webhookurl|signature|cookie"
 )
-# Whole words of names.
+# Whole words of a name.
 _SECRET_WORDS = frozenset({"pass", "pwd", "pat", "dsn", "pem", "jwt", "sas", "proxy", "proxies", "keytab", "keystore"})
-# A name of several words that ends with one of these: partner_feed_key, apiKeys.
+# The last word of a name of several words: partner_feed_key, apiKeys.
 _KEYS = frozenset({"key", "keys"})
-# Names that only look like that of a secret. Warehouse Sync API reference (v1), BigQuery.
+# Names that look like the name of a secret, but are not. Warehouse Sync API reference (v1), BigQuery.
 _PUBLIC = frozenset({"service_account_id"})
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
-# What may be shown of a connection's config, and of a data model's. Warehouse Sync API reference, "Create a
-# connection", and the names that Databricks gives to what is not secret.
+# The fields that may be shown of the config of a connection or a data model. Warehouse Sync API reference, "Create a
+# connection", and the public fields of a Databricks connection.
 SHOWN_CONFIG = frozenset(
     {
         *("account_identifier", "region", "warehouse", "database", "role", "user", "storage_integration"),
@@ -50,7 +50,7 @@ SHOWN_CONFIG = frozenset(
 
 
 def is_secret_name(name: object) -> bool:
-    """Return whether a field of that name holds a secret."""
+    """Return whether a field of this name is secret."""
     if name in _PUBLIC:
         return False
     words = [word.lower() for word in _WORDS.findall(str(name))]
@@ -60,15 +60,15 @@ def is_secret_name(name: object) -> bool:
 
 
 def is_secret_place(place: str) -> bool:
-    """Return whether one of the names in a place, joined with dots, is that of a secret."""
+    """Return whether a field is secret. *place* has the names of the fields that lead to it, joined with dots."""
     return any(map(is_secret_name, place.split(".")))
 
 
 def is_hidden(place: str) -> bool:
     """
-    Return whether what stands at a place of a resource may not be shown.
+    Return whether a field of a resource must not be shown.
 
-    :param place: Field names, joined with dots: ``"config.password"``.
+    :param place: The names of the fields that lead to it, joined with dots: ``"config.password"``.
     """
     names = place.split(".")
     return is_secret_place(place) or (names[0] == "config" and len(names) > 1 and names[1] not in SHOWN_CONFIG)
@@ -76,11 +76,11 @@ def is_hidden(place: str) -> bool:
 
 def secrets_in(value: Any, place: str = "", *, is_secret: bool = False) -> Iterator[tuple[str, Any]]:
     """
-    Name the place of every secret in a description, a document or a body, with the secret.
+    Yield every secret in a description, a document or a body, with its place.
 
-    :param value: Dicts and lists of any depth. A dict or a list under a secret name is secret with all that it holds.
-    :param place: Where *value* stands.
-    :param is_secret: Whether *value* stands under a secret name.
+    :param value: Dicts and lists of any depth. All values in a dict or a list with a secret name are secrets.
+    :param place: The names of the fields that lead to *value*.
+    :param is_secret: Whether one of these names is secret.
     """
     if isinstance(value, Mapping):
         for name, part in value.items():
@@ -94,7 +94,7 @@ def secrets_in(value: Any, place: str = "", *, is_secret: bool = False) -> Itera
 
 
 def without_secrets(value: Any) -> Any:
-    """Return *value* as JSON, without the fields whose name says that they hold a secret."""
+    """Return *value* as JSON, without the fields whose name is secret."""
     if isinstance(value, Mapping):
         return {name: without_secrets(part) for name, part in value.items() if not is_secret_name(name)}
     if isinstance(value, list | tuple):
@@ -104,9 +104,9 @@ def without_secrets(value: Any) -> Any:
 
 def shown(resource: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return what may be shown of a resource, as JSON: no secrets, and of its ``config`` only what is known to be public.
+    Return the fields of a resource that may be shown, as JSON: no secrets, and of ``config`` only the public fields.
 
-    :param resource: Its fields, as mParticle names them.
+    :param resource: Its fields, with mParticle's names.
     """
     fields: dict[str, Any] = without_secrets(resource)
     config = fields.get("config")
@@ -117,7 +117,7 @@ def shown(resource: Mapping[str, Any]) -> dict[str, Any]:
 
 def hidden_values(body: Any) -> Iterator[str]:
     """
-    Return what a body holds that must not be shown, so that an answer which repeats it does not show it either.
+    Yield the values of a body that must not be shown, to mask them in an answer that repeats them.
 
     :param body: The JSON of a request, or None.
     """
@@ -133,20 +133,20 @@ def hidden_values(body: Any) -> Iterator[str]:
 
 class Mask:
     """
-    Replaces secrets in a text by ``***``, however JSON, HTML, an address or Python has escaped them.
+    Replaces secrets in a text by ``***``, even if they are escaped as in JSON, HTML, an address or Python.
 
-    Each line of a secret of several lines is masked, and each text in a secret that is JSON itself.
+    In a secret of several lines each line is masked, and in a secret that is JSON each text in it.
 
     :param secrets: The secrets; blank ones are ignored.
     """
 
-    # Shorter parts of a secret are masked only as a part of the whole, since they occur in any text.
+    # A shorter part of a secret is masked only together with the whole, since it may occur in any text.
     SHORTEST_PART = 4
-    # Longer parts are masked in pieces, which keeps the pattern small.
+    # A longer part is masked in pieces, which keeps the pattern small.
     LONGEST_PART = 128
-    # Letters and digits of a secret that tell it from any other text.
+    # So many letters and digits of a secret do not occur in another text by chance.
     SHORTEST_CORE = 8
-    # The longest escape of one character is an escaped surrogate pair with some backslashes.
+    # The longest escape of one character: an escaped surrogate pair with several backslashes.
     _LONGEST_ESCAPE = 20
 
     def __init__(self, secrets: Iterable[object]) -> None:
@@ -154,9 +154,9 @@ class Mask:
 
     def __call__(self, text: str, limit: int = 2000) -> str:
         """
-        Mask *text*.
+        Return *text* with its secrets masked, or ``***`` if a secret could still be read in it.
 
-        :param limit: Characters of *text* that are read; what follows is cut off, never in the middle of a secret.
+        :param limit: How many characters of *text* are read. The rest is cut off, never in the middle of a secret.
         """
         text = storable_text(text[: limit + self.LONGEST_PART * self._LONGEST_ESCAPE])
         masked = self._masked(text, limit)
@@ -172,7 +172,7 @@ class Mask:
         return "".join((*cut, text[at:limit]))
 
     def _is_readable_in(self, text: str) -> bool:
-        """Return whether a secret can still be read in a text that escapes it in a way that the pattern lacks."""
+        """Return whether a secret can still be read in a text, since the pattern does not know how it is escaped."""
         cores = [core for secret in self._secrets if len(core := _core(secret)) >= self.SHORTEST_CORE]
         return any(core in _core(reading) for reading in _readings(text) for core in cores) if cores else False
 
@@ -194,7 +194,7 @@ class Mask:
 
 
 def _texts(secret: str) -> Iterator[str]:
-    """Return a secret, and the texts in it where it is JSON, such as the key file of a service account."""
+    """Yield a secret, and the texts in it if it is JSON, such as the key file of a service account."""
     yield secret
     if secret.lstrip().startswith(("{", "[")):
         try:
@@ -207,18 +207,18 @@ def _texts(secret: str) -> Iterator[str]:
 
 
 def _core(text: str) -> str:
-    """Return the letters and digits of a text, without case and accents: what no line break or quote hides."""
+    """Return the letters and digits of a text, without case and accents, so that a line break cannot hide a secret."""
     plain = unicodedata.normalize("NFKD", text).casefold()
     return "".join(filter(str.isalnum, plain))
 
 
 def _readings(text: str) -> Iterator[str]:
-    """Return a text, and what it says to a reader who undoes its escapes or its base64."""
+    """Yield a text, and the texts that result from undoing its escapes, tags, base64 or hexadecimal digits."""
     yield text
     plain = html.unescape(unquote(text))
     plain = _CODE_ESCAPES.sub(lambda found: chr(int(next(filter(None, found.groups())), 16)), plain)
     yield plain
-    yield plain.encode("latin-1", "ignore").decode(errors="ignore")  # UTF-8 that was taken for Latin-1
+    yield plain.encode("latin-1", "ignore").decode(errors="ignore")  # UTF-8 that was decoded as Latin-1
     yield html.unescape(_TAG.sub("", text))
     for coded in _BASE64.findall(text):
         yield base64.b64decode(coded[: len(coded) // 4 * 4], b"-_").decode("utf-8", "replace")
@@ -226,7 +226,7 @@ def _readings(text: str) -> Iterator[str]:
         yield bytes.fromhex(coded).decode("utf-8", "replace")
 
 
-# As JavaScript and CSS may write any character: \x61, \u0061, \u{61}, \61 and a space.
+# How JavaScript and CSS may escape a character: \x61, \u0061, \u{61}, \61 and a space.
 _CODE_ESCAPES = re.compile(
     r"\\{1,8}(?:x([0-9a-f]{2})|u([0-9a-f]{4})|u\{([0-9a-f]{1,5})\}|0{0,4}([0-9a-f]{2}) )", re.IGNORECASE
 )
@@ -235,8 +235,8 @@ _BASE64 = re.compile("[A-Za-z0-9+/_-]{8,}={0,2}")
 _HEX = re.compile("(?:[0-9a-fA-F]{2}){8,}")
 
 _RUNS = re.compile(r"\\+|\s+|.", re.DOTALL)
-# Backslashes before an escaped character: 1, 3 or 7, since each further encoder doubles them. Bounded, or a text of
-# backslashes would take quadratic time.
+# Backslashes before an escaped character: 1, 3 or 7, since each encoder doubles them. Limited, since a text of
+# backslashes would take quadratic time otherwise.
 _BACKSLASHES = r"\\{1,8}"
 
 
@@ -246,9 +246,9 @@ def _any_escape(text: str) -> str:
 
 
 def _run_pattern(run: str) -> str:
-    if run.startswith("\\"):  # encoders double them, and the pattern does not count how often
+    if run.startswith("\\"):  # each encoder doubles them, and the pattern accepts any number of encoders
         return rf"(?:{_escapes(run[0])}){{1,{8 * len(run)}}}"
-    if run.isspace():  # HTML collapses it, and forms send a plus for a space
+    if run.isspace():  # HTML collapses spaces, and forms send a plus instead of a space
         any_space = "|".join((r"\s", "&nbsp;", rf"{_BACKSLASHES}[nrtvf]", *map(_escapes, sorted(set(run)))))
         as_form = "".join(rf"(?:\+|{_escapes(' ')})" if one == " " else f"(?:{_escapes(one)})" for one in run)
         return rf"(?:(?:{any_space}){{1,{len(run) + 16}}}|{as_form})"
@@ -256,7 +256,7 @@ def _run_pattern(run: str) -> str:
 
 
 def _escapes(character: str) -> str:
-    """Return the alternatives for one character: itself, and as JSON, Python, addresses and HTML escape it."""
+    """Return the alternatives for one character: itself, and its escapes in JSON, Python, addresses and HTML."""
     number = ord(character)
     units = character.encode("utf-16-be").hex()
     json_escape = "".join(f"{_BACKSLASHES}u{units[at : at + 4]}" for at in range(0, len(units), 4))
@@ -267,6 +267,6 @@ def _escapes(character: str) -> str:
         f"{before}(?:{re.escape(character)}|(?i:{percent}|{entity}))",
         f"(?i:{json_escape}|{_BACKSLASHES}(?:x{number:02x}|U{number:08x}))",
     ]
-    if character == "\ufffd":  # stands for what is not storable
+    if character == "\ufffd":  # replaces a character that cannot be stored
         forms.append(rf"(?i:{_BACKSLASHES}(?:u(?:d[89a-f][0-9a-f]{{2}}|0000)|x00|0)|%(?:25){{0,4}}00|&#x?0+;)")
     return "|".join(forms)

@@ -1,15 +1,15 @@
-"""Shows a refused value in a message. Pure."""
+"""Shows a refused value in an error message."""
 
 from __future__ import annotations
 
-# Characters of a value that a message shows: enough to recognize it in the DAG.
+# How many characters of a value a message shows: enough to recognize it in the DAG.
 LONGEST = 200
 
 
 def shown(value: object) -> str:
-    """Return the repr of *value*, cut to 200 characters; the name of its type if it has no repr."""
+    """Return the repr of *value*, cut to 200 characters, or the name of its type if the repr fails."""
     try:
         text = repr(value)
-    except Exception:  # an integer of 5,000 digits, or whatever a foreign class raises
+    except Exception:  # broad, since the repr of a user's class may raise anything; so does an int of 5,000 digits
         return f"<{type(value).__name__}>"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

@@ -1,8 +1,8 @@
 """
-Makes what others wrote storable: an answer of mParticle, or a library's message, ends up in events, XComs and notes.
+Replaces what Airflow cannot store in mParticle's answers and in messages of libraries.
 
-Those are encoded as JSON and msgpack and lie in databases, which refuse half an emoji, a NUL, a NaN, a number of more
-than 64 bits and very deep nesting. All of that is replaced once, here, where it is read.
+Both end up in events, XComs and records, which are encoded as JSON or msgpack and stored in databases. These refuse
+half of a surrogate pair, a NUL, a NaN, a number of more than 64 bits, and very deep nesting.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 # What JSON decodes to.
 Json = Any
 
-# Deeper nesting is refused: mParticle's answers have about 5 levels, and encoders give up at some 200 to 1,000.
+# Deeper nesting is refused. mParticle's answers have about 5 levels, and encoders fail at 200 to 1,000 levels.
 DEEPEST = 64
-# Longer than any number that fits, so that reading it costs nothing.
+# A number of more digits does not fit into 64 bits, so it need not be converted, which is slow for a long number.
 _DIGITS = 20
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -29,19 +29,19 @@ def storable_text(text: str) -> str:
 
 def read_json(body: bytes) -> Json:
     """
-    Read JSON, storable.
+    Return the value of a JSON text, with everything replaced that cannot be stored.
 
     Integers that do not fit into 64 bits become text; NaN and infinities become None.
 
     :param body: UTF-8, with or without a byte order mark.
-    :raises ValueError: It is not JSON, or it is nested too deeply.
+    :raises ValueError: The body is not JSON, or it is nested too deeply.
     """
     try:
         text = body.decode("utf-8-sig", "replace")
         read = _decoder.decode(text)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-    if "\\u" not in text and text.count("[") + text.count("{") <= DEEPEST:  # a poll's answer is read without a walk
+    if "\\u" not in text and text.count("[") + text.count("{") <= DEEPEST:  # fast path for the answer to a poll
         return read
     return _storable(read, DEEPEST)
 

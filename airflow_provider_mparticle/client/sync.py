@@ -19,13 +19,13 @@ from airflow_provider_mparticle.client.login import obtain_token
 from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse, TokenMinted, TokenNeeded
 from airflow_provider_mparticle.client.network import Network
 from airflow_provider_mparticle.client.requests_transport import RequestsTransport
-from airflow_provider_mparticle.client.retrying import OnRetry, policy, tell_nobody
+from airflow_provider_mparticle.client.retrying import OnRetry, do_nothing, policy
 from airflow_provider_mparticle.client.sending import Sending
 from airflow_provider_mparticle.client.server_clock import clock_skew_s
 
 T = TypeVar("T")
 
-# Only one thread of a process logs in at a time; the others wait, and use its token.
+# Only one thread of a process logs in at a time. The others wait and then use its token.
 _minting = threading.Lock()
 
 
@@ -39,11 +39,11 @@ os.register_at_fork(after_in_child=_fresh_lock)
 
 class Client:
     """
-    Carries out calls, one at a time.
+    Sends calls, one at a time.
 
     :param config: The workspace and how to reach it.
-    :param on_token: Called with every new token before its first use, for instance to mask it in logs.
-    :param on_retry: Called before a call is sent again, with the call and the error that makes it so.
+    :param on_token: Called with every new token before its first use, for example to mask it in logs.
+    :param on_retry: Called before a call is sent again, with the call and the error that is the reason.
     :raises ConfigError: A proxy variable of the environment is malformed.
     """
 
@@ -51,10 +51,10 @@ class Client:
         self,
         config: ApiConfig,
         on_token: Callable[[str], object] = lambda _: None,
-        on_retry: OnRetry = tell_nobody,
+        on_retry: OnRetry = do_nothing,
     ) -> None:
         self.config = config
-        # How far mParticle's clock is ahead of ours, in seconds, by its last answer; None if that told no date.
+        # How far mParticle's clock is ahead of ours, in seconds, by its last answer; None if that has no date.
         self.clock_skew_s: float | None = None
         self._on_retry = on_retry
         self._on_token = on_token
@@ -62,10 +62,10 @@ class Client:
 
     def send(self, call: Call[T], *, retry: bool = True) -> T:
         """
-        Carry out *call* and return its decoded answer.
+        Send *call* and return its decoded answer.
 
-        :param call: What to do, see :mod:`~airflow_provider_mparticle.client.endpoints`.
-        :param retry: Whether to repeat it under the retry policy; waiting loops repeat by themselves.
+        :param call: What to send, see :mod:`~airflow_provider_mparticle.client.endpoints`.
+        :param retry: Whether the retry policy applies. A wait passes False, since it polls again anyway.
         :raises MParticleError: The error whose class names the cause.
         """
         if not retry:
@@ -75,7 +75,7 @@ class Client:
 
     def log_in(self) -> None:
         """
-        Make sure that there is a token.
+        Get a token now, if none is kept.
 
         :raises AuthenticationError: The credentials were refused.
         """
@@ -109,6 +109,6 @@ class Client:
     def _response_to(self, request: HttpRequest, sending: Sending) -> HttpResponse:
         sent = time.time()
         response = self._transport.response_to(request, sending)
-        if request.url.startswith(self.config.base_url):  # the login is another server's
+        if request.url.startswith(self.config.base_url):  # not of the login, which is another server
             self.clock_skew_s = clock_skew_s(response.headers, sent, time.time())
         return response

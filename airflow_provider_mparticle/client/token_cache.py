@@ -1,8 +1,8 @@
 """
-The tokens of this process: one for each set of credentials, kept until shortly before its end.
+Keeps the tokens of this process, one for each set of credentials, until shortly before they expire.
 
-A login takes 1 to 3 s and its token lives about 8 h. The first call that needs a token logs in, and the others wait for
-it. The drivers hold the locks; this module holds the tokens. Source: Platform API overview.
+A login takes 1 to 3 s, and its token is valid for about 8 h. The first call that needs a token logs in, and the others
+wait for it. The drivers hold the locks for that. Source: Platform API overview.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from airflow_provider_mparticle.client.config import Credentials
 from airflow_provider_mparticle.client.errors import AuthenticationError
 from airflow_provider_mparticle.client.messages import Token
 
-# Renew this long before the end, so that no call starts with a token that dies on its way ...
+# A token is renewed this long before it expires, so that it does not expire while a call is sent. ...
 TOKEN_LEEWAY_S = 120.0
-# ... but never give up more than a tenth of a token's life, or a short-lived one would be minted for every call.
+# ... But at most a tenth of its lifetime before, since a short-lived token would else be renewed for every call.
 LEEWAY_SHARE = 0.1
 
-# A thousand waiting tasks whose credentials were taken away ask once, not a thousand times: that could lock them out.
+# A refused login is not repeated for so long. A thousand waiting tasks with revoked credentials would else log in a
+# thousand times, and mParticle might lock the account.
 REFUSAL_KEPT_S = 10.0
 
 
@@ -35,7 +36,7 @@ _refusals: dict[Credentials, tuple[AuthenticationError, float]] = {}
 
 
 def kept(credentials: Credentials, refused: str | None = None) -> str | None:
-    """Return the token to use, or None if there is none, it is about to end, or it is the one just *refused*."""
+    """Return the token to use, or None if none is kept, it is about to expire, or mParticle has just *refused* it."""
     token = _tokens.get(credentials)
     if token is None or token.value == refused or time.monotonic() >= token.renew_at:
         return None
@@ -43,14 +44,14 @@ def kept(credentials: Credentials, refused: str | None = None) -> str | None:
 
 
 def keep(credentials: Credentials, token: Token) -> str:
-    """Keep a token that was minted just now."""
+    """Keep a new token, and return its value."""
     usable_s = token.lifetime_s - min(TOKEN_LEEWAY_S, LEEWAY_SHARE * token.lifetime_s)
     _tokens[credentials] = _Kept(token.value, time.monotonic() + usable_s)
     return token.value
 
 
 def refusal(credentials: Credentials) -> AuthenticationError | None:
-    """Return the error of a login that was refused a moment ago, for those who would ask the same again."""
+    """Return the error of a login with these credentials that was refused in the last seconds, or None."""
     error, forget_at = _refusals.get(credentials, (None, 0.0))
     if error is None or time.monotonic() >= forget_at:
         return None
@@ -68,5 +69,5 @@ def forget() -> None:
     _refusals.clear()
 
 
-# A forked task process starts without its parent's tokens, as without its locks.
+# A forked task process starts without the tokens of its parent.
 os.register_at_fork(after_in_child=forget)

@@ -93,4 +93,4 @@ def test_text_may_hold_any_number_of_separators(texts: list[str]) -> None:
 
 def test_what_follows_compressed_data_is_a_flaw() -> None:
     """zlib keeps all of it, and copies it again with each piece that comes."""
-    assert (b"{}", "goes on after the end of its gzip data") == collected([gzip.compress(b"{}"), b"\0"], "gzip")
+    assert (b"{}", "continues after the end of its gzip data") == collected([gzip.compress(b"{}"), b"\0"], "gzip")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_mparticle.client.models import Pipeline, PipelineRun, error_messages, parse_count
+from airflow_provider_mparticle.client.answer_fields import error_messages, parse_count
+from airflow_provider_mparticle.client.models import Pipeline, PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.client.timestamps import parse_timestamp
 

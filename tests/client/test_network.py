@@ -215,7 +215,7 @@ def test_a_file_without_certificates_is_refused_by_the_name_of_its_variable(
     if content is not None:
         path.write_text(content)
 
-    with pytest.raises(ConfigError, match=rf"{variable} names '{path}', which (is missing|holds no readable)"):
+    with pytest.raises(ConfigError, match=rf"{variable} names '{path}', which (is missing|has no readable)"):
         Network({variable: str(path)}).tls_context()
 
 

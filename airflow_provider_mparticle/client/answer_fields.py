@@ -1,0 +1,114 @@
+"""
+Reads single fields of mParticle's answers, in every shape that they may have.
+
+Must not know which object an answer describes: `models` does. Answers come from `storable.read_json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airflow_provider_mparticle.client.paths import segment_flaw
+from airflow_provider_mparticle.client.storable import Json
+
+# The fields of an object in which a list may come: v1 of Warehouse Sync, the Platform API, similar resources.
+LIST_FIELDS = ("items", "data", "results")
+# A run or an error may have any number of messages of any length; the first ones say what happened.
+MOST_MESSAGES = 20
+LONGEST_MESSAGE = 2000
+# A state, a type or an id is cut to this length, or refused if it is longer.
+LONGEST_WORD = 200
+
+
+class UnexpectedAnswerError(ValueError):
+    """An answer is not what was asked for. The message completes: mParticle answered with a body that ..."""
+
+
+def first_value(answer: Mapping[str, Any], names: Iterable[str]) -> Any:
+    """Return the value of the first of the *names* that has one, or None."""
+    for name in names:
+        if (value := answer.get(name)) is not None:
+            return value
+    return None
+
+
+def object_in(answer: Json) -> Mapping[str, Any]:
+    """
+    Return an answer that must be an object.
+
+    :raises UnexpectedAnswerError: The answer is not an object.
+    """
+    if not isinstance(answer, Mapping):
+        raise UnexpectedAnswerError("is not a JSON object")
+    return answer
+
+
+def items_in(answer: Json) -> list[Json]:
+    """
+    Return the items of a list, which may be the answer itself or in one of the `LIST_FIELDS` of an object.
+
+    :raises UnexpectedAnswerError: The answer has no list. An empty object is not an empty list.
+    """
+    if isinstance(answer, Mapping):
+        lists = [answer[name] for name in LIST_FIELDS if isinstance(answer.get(name), list)]
+        answer = lists[0] if len(lists) == 1 else None
+    if not isinstance(answer, list):
+        raise UnexpectedAnswerError("is not a list")
+    return answer
+
+
+def check_pipeline(named: object, pipeline_id: str) -> None:
+    """
+    Refuse an answer about another pipeline.
+
+    :param named: The pipeline in the answer, or None. A number is accepted: it may identify the same pipeline.
+    :param pipeline_id: The pipeline that was asked for.
+    :raises UnexpectedAnswerError: It is another pipeline.
+    """
+    if isinstance(named, str) and named.strip().casefold() != pipeline_id.strip().casefold():
+        raise UnexpectedAnswerError(f"is about pipeline {named[:LONGEST_WORD]!r} instead")
+
+
+def parse_run_id(value: object) -> int | str | None:
+    """Return the id of a run: a whole number, or text that can be one segment of a path. None for anything else."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:  # JSON may write 7 as 7.0
+        return int(value)
+    if isinstance(value, str):
+        value = value.strip()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return value if isinstance(value, str) and len(value) <= LONGEST_WORD and not segment_flaw(value) else None
+
+
+def parse_count(value: object) -> int | None:
+    """Return a number of records, from a number or a text, or None for anything else."""
+    text = str(value).strip() if isinstance(value, int | str) else ""
+    return int(text) if text.isascii() and text.isdecimal() and int(text[:20]) < 2**63 and len(text) < 20 else None
+
+
+def error_messages(errors: object) -> tuple[str, ...]:
+    """
+    Return mParticle's own words from an ``errors`` field of any shape.
+
+    Known shapes: ``[{"message"}]``, ``[{"code", "message"}]``, ``["text"]``, ``"text"``, null.
+    """
+    listed = [errors] if isinstance(errors, Mapping | str) else errors
+    if not isinstance(listed, list | tuple):
+        return ()
+    return tuple(text for error in listed[:MOST_MESSAGES] if (text := _message(error)))
+
+
+def _message(error: object) -> str:
+    if isinstance(error, Mapping):
+        error = first_value(error, ("message", "error_description", "error", "code"))
+    return str(error or "")[:LONGEST_MESSAGE]
+
+
+def is_id(value: object) -> bool:
+    return isinstance(value, int | str) and not isinstance(value, bool) and bool(str(value).strip())
+
+
+def word(value: object) -> str | None:
+    """Return a word as text, or None for what is not one."""
+    return str(value)[:LONGEST_WORD] if isinstance(value, str | int | float) else None
