@@ -39,9 +39,7 @@ def test_an_override_replaces_one_route_and_no_other() -> None:
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     """A misspelt name would silently change nothing."""
-    with pytest.raises(
-        ConfigError, match=r"'pipelins' is not a route; the names are connections, connection, "
-    ):
+    with pytest.raises(ConfigError, match=r"'pipelins' is not a route; the names are connections, connection, "):
         route_table({"pipelins": "/data-pipelines"})
 
 
