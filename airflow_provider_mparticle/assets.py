@@ -60,6 +60,26 @@ def normalize_uri(parts: SplitResult) -> SplitResult:
     return parts._replace(scheme=SCHEME, netloc=workspace[1], path=f"/pipelines/{pipeline[1]}")
 
 
+def pipeline_dataset(workspace_id: int | str, pipeline_id: str) -> tuple[str, str]:
+    """
+    Return the namespace and the name of a pipeline as OpenLineage divides its address.
+
+    :raises ValueError: Either cannot be part of such an address.
+    """
+    parts = urlsplit(pipeline_uri(workspace_id, pipeline_id))
+    return f"{SCHEME}://{parts.netloc}", parts.path.removeprefix("/")
+
+
+def convert_asset_to_openlineage(asset: Any, lineage_context: Any) -> Any:
+    """Return the OpenLineage dataset of an asset; Airflow's OpenLineage provider calls this for inlets and outlets."""
+    from openlineage.client.event_v2 import Dataset
+
+    if (address := address_of(asset.uri)) is None:
+        return None
+    namespace, name = pipeline_dataset(*address)
+    return Dataset(namespace, name)
+
+
 def address_of(uri: str) -> tuple[str, str] | None:
     """Return the workspace id and the slug of the pipeline in an address, or None if it is not our address."""
     parts = urlsplit(uri)

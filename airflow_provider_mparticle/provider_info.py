@@ -25,6 +25,7 @@ _PIPELINE_URIS = {
     "schemes": ["mparticle"],
     "handler": "airflow_provider_mparticle.assets.normalize_uri",
     "factory": "airflow_provider_mparticle.assets.pipeline_asset",
+    "to_openlineage_converter": "airflow_provider_mparticle.assets.convert_asset_to_openlineage",
 }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
+from airflow_provider_mparticle.lazy_lineage import LazyLineage
 from airflow_provider_mparticle.lazy_links import LazyLinks
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ Seconds = float | str | timedelta
 POLL_INTERVAL_S = 60.0
 
 
-class MParticlePipelineRunSensor(BaseSensorOperator):
+class MParticlePipelineRunSensor(LazyLineage, BaseSensorOperator):
     """
     Wait until a run of a pipeline has succeeded.
 

@@ -21,6 +21,7 @@ DECLARATIONS = {
     PACKAGE,
     f"{PACKAGE}.connection",
     f"{PACKAGE}.connection.form",
+    f"{PACKAGE}.lazy_lineage",
     f"{PACKAGE}.lazy_links",
     f"{PACKAGE}.operators",
     f"{PACKAGE}.provider_info",

@@ -53,6 +53,7 @@ class ApiConfig:
     :param run_states: Meaning of run states, see :mod:`~airflow_provider_mparticle.client.run_states`.
     :param app_link: Address of a pipeline in mParticle's web app, a template with ``{workspace_id}`` and
         ``{pipeline_id}``. Default: the start page, since mParticle does not document the address of a pipeline.
+    :param warehouse_namespace: OpenLineage's name of the warehouse that the workspace's pipelines read. Default: none.
     :param origin: Where these values come from, for error messages.
     """
 
@@ -65,6 +66,7 @@ class ApiConfig:
     run_fields: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: RUN_FIELDS, repr=False)
     run_states: Mapping[str, Progress] = field(default_factory=lambda: RUN_STATES, repr=False)
     app_link: str = DEFAULT_APP_LINK
+    warehouse_namespace: str = ""
     origin: str = "this configuration"
 
     def __post_init__(self) -> None:

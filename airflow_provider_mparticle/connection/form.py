@@ -54,6 +54,14 @@ EXTRA_FIELDS: dict[str, tuple[str, str, str]] = {
             "are filled in. mParticle documents no such address. Default: the start page of the web app."
         ),
     ),
+    "warehouse_namespace": (
+        "Warehouse namespace",
+        "string",
+        (
+            "OpenLineage's name of the warehouse that the workspace's pipelines read, for example "
+            "snowflake://myorg-account. Default: the inputs are named only where a task reads them from mParticle."
+        ),
+    ),
     "token_url": (
         "Token URL",
         "string",

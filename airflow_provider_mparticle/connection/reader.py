@@ -69,6 +69,7 @@ def _api_config(conn: Connection, extra: Mapping[str, Any]) -> ApiConfig:
         run_fields=fields.checked("run_fields", _run_fields),
         run_states=fields.checked("run_states", _run_states),
         app_link=_app_link(fields, fields.text("app_link", _address("app", pod)).strip()),
+        warehouse_namespace=fields.text("warehouse_namespace", "").strip(),
         origin=fields.origin,
     )
 

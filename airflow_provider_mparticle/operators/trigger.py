@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
+from airflow_provider_mparticle.lazy_lineage import LazyLineage
 from airflow_provider_mparticle.lazy_links import LazyLinks
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 Seconds = float | str | timedelta
 
 
-class MParticleTriggerPipelineOperator(BaseOperator):
+class MParticleTriggerPipelineOperator(LazyLineage, BaseOperator):
     """
     Start exactly one run of a pipeline and wait for it.
 

@@ -17,6 +17,7 @@ from airflow_provider_mparticle.client.errors import (
     RunFailedError,
     RunLostError,
 )
+from airflow_provider_mparticle.client.models import RunId, WarehouseConnection
 from airflow_provider_mparticle.client.resource_kinds import DATA_MODEL
 from airflow_provider_mparticle.configuration.ensure import validated
 from airflow_provider_mparticle.runs.outcome import MISSING_GRACE_S, Outcome
@@ -32,6 +33,7 @@ from airflow_provider_mparticle.slices.slice import Slice
 from airflow_provider_mparticle.slices.slice_sql import restrict_to_slice
 from airflow_provider_mparticle.slices.time_type import TimeType
 from airflow_provider_mparticle.tasks.arguments import read_id
+from airflow_provider_mparticle.tasks.lineage import keep_source
 from airflow_provider_mparticle.tasks.sql_templates import rendered
 from airflow_provider_mparticle.tasks.task_context import clears, first_start, is_over, push, run_dates
 from airflow_provider_mparticle.tasks.timetable import check_run
@@ -86,6 +88,9 @@ class SyncSliceTask(TriggerTask):
         started = super()._start()
         push(self.operator, self.context, "slice", self._slice.as_dict())
         return started
+
+    def _look_at_data_model(self, pipeline_run_id: RunId) -> None:
+        """Do nothing: the lock has just read it."""
 
     def _new_start(self) -> RunStarter:
         start = super()._new_start()
@@ -185,16 +190,19 @@ class SyncSliceTask(TriggerTask):
         if operator.time_column:
             time_type = TimeType(operator.time_column_type, zone_named(operator.time_column_zone))
             sql = render(slice_.start, slice_.end)
-            sql = restrict_to_slice(sql, operator.time_column, slice_, self._service_provider(), time_type)
+            provider = self._warehouse.service_provider if self._warehouse else None
+            sql = restrict_to_slice(sql, operator.time_column, slice_, provider, time_type)
         else:
             for warning in require_both_bounds("sql", render, slice_, slice_.end - slice_.start):
                 self.log.warning("%s", warning)
             sql = render(slice_.start, slice_.end)
         validated(DATA_MODEL, {"id": operator.data_model_id, "config": {"sql_query": sql}}, is_whole=False)
+        keep_source(operator, self.context, self._hook, sql, self._warehouse if operator.time_column else None)
         return sql
 
-    def _service_provider(self) -> str | None:
+    @cached_property
+    def _warehouse(self) -> WarehouseConnection | None:
         pipeline = self._hook.get_pipeline(self.operator.pipeline_id)
         if pipeline.connection_id is None:
             return None
-        return self._hook.get_warehouse_connection(pipeline.connection_id).service_provider
+        return self._hook.get_warehouse_connection(pipeline.connection_id)

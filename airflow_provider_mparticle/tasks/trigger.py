@@ -8,10 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSkipException
+from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout
 
-from airflow_provider_mparticle.client.errors import ConfigError, RunFailedError, RunLostError
+from airflow_provider_mparticle.client import endpoints
+from airflow_provider_mparticle.client.errors import ConfigError, MParticleError, RunFailedError, RunLostError
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
+from airflow_provider_mparticle.client.resource_kinds import DATA_MODEL, PIPELINE
 from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.own_runs import EarlierTries
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
@@ -20,9 +22,11 @@ from airflow_provider_mparticle.runs.start_decision import Decision
 from airflow_provider_mparticle.runs.start_record import SaveRecord, StartRecord
 from airflow_provider_mparticle.runs.steps import drive
 from airflow_provider_mparticle.runs.wait import RunMonitor
+from airflow_provider_mparticle.slices.data_model_lock import owner_of
 from airflow_provider_mparticle.slices.slice import read_instant
 from airflow_provider_mparticle.tasks.arguments import as_switch, read_choice, read_switch
 from airflow_provider_mparticle.tasks.earlier_tries import earlier_tries
+from airflow_provider_mparticle.tasks.lineage import keep_run, keep_source
 from airflow_provider_mparticle.tasks.task_context import clears, push, window_end
 from airflow_provider_mparticle.tasks.waiting import WaitingTask
 
@@ -85,6 +89,7 @@ class TriggerTask(WaitingTask):
             self.log.info("Run %s has read all that is asked for, so nothing is started.", started.pipeline_run_id)
             push(self.operator, self.context, "pipeline_run_id", started.pipeline_run_id)
             self._push_links(started.pipeline_run_id)
+            keep_run(self.operator, self.context, self._hook, {})  # the task that started it counts its records
             return self._with_outlets(started.run.as_dict())
         if started.decision is Decision.SKIP:
             raise AirflowSkipException(
@@ -96,8 +101,11 @@ class TriggerTask(WaitingTask):
         self.log.info(log_line, started.pipeline_run_id, pipeline_id)
         push(self.operator, self.context, "pipeline_run_id", started.pipeline_run_id)
         self._push_links(started.pipeline_run_id)
+        if is_new:
+            self._look_at_data_model(started.pipeline_run_id)
         if not self.operator.wait_for_completion:
             run = PipelineRun(pipeline_id, started.pipeline_run_id).as_dict()
+            keep_run(self.operator, self.context, self._hook, run)
             self._keep_finished(run)
             return self._with_outlets(run)
         if started.record.is_finished and started.record.result:  # only Airflow has yet to hear of it
@@ -110,6 +118,27 @@ class TriggerTask(WaitingTask):
         started = drive(start.steps(), self._carry_out, time.sleep)
         self._run_durations_s = start.run_durations_s
         return started
+
+    def _look_at_data_model(self, pipeline_run_id: RunId) -> None:
+        """Warn of the SQL of a slice that an interrupted sync of slices left behind; a failure fails nothing."""
+        try:
+            pipeline = self._hook.send(endpoints.get_resource(PIPELINE, self.operator.pipeline_id), retry=False)
+            if pipeline.data_model_id is None:
+                return
+            data_model = self._hook.send(endpoints.get_resource(DATA_MODEL, pipeline.data_model_id), retry=False)
+        except (MParticleError, AirflowTaskTimeout) as error:  # an alarm that comes here is the deadline of the wait
+            self.log.debug("Whether the data model holds the SQL of a slice is not known: %s", error)
+            return
+        if (owner := owner_of(data_model.sql_query)) is not None:
+            self.log.warning(
+                "Data model %r holds the SQL of one slice, written by %s, so run %s reads the rows of that slice only. "
+                "If that task has ended, write the whole query into the data model again (for example with "
+                "MParticleCreateDataModelOperator), then clear this task.",
+                data_model.id,
+                owner,
+                pipeline_run_id,
+            )
+        keep_source(self.operator, self.context, self._hook, data_model.sql_query or "", None)
 
     def _carry_out(self, step: Any) -> Any:
         return self._keep(step) if isinstance(step, SaveRecord) else self._hook.send(step)

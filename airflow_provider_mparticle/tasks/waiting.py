@@ -21,6 +21,7 @@ from airflow_provider_mparticle.runs.steps import drive
 from airflow_provider_mparticle.runs.wait import RunMonitor, backstop, deadline_of, wait, wait_briefly
 from airflow_provider_mparticle.tasks.arguments import read_id, read_seconds, read_switch
 from airflow_provider_mparticle.tasks.failures import fail_without_retry, pass_gates
+from airflow_provider_mparticle.tasks.lineage import keep_run
 from airflow_provider_mparticle.tasks.outlets import describe_outlets
 from airflow_provider_mparticle.tasks.task_context import push
 from airflow_provider_mparticle.telemetry.metrics import IN_WORKER
@@ -142,6 +143,7 @@ class WaitingTask:
     def _conclude(self, outcome: Outcome) -> dict[str, Any]:
         """Tell the world that the wait is over, and return what the task returns."""
         IN_WORKER.run_ended(outcome)
+        keep_run(self.operator, self.context, self._hook, outcome.run)
         return self._with_outlets(self._accept(outcome))
 
     def _with_outlets(self, run: dict[str, Any]) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""What this package reports to monitoring systems: metrics."""
+"""What this package reports to other systems: metrics, and lineage to OpenLineage."""

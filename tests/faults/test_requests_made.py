@@ -8,7 +8,7 @@ from task_run import POLL, TRIGGER, TaskRun
 
 
 def test_a_task_makes_no_request_but_what_it_needs(new_task, simulator):
-    """One login for the process, one look before the start, one start; all others look at the run."""
+    """One login for the process, one look before the start, one start, two looks at what it reads; then polls."""
     simulator.add_run("orders", "success")
     task = new_task(poll_interval=0.1)
 
@@ -17,8 +17,9 @@ def test_a_task_makes_no_request_but_what_it_needs(new_task, simulator):
     paths = [request["path"] for request in simulator.requests]
     polls = [path for path in paths if POLL in path]
     others = [path for path in paths if POLL not in path]
-    assert ["token", "runs", "trigger"] == [path.rpartition("/")[2].partition("?")[0] for path in others]
-    assert TRIGGER in others[-1]
+    names = [path.rpartition("/")[2].partition("?")[0] for path in others]
+    assert ["token", "runs", "trigger", "orders", "orders-model"] == names
+    assert TRIGGER in others[2]
     assert 2 <= len(polls) <= 8
 
 
