@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
 SAME_ON_EVERY_AIRFLOW := client contract simulator explorer hostile airflow_e2e test_benchmarks.py test_docs.py \
 	test_hand_over.py test_imports.py test_layering.py
 
-.PHONY: help check demo test unit explore test-airflow-2 run-airflow-2 chaos backfill cluster soak race bench fuzz package lint clean
+.PHONY: help check demo test unit explore test-airflow-2 run-airflow-2 chaos backfill cluster soak ten-thousand race bench fuzz package lint clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ cluster: $(VENV)/ready ## Kill machines of an Airflow on CeleryExecutor, with tw
 
 soak: $(VENV)/ready ## Let 1,000 deferred tasks wait on a real triggerer while answers fail
 	@$(BIN)/python -m dev.soak
+
+ten-thousand: $(VENV)/ready ## Let 10,000 tasks wait in two triggerers, one of which dies
+	@$(BIN)/python -m dev.ten_thousand
 
 race: $(VENV)/ready ## Let 100 short deferred runs end soon after their tasks defer, without retries, on two executors
 	@$(BIN)/python -m dev.race

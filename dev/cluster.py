@@ -18,15 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from airflow_provider_mparticle.simulator import Simulator
 from dev import backfill
 from dev.celery_airflow import celery_airflow
+from dev.processes import memory_of
 from dev.race import MISMATCH
 from dev.run_plan import run_plan, table
 from dev.simulator_process import simulator_process
-from dev.standalone import LOSSES_NOTICED_SOON, StandaloneAirflow
+from dev.soak_figures import MEGABYTE
+from dev.standalone import LOSSES_NOTICED_SOON, TRIGGERERS_NOTICED_SOON, StandaloneAirflow
 
 DAG_ID = "cluster"
 DAG = """
@@ -49,7 +49,6 @@ with DAG("cluster", schedule=None, start_date=datetime(2026, 1, 1), max_active_t
 """
 WORKERS = 2
 TRIGGERERS = 2
-MEGABYTE = 1024 * 1024
 SAMPLED_EVERY_S = 3.0
 ENDED = ("success", "failed")
 # The name of an error's class in the log of a try.
@@ -107,8 +106,7 @@ SHORT = Plan(
     days=3,
     limits={
         **LOSSES_NOTICED_SOON,
-        "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
-        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",
+        **TRIGGERERS_NOTICED_SOON,
         "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "30",
         "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
     },
@@ -284,7 +282,7 @@ class _Cluster:
 
     def _sample_memory(self) -> None:
         for component in self._airflow.components:
-            size = sum(_memory(process) for process in self._airflow.processes_of(component))
+            size = sum(map(memory_of, self._airflow.processes_of(component)))
             self._memory[component] = max(self._memory[component], size)
 
     def _tasks(self) -> dict[str, dict[str, Any]]:
@@ -300,14 +298,6 @@ class _Cluster:
         figures.logins = simulator.tokens_minted
         figures.connections = simulator.connections_opened
         figures.memory = dict(self._memory)
-
-
-def _memory(process: psutil.Process) -> int:
-    """Return the memory of a process; what it shares with others is divided among them."""
-    try:
-        return int(process.memory_full_info().pss)
-    except psutil.Error:  # it has ended
-        return 0
 
 
 def _causes(home: Path) -> Iterator[str]:

@@ -85,7 +85,7 @@ def soak(plan: Plan, folder: Path) -> Figures:
     (dags / "soak.py").write_text(
         DAG.format(tasks=plan.tasks, parallelism=plan.parallelism, poll_interval_s=plan.poll_interval_s)
     )
-    _allow_open_files(plan.tasks + 1000)
+    allow_open_files(plan.tasks + 1000)
     with Simulator(fault_seed=plan.seed) as simulator, postgres(folder / "database") as database:
         _prepare(simulator, plan)
         environment = {
@@ -99,7 +99,7 @@ def soak(plan: Plan, folder: Path) -> Figures:
             return _Soak(plan, airflow, simulator, tasks).run()
 
 
-def _allow_open_files(wanted: int) -> None:
+def allow_open_files(wanted: int) -> None:
     """Let Airflow open more files than a shell's usual 1,024: the triggerer holds one log open for each task."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -115,6 +115,11 @@ def _prepare(simulator: Simulator, plan: Plan) -> None:
     simulator.inject(Fault(path="/trigger", lose="after"))
     for kind in KINDS_OF_FAULT:
         simulator.inject(Fault(**kind, times=None, share=plan.failing / len(KINDS_OF_FAULT)))
+
+
+def loop_blocks(triggerer_log: str) -> list[float]:
+    """Return how long each block of the event loop lasted that Airflow warned of."""
+    return [float(block) for block in LOOP_BLOCK.findall(triggerer_log)]
 
 
 class _Tasks:
@@ -189,10 +194,9 @@ class _Soak:
 
     def _sample_memory(self) -> None:
         try:
-            root = psutil.Process(self._airflow.pid_of("triggerer"))
-            processes = [root, *root.children(recursive=True)]
+            processes = self._airflow.processes_of("triggerer")
             memory = sum(process.memory_info().rss for process in processes)
-            open_files = max(process.num_fds() for process in processes)
+            open_files = max((process.num_fds() for process in processes), default=0)
         except psutil.NoSuchProcess:
             return  # a child has just ended
         self._figures.peak_memory = max(self._figures.peak_memory, memory)
@@ -241,8 +245,7 @@ class _Soak:
         self._figures.logged_errors = sum(1 for line in self._log_lines() if LOGGED_ERROR.search(line))
 
     def _loop_blocks(self) -> list[float]:
-        """Return how long each block of the event loop lasted that Airflow warned of."""
-        return [float(block) for block in LOOP_BLOCK.findall(self._triggerer_log())]
+        return loop_blocks(self._triggerer_log())
 
     def _log_lines(self) -> Iterator[str]:
         """Yield the lines that the triggerer and each of its triggers have logged."""

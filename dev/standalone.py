@@ -29,6 +29,11 @@ LOSSES_NOTICED_SOON = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
 }
+# The same for a lost triggerer, by default within half a minute.
+TRIGGERERS_NOTICED_SOON = {
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",
+}
 
 
 class StandaloneAirflow:
@@ -225,9 +230,19 @@ class StandaloneAirflow:
 
         :raises RuntimeError: It failed; the message is what it printed.
         """
-        done = subprocess.run([AIRFLOW, *command], env=self._environment, check=False, capture_output=True, text=True)
+        self.run_program(AIRFLOW, *command)
+
+    def run_program(self, *command: str, told: str = "") -> None:
+        """
+        Run a program in the environment of this Airflow.
+
+        :param told: What it reads from its standard input.
+        :raises RuntimeError: It failed; the message is what it printed.
+        """
+        options: dict[str, Any] = {"input": told, "capture_output": True, "text": True}
+        done = subprocess.run(command, env=self._environment, check=False, **options)
         if done.returncode:
-            raise RuntimeError(f"airflow {' '.join(command)}: {done.stdout[-2000:]}{done.stderr[-4000:]}")
+            raise RuntimeError(f"{' '.join(command)}: {done.stdout[-2000:]}{done.stderr[-4000:]}")
 
 
 @contextmanager

@@ -1,0 +1,24 @@
+"""Many waits in two triggerers, one of which dies, in the short version; ``make ten-thousand`` is the long one."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from dev.ten_thousand import SHORT, ten_thousand
+
+pytestmark = pytest.mark.slow
+
+
+def test_every_wait_ends_well_though_a_triggerer_dies() -> None:
+    """Each triggerer logs in once, and the waits of the lost one go on in the other."""
+    folder = Path(tempfile.mkdtemp(prefix="waits-"))
+    folder.chmod(0o755)  # PostgreSQL's own user has to get in, which pytest's folders do not allow
+
+    figures = ten_thousand(SHORT, folder)
+
+    print(figures.table())
+    assert figures.lost > SHORT.waits / 4
+    assert figures.is_good, figures
