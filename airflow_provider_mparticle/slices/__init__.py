@@ -1,1 +1,1 @@
-"""History in slices: bounds, sizes, SQL, and which task may write the data model. Knows nothing of Airflow."""
+"""Cuts history into slices, and syncs them one by one: bounds, sizes, SQL, lock on the data model. No Airflow here."""

@@ -1,7 +1,7 @@
 """
-Arguments that describe slices: limits, units, time zones and the types of time columns.
+Checks the arguments that describe slices: limits, units, time zones and types of time columns.
 
-Operators check them while Airflow parses a DAG, so this module imports next to nothing.
+Operators use it while Airflow parses a DAG, so it must import almost nothing.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 if TYPE_CHECKING:
     from airflow_provider_mparticle.client.errors import ConfigError
 
-# Records that one on-demand run ingests; contracts differ. Warehouse Sync overview, "Limits".
+# Largest number of records of one on-demand run; contracts differ. Warehouse Sync overview, "Limits".
 MAX_RECORDS = 24_000_000
 
 CalendarUnit = Literal["hour", "day", "week", "month"]
 Granularity = CalendarUnit | timedelta
 CALENDAR_UNITS: tuple[CalendarUnit, ...] = get_args(CalendarUnit)
 
-# mParticle's own words for the types of iterator columns.
+# mParticle's names for the types of iterator columns.
 TimeColumnType = Literal[
     "timestamp",
     "timestamp_tz",
@@ -38,7 +38,7 @@ def checked_granularity(granularity: Granularity) -> Granularity:
     """
     Return *granularity*.
 
-    :raises ConfigError: It is neither a unit of the calendar nor a duration above zero.
+    :raises ConfigError: *granularity* is neither a calendar unit nor a duration above zero.
     """
     is_unit = isinstance(granularity, str) and granularity in CALENDAR_UNITS
     if is_unit or (isinstance(granularity, timedelta) and granularity > timedelta(0)):
@@ -51,9 +51,9 @@ def checked_granularity(granularity: Granularity) -> Granularity:
 
 def check_time_column_type(time_column_type: TimeColumnType, time_column_zone: str) -> None:
     """
-    Refuse a type of time column, or a zone for it, that is unknown.
+    Refuse an unknown type of time column, or an unknown time zone for it.
 
-    :raises ConfigError: Text, for example, is not a type of time: it sorts by letters.
+    :raises ConfigError: The type or the zone is unknown. Text is not a type of time, since it sorts by letters.
     """
     if not isinstance(time_column_type, str) or time_column_type not in TIME_COLUMN_TYPES:
         raise _refusal(
@@ -65,9 +65,9 @@ def check_time_column_type(time_column_type: TimeColumnType, time_column_zone: s
 
 def check_counting(table: str | None, time_column: str | None, count_sql: str | None, max_records: int) -> None:
     """
-    Refuse arguments that do not say how to count rows, and up to which number.
+    Refuse arguments that do not say how to count rows, or up to which number.
 
-    :raises ConfigError: There is not exactly one way to count, or *max_records* is not a number of rows.
+    :raises ConfigError: The arguments give no way to count or both ways, or *max_records* is not a number of rows.
     """
     if {table is not None, time_column is not None} != {count_sql is None}:
         raise _refusal("Pass either count_sql, or table and time_column. Nothing was sent.")
@@ -79,12 +79,12 @@ def zone_named(time_zone: str) -> tzinfo:
     """
     Return a time zone.
 
-    :raises ConfigError: There is no zone of that name.
+    :raises ConfigError: No time zone has this name.
     """
     try:
         return UTC if time_zone == "UTC" else ZoneInfo(time_zone)
     except (OSError, TypeError, ValueError, ZoneInfoNotFoundError) as error:
-        raise _refusal(f"There is no time zone {_shown(time_zone)}; an example is 'Europe/Berlin'.") from error
+        raise _refusal(f"{_shown(time_zone)} is not a time zone; an example is 'Europe/Berlin'.") from error
 
 
 def _refusal(message: str) -> ConfigError:

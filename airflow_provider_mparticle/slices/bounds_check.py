@@ -1,7 +1,7 @@
 """
-Check that a SQL template uses both bounds of a slice, and uses them so that slices touch.
+Checks that a SQL template uses both bounds of a slice, so that each row is in exactly one slice.
 
-The template is rendered with each bound moved, so that no form in which it writes them needs to be known.
+The template is rendered several times with moved bounds, so that the check need not know how the template writes them.
 """
 
 from __future__ import annotations
@@ -33,18 +33,21 @@ def require_both_bounds(
     argument: str, render: Render, whole: Slice, granularity: Granularity, zone: tzinfo = UTC
 ) -> list[str]:
     """
-    Refuse a template that renders the same for neighbouring slices, and return warnings about doubtful ones.
+    Refuse a template that renders the same SQL for neighbouring slices, and return warnings about doubtful templates.
 
-    :param argument: What the user calls the template.
+    :param argument: The user's name for the template.
     :param render: Renders the template with ``window_start`` and ``window_end``.
-    :return: Warnings; none where the extra ``sql`` is not installed or the parser cannot read the SQL.
-    :raises ConfigError: It renders to another text each time, ignores a bound, writes it coarser than *granularity*,
-        has it in comments only, or swaps the bounds.
+    :param whole: A slice to render it for.
+    :param granularity: The size of slices.
+    :param zone: Time zone of days, weeks and months. Default: UTC.
+    :return: Warnings; none if the extra ``sql`` is not installed or the parser cannot read the SQL.
+    :raises ConfigError: The template renders to another text each time, ignores a bound, writes it coarser than
+        *granularity*, has it only in comments, or swaps the bounds.
     """
     text = render(whole.start, whole.end)
     if text != render(whole.start, whole.end):
         raise ConfigError(
-            f"{argument} renders to another text each time, as a template with now() or uuid4() does, so slices would "
+            f"{argument} renders to another text each time, like a template with now() or uuid4(), so slices would "
             f"overlap. {_LIKE}"
         )
     moved = {
@@ -63,12 +66,12 @@ def require_both_bounds(
     uses = {name: _uses(text, others[0], bounds[name]) for name, others in moved.items()}
     for name, found in uses.items():
         if found is not None and not found and _is_in_comments_only(text, moved[name][0]):
-            raise ConfigError(f"{argument} has {name} in a comment only, so it does not restrict the rows. {_LIKE}")
+            raise ConfigError(f"{argument} has {name} only in a comment, so it does not restrict the rows. {_LIKE}")
     return _warnings(argument, uses[CONF_KEYS[0]], uses[CONF_KEYS[1]])
 
 
 def _next_to(at: datetime, granularity: Granularity, zone: tzinfo) -> list[datetime]:
-    """Return the boundaries next to an instant."""
+    """Return the boundaries of slices before and after an instant."""
     unit = checked_granularity(granularity)
     if isinstance(unit, timedelta):
         found = {later(at, -unit), later(at, unit)}
@@ -86,11 +89,11 @@ class _Use:
     """
     One place in the SQL that has a bound.
 
-    :param operator: How a column is compared with it: ``">="`` and the like, ``"BETWEEN"``, or None if it is not.
+    :param operator: How a column is compared with it, for example ``">="`` or ``"BETWEEN"``; None if not at all.
     :param column: What is compared with it, as SQL.
-    :param is_exact: Whether it is the bound itself and not something calculated from it.
-    :param is_certain: Whether every row has to pass the comparison: it is not within OR or NOT.
-    :param literal: The place itself.
+    :param is_exact: Whether it is the bound itself and not a value calculated from it.
+    :param is_certain: Whether every row must pass the comparison: it is not within OR or NOT.
+    :param literal: The literal at this place.
     """
 
     operator: str | None
@@ -101,7 +104,7 @@ class _Use:
 
 
 def _uses(text: str, moved: str, bound: datetime) -> list[_Use] | None:
-    """Return where the SQL has a bound: where it changes with it. None if the parser cannot read the SQL."""
+    """Return where the SQL has a bound: where it changes if the bound moves. None if the parser cannot read the SQL."""
     from sqlglot import exp
 
     trees = [sql_parser.statements_of(sql, None) for sql in (text, moved)]
@@ -117,7 +120,7 @@ def _uses(text: str, moved: str, bound: datetime) -> list[_Use] | None:
 
 
 def _is_in_comments_only(text: str, moved: str) -> bool:
-    """Return whether two SQLs differ in comments only."""
+    """Return whether two SQL texts differ only in comments."""
     one, other = (sql_parser.tokens_of(sql, None) for sql in (text, moved))
     return one is not None and other is not None and [token.text for token in one] == [token.text for token in other]
 
@@ -146,7 +149,7 @@ def _use(literal: Expr, bound: datetime) -> _Use:
 
 
 def _keeps_instant(node: Expr) -> bool:
-    """Return whether a node means the instant that it has been given: a cast or a function of nothing else."""
+    """Return whether a node has the same instant as its argument: a cast, or a function of one argument."""
     from sqlglot import exp
 
     arguments = [one for one in node.iter_expressions() if not isinstance(one, exp.DataType)]
@@ -173,7 +176,7 @@ def _is_certain(comparison: Expr) -> bool:
 
 
 def _lets_others_pass(literals: list[Expr]) -> bool:
-    """Return whether a bound is on one side of an OR or a UNION only, so that the other side lets any row pass."""
+    """Return whether a bound is only on one side of an OR or a UNION, so that the other side lets any row pass."""
     from sqlglot import exp
 
     def places(node: Expr) -> list[Expr]:
@@ -190,14 +193,14 @@ def _warnings(argument: str, starts: list[_Use] | None, ends: list[_Use] | None)
         return []
     if swapped := _swapped(starts, ends):
         raise ConfigError(
-            f"{argument} swaps the bounds: {swapped} must be at or after window_end and before window_start, which no "
-            f"row is. {_LIKE}"
+            f"{argument} swaps the bounds: {swapped} must be at or after window_end and before window_start, so no row "
+            f"passes. {_LIKE}"
         )
     return [f"{argument} {what}. {_LIKE}" for what in _doubts(starts, ends)]
 
 
 def _swapped(starts: list[_Use], ends: list[_Use]) -> str | None:
-    """Return the column that is certainly compared with swapped bounds."""
+    """Return a column that is certainly compared with swapped bounds, or None."""
     upper = {use.column for use in starts if use.operator in ("<", "<=") and use.is_exact and use.is_certain}
     lower = {use.column for use in ends if use.operator in (">", ">=") and use.is_exact and use.is_certain}
     return min(upper & lower, default=None)

@@ -1,8 +1,8 @@
 """
-Cut time into hours, days, weeks, months or durations, in any time zone.
+Cuts time into hours, days, weeks, months or durations, in any time zone.
 
-Slices follow one another without a gap and without an overlap, whatever clocks do. Bounds that a datetime cannot hold
-are moved to the earliest or latest instant that it can.
+Slices follow one another without gaps and overlaps, even where clocks change. A bound that a datetime cannot hold
+becomes the earliest or the latest instant that it can hold.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ HOUR = timedelta(hours=1)
 
 def split(start: datetime, end: datetime, granularity: Granularity, zone: tzinfo = UTC) -> Iterator[Slice]:
     """
-    Cut a range into slices, in order, that cover it exactly.
+    Cut a range into slices that cover it exactly, and yield them in order.
 
-    Days, weeks (from Monday) and months begin at midnight in *zone*, so a day may last 23 or 25 hours, and the first
-    and the last slice may be shorter than the others. A duration is counted from *start*.
+    Days, weeks (from Monday) and months begin at midnight in *zone*, so a day may last 23 or 25 hours. The first and
+    the last slice may be shorter than the others. A duration is counted from *start*.
 
     :param granularity: ``"hour"``, ``"day"``, ``"week"``, ``"month"`` or a duration.
     :param zone: Time zone of the calendar. Default: UTC.
@@ -78,11 +78,11 @@ def slice_from(start: datetime, granularity: Granularity, zone: tzinfo = UTC) ->
 
 
 def next_boundary(after: datetime, unit: CalendarUnit, zone: tzinfo = UTC) -> datetime:
-    """Return the first instant after another at which an hour, day, week or month begins."""
+    """Return the first instant after *after* at which an hour, day, week or month begins."""
     if unit == "hour":
         return later(_floor(after, unit, zone), HOUR)
     day: date | None = in_zone(after, zone).date()
-    # Where a day came again, the boundary after it has passed already.
+    # If clocks went back to the previous day, the boundary after that day has already passed.
     while day and (day := _following(day, unit)):
         if (boundary := midnight(day, zone)) > after:
             return boundary
@@ -90,7 +90,7 @@ def next_boundary(after: datetime, unit: CalendarUnit, zone: tzinfo = UTC) -> da
 
 
 def midnight(day: date, zone: tzinfo) -> datetime:
-    """Return the first instant of a day. Where clocks skip midnight, that is when they skip it."""
+    """Return the first instant of a day. If clocks skip midnight on that day, it is the instant of the skip."""
     return in_utc(datetime.combine(day, time(), zone))
 
 
@@ -98,8 +98,8 @@ _DAYS = {"day": 1, "week": 7}
 
 
 def _floor(at: datetime, unit: CalendarUnit, zone: tzinfo) -> datetime:
-    """Return the last instant, *at* or before it, at which a unit begins."""
-    if unit == "hour":  # hours are the same everywhere, except in the few zones that are off by a part of one
+    """Return the last instant at which a unit begins, not later than *at*."""
+    if unit == "hour":  # hours begin at the same instants in all zones, except in the few that differ by a part of one
         return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     day = in_zone(at, zone).date()
     if unit == "week":
@@ -107,8 +107,8 @@ def _floor(at: datetime, unit: CalendarUnit, zone: tzinfo) -> datetime:
     first = day.replace(day=1) if unit == "month" else day
     if first == date.min:
         return EARLIEST
-    # Where clocks went back across midnight (America/St_Johns until 2011, at 00:01), the old day came again for a
-    # while after the new one had begun. That while belongs to the new one.
+    # If clocks go back across midnight (America/St_Johns until 2011, at 00:01), they show the previous day again for
+    # some time after the new day has begun. This time belongs to the new day.
     following = _following(first, unit)
     begun = midnight(following, zone) if following else LATEST
     return begun if begun <= at else midnight(first, zone)

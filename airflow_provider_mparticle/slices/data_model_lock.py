@@ -1,10 +1,10 @@
 """
-Holding a data model for one slice, so that a run reads that slice's rows and no others. Pure.
+Locks a data model for one slice, so that a run reads the rows of that slice and no others.
 
-All slices of a pipeline share its data model, and mParticle neither locks it nor says what a run has read. So the SQL
-carries a mark of the task that wrote it. A task changes the SQL only when the one that the mark names is over, looks
-at it again right before it triggers the pipeline, and once more when the run has ended: had it changed in between, the
-run may have read other rows. docs/explanation/exactly-once.md tells it in prose.
+All slices of a pipeline share its data model. mParticle does not lock it, and does not say what a run has read. So the
+SQL itself has a mark of the task that wrote it. A task replaces the SQL only if the task of the mark has ended. It
+checks the SQL again right before it triggers the pipeline, and once more after the run has ended: if the SQL has
+changed in between, the run may have read other rows. docs/explanation/exactly-once.md explains the whole.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from airflow_provider_mparticle.slices.slice_sql import without_semicolon
 
 log = logging.getLogger(__name__)
 
-# A comment at the end of the SQL; every warehouse that mParticle reads from ignores it.
+# A comment at the end of the SQL, which every warehouse of mParticle ignores.
 MARK = re.compile(r"/\* airflow-provider-mparticle slice: (\S+) \*/\s*$")
 
 
 @dataclass(frozen=True)
 class LockOwner:
     """
-    The task that wrote a data model's SQL.
+    The task that wrote the SQL of a data model.
 
-    :param map_index: Its place among mapped tasks; -1 for one that is not mapped.
+    :param map_index: Its index among mapped tasks, or -1 for a task that is not mapped.
     """
 
     dag_id: str
@@ -54,23 +54,29 @@ class LockOwner:
 
 @dataclass(frozen=True)
 class IsActive:
-    """A step that asks Airflow: may this task still need what it wrote?"""
+    """A step: ask Airflow whether a task may still need the SQL that it wrote."""
 
     owner: LockOwner
 
 
-def marked(sql: str, owner: LockOwner, window: Slice, clear_number: int = 0) -> str:
-    """Return *sql* with the mark of the task that writes it; a ``;`` at its end goes, mParticle wraps the query."""
+def marked(sql: str, owner: LockOwner, slice_: Slice, clear_number: int = 0) -> str:
+    """
+    Return *sql* with a mark, and without a ``;`` at its end, since mParticle wraps the query.
+
+    :param owner: The task that writes the SQL.
+    :param slice_: The slice that the SQL reads.
+    :param clear_number: How often a user has cleared tasks of the DAG run.
+    """
     query = without_semicolon(sql)
-    facts = {"start": window.start.isoformat(), "end": window.end.isoformat(), **asdict(owner), "sum": _sum(query)}
-    if clear_number:  # the SQL is written anew after a clear, so that a run from before it does not pass for a new one
+    facts = {"start": slice_.start.isoformat(), "end": slice_.end.isoformat(), **asdict(owner), "sum": _sum(query)}
+    if clear_number:  # after a clear the SQL is written again, so that an earlier run is not taken for a new one
         facts["clear"] = str(clear_number)
     mark = "&".join(f"{name}={_escaped(str(fact))}" for name, fact in facts.items())
     return f"{query}\n/* airflow-provider-mparticle slice: {mark} */"
 
 
 def owner_of(sql: str | None) -> LockOwner | None:
-    """Return the task whose mark *sql* carries, or None for SQL without a mark."""
+    """Return the task in the mark of *sql*, or None for SQL without a mark."""
     facts = _facts(sql)
     try:
         return LockOwner(facts["dag_id"], facts["task_id"], facts["run_id"], int(facts["map_index"]))
@@ -79,40 +85,42 @@ def owner_of(sql: str | None) -> LockOwner | None:
 
 
 def is_as_written(sql: str) -> bool:
-    """Tell whether the query in front of a mark is the one that was written with it."""
+    """Return whether the query before a mark is still the query that was written with it."""
     return _facts(sql).get("sum") == _sum(MARK.sub("", sql))
 
 
 @dataclass
 class DataModelLock:
     """
-    One task's claim to a data model, for one slice.
+    The lock of one task on a data model, for one slice.
 
-    :param query: Returns what the data model has to hold, without a mark. Called only when it is needed.
-    :param clear_number: How often something in the DAG run has been cleared.
+    :param query: Returns the SQL of the slice, without a mark. Called only when it is needed.
+    :param owner: The task that needs the lock.
+    :param slice: The slice.
+    :param clear_number: How often a user has cleared tasks of the DAG run.
     """
 
     pipeline_id: str
     data_model_id: str
     query: Callable[[], str]
     owner: LockOwner
-    window: Slice
+    slice: Slice
     clear_number: int = 0
     _seen: DataModel | None = field(default=None, init=False)
 
     @property
     def sql(self) -> str:
-        """What the data model has to hold, with the mark of the holder."""
-        return marked(self.query(), self.owner, self.window, self.clear_number)
+        """The SQL that the data model must have, with the mark of this task."""
+        return marked(self.query(), self.owner, self.slice, self.clear_number)
 
     @property
     def slice_id(self) -> str:
-        """Identifies the slice: an ISO 8601 interval."""
-        return self.window.isoformat()
+        """The slice, as an ISO 8601 interval."""
+        return self.slice.isoformat()
 
     def check_available(self) -> Steps[DataModel]:
         """
-        Look whether the data model may be taken, and return it as it is.
+        Check that this task may take the lock, and return the data model as it is.
 
         :raises InvalidRequestError: The pipeline is not full, not on demand, or reads another data model; or mParticle
             does not show the data model's SQL.
@@ -125,78 +133,80 @@ class DataModelLock:
         if have.sql_query is None:
             raise InvalidRequestError(
                 f"mParticle shows no SQL of data model {self.data_model_id!r} (config.sql_query), so it is not known "
-                "which slice it holds. Nothing was changed or started.",
+                "which slice it has. Nothing was changed or started.",
                 pipeline_id=self.pipeline_id,
             )
         if self._other and (yield IsActive(self._other)):
             raise DataModelHeldError(
-                f"Data model {self.data_model_id!r} holds the slice of {self._other}, which has not ended. Slices of "
-                "one pipeline must not overlap, so this task changes nothing and waits for its turn.",
+                f"Data model {self.data_model_id!r} has the slice of {self._other}, which has not ended. Only one "
+                "slice of a pipeline can be synced at a time, so this task changes nothing and waits for its turn.",
                 pipeline_id=self.pipeline_id,
             )
         return have
 
     def acquire(self) -> Steps[None]:
-        """Write the SQL of this slice, unless it is there already; `check` looks whether it has arrived."""
+        """Write the SQL of this slice, unless the data model already has it. `verify` checks that it has arrived."""
         have = self._seen or (yield from self.check_available())
         if self._is_held:
-            log.info("Data model %r holds the SQL of slice %s already.", self.data_model_id, self.window)
+            log.info("Data model %r already has the SQL of slice %s.", self.data_model_id, self.slice)
             return
         body = update_body(DATA_MODEL, have, {"config": {"sql_query": self.sql}})
         yield endpoints.update_resource(DATA_MODEL, self.data_model_id, body)
-        log.info("Data model %r now holds the SQL of slice %s.", self.data_model_id, self.window)
+        log.info("Data model %r now has the SQL of slice %s.", self.data_model_id, self.slice)
 
     def verify(self) -> Steps[None]:
         """
-        Look whether the data model holds the SQL of this slice, right before a run is started.
+        Check that the data model has the SQL of this slice, right before a run is started.
 
-        :raises DataModelHeldError: It does not: it was written to meanwhile.
+        :raises DataModelHeldError: It has other SQL, which was written meanwhile.
         """
         if not (yield from self.is_held()):
             raise DataModelHeldError(
-                f"Data model {self.data_model_id!r} holds other SQL than slice {self.window} has just written. Nothing "
-                "was started. If nobody else writes to it, mParticle does not keep SQL as it is sent: compare there.",
+                f"Data model {self.data_model_id!r} does not have the SQL that was just written for slice "
+                f"{self.slice}. Nothing was started. Check whether anything else writes to the data model. If nothing "
+                "does, mParticle has changed the SQL when it stored it: compare the two.",
                 pipeline_id=self.pipeline_id,
             )
 
     def verify_run(self, run: Mapping[str, Any]) -> Steps[None]:
         """
-        Look whether the data model has held the SQL of this slice up to the end of a run.
+        Check that the data model had the SQL of this slice until a run ended.
 
-        :param run: What a task returns for its run.
-        :raises DataModelChangedError: It has not, as far as one can see, so nobody knows which rows the run has read.
+        :param run: What a task returns for its run, see :meth:`PipelineRun.as_dict`.
+        :raises DataModelChangedError: The SQL has changed, and it may have changed before the run ended, so it is not
+            known which rows the run has read.
         """
         if (yield from self.is_still_held()) or self._was_replaced_after(parse_timestamp(run["ended_on"])):
             return
         raise self._changed(run["pipeline_run_id"])
 
     def is_held(self) -> Steps[bool]:
-        """Look whether the data model holds the SQL of this slice."""
+        """Read the data model, and return whether it has the SQL of this slice."""
         yield from self._read_data_model()
         return self._is_held
 
     def is_still_held(self) -> Steps[bool]:
-        """Look whether the data model holds what this task has written, even if its SQL would be another by now."""
+        """Read the data model, and return whether it has what this task wrote, even if it would write other SQL now."""
         yield from self._read_data_model()
         return self._is_still_held
 
     def reads(self, run: PipelineRun) -> bool:
-        """Return whether a run can only have read this slice: its SQL was written before, since the last clear."""
+        """Return whether a run can only have read this slice: it began after the write, since the last clear."""
         is_current = _facts(self._sql).get("clear", "0") == str(self.clear_number)
         began = run.started_on or run.logical_date
-        return bool(self._is_still_held and is_current and self._written and began and self._stood_at(began))
+        return bool(self._is_still_held and is_current and self._written and began and self._was_written_before(began))
 
     def may_have_read(self, run: PipelineRun) -> bool:
-        """Return False only for a run that began before this slice's SQL was written, while that SQL still stands."""
+        """Return False only for a run that certainly began before the SQL of this slice was written."""
         if not self._is_still_held or self._written is None or run.started_on is None:
             return True
-        return self._stood_at(run.started_on)
+        return self._was_written_before(run.started_on)
 
-    def _stood_at(self, at: datetime) -> bool:
+    def _was_written_before(self, at: datetime) -> bool:
         """
-        Return whether the SQL had been written before an instant; mParticle may round either down to whole seconds.
+        Return whether the SQL was written before an instant. mParticle may round either down to whole seconds.
 
-        A run that began in the very instant of the write may have read the SQL before it. A run of this task begins
+        A run that began at exactly the instant of the write may have read the SQL before it. A run of this task begins
         later, since the task checks the SQL in between.
         """
         if (written := self._written) is None:
@@ -214,12 +224,12 @@ class DataModelLock:
 
     @property
     def _written(self) -> datetime | None:
-        """When the data model was changed last, as far as mParticle tells it."""
+        """When the data model was last changed, or None if mParticle does not say it."""
         return parse_timestamp(self._seen.last_modified_on) if self._seen else None
 
     @property
     def _other(self) -> LockOwner | None:
-        """The task whose slice the data model holds instead of this one's."""
+        """The other task whose mark the data model has, or None."""
         owner = owner_of(self._sql)
         return None if owner == self.owner else owner
 
@@ -229,39 +239,39 @@ class DataModelLock:
 
     @property
     def _is_held(self) -> bool:
-        return self._sql.split() == self.sql.split()  # how mParticle keeps white space is not documented
+        return self._sql.split() == self.sql.split()  # mParticle may change white space when it stores the SQL
 
     def _was_replaced_after(self, ended: datetime | None) -> bool:
-        """Tell whether another slice has taken the data model, and has done so after the run's end."""
+        """Return whether another slice has taken the data model, but only after the run had ended."""
         written = self._written
         return bool(self._other and ended and written and whole_second(written) > whole_second(ended))
 
     def _changed(self, run_id: Any) -> DataModelChangedError:
-        by = f"It now holds the slice of {self._other}" if self._other else "It was changed outside of Airflow"
+        by = f"It now has the slice of {self._other}" if self._other else "It was changed outside of Airflow"
         return DataModelChangedError(
-            f"Run {run_id} of pipeline {self.pipeline_id!r} was started for slice {self.window}, but data model "
-            f"{self.data_model_id!r} no longer holds the SQL of that slice, so which rows the run has read cannot be "
-            f"told. {by}. See to it that nobody else writes to it, and compare what was ingested with the warehouse; "
-            "clearing this task syncs the slice again.",
+            f"Run {run_id} of pipeline {self.pipeline_id!r} was started for slice {self.slice}, but data model "
+            f"{self.data_model_id!r} no longer has the SQL of that slice, so it is not known which rows the run has "
+            f"read. {by}. Make sure that nothing else writes to it, and compare the ingested rows with the warehouse. "
+            "Clearing this task syncs the slice again.",
             pipeline_id=self.pipeline_id,
             pipeline_run_id=run_id,
         )
 
 
 def unfit(pipeline: Pipeline, data_model_id: str) -> str | None:
-    """Say why slices cannot be synced through this pipeline, or None where they can."""
+    """Return why slices cannot be synced with this pipeline, or None if they can."""
     mode, schedule = (pipeline.sync_mode or {}).get("type"), (pipeline.schedule or {}).get("type")
     what = f"Pipeline {pipeline.id!r}"
     if mode not in (None, "full"):
-        return f"{what} syncs in mode {mode!r}; slices need one whose sync_mode.type is 'full'."
+        return f"{what} has a sync_mode of type {mode!r}; slices need a pipeline of type 'full'."
     if schedule not in (None, "on_demand"):
-        return f"{what} has a schedule of type {schedule!r}; slices need one of type 'on_demand'."
+        return f"{what} has a schedule of type {schedule!r}; slices need a pipeline of type 'on_demand'."
     if pipeline.data_model_id not in (None, data_model_id):
         return f"{what} reads data model {pipeline.data_model_id!r}, not {data_model_id!r}."
     return None
 
 
-# Nothing in a mark may have a meaning where the SQL passes through: no quote, no colon, no percent sign, no "*/".
+# A mark must not have a character that has a meaning for SQL or its drivers: quote, colon, percent sign, "*/".
 
 
 def _facts(sql: str | None) -> dict[str, str]:
@@ -271,7 +281,7 @@ def _facts(sql: str | None) -> dict[str, str]:
 
 
 def _sum(query: str) -> str:
-    """Return a digest of a query, for which white space does not count."""
+    """Return a digest of a query, without regard to white space."""
     return hashlib.sha256(" ".join(query.split()).encode()).hexdigest()[:16]
 
 

@@ -1,7 +1,7 @@
 """
-Which slice a DAG run syncs, and whether the runs of a schedule make slices that touch.
+Determines the slice of a DAG run, and checks that the runs of a schedule have slices that do not overlap.
 
-Knows the dates of DAG runs, but nothing of Airflow, which `tasks` asks for them.
+It gets the dates of DAG runs from `tasks`, and must not know Airflow.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from airflow_provider_mparticle.slices.slice import Slice, in_zone, read_instant
 
 CONF_KEYS = ("window_start", "window_end")
 
-# Where the slice of a DAG run comes from.
+# The possible sources of a slice.
 ARGUMENTS = "the arguments window_start and window_end"
 CONF = "the DAG run's conf"
 DATA_INTERVAL = "the DAG run's data interval"
 PARTITION_DATE = "the DAG run's partition date"
 LOGICAL_DATE = "the DAG run's logical date"
-# A date alone does not say that its slice is over.
+# These give one date, which does not say whether its slice has ended.
 DATES_ALONE = (PARTITION_DATE, LOGICAL_DATE)
-# The timetable decides these.
+# These come from the timetable.
 OF_THE_TIMETABLE = (DATA_INTERVAL, *DATES_ALONE)
 
 _OR_NEITHER = "or leave both out to take the slice from the DAG run. Nothing was sent to mParticle."
@@ -36,9 +36,9 @@ _OR_NEITHER = "or leave both out to take the slice from the DAG run. Nothing was
 @dataclass(frozen=True)
 class RunDates:
     """
-    The dates of a DAG run; None for those it does not have. A date without a time zone is UTC.
+    The dates of a DAG run; a date that it does not have is None. A date without a time zone is UTC.
 
-    :param conf: What the DAG run was triggered with; anything but an object is refused.
+    :param conf: The conf with which the DAG run was triggered; it must be an object.
     :param zone: Time zone in which days, weeks and months begin. Default: UTC.
     """
 
@@ -54,14 +54,17 @@ def slice_of_dag_run(
     window_start: object, window_end: object, granularity: Granularity | None, dates: RunDates
 ) -> tuple[Slice, str]:
     """
-    Return the slice of a DAG run, and where it comes from.
+    Return the slice of a DAG run, and its source.
 
-    In this order: explicit bounds; ``window_start`` and ``window_end`` of the DAG run's conf; its data interval unless
-    that is empty; its partition date, for one *granularity*; its logical date, floored to *granularity*.
+    The first of these sources that the DAG run has: the arguments *window_start* and *window_end*; the same keys of the
+    DAG run's conf; its data interval, unless that is empty; its partition date, for one *granularity*; its logical
+    date, rounded down to *granularity*.
 
-    :param window_start: Explicit first instant, or None.
-    :param window_end: Explicit end, or None.
-    :raises ConfigError: One bound without the other, a value that is not an instant, or no source for a slice.
+    :param window_start: Start of the slice, or None.
+    :param window_end: End of the slice, or None.
+    :param granularity: Unit or duration of a slice; needed if the DAG run has only a date.
+    :param dates: The dates of the DAG run.
+    :raises ConfigError: One bound is given without the other, a value is not an instant, or the DAG run has no source.
     """
     if (given := _bounds(window_start, window_end, "the arguments")) is not None:
         return given, ARGUMENTS
@@ -79,7 +82,7 @@ def slice_of_dag_run(
 
 
 def slice_of_dates(granularity: Granularity | None, dates: RunDates) -> tuple[Slice, str] | None:
-    """Return the slice that a DAG run has by its dates alone, and where it comes from, or None."""
+    """Return the slice that a DAG run has by its dates, and its source, or None if the dates give no slice."""
     if (interval := _interval(dates)) is not None:
         return interval, DATA_INTERVAL
     if granularity is not None and dates.partition_date:
@@ -91,11 +94,11 @@ def slice_of_dates(granularity: Granularity | None, dates: RunDates) -> tuple[Sl
 
 def refuse_overlaps(slices: Iterable[Slice], timetable: str) -> Slice | None:
     """
-    Check the slices of consecutive DAG runs, and return the first gap between them, if there is one.
+    Check the slices of consecutive DAG runs, and return the first gap between them, or None.
 
-    :param slices: At least two, in the order of the DAG runs; more are read only as long as they follow one another.
-    :param timetable: What users call the schedule, for the message.
-    :raises ConfigError: Two of them are the same, overlap, or go back in time.
+    :param slices: The slices in the order of the DAG runs.
+    :param timetable: The user's name for the schedule, for the message.
+    :raises ConfigError: Two slices are the same or overlap, or a slice comes before its predecessor.
     """
     first_gap = None
     for one, following in pairwise(slices):
@@ -103,8 +106,8 @@ def refuse_overlaps(slices: Iterable[Slice], timetable: str) -> Slice | None:
             same = "the same slice" if one == following else "slices that overlap"
             raise ConfigError(
                 f"Two consecutive DAG runs of timetable {timetable} have {same}, {one} and {following}, so rows would "
-                "be ingested twice. Let schedule and granularity agree, for example '0 0 * * *' and 'day'; or give the "
-                "timetable data intervals that touch (CronDataIntervalTimetable); or pass window_start and window_end. "
+                "be ingested twice. Use a granularity that fits the schedule, for example 'day' with '0 0 * * *'; or a "
+                "timetable with data intervals that touch (CronDataIntervalTimetable); or window_start and window_end. "
                 "Nothing was sent to mParticle."
             )
         if one.end < following.start and first_gap is None:
@@ -128,7 +131,7 @@ def _bounds(start: object, end: object, place: str) -> Slice | None:
 
 
 def _interval(dates: RunDates) -> Slice | None:
-    """Return the data interval, unless it is missing or, as is usual since Airflow 3, empty."""
+    """Return the data interval, or None if it is missing or empty, as is usual since Airflow 3."""
     if not (dates.data_interval_start and dates.data_interval_end):
         return None
     start = read_instant(dates.data_interval_start, "data_interval_start")
@@ -137,7 +140,7 @@ def _interval(dates: RunDates) -> Slice | None:
 
 
 def _partition_start(partition_date: datetime, zone: tzinfo) -> datetime:
-    """Return the partition date; where clocks show midnight twice, Airflow takes the second, but the day has begun."""
+    """Return the start of a partition. If clocks show midnight twice, Airflow gives the second one."""
     start = read_instant(partition_date, "partition_date")
     local = in_zone(start, zone)
     return midnight(local.date(), zone) if local.time() == time() else start
@@ -145,7 +148,7 @@ def _partition_start(partition_date: datetime, zone: tzinfo) -> datetime:
 
 def _no_slice(granularity: Granularity | None, dates: RunDates) -> ConfigError:
     if granularity is None and (at := dates.partition_date or dates.logical_date):
-        known, wanted = f"all it has is a date, {at.isoformat()}", "Pass granularity, for example 'day'"
+        known, wanted = f"it only has a date, {at.isoformat()}", "Pass granularity, for example 'day'"
     else:
         known = "it has no data interval, no partition date and no logical date"
         wanted = "Pass window_start and window_end"

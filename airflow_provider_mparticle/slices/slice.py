@@ -1,7 +1,7 @@
 """
-A slice of history: a half-open span of time in UTC, and the instants that bound it.
+Defines a slice of history, a half-open range of time in UTC, and reads the instants that bound it.
 
-A full pipeline ingests history slice by slice; docs/how-to/backfill.md says how.
+A full pipeline ingests history slice by slice; docs/how-to/backfill.md explains how.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.shown import shown
 from airflow_provider_mparticle.client.timestamps import read_iso_8601
 
-# The instants that a datetime can hold. What lies outside is moved to the nearer of them.
+# The first and the last instant that a datetime can hold. An instant outside becomes the nearer of them.
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
 
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?", re.ASCII)
-# A number from here on is taken for milliseconds since 1970: as seconds it would lie beyond the year 5000.
+# A number from here on probably counts milliseconds since 1970: as seconds it would be after the year 5000.
 _FIRST_MILLISECONDS = 100_000_000_000
 
 
@@ -54,24 +54,24 @@ class Slice:
 
     @classmethod
     def fromisoformat(cls, interval: str) -> Slice:
-        """Read an ISO 8601 interval."""
+        """Return the slice of an ISO 8601 interval."""
         start, _, end = interval.partition("/")
         return cls(read_instant(start, "start"), read_instant(end, "end"))
 
     def as_dict(self) -> dict[str, str]:
-        """Return the bounds as JSON, named like the arguments of ``MParticleSyncSliceOperator``."""
+        """Return the bounds as JSON, with the names of the arguments of ``MParticleSyncSliceOperator``."""
         return {"window_start": self.start.isoformat(), "window_end": self.end.isoformat()}
 
 
 def read_instant(value: object, name: str) -> datetime:
     """
-    Read an instant: a datetime, a date (its midnight), or ISO 8601 text; without a time zone it is UTC.
+    Return an instant in UTC. An instant that a datetime in UTC cannot hold becomes `EARLIEST` or `LATEST`.
 
-    Numbers are refused, as text too: whether 2026030112 counts seconds or spells a date is a guess.
+    A number is refused, also as text: 2026030112 may count seconds or may be a date.
 
-    :param name: What the caller calls the value, for the message.
-    :return: The instant in UTC; one that a datetime in UTC cannot hold becomes `EARLIEST` or `LATEST`.
-    :raises ConfigError: The value is something else.
+    :param value: A datetime, a date (its midnight), or ISO 8601 text. Without a time zone it is UTC.
+    :param name: The caller's name for the value, for the message.
+    :raises ConfigError: The value is anything else.
     """
     if isinstance(value, datetime):
         return in_utc(value)
@@ -86,7 +86,7 @@ def read_instant(value: object, name: str) -> datetime:
 
 
 def in_utc(at: datetime) -> datetime:
-    """Return a datetime in UTC, as a plain datetime; without a time zone it is UTC already."""
+    """Return a datetime in UTC, as an object of class datetime itself. Without a time zone it is already UTC."""
     plain = datetime(
         *(at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond), tzinfo=at.tzinfo, fold=at.fold
     )
@@ -99,7 +99,7 @@ def in_utc(at: datetime) -> datetime:
 
 
 def in_zone(at: datetime, zone: tzinfo) -> datetime:
-    """Return what clocks of a zone show; the first or last moment of a datetime where it cannot hold that."""
+    """Return what the clocks of a zone show, or the first or last datetime if a datetime cannot hold that."""
     try:
         return at.astimezone(zone)
     except OverflowError:
@@ -107,7 +107,7 @@ def in_zone(at: datetime, zone: tzinfo) -> datetime:
 
 
 def later(at: datetime, duration: timedelta) -> datetime:
-    """Return the instant that lies a duration after another, or before it where the duration is negative."""
+    """Return the instant that is *duration* after *at*. A negative duration gives an earlier instant."""
     try:
         return at + duration
     except OverflowError:
@@ -115,7 +115,7 @@ def later(at: datetime, duration: timedelta) -> datetime:
 
 
 def _meaning_since_1970(value: object) -> str:
-    """Say which instant a number may mean."""
+    """Return a hint about the instant that a number may mean, or nothing."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return ""
     if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):

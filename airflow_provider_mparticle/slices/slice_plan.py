@@ -1,9 +1,9 @@
 """
-Cut history into few slices, each with few enough rows for one run, with as few counts as possible.
+Cuts history into few slices, each with few enough rows for one run, with as few counts as possible.
 
-From the top down: the whole range is counted first, and only what holds too many rows is cut and counted again, by
-month, week, day and hour; a range of many years by centuries, decades and years before. Neighbours that fit into one
-slice are then merged, which takes no count. Does not know how rows are counted.
+The whole range is counted first. A slice with too many rows is cut and counted again: by month, week, day and hour, and
+before that, if the range has many years, by centuries, decades and years. Then neighbours that fit into one slice are
+merged, which needs no count. Must not know how rows are counted.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from airflow_provider_mparticle.slices.arguments import CALENDAR_UNITS, MAX_RECO
 from airflow_provider_mparticle.slices.calendar_units import midnight, split
 from airflow_provider_mparticle.slices.slice import LATEST, Slice, in_zone
 
-# Counts the rows of each slice, one query for each.
+# Counts the rows of each slice, with one query per slice.
 Count = Callable[[Sequence[Slice]], Sequence[int]]
 Cut = Callable[[Slice], list[Slice]]
 CanCut = Callable[[datetime], bool]
 
-# Coarse cuts, for ranges of more than ten of each: one from the year 1 on would take 24,000 counts of months.
+# Coarse cuts, in years, for ranges of more than ten of each. A range from the year 1 has 24,000 months to count.
 YEARS = (100, 10, 1)
 
-# Clocks show up to some hours twice; how many multiples of a duration are tried to find one that can be cut at.
+# How many multiples of a duration are tried as the end of a slice. A column cannot be cut within hours that clocks show
+# twice.
 TRIES_TO_HALVE = 10_000
 
 
@@ -44,10 +45,10 @@ class CountedSlice:
 @dataclass(frozen=True)
 class Disagreement:
     """
-    A slice that did not hold as many rows as its parts together did.
+    A slice that had a different number of rows than its parts together.
 
-    Rows were added or deleted between the counts, or the query counts other rows than those from the start (inclusive)
-    to the end (exclusive).
+    Either rows were added or deleted between the counts, or the query does not count the rows from the start
+    (inclusive) to the end (exclusive).
     """
 
     slice: Slice
@@ -55,18 +56,18 @@ class Disagreement:
     rows_in_parts: int
 
     def __str__(self) -> str:
-        return f"{self.slice} held {self.rows:,} rows, its parts {self.rows_in_parts:,}"
+        return f"{self.slice} had {self.rows:,} rows, its parts {self.rows_in_parts:,}"
 
 
 @dataclass(frozen=True)
 class SlicePlan:
     """
-    How to ingest a range slice by slice.
+    The slices in which to ingest a range.
 
-    :param slices: In order; they cover the range exactly; empty if the range holds no rows.
-    :param max_records: Most rows that a slice should hold.
-    :param queries: How many counts it took, one query each.
-    :param disagreements: Where the counts do not add up.
+    :param slices: The slices in order. They cover the range exactly; empty if the range has no rows.
+    :param max_records: Largest number of rows that a slice should have.
+    :param queries: The number of counts, with one query each.
+    :param disagreements: Where counts do not add up.
     """
 
     slices: tuple[CountedSlice, ...]
@@ -76,12 +77,12 @@ class SlicePlan:
 
     @property
     def rows(self) -> int:
-        """Rows of all slices together."""
+        """The number of rows of all slices together."""
         return sum(one.rows for one in self.slices)
 
     @property
     def oversized(self) -> tuple[CountedSlice, ...]:
-        """The slices that hold too many rows and cannot be cut."""
+        """The slices that have too many rows and cannot be cut."""
         return tuple(one for one in self.slices if one.rows > self.max_records)
 
     def report(self) -> list[dict[str, Any]]:
@@ -89,7 +90,7 @@ class SlicePlan:
         return [{**one.slice.as_dict(), "rows": one.rows} for one in self.slices]
 
     def lines(self) -> Iterator[str]:
-        """Yield a table of the slices, and a line of totals."""
+        """Yield the lines of a table of the slices, and a line of totals."""
         yield f"{'from':25}  {'until':25}  {'rows':>15}  share of limit"
         for one in self.slices:
             bounds = f"{one.slice.start.isoformat():25}  {one.slice.end.isoformat():25}"
@@ -110,7 +111,7 @@ class SlicePlan:
             return
         named = "; ".join(f"{one.slice} with {one.rows:,} rows" for one in self.oversized)
         raise ConfigError(
-            f"{len(self.oversized)} of {len(self.slices)} slices hold more than max_records={self.max_records:,} rows "
+            f"{len(self.oversized)} of {len(self.slices)} slices have more than max_records={self.max_records:,} rows "
             f"and cannot be cut at granularity={granularity!r}: {named}. Pass a finer granularity, for example "
             "timedelta(minutes=10); or a higher max_records, if your contract with mParticle allows more records per "
             "run; or count and sync fewer rows, for example one source at a time. The log and the XCom 'report' have "
@@ -131,12 +132,13 @@ def plan_slices(
     Cut a range into few slices of at most *max_records* rows.
 
     :param whole: The range.
-    :param count: Counts the rows of slices. It is called once for the range and once for each unit that is cut into.
-    :param max_records: Most rows that a slice should hold. Default: 24 million.
-    :param granularity: Finest unit or duration to cut to; one that still holds more rows becomes an oversized slice. A
-        duration is counted from the start of the range, and the range is bisected down to it. Default: ``"hour"``.
+    :param count: Counts the rows of slices. It is called once for the range and once for each unit.
+    :param max_records: Largest number of rows that a slice should have. Default: 24 million.
+    :param granularity: Smallest unit or duration of a slice. A slice of this size with more rows becomes an oversized
+        slice. A duration is counted from the start of the range, and the range is bisected. Default: ``"hour"``.
     :param zone: Time zone of days, weeks and months. Default: UTC.
-    :param can_cut: Whether a slice can end at an instant, for a column that cannot be cut everywhere. Default: it can.
+    :param can_cut: Returns whether a slice can end at an instant, for columns that cannot be cut everywhere. Default:
+        at every instant.
     :raises ConfigError: The granularity is unknown.
     """
     pieces = [CountedSlice(whole, *count([whole]))]
@@ -152,7 +154,7 @@ def plan_slices(
 
 
 def _cuts(whole: Slice, granularity: Granularity, zone: tzinfo, can_cut: CanCut) -> list[Cut]:
-    """Return the ways to cut, coarse ones first."""
+    """Return the ways to cut a slice, the coarse ones first."""
     unit = checked_granularity(granularity)
     if isinstance(unit, timedelta):
         return [partial(_halves, unit=unit, can_cut=can_cut)] * _units(whole, unit).bit_length()
@@ -163,13 +165,13 @@ def _cuts(whole: Slice, granularity: Granularity, zone: tzinfo, can_cut: CanCut)
 
 
 def _cut_where_possible(whole: Slice, cut: Cut, can_cut: CanCut) -> list[Slice]:
-    """Cut a slice, but not where the column cannot be cut."""
+    """Cut a slice, but not at instants at which the column cannot be cut."""
     bounds = [whole.start, *(part.start for part in cut(whole)[1:] if can_cut(part.start)), whole.end]
     return [Slice(*pair) for pair in pairwise(bounds)]
 
 
 def _cut_by_years(whole: Slice, years: int, zone: tzinfo) -> list[Slice]:
-    """Cut a slice where a number of years, counted from the year 0, begins; not at all if it is short."""
+    """Cut a slice at each multiple of *years*, or not at all if it is short."""
     if whole.end - whole.start <= timedelta(days=10 * 366 * years):
         return [whole]
     first = in_zone(whole.start, zone).year // years * years
@@ -187,12 +189,12 @@ def _cut_by_unit(whole: Slice, unit: Granularity, zone: tzinfo) -> list[Slice]:
 
 
 def _units(whole: Slice, unit: timedelta) -> int:
-    """Return how many durations a slice takes; the last one may be cut short."""
+    """Return the number of durations in a slice; the last one may be shorter."""
     return -((whole.start - whole.end) // unit)
 
 
 def _halves(whole: Slice, unit: timedelta, can_cut: CanCut) -> list[Slice]:
-    """Cut a slice in two at a multiple of a duration near its middle, or not at all if there is none."""
+    """Cut a slice in two at a multiple of a duration near its middle, or not at all if no multiple can be used."""
     units = _units(whole, unit)
     near_middle = islice(chain(range(units // 2, units), range(units // 2 - 1, 0, -1)), TRIES_TO_HALVE)
     for middle in (whole.start + number * unit for number in near_middle if number):
@@ -202,7 +204,7 @@ def _halves(whole: Slice, unit: timedelta, can_cut: CanCut) -> list[Slice]:
 
 
 def _counted(parts: dict[CountedSlice, list[Slice]], count: Count) -> dict[CountedSlice, list[CountedSlice]]:
-    """Count all parts at once, so that *count* can use one connection for them."""
+    """Return the parts with their rows. They are counted together, so that *count* can use one connection for them."""
     cuts = [cut for each in parts.values() for cut in each]
     rows = dict(zip(cuts, count(cuts) if cuts else [], strict=True))
     return {piece: [CountedSlice(cut, rows[cut]) for cut in each] for piece, each in parts.items()}
@@ -215,7 +217,7 @@ def _disagreements(counted: dict[CountedSlice, list[CountedSlice]]) -> Iterator[
 
 
 def _merged(pieces: Iterable[CountedSlice], max_records: int) -> list[CountedSlice]:
-    """Merge neighbours as long as all their rows fit into one slice."""
+    """Return the pieces after merging neighbours whose rows fit into one slice."""
     merged: list[CountedSlice] = []
     for piece in pieces:
         if merged and merged[-1].rows + piece.rows <= max_records:
@@ -227,17 +229,19 @@ def _merged(pieces: Iterable[CountedSlice], max_records: int) -> list[CountedSli
 
 def read_count(rows: Sequence[Sequence[Any]] | None, query: str) -> int:
     """
-    Read the answer to a query that counts.
+    Return the number of rows from the answer to a count query.
 
+    :param rows: The rows of the answer.
+    :param query: The query, for the message.
     :raises ConfigError: The answer is not one row with one whole number.
     """
     if rows and len(rows) == 1 and len(rows[0]) == 1:
         value: Any = rows[0][0]
-        is_number = type(value) in (int, float, Decimal)  # True is an int too
+        is_number = type(value) in (int, float, Decimal)  # not isinstance, since True is also an int
         if is_number and value % 1 == 0 and value >= 0:
             return int(value)
     answer = "no row" if not rows else "several rows" if len(rows) > 1 else repr(tuple(rows[0]))
     raise ConfigError(
-        f"A query must return one row with one number, the count of rows; this one returned {answer}: {query}. "
+        f"A count query must return one row with one number, the count of rows. This query returned {answer}: {query}. "
         "Nothing was sent to mParticle."
     )

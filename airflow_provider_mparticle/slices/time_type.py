@@ -1,7 +1,7 @@
 """
-How an instant is written so that a warehouse compares it with a column of time.
+Writes an instant as a literal that a warehouse can compare with a time column.
 
-Source: the references of Snowflake, Redshift, BigQuery and Databricks on literals and casts of date and time.
+Source: the references of Snowflake, Redshift, BigQuery and Databricks on date and time literals and casts.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from airflow_provider_mparticle.slices.arguments import Granularity, TimeColumnT
 from airflow_provider_mparticle.slices.calendar_units import EPOCH, midnight
 from airflow_provider_mparticle.slices.slice import in_zone
 
-# mParticle's service providers and Airflow's types of connections, in lower case -> sqlglot's name of the dialect.
+# mParticle's service providers and Airflow's connection types, in lower case -> sqlglot's name of the dialect.
 DIALECTS = {
     **{name: name for name in ("snowflake", "redshift", "bigquery", "databricks", "postgres")},
     "gcpbigquery": "bigquery",
     "google_cloud_platform": "bigquery",
 }
 
-# A text without a type takes the type of the column: an instant for a type with a time zone, UTC for one without.
+# A text without a cast gets the type of the column: an instant if the type has a time zone, else UTC.
 _BARE = "{}"
 
-# Dialect -> type of column -> literal. What is not here is written as a text.
+# Dialect -> type of column -> literal. For all other types the literal is a text without a cast.
 _LITERALS: dict[str | None, dict[str, str]] = {
     "snowflake": {
         "timestamp_tz": "{}::TIMESTAMP_TZ",
@@ -65,7 +65,7 @@ _PER_SECOND = {"timestamp_unixtime_s": 1, "timestamp_unixtime_ms": 1000}
 
 
 def dialect_of(warehouse: str | None) -> str | None:
-    """Return sqlglot's name of a warehouse's dialect, or None for a warehouse that is not known."""
+    """Return sqlglot's name for the dialect of a warehouse, or None for an unknown warehouse."""
     return DIALECTS.get((warehouse or "").lower())
 
 
@@ -74,8 +74,8 @@ class TimeType:
     """
     The type of a time column.
 
-    :param name: mParticle's word for it. Default: ``"timestamp"``.
-    :param zone: Time zone of the column's values, for a type that has none of its own. Default: UTC.
+    :param name: mParticle's name for the type. Default: ``"timestamp"``.
+    :param zone: Time zone of the column's values, for a type without a time zone. Default: UTC.
     """
 
     name: TimeColumnType = "timestamp"
@@ -83,10 +83,11 @@ class TimeType:
 
     def literal(self, at: datetime, warehouse: str | None) -> str:
         """
-        Write an instant for a comparison with the column.
+        Return the literal for an instant, to compare it with the column.
 
-        :param warehouse: mParticle's service provider or Airflow's type of connection.
-        :raises ConfigError: The column cannot hold the instant: it holds days, or clocks of its zone show it twice.
+        :param warehouse: mParticle's service provider, or Airflow's connection type.
+        :raises ConfigError: The column cannot be cut at the instant: it has days only, or the clocks of its zone show
+            the instant twice.
         """
         if self.name in _PER_SECOND:
             return _since_1970(at, _PER_SECOND[self.name])
@@ -94,13 +95,13 @@ class TimeType:
         return form.format(f"'{self._text(at)}'")
 
     def finest(self, granularity: Granularity, zone: tzinfo) -> tuple[Granularity, tzinfo]:
-        """Return the finest unit to cut the column into, and its time zone: days of its own zone for one of days."""
+        """Return the smallest unit of a slice of this column, and its time zone. For dates: days in its own zone."""
         if self.name != "date":
             return granularity, zone
         return granularity if granularity in ("day", "week", "month") else "day", self.zone
 
     def can_cut(self, at: datetime) -> bool:
-        """Return whether a slice can end at an instant: whether the column tells the rows before it from the others."""
+        """Return whether a slice can end at an instant: whether the column can separate the rows before it."""
         return self._reason_against(at) is None
 
     def _text(self, at: datetime) -> str:
@@ -118,10 +119,10 @@ class TimeType:
         local = in_zone(at, self.zone)
         if self.name == "date":
             is_midnight = at == midnight(local.date(), self.zone)
-            return None if is_midnight else "is not the start of a day there, but the column holds whole days"
-        # Where the hour that clocks show twice begins, all rows after that look later than those before.
+            return None if is_midnight else "is not the start of a day there, but the column has whole days"
+        # At the beginning of an hour that clocks show twice a cut is possible: all later rows have a later time.
         if _is_shown_twice(local) and (local.fold or _is_shown_twice(local - timedelta.resolution)):
-            return "is in an hour that clocks there show twice, so its rows look like those of the other hour"
+            return "is in an hour that clocks there show twice, so its rows look like the rows of the other hour"
         return None
 
     def _refusal(self, at: datetime, why: str) -> ConfigError:
@@ -140,7 +141,7 @@ def _is_shown_twice(local: datetime) -> bool:
 
 
 def _since_1970(at: datetime, per_second: int) -> str:
-    """Write the exact time since 1970 as a number."""
+    """Return the exact time since 1970 as a number."""
     microseconds = (at - EPOCH) // timedelta(microseconds=1)
     number = Decimal(microseconds) * per_second / 1_000_000
     return f"{number.normalize():f}"

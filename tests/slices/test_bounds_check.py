@@ -85,8 +85,8 @@ def test_a_doubtful_comparison_is_warned_of(where: str, said: str) -> None:
     [
         (f"at >= '{END}' AND at < '{START}'", "swaps the bounds: at must be"),
         (f"id > 5 AND (at < '{START}' AND '{END}' <= at)", "swaps the bounds: at must be"),
-        (f"1 = 1 -- from {START} to {END}", "has window_start in a comment only"),
-        (f"at >= '{START}' /* up to {END} */", "has window_end in a comment only"),
+        (f"1 = 1 -- from {START} to {END}", "has window_start only in a comment"),
+        (f"at >= '{START}' /* up to {END} */", "has window_end only in a comment"),
         (f"at >= '{START}'", "ignores window_end"),
     ],
 )

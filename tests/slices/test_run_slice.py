@@ -108,7 +108,7 @@ def test_a_mere_date_without_a_granularity_is_refused_with_the_cure(date_name):
 
     message = refusal(slice_of_dag_run, None, None, None, dates)
 
-    assert "all it has is a date, 2026-03-01T00:00:00+00:00. Pass granularity, for example 'day', or" in message
+    assert "it only has a date, 2026-03-01T00:00:00+00:00. Pass granularity, for example 'day', or" in message
 
 
 def test_a_dag_run_that_says_nothing_is_refused_with_the_cure():

@@ -203,7 +203,7 @@ def test_counts_that_do_not_add_up_are_told() -> None:
     plan = plan_slices(YEAR, both_ends, max_records=5)
 
     assert [(8, 12)] == [(one.rows, one.rows_in_parts) for one in plan.disagreements]
-    assert "held 8 rows, its parts 12" in str(plan.disagreements[0])
+    assert "had 8 rows, its parts 12" in str(plan.disagreements[0])
 
 
 def test_all_oversized_slices_are_named_at_once() -> None:

@@ -122,7 +122,7 @@ def test_whatever_follows_a_query_the_wrapped_one_has_the_rows_of_the_slice(
 )
 def test_several_statements_are_refused(sql: str) -> None:
     """mParticle takes one."""
-    with pytest.raises(ConfigError, match="holds several statements"):
+    with pytest.raises(ConfigError, match="has several statements"):
         restrict_to_slice(sql, "at", DAY, None)
 
 

@@ -202,7 +202,7 @@ def test_counts_that_do_not_add_up_are_told(
 
     execute(planner(count_sql=COUNT_SQL.replace("<", "<=")))
 
-    assert "held 20 rows, its parts 30" in log.text
+    assert "had 20 rows, its parts 30" in log.text
 
 
 def test_slices_that_do_not_fit_fail_the_task_but_the_plan_is_told(
