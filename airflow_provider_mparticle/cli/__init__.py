@@ -1,1 +1,1 @@
-"""The commands ``airflow mparticle ...``."""
+"""The commands ``airflow mparticle ...``: parse the arguments, run a command, print the result."""

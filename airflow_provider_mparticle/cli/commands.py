@@ -1,4 +1,8 @@
-"""What the commands of :mod:`~airflow_provider_mparticle.cli.parser` do: read, print, return the exit code."""
+"""
+The commands of the command line: each reads from mParticle, prints, and returns an exit code.
+
+It must not parse arguments: :mod:`~airflow_provider_mparticle.cli.parser` does, and finds a command here by its name.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +30,14 @@ from airflow_provider_mparticle.client.models import Pipeline, PipelineRun
 from airflow_provider_mparticle.client.timestamps import parse_timestamp
 from airflow_provider_mparticle.hooks import MParticleHook
 
-# How far back the runs go, by default: 720 runs of an hourly pipeline, 8 requests.
+# How far back ``runs`` reads by default. For an hourly pipeline that is 720 runs and 8 requests.
 RUNS_SINCE = timedelta(days=30)
-# Characters in a line where nobody's window says it, as Airflow's own commands have it.
+# Characters in a line if the output is not a terminal, as in Airflow's own commands.
 WIDTH = 200
 
 
 def doctor(arguments: Namespace, out: TextIO) -> int:
-    """Examine the workspace."""
+    """Check the workspace and print a report."""
     report = examine(MParticleHook(arguments.conn_id))
     if arguments.output == "json":
         print_json(report.as_dict(), out)
@@ -65,7 +69,7 @@ def runs(arguments: Namespace, out: TextIO) -> int:
         columns = ("run", "type", "state", "logical date (UTC)", "started", "ended", "records", "rejected", "errors")
         _print_table(columns, map(_run_row, found), out)
     else:
-        print(f"No runs since {_shown(since)} UTC; --since looks further back.", file=out)
+        print(f"No runs since {_shown(since)} UTC. Use --since to read older runs.", file=out)
     return GOOD
 
 
@@ -78,10 +82,12 @@ def _finding_row(finding: Finding) -> tuple[Any, ...]:
 
 
 def _advice(report: Report, conn_id: str) -> str:
-    """Say what to do now."""
-    lines = [f"{len(report.faults)} faults." if report.faults else "No fault."]
-    if report.faults and report.extra:
-        lines += [f"Put this into the extra of the Airflow connection {conn_id!r}, beside what is there:", ""]
+    """Return the text below the table: what to do next."""
+    if not report.faults:
+        return "No faults."
+    lines = ["1 fault." if len(report.faults) == 1 else f"{len(report.faults)} faults."]
+    if report.extra:
+        lines += [f"Add this to the extra of the Airflow connection {conn_id!r}, and keep what it already has:", ""]
         lines += [json.dumps(report.extra, indent=2)]
     return "\n".join(lines)
 
@@ -92,7 +98,7 @@ def _advice(report: Report, conn_id: str) -> str:
 def _last_run(hook: MParticleHook, pipeline_id: str) -> PipelineRun | None:
     try:
         return hook.get_pipeline_status(pipeline_id).latest_pipeline_run
-    except NotFoundError as error:  # for about a minute after its creation a pipeline has no status
+    except NotFoundError as error:  # a new pipeline has no status for about a minute
         print(f"Warning: {error}", file=sys.stderr)
         return None
 
@@ -146,18 +152,22 @@ def _since(text: str | None) -> datetime:
 def _print_table(columns: Iterable[str], rows: Iterable[tuple[Any, ...]], out: TextIO) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        table.add_column(column, overflow="fold")  # what does not fit goes to the next line: ids and paths are copied
+        table.add_column(
+            column, overflow="fold"
+        )  # long ids and paths continue in the next line, so that users can copy them
     for row in rows:
         table.add_row(*map(_cell, row))
     Console(file=out, width=None if out.isatty() else WIDTH).print(table)
 
 
 def _cell(value: object) -> Text:
-    """Return text that rich takes as it is: what mParticle says may contain its markup."""
+    """Return text that rich prints unchanged, because mParticle's words may look like rich's markup."""
     return value if isinstance(value, Text) else Text(_shown(value))
 
 
 def _shown(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
+    if isinstance(value, datetime):  # isoformat prints four digits of every year, which strftime does not
+        return value.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
+    return str(value)

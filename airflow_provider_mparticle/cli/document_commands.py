@@ -1,9 +1,8 @@
-"""What ``plan``, ``apply`` and ``export`` do: read, print, return the exit code."""
+"""The commands for documents: ``plan``, ``apply`` and ``export``. Each prints and returns an exit code."""
 
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -24,12 +23,12 @@ from airflow_provider_mparticle.configuration.steps import Step
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.tasks.kept_forms_variable import remembered_forms
 
-# Where there is no terminal a line is printed each time so many steps are done.
+# Without a terminal, the progress is one line after so many steps.
 STEPS_A_LINE = 50
 
 
 def plan(arguments: Namespace, out: TextIO) -> int:
-    """Show what a document would change."""
+    """Print what applying a document would change."""
     with remembered_forms() as kept:
         changes = _plan(arguments, MParticleHook(arguments.conn_id), kept)
     if arguments.output == "json":
@@ -42,16 +41,18 @@ def plan(arguments: Namespace, out: TextIO) -> int:
 
 
 def apply(arguments: Namespace, out: TextIO) -> int:
-    """Apply a document, after the person at the terminal has agreed."""
+    """Apply a document after the user has confirmed the plan."""
     if not arguments.yes and not sys.stdin.isatty():
-        raise ConfigError("There is no terminal to ask at. Pass --yes to apply without asking. Nothing was sent.")
+        raise ConfigError(
+            "apply needs a terminal to ask for confirmation. Pass --yes to apply without it. Nothing was sent."
+        )
     as_json, hook = arguments.output == "json", MParticleHook(arguments.conn_id)
-    with _quiet(arguments.verbose), remembered_forms() as kept:
+    with remembered_forms() as kept:
         changes = _plan(arguments, hook, kept)
         print(*changes.lines(), sep="\n", file=sys.stderr if as_json else out, flush=True)
         if changes.refusals:
-            raise ConfigError("mParticle cannot do what the document asks for, see above. Nothing was changed.")
-        if not (changes.is_empty or arguments.yes or _agreed()):
+            raise ConfigError("mParticle cannot make some of the changes, see above. Nothing was changed.")
+        if not (changes.is_empty or arguments.yes or _is_confirmed()):
             print("Nothing was changed.", file=sys.stderr)
             return FAILED
         with _progress(sum(step.is_change for step in changes.steps)) as on_step:
@@ -83,10 +84,13 @@ def _plan(arguments: Namespace, hook: MParticleHook, kept: KeptForms) -> Plan:
     """
     Read a document and compare it with the workspace.
 
-    :raises ConfigError: Something is wrong with the document; what it is, is printed on stderr.
+    :raises ConfigError: The document has problems. They are printed on stderr.
     """
     document = load_document(arguments.file)
-    document = replace(document, content=rendered(document.content, arguments.set or ()))
+    content, unused = rendered(document.content, arguments.set or ())
+    document = replace(document, content=content)
+    for name in unused:
+        print(f"Warning: --set gives a value for {name!r}, but {arguments.file} does not use it.", file=sys.stderr)
     found = document_problems(document)
     for problem in found:
         print(f"{'Warning' if problem.is_warning else 'Problem'}: {problem}.", file=sys.stderr)
@@ -96,38 +100,26 @@ def _plan(arguments: Namespace, hook: MParticleHook, kept: KeptForms) -> Plan:
     return planned(document, read_workspace(hook), prune=arguments.prune, kept=kept)
 
 
-def _agreed() -> bool:
+def _is_confirmed() -> bool:
     return input("Apply this? [y/N] ").strip().lower() in ("y", "yes")
 
 
 @contextmanager
-def _quiet(verbose: bool) -> Iterator[None]:
-    """Keep the log lines of each step and request away, unless they are asked for; warnings stay."""
-    logger = logging.getLogger("airflow_provider_mparticle")
-    before = logger.level
-    logger.setLevel(logging.INFO if verbose else logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
-
-
-@contextmanager
 def _progress(total: int) -> Iterator[Callable[[Step], object]]:
-    """Show how many steps are done: as a bar on a terminal, else as a line now and then; both on stderr."""
+    """Show how many steps are done, on stderr: as a bar on a terminal, otherwise as a line from time to time."""
     if sys.stderr.isatty() and total > 1:
         with _bar(total) as advance:
             yield advance
         return
     count = 0
 
-    def tell(step: Step) -> None:
+    def report(step: Step) -> None:
         nonlocal count
         count += 1
         if count % STEPS_A_LINE == 0 and count < total:
             print(f"{count} of {total} done: {step}", file=sys.stderr, flush=True)
 
-    yield tell
+    yield report
 
 
 @contextmanager

@@ -1,41 +1,59 @@
 """
-Renders the templates of a document with the values of the command line: ``--set feed=12`` for ``{{ params.feed }}``.
+Renders the templates of a document with values from the command line: ``--set feed=12`` for ``{{ params.feed }}``.
 
-The operator renders with Airflow's own context instead; a document serves both, and several workspaces.
+The operator renders the same document with Airflow's context. So one document works for both, and for several
+workspaces.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.configuration.plan_refusals import TEMPLATES
 
-# What a name without a dot belongs to, as in a DAG.
+# A name without a dot is a name in params, as in a DAG.
 PARAMS = "params"
 
 
-def rendered(content: Any, given: Iterable[str]) -> Any:
+def rendered(content: Any, given: Iterable[str]) -> tuple[Any, list[str]]:
     """
-    Return a document's content with its templates rendered.
+    Return the content of a document with its templates rendered, and the given names that no template uses.
 
-    Text whose template needs a value that is not given stays as it is; a secret is then refused by the plan, and any
-    other field by the schema, or it is warned of.
+    A text stays unchanged if its template needs a value that is not given. The plan then refuses a secret, and the
+    schema refuses other fields or warns of them.
 
     :param content: The content of the document.
-    :param given: ``NAME=VALUE`` each. A name without a dot is that of ``{{ params.NAME }}``; another one is the whole
-        path, for example ``var.value.feed=12`` for ``{{ var.value.feed }}``.
-    :raises ConfigError: One of *given* is not of that form, or a template's syntax is wrong.
+    :param given: Texts of the form ``NAME=VALUE``. A name without a dot is used as ``{{ params.NAME }}``. Every other
+        name is the whole path, for example ``var.value.feed=12`` for ``{{ var.value.feed }}``.
+    :raises ConfigError: A text does not have this form, gives a name twice, or a template cannot be rendered.
     """
     values = _values(given)
     if not values:
-        return content
-    return _rendered(content, _environment(), values)
+        return content, []
+    used: set[tuple[int, Any]] = set()
+    text = _rendered(content, _environment(used), values)
+    return text, [name for name, place in _places(values) if place not in used]
 
 
-def _environment() -> Any:
-    """Return where templates are rendered: values are text, not HTML, and ``params.items`` is a value, not a method."""
+def _places(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, tuple[int, str]]]:
+    """Yield the name of every value, with the mapping that holds it and the key there."""
+    for key, value in values.items():
+        name = f"{path}.{key}" if path else key
+        if isinstance(value, Mapping):
+            yield from _places(value, name)
+        else:
+            yield name.removeprefix(f"{PARAMS}."), (id(values), key)
+
+
+def _environment(used: set[tuple[int, Any]]) -> Any:
+    """
+    Return the environment that renders templates.
+
+    Values are text and not HTML, and ``params.items`` is a value and not a method. Every access to a mapping is added
+    to *used*.
+    """
     from jinja2 import StrictUndefined
     from jinja2.sandbox import SandboxedEnvironment
 
@@ -45,6 +63,7 @@ def _environment() -> Any:
 
         def getitem(self, obj: Any, argument: Any) -> Any:
             if isinstance(obj, Mapping):
+                used.add((id(obj), argument))
                 return obj[argument] if argument in obj else self.undefined(obj=obj, name=argument)
             return super().getitem(obj, argument)
 
@@ -65,10 +84,13 @@ def _rendered(value: Any, environment: Any, values: Mapping[str, Any]) -> Any:
     except UndefinedError:
         return value
     except TemplateError as error:
-        raise ConfigError(f"A template of the document is wrong: {error.message}. Nothing was sent.") from None
-    except Exception as error:  # noqa: BLE001, RUF100 - an expression may raise anything
-        said = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"A template of the document cannot be rendered: {said}. Nothing was sent.") from None
+        raise _not_rendered(error.message or type(error).__name__) from None
+    except Exception as error:  # noqa: BLE001, RUF100 - broad: an expression in a template may raise anything
+        raise _not_rendered(f"{type(error).__name__}: {error}") from None
+
+
+def _not_rendered(reason: str) -> ConfigError:
+    return ConfigError(f"A template of the document cannot be rendered: {reason.rstrip('.')}. Nothing was sent.")
 
 
 def _values(given: Iterable[str]) -> dict[str, Any]:
@@ -77,13 +99,13 @@ def _values(given: Iterable[str]) -> dict[str, Any]:
         name, sign, value = one.partition("=")
         path = name.strip().split(".") if "." in name else [PARAMS, name.strip()]
         if not sign or not all(part.isidentifier() for part in path):
-            raise ConfigError(f"--set takes NAME=VALUE, for example --set feed=12, not {name!r}. Nothing was sent.")
+            raise ConfigError(f"--set needs NAME=VALUE, for example --set feed=12, not {name!r}. Nothing was sent.")
         inside = found
         for part in path[:-1]:
             inside = inside.setdefault(part, {})
             if not isinstance(inside, dict):
-                raise ConfigError(f"--set gives {name!r} a value twice. Nothing was sent.")
+                raise ConfigError(f"--set gives a value for {name!r} twice. Nothing was sent.")
         if path[-1] in inside:
-            raise ConfigError(f"--set gives {name!r} a value twice. Nothing was sent.")
+            raise ConfigError(f"--set gives a value for {name!r} twice. Nothing was sent.")
         inside[path[-1]] = value
     return found

@@ -1,4 +1,4 @@
-"""What ``examples`` does: list the example DAGs, or copy them to where Airflow finds them."""
+"""The command ``examples``: lists the example DAGs, or copies them to a folder."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from airflow_provider_mparticle.cli.exit_codes import GOOD
 from airflow_provider_mparticle.client.errors import ConfigError
 
 _PACKAGE = Path(__file__).parents[1]
-# A wheel holds them inside the package, a clone beside it; pyproject.toml says so.
+# In a wheel the examples are inside the package, in a clone beside it (pyproject.toml).
 FOLDER = next(path for parent in (_PACKAGE, _PACKAGE.parent) if (path := parent / "example_dags").is_dir())
 
 
 def examples(arguments: Namespace, out: TextIO) -> int:
-    """List the example DAGs, or copy them and the document that one of them applies to a folder."""
+    """List the example DAGs, or copy them to a folder with the document that one of them applies."""
     files = sorted(path for path in FOLDER.iterdir() if path.suffix in (".py", ".yaml"))
     if arguments.copy is None:
         for path in files:
@@ -29,39 +29,40 @@ def examples(arguments: Namespace, out: TextIO) -> int:
                     sep="\n",
                     file=out,
                 )
-        print("\n--copy DIR copies the files to a folder, for example one in Airflow's folder of DAGs.", file=out)
+        print("\n--copy DIR copies the files to a folder, for example in Airflow's DAGs folder.", file=out)
     else:
         _copy(files, Path(arguments.copy))
         print(f"Copied {len(files)} files to {arguments.copy}.", file=out)
-        print("They name pipelines such as 'orders': put ids of yours there before you start a DAG.", file=out)
+        print("They use pipelines such as 'orders'. Replace these ids by yours before you start a DAG.", file=out)
     return GOOD
 
 
 def _summary(path: Path) -> str:
-    """Return the first paragraph of what a file says about itself."""
+    """Return the first paragraph of the docstring of a file."""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return " ".join(text.partition("\n\n")[0].split())
 
 
 def _copy(files: list[Path], folder: Path) -> None:
     """
-    Copy files to a folder, which is made if it is missing.
+    Copy files to a folder. Create the folder if it does not exist.
 
-    :raises ConfigError: The folder cannot be written, or a file is there with other contents. Nothing is overwritten.
+    :raises ConfigError: The folder cannot be written, or has a different file with one of these names. Nothing is
+        overwritten.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         others = [path.name for path in files if _differs(path, folder / path.name)]
         if others:
             raise ConfigError(
-                f"{folder} has files of these names with other contents: {', '.join(others)}. Nothing was copied. "
-                "Name another folder, or move these files."
+                f"{folder} already has different files with these names: {', '.join(others)}. Nothing was copied. "
+                "Choose another folder, or move these files."
             )
         for path in files:
             shutil.copyfile(path, folder / path.name)
     except OSError as error:
         raise ConfigError(
-            f"The examples cannot be copied to {folder}: {error.strerror}. Name another folder."
+            f"The examples cannot be copied to {folder}: {error.strerror}. Choose another folder."
         ) from error
 
 

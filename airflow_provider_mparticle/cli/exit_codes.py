@@ -1,9 +1,9 @@
-"""What the exit codes of the command line mean; ``--help`` and docs/how-to/command-line.md say it, too."""
+"""The exit codes of the command line. ``--help`` and docs/how-to/command-line.md explain them to users."""
 
 from __future__ import annotations
 
 GOOD = 0
 FAILED = 1  # mParticle or the network failed, the doctor found a fault, or the user answered no
-BAD_INPUT = 2  # bad usage, as argparse has it, or a bad connection or document
-CHANGES = 3  # of a plan, for who asked
-INTERRUPTED = 130  # Ctrl-C, as shells have it
+BAD_INPUT = 2  # wrong arguments, as in argparse, or an invalid connection or document
+CHANGES = 3  # the plan has changes, with --detailed-exitcode
+INTERRUPTED = 130  # Ctrl-C, as in shells

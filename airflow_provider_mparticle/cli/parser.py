@@ -1,14 +1,15 @@
 """
 The command line: ``airflow mparticle ...`` (Airflow 3.3) and ``python -m airflow_provider_mparticle ...``.
 
-Every ``airflow`` command imports this, so it imports nothing: what the commands do is in
-:mod:`~airflow_provider_mparticle.cli.commands`, loaded when one of them is run.
+Every ``airflow`` command imports this module, so it must not import anything slow. The commands are in
+:mod:`~airflow_provider_mparticle.cli.commands`, which is imported when one of them runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,19 +20,24 @@ from typing import Any
 
 from airflow_provider_mparticle.cli.exit_codes import BAD_INPUT, FAILED, INTERRUPTED
 
-DESCRIPTION = "Look at mParticle Warehouse Sync and configure it, through an Airflow connection."
+DESCRIPTION = "Inspect and configure mParticle Warehouse Sync through an Airflow connection."
 EXIT_CODES = (
-    "Exit codes: 0 all is well; 1 mParticle or the network failed, the doctor found a fault, or you said no; "
-    "2 bad usage, connection or document; 3 the plan has changes (with --detailed-exitcode)."
+    "Exit codes: 0 success; 1 mParticle or the network failed, the doctor found a fault, or you did not confirm; "
+    "2 wrong arguments, or an invalid connection or document; 3 the plan has changes (with --detailed-exitcode)."
 )
 
-# Airflow's own variable: which secrets backends a process may ask.
+PACKAGE = "airflow_provider_mparticle"
+
+# Libraries of the extra "cli": the module and the name of the distribution.
+LIBRARIES = {"yaml": "PyYAML", "rich": "rich"}
+
+# A variable of Airflow: it decides which secrets backends a process may use.
 _PROCESS_CONTEXT = "_AIRFLOW_PROCESS_CONTEXT"
 
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument of a command, as argparse and Airflow's own parser both take it."""
+    """An argument of a command, in a form for argparse and for Airflow's own parser."""
 
     flags: tuple[str, ...]
     options: Mapping[str, Any]
@@ -39,7 +45,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Command:
-    """A command; the function of the same name in ``commands`` carries it out."""
+    """A command. The function with the same name in ``commands`` runs it."""
 
     name: str
     summary: str
@@ -55,23 +61,26 @@ def _output(*choices: str) -> Argument:
 
 
 _CONN_ID = _argument(
-    "--conn-id", default="mparticle_default", metavar="ID", help="the Airflow connection (default: mparticle_default)"
+    "--conn-id",
+    default="mparticle_default",
+    metavar="ID",
+    help="id of the Airflow connection (default: mparticle_default)",
 )
 _TABLE = (_CONN_ID, _output("table", "json"))
-_FILE = _argument("file", metavar="FILE", help="the document, YAML or JSON")
-_PRUNE = _argument("--prune", action="store_true", help="delete what the document does not name")
+_FILE = _argument("file", metavar="FILE", help="file with the document, YAML or JSON")
+_PRUNE = _argument("--prune", action="store_true", help="delete resources that the document does not name")
 _SET = _argument(
     "--set",
     action="append",
     metavar="NAME=VALUE",
-    help="value of {{ params.NAME }} in the document, or of {{ NAME }} where it has dots; may be repeated",
+    help="value for {{ params.NAME }} in the document, or for {{ NAME }} if the name has dots; may be repeated",
 )
 
 COMMANDS = (
-    Command("doctor", "Find out with GET requests only what works, and where the routes are", _TABLE),
+    Command("doctor", "Report what works and where the routes are, with GET requests only", _TABLE),
     Command(
         "plan",
-        "Show what applying a document would change; nothing is changed",
+        "Show what applying a document would change, without changing anything",
         (
             _FILE,
             _PRUNE,
@@ -82,13 +91,13 @@ COMMANDS = (
     ),
     Command(
         "apply",
-        "Show what applying a document changes, ask, and apply it",
+        "Show what applying a document would change, ask for confirmation, and apply it",
         (
             _FILE,
             _PRUNE,
             _SET,
-            _argument("-y", "--yes", action="store_true", help="do not ask"),
-            _argument("-v", "--verbose", action="store_true", help="log each step"),
+            _argument("-y", "--yes", action="store_true", help="do not ask for confirmation"),
+            _argument("-v", "--verbose", action="store_true", help="log every step"),
             *_TABLE,
         ),
     ),
@@ -102,7 +111,7 @@ COMMANDS = (
             _argument(
                 "--since",
                 metavar="DATE",
-                help="earliest logical date, ISO 8601, UTC unless it says otherwise (default: 30 days ago)",
+                help="earliest logical date, ISO 8601, in UTC without a time zone (default: 30 days ago)",
             ),
             *_TABLE,
         ),
@@ -116,25 +125,23 @@ COMMANDS = (
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Carry out a command line; return the exit code."""
+    """Run a command line and return the exit code."""
     arguments = _parser().parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # what the terminal's encoding does not have
+            stream.reconfigure(errors="backslashreplace")  # for characters that the terminal's encoding does not have
     return run(arguments.command, arguments)
 
 
 def run(name: str, arguments: argparse.Namespace) -> int:
-    """Carry out a command; errors of ours become a line on stderr and an exit code."""
+    """Run a command and return the exit code. Our errors become one line on stderr."""
     from airflow_provider_mparticle.client.errors import ConfigError, MParticleError
 
     out = sys.stdout
     try:
-        # What Airflow logs while it loads is not our output.
-        with redirect_stdout(sys.stderr), _stored_connections():
-            from airflow_provider_mparticle.cli import commands
-
-            return getattr(commands, name)(arguments, out)  # type: ignore[no-any-return] # named in COMMANDS
+        # Airflow may print log lines to stdout while it is imported. They are not the output of the command.
+        with redirect_stdout(sys.stderr), _stored_connections(), _plain_log(getattr(arguments, "verbose", False)):
+            return _commands(name)(arguments, out)  # type: ignore[no-any-return] # named in COMMANDS
     except MParticleError as error:
         print(f"Error: {error}", file=sys.stderr)
         return BAD_INPUT if isinstance(error, ConfigError) else FAILED
@@ -142,13 +149,53 @@ def run(name: str, arguments: argparse.Namespace) -> int:
         return INTERRUPTED
 
 
+def _commands(name: str) -> Any:
+    """
+    Return the function that runs a command.
+
+    :raises ConfigError: A library that the commands need is not installed.
+    """
+    from airflow_provider_mparticle.client.errors import ConfigError
+
+    try:
+        from airflow_provider_mparticle.cli import commands
+    except ModuleNotFoundError as error:
+        if error.name not in LIBRARIES:
+            raise
+        raise ConfigError(
+            f"The commands need {LIBRARIES[error.name]}, which is not installed. Install the extra 'cli': "
+            "pip install 'airflow-provider-mparticle[cli]'. Nothing was sent to mParticle."
+        ) from error
+    return getattr(commands, name)
+
+
+@contextmanager
+def _plain_log(verbose: bool) -> Iterator[None]:
+    """Print warnings and retries of this package as plain lines on stderr; with *verbose* also every step."""
+    package, retries = logging.getLogger(PACKAGE), logging.getLogger(f"{PACKAGE}.client.retrying")
+    levels, propagate = (package.level, retries.level), package.propagate
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    package.addHandler(handler)
+    package.setLevel(logging.INFO if verbose else logging.WARNING)
+    retries.setLevel(logging.INFO)
+    package.propagate = False  # Airflow's handler would print the name of the module and the number of the line
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
+        package.propagate = propagate
+        for logger, level in zip((package, retries), levels, strict=True):
+            logger.setLevel(level)
+
+
 @contextmanager
 def _stored_connections() -> Iterator[None]:
     """
-    Let Airflow look a connection up in its metadata database, too.
+    Let Airflow find connections in its metadata database.
 
-    Outside of a task, Airflow 3 does so only for a process that says it is a server, as ``airflow connections get``
-    does; Airflow 2 always does.
+    Outside of a task, Airflow 3 uses the database only in a process that declares itself a server, as
+    ``airflow connections get`` does. Airflow 2 always uses it.
     """
     before = os.environ.get(_PROCESS_CONTEXT)
     os.environ[_PROCESS_CONTEXT] = "server"
@@ -161,7 +208,7 @@ def _stored_connections() -> Iterator[None]:
 
 
 def get_cli_commands() -> list[Any]:
-    """Return the commands as Airflow takes them, see ``cli`` in provider info."""
+    """Return the commands in Airflow's form. Provider info names this function under ``cli``."""
     from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
 
     commands = [
@@ -178,7 +225,7 @@ def get_cli_commands() -> list[Any]:
 
 
 def _run_and_exit(name: str, arguments: argparse.Namespace) -> None:
-    """Exit, since Airflow drops what a command returns."""
+    """Run a command and exit, because Airflow ignores the value that a command returns."""
     sys.exit(run(name, arguments))
 
 

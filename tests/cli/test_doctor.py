@@ -1,4 +1,4 @@
-"""The doctor, over HTTP, against workspaces that differ."""
+"""The doctor reports the state of a workspace, over HTTP, for workspaces of many kinds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
 from airflow_provider_mparticle.simulator import Fault, Simulator
 
-pytestmark = pytest.mark.sends_anything(reason="the doctor looks for routes where none may be")
+pytestmark = pytest.mark.sends_anything(reason="the doctor tries paths that may not exist")
 
 V1_ROUTES = {
     "pipelines": "/data-pipelines",
@@ -33,44 +33,44 @@ Connect = Callable[..., None]
 
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """Lead ``mparticle_default`` to a simulator, with these fields of its extra; None leaves one out."""
+    """Point ``mparticle_default`` to a simulator, with these fields in its extra. None removes a field."""
 
-    def lead_to(simulator: Simulator, **extra: Any) -> None:
+    def point_to(simulator: Simulator, **extra: Any) -> None:
         connection = simulator.airflow_connection()
         given = {**connection["extra"], "routes": None, **extra}
         connection["extra"] = {name: value for name, value in given.items() if value is not None}
         monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", json.dumps(connection))
         token_cache.forget()
 
-    return lead_to
+    return point_to
 
 
 def diagnosis() -> Report:
-    """What the doctor finds over the connection ``mparticle_default``."""
+    """The report of the doctor for the connection ``mparticle_default``."""
     return examine(MParticleHook())
 
 
 def found(report: Report, subject: str) -> Finding:
-    """The one finding about a subject."""
+    """The only finding about a subject."""
     [finding] = [finding for finding in report.findings if finding.subject == subject]
     return finding
 
 
 def verdicts(report: Report) -> dict[str, str]:
-    """The verdict on every route."""
+    """The verdict of every route."""
     return {name: str(found(report, name).verdict) for name in DEFAULT_ROUTES}
 
 
 def with_runs(simulator: Simulator) -> Simulator:
-    """Put in a pipeline that never ran and one that did."""
+    """Add a pipeline without runs and one with a run."""
     simulator.add_pipeline("idle")
     simulator.add_pipeline("orders")
     simulator.add_run("orders", "success")
     return simulator
 
 
-def assert_only_looked(simulator: Simulator) -> None:
-    """Nothing but GET was sent, besides the login, and nothing to the place where a run is started."""
+def assert_nothing_was_changed(simulator: Simulator) -> None:
+    """Only the login and GET requests were sent, and none to the trigger route."""
     others = {(entry["method"], entry["path"]) for entry in simulator.requests if entry["method"] != "GET"}
 
     assert others <= {("POST", "/oauth/token")}
@@ -79,7 +79,7 @@ def assert_only_looked(simulator: Simulator) -> None:
 
 
 def test_the_first_candidates_are_the_defaults() -> None:
-    """Otherwise a workspace that is as we expect would be told to override our routes."""
+    """Otherwise the doctor would tell users of a normal workspace to override our routes."""
     expanded = {name: paths[0] for name, paths in CANDIDATE_ROUTES.items()}
     for plural in ("connections", "data_models", "field_transformations", "pipelines"):
         expanded = {name: path.replace(f"{{{plural}}}", DEFAULT_ROUTES[plural]) for name, path in expanded.items()}
@@ -88,7 +88,7 @@ def test_the_first_candidates_are_the_defaults() -> None:
 
 
 def test_a_workspace_as_expected_has_no_fault(start_simulator: Callable[..., Simulator], connect: Connect) -> None:
-    """Then there is nothing to put into the connection."""
+    """The connection needs no additional fields."""
     simulator = with_runs(start_simulator())
     connect(simulator)
 
@@ -99,12 +99,12 @@ def test_a_workspace_as_expected_has_no_fault(start_simulator: Callable[..., Sim
     inferred = {"trigger_pipeline": "inferred", "field_transformation": "inferred"}
     assert dict.fromkeys(DEFAULT_ROUTES, "answers") | inferred == verdicts(report)
     assert "2 pipelines" in found(report, "workspace").text
-    assert "Met: success." == found(report, "run_states").text
-    assert_only_looked(simulator)
+    assert "Found: success." == found(report, "run_states").text
+    assert_nothing_was_changed(simulator)
 
 
 def test_in_the_v1_layout_it_finds_every_route(start_simulator: Callable[..., Simulator], connect: Connect) -> None:
-    """The routes of pipelines are assumed, and this is the other place where they may be."""
+    """The routes of pipelines are an assumption, and the v1 layout is the alternative."""
     simulator = with_runs(start_simulator(layout="v1"))
     connect(simulator)
 
@@ -114,14 +114,14 @@ def test_in_the_v1_layout_it_finds_every_route(start_simulator: Callable[..., Si
     assert set(V1_ROUTES) == {finding.subject for finding in report.faults}
     assert Verdict.INFERRED is found(report, "trigger_pipeline").verdict
     assert Verdict.MOVED is found(report, "pipeline_run").verdict
-    assert "The connection says /inputs/data-pipelines." in found(report, "pipelines").text
-    assert_only_looked(simulator)
+    assert "The connection has /inputs/data-pipelines." in found(report, "pipelines").text
+    assert_nothing_was_changed(simulator)
 
 
-def test_what_it_prints_makes_a_trigger_work(
+def test_with_the_printed_routes_a_trigger_works(
     start_simulator: Callable[..., Simulator], connect: Connect, run_dag: Callable[[Any], Any]
 ) -> None:
-    """A user pastes the JSON and goes on with the day."""
+    """A user pastes the JSON into the connection, and the DAG works."""
     simulator = with_runs(start_simulator(layout="v1"))
     connect(simulator)
     pasted = json.loads(json.dumps(diagnosis().as_dict()["extra"]))
@@ -137,10 +137,10 @@ def test_what_it_prints_makes_a_trigger_work(
     assert {"routes": V1_ROUTES} == diagnosis().extra
 
 
-def test_without_run_routes_it_says_where_it_looked(
+def test_without_run_routes_it_names_the_paths_that_it_tried(
     start_simulator: Callable[..., Simulator], connect: Connect
 ) -> None:
-    """Not found is only worth something with the list of what was tried."""
+    """A route that was not found is useful only with the list of the paths."""
     simulator = with_runs(start_simulator(run_routes=False))
     connect(simulator)
 
@@ -154,13 +154,13 @@ def test_without_run_routes_it_says_where_it_looked(
         == runs.text
     )
     assert {} == report.extra
-    assert_only_looked(simulator)
+    assert_nothing_was_changed(simulator)
 
 
-def test_a_wrong_workspace_is_told_from_wrong_routes(
+def test_a_wrong_workspace_is_distinguished_from_wrong_routes(
     start_simulator: Callable[..., Simulator], connect: Connect
 ) -> None:
-    """404 says the same for both; the account's list of workspaces says more."""
+    """Both answer 404. The list of the workspaces of the account shows the difference."""
     simulator = with_runs(start_simulator())
     connect(simulator, workspace_id=4321)
 
@@ -169,13 +169,13 @@ def test_a_wrong_workspace_is_told_from_wrong_routes(
     workspace = found(report, "workspace")
     assert Verdict.NOT_FOUND is workspace.verdict
     assert "workspace_id or host is wrong, or these credentials have no access" in workspace.text
-    assert "1234 (Simulated workspace); 4321 is none of them" in found(report, "account").text
+    assert "1234 (Simulated workspace), but not 4321." in found(report, "account").text
     assert {} == report.extra
-    assert_only_looked(simulator)
+    assert_nothing_was_changed(simulator)
 
 
 def test_after_a_refused_login_nothing_is_tried(start_simulator: Callable[..., Simulator], connect: Connect) -> None:
-    """A second refusal could lock the credentials."""
+    """A second refused login could lock the credentials."""
     simulator = with_runs(start_simulator())
     connect(simulator)
     simulator.rotate_credentials(client_secret="another")
@@ -189,8 +189,8 @@ def test_after_a_refused_login_nothing_is_tried(start_simulator: Callable[..., S
     assert "simulator-secret" not in str(report)
 
 
-def test_a_forbidden_route_is_no_missing_route(start_simulator: Callable[..., Simulator], connect: Connect) -> None:
-    """A role cures the one, an override the other."""
+def test_a_forbidden_route_is_not_a_missing_route(start_simulator: Callable[..., Simulator], connect: Connect) -> None:
+    """A forbidden route needs a role, a missing route needs an override."""
     simulator = with_runs(start_simulator())
     connect(simulator)
     simulator.fail_next(403, path="/data-models", times=None)
@@ -202,13 +202,13 @@ def test_a_forbidden_route_is_no_missing_route(start_simulator: Callable[..., Si
     assert "403: Injected by the simulator" in forbidden.text
     assert Verdict.NOT_TRIED is found(report, "data_model").verdict
     assert ["data_models"] == [finding.subject for finding in report.faults]
-    assert_only_looked(simulator)
+    assert_nothing_was_changed(simulator)
 
 
-def test_a_workspace_that_is_forbidden_throughout_says_so(
+def test_a_workspace_whose_lists_are_all_forbidden_is_forbidden(
     start_simulator: Callable[..., Simulator], connect: Connect
 ) -> None:
-    """One sentence about the workspace, before the routes."""
+    """The report says so once, before the findings about the routes."""
     simulator = with_runs(start_simulator())
     connect(simulator)
     simulator.fail_next(403, path="/platform/v2", times=None)
@@ -218,8 +218,8 @@ def test_a_workspace_that_is_forbidden_throughout_says_so(
     assert Verdict.FORBIDDEN is found(report, "workspace").verdict
 
 
-def test_a_silent_mparticle_ends_the_looking(start_simulator: Callable[..., Simulator], connect: Connect) -> None:
-    """Ten more requests that run into the time-out would tell nothing new."""
+def test_an_unanswered_request_is_the_last_one(start_simulator: Callable[..., Simulator], connect: Connect) -> None:
+    """Ten more requests that time out would give no new information."""
     simulator = with_runs(start_simulator())
     connect(simulator)
     simulator.inject(Fault(path="/data-models", lose="before", times=None))
@@ -233,8 +233,8 @@ def test_a_silent_mparticle_ends_the_looking(start_simulator: Callable[..., Simu
     assert 0 == simulator.count(None, "pipelines")
 
 
-def test_an_answer_of_another_shape_is_no_answer(start_simulator: Callable[..., Simulator], connect: Connect) -> None:
-    """A proxy or a sign-in page answers 200 to everything."""
+def test_an_answer_of_another_shape_is_a_failure(start_simulator: Callable[..., Simulator], connect: Connect) -> None:
+    """A proxy or a login page answers 200 to every request."""
     simulator = with_runs(start_simulator())
     connect(simulator)
     simulator.inject(Fault(path="/connections", body="<html>Sign in</html>", times=None))
@@ -246,21 +246,23 @@ def test_an_answer_of_another_shape_is_no_answer(start_simulator: Callable[..., 
     assert Verdict.FAILED is found(report, "field_transformations").verdict
 
 
-def test_without_a_pipeline_nothing_is_made_up(start_simulator: Callable[..., Simulator], connect: Connect) -> None:
-    """A list that answers tells where one pipeline is, and nothing about what is below it."""
+def test_without_a_pipeline_the_routes_below_it_are_not_tried(
+    start_simulator: Callable[..., Simulator], connect: Connect
+) -> None:
+    """A list that answers shows the route of a pipeline, but not the routes below it."""
     connect(start_simulator(layout="v1"))
 
     report = diagnosis()
 
     assert {"routes": {name: V1_ROUTES[name] for name in ("pipelines", "pipeline")}} == report.extra
     assert Verdict.NOT_TRIED is found(report, "trigger_pipeline").verdict
-    assert "There is no pipeline to try it with." == found(report, "pipeline_status").text
+    assert "The workspace has no pipeline to try it with." == found(report, "pipeline_status").text
 
 
-def test_what_the_connection_says_stands_where_nothing_else_is_known(
+def test_a_route_that_was_not_found_keeps_the_path_of_the_connection(
     start_simulator: Callable[..., Simulator], connect: Connect
 ) -> None:
-    """Pasting what the doctor prints must not undo what somebody knew."""
+    """Pasting the printed routes must not remove routes that a user has configured."""
     connect(start_simulator(layout="v1"), routes=V1_ROUTES)
 
     report = diagnosis()
@@ -269,10 +271,8 @@ def test_what_the_connection_says_stands_where_nothing_else_is_known(
     assert [] == report.faults
 
 
-def test_a_pipeline_too_young_for_a_status_is_passed_over(
-    start_simulator: Callable[..., Simulator], connect: Connect
-) -> None:
-    """For a minute after its creation the status answers 404, wherever the route is."""
+def test_a_pipeline_without_a_status_is_skipped(start_simulator: Callable[..., Simulator], connect: Connect) -> None:
+    """For a minute after the creation of a pipeline, its status answers 404 on the right route too."""
     simulator = with_runs(start_simulator())
     connect(simulator)
     simulator.fail_next(404, path="/idle/", times=None)
@@ -280,8 +280,10 @@ def test_a_pipeline_too_young_for_a_status_is_passed_over(
     assert [] == diagnosis().faults
 
 
-def test_a_route_that_answered_once_is_found(start_simulator: Callable[..., Simulator], connect: Connect) -> None:
-    """Whatever a later pipeline has to say."""
+def test_a_route_that_answered_for_one_pipeline_is_found(
+    start_simulator: Callable[..., Simulator], connect: Connect
+) -> None:
+    """A 404 for a later pipeline does not change that."""
     simulator = start_simulator()
     simulator.add_pipeline("idle")
     simulator.add_pipeline("young")
@@ -291,10 +293,10 @@ def test_a_route_that_answered_once_is_found(start_simulator: Callable[..., Simu
     assert [] == diagnosis().faults
 
 
-def test_an_unknown_state_word_is_a_fault_until_somebody_explains_it(
+def test_an_unknown_state_word_is_a_fault_until_the_connection_explains_it(
     start_simulator: Callable[..., Simulator], connect: Connect
 ) -> None:
-    """A task would wait for it until its timeout."""
+    """A task would wait for a run in this state until its timeout."""
     simulator = with_runs(start_simulator())
     simulator.add_run("orders", "Completed")
     connect(simulator)
@@ -307,8 +309,8 @@ def test_an_unknown_state_word_is_a_fault_until_somebody_explains_it(
     assert [] == diagnosis().faults
 
 
-def test_run_fields_under_unknown_names_are_named(start_simulator: Callable[..., Simulator], connect: Connect) -> None:
-    """A run whose state nobody finds is under way for ever."""
+def test_unknown_names_of_run_fields_are_listed(start_simulator: Callable[..., Simulator], connect: Connect) -> None:
+    """A run whose state has an unknown name would be in progress for ever."""
     simulator = with_runs(start_simulator())
     connect(simulator)
     run = {"pipeline_run_id": 7, "runStatus": "success", "rows": 3}
@@ -319,12 +321,14 @@ def test_run_fields_under_unknown_names_are_named(start_simulator: Callable[...,
 
     fields = found(report, "run_fields")
     assert Verdict.UNKNOWN is fields.verdict
-    assert "No run has state" in fields.text
+    assert "No run has a known name for state." in fields.text
     assert "runStatus" in fields.text
 
 
-def test_without_an_account_its_scope_is_not_tried(start_simulator: Callable[..., Simulator], connect: Connect) -> None:
-    """Warehouse Sync needs no account."""
+def test_without_an_account_id_the_account_is_not_tried(
+    start_simulator: Callable[..., Simulator], connect: Connect
+) -> None:
+    """Warehouse Sync does not need the account id."""
     simulator = with_runs(start_simulator())
     connect(simulator, account_id=None)
 
@@ -336,7 +340,7 @@ def test_without_an_account_its_scope_is_not_tried(start_simulator: Callable[...
 
 
 def test_a_wrong_account_is_a_fault(start_simulator: Callable[..., Simulator], connect: Connect) -> None:
-    """The calls of the Platform API would fail."""
+    """Calls of the Platform API would fail."""
     simulator = with_runs(start_simulator())
     connect(simulator, account_id=1)
 
@@ -346,7 +350,7 @@ def test_a_wrong_account_is_a_fault(start_simulator: Callable[..., Simulator], c
 def test_a_bad_connection_is_refused_before_anything_is_sent(
     start_simulator: Callable[..., Simulator], connect: Connect
 ) -> None:
-    """The doctor examines mParticle; the connection's own check names its bad field."""
+    """The error names the wrong field of the connection."""
     simulator = start_simulator()
     connect(simulator, workspace_id="x")
 

@@ -1,4 +1,4 @@
-"""``plan`` and ``apply`` of many resources: progress that a person can follow, and messages in plain English."""
+"""``plan`` and ``apply`` of many resources: the progress, the log, and the messages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_mparticle.cli.document_commands import STEPS_A_LINE
 from airflow_provider_mparticle.cli.parser import main
+from airflow_provider_mparticle.client import retrying
 from airflow_provider_mparticle.simulator import Simulator
 
 NUMBER = 2 * STEPS_A_LINE + 1
@@ -26,10 +27,10 @@ def document(tmp_path: Path) -> Path:
     return path
 
 
-def test_without_a_terminal_a_line_now_and_then_shows_the_progress(
+def test_without_a_terminal_the_progress_is_a_line_from_time_to_time(
     simulator: Simulator, document: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A thousand log lines hide the one that matters."""
+    """A line for each of a thousand steps would hide the important lines."""
     assert 0 == main(["apply", str(document), "--yes"])
 
     said = capsys.readouterr()
@@ -45,7 +46,7 @@ def test_without_a_terminal_a_line_now_and_then_shows_the_progress(
 def test_on_a_terminal_a_bar_shows_the_progress(
     simulator: Simulator, document: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It ends full."""
+    """At the end the bar is complete."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
 
     assert 0 == main(["apply", str(document), "--yes"])
@@ -55,20 +56,40 @@ def test_on_a_terminal_a_bar_shows_the_progress(
     assert f"{NUMBER}/{NUMBER}" not in said.out
 
 
-def test_each_step_is_logged_when_asked_for(
-    simulator: Simulator, document: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """To see where the time goes."""
+def test_verbose_logs_each_step(simulator: Simulator, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The user sees which steps take long. The lines have no name of a module and no line number."""
     assert 0 == main(["apply", str(document), "--yes", "--verbose"])
 
-    assert NUMBER == sum(line.startswith("Done: ") for line in caplog.messages)
+    assert NUMBER == sum(line.startswith("Done: ") for line in capsys.readouterr().err.splitlines())
+
+
+def test_a_retry_is_one_plain_line(
+    simulator: Simulator, document: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user sees why the command takes long. The name of a module and a line number would not help."""
+    monkeypatch.setattr(retrying, "_jitter_s", lambda _: 0.01)
+    simulator.fail_next(503, "/data-models")
+
+    assert 0 == main(["plan", str(document)])
+
+    [line] = [line for line in capsys.readouterr().err.splitlines() if "Trying again in" in line]
+    assert line.startswith("mParticle answered 503")
+
+
+def test_a_value_that_the_document_does_not_use_is_a_warning(
+    simulator: Simulator, document: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The name may be misspelled."""
+    assert 0 == main(["plan", str(document), "--set", "fed=1"])
+
+    assert f"Warning: --set gives a value for 'fed', but {document} does not use it." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("content", "said"), [("", "is empty"), ("pipelines: {}", "has 1 problem, see above")])
 def test_what_is_wrong_is_counted_and_named(
     simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, said: str
 ) -> None:
-    """One problem is not "1 problems", and an empty file is called so."""
+    """The message says "1 problem" and not "1 problems", and it says that a file is empty."""
     path = tmp_path / "workspace.yaml"
     path.write_text(content)
 

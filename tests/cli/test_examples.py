@@ -1,4 +1,4 @@
-"""The command that hands out the example DAGs."""
+"""The command that lists and copies the example DAGs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EXAMPLES = Path(__file__).parents[2] / "example_dags"
 
 
 def test_the_examples_are_listed_with_what_they_do(capsys: pytest.CaptureFixture[str]) -> None:
-    """A newcomer chooses one by what it is for."""
+    """A new user chooses an example by its description."""
     assert 0 == main(["examples"])
 
     out = capsys.readouterr().out
@@ -21,8 +21,10 @@ def test_the_examples_are_listed_with_what_they_do(capsys: pytest.CaptureFixture
     assert "trigger_and_wait\n    Start one run of a pipeline that is there already" in out
 
 
-def test_the_examples_are_copied_with_what_they_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The folder is made; the same command again changes nothing."""
+def test_the_examples_are_copied_with_the_files_that_they_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The folder is created. Running the command again changes nothing."""
     for _ in range(2):
         assert 0 == main(["examples", "--copy", str(tmp_path / "dags" / "mparticle")])
 
@@ -32,17 +34,17 @@ def test_the_examples_are_copied_with_what_they_read(tmp_path: Path, capsys: pyt
 
 
 def test_a_file_of_the_user_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """People change an example in place, and run the command once more."""
+    """Users change a copied example, and run the command again."""
     (tmp_path / "trigger_and_wait.py").write_text("mine")
 
     assert 2 == main(["examples", "--copy", str(tmp_path)])
 
     assert ["mine"] == [path.read_text() for path in tmp_path.iterdir()]
-    assert "other contents: trigger_and_wait.py. Nothing was copied." in capsys.readouterr().err
+    assert "different files with these names: trigger_and_wait.py. Nothing was copied." in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line, no traceback."""
+    """The error is one line without a traceback."""
     (tmp_path / "dags").touch()
 
     assert 2 == main(["examples", "--copy", str(tmp_path / "dags")])

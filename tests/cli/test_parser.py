@@ -1,4 +1,4 @@
-"""The command line: what it prints, where, and with which exit code."""
+"""The command line: the arguments, the output, and the exit codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 import yaml
 from packaging.version import Version
 
-from airflow_provider_mparticle.cli.parser import COMMANDS, get_cli_commands, main
+from airflow_provider_mparticle.cli.parser import COMMANDS, LIBRARIES, PACKAGE, get_cli_commands, main
 from airflow_provider_mparticle.client import token_cache
 from airflow_provider_mparticle.simulator import Fault, Simulator
 
@@ -48,7 +48,7 @@ DOCUMENT: dict[str, Any] = {
         {"id": "customers", "name": "Customers", "config": {"sql_query": "SELECT a.id\nFROM sales.public.customers a"}}
     ],
 }
-ANSWERS_OF_NOBODY = "http://127.0.0.1:9"  # the discard port: connection refused
+CLOSED_PORT = "http://127.0.0.1:9"  # the discard port: connection refused
 
 
 @pytest.fixture
@@ -60,21 +60,21 @@ def document(tmp_path: Path) -> Path:
 
 
 class Terminal(io.StringIO):
-    """Somebody at a keyboard."""
+    """A terminal with a user who types this text."""
 
     def isatty(self) -> bool:
-        """Tell that there is one."""
+        """Return that this is a terminal."""
         return True
 
 
 def as_json(capsys: pytest.CaptureFixture[str], *argv: str) -> Any:
-    """What a command that goes well prints with ``--output json``."""
+    """The output of a successful command with ``--output json``."""
     assert 0 == main([*argv, "--output", "json"])
     return json.loads(capsys.readouterr().out)
 
 
 def cells(out: str, first: str) -> list[str]:
-    """The cells of the row of a table that starts with *first*."""
+    """The cells of the table row that starts with *first*."""
     [row] = [line.split("  ") for line in out.splitlines() if line.split()[:1] == [first]]
     return [cell.strip() for cell in row if cell.strip()]
 
@@ -82,20 +82,20 @@ def cells(out: str, first: str) -> list[str]:
 # doctor
 
 
-def test_a_good_diagnosis_exits_with_0(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """A deploy step may go on."""
+def test_doctor_exits_with_0_without_faults(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """A deployment script can continue."""
     assert 0 == main(["doctor"])
 
     out = capsys.readouterr().out
     assert ["pipelines", "answers", "/inputs/data-pipelines"] == cells(out, "pipelines")
-    assert "No fault." in out
+    assert "No faults." in out
 
 
-@pytest.mark.sends_anything(reason="the doctor looks for routes where none may be")
-def test_a_fault_exits_with_1_and_prints_what_to_paste(
+@pytest.mark.sends_anything(reason="the doctor tries paths that may not exist")
+def test_doctor_exits_with_1_and_prints_the_json_to_paste(
     start_simulator: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The JSON stands by itself, unbroken, whatever the width of the window."""
+    """The JSON is complete and is not wrapped, whatever the width of the terminal."""
     simulator = start_simulator(layout="v1")
     simulator.add_pipeline("orders")
     connection = simulator.airflow_connection()
@@ -110,8 +110,8 @@ def test_a_fault_exits_with_1_and_prints_what_to_paste(
     assert routes["trigger_pipeline"] == pasted["routes"]["trigger_pipeline"]
 
 
-def test_a_diagnosis_as_json_says_whether_all_is_good(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """For scripts."""
+def test_doctor_as_json_says_whether_it_found_faults(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """Scripts read the JSON."""
     report = as_json(capsys, "doctor")
 
     assert report["is_good"] is True
@@ -122,7 +122,7 @@ def test_a_diagnosis_as_json_says_whether_all_is_good(simulator: Simulator, caps
 
 
 def test_pipelines_shows_the_last_run(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """The first look in the morning."""
+    """One table shows which pipelines failed last night."""
     simulator.add_run("orders", "success", ended_on="2026-01-02T03:04:05.500Z", successful_records=42)
     simulator.add_pipeline("idle", schedule={"type": "interval", "frequency": "hourly"})
 
@@ -136,7 +136,7 @@ def test_pipelines_shows_the_last_run(simulator: Simulator, capsys: pytest.Captu
 def test_pipelines_as_json_has_the_run_as_a_task_returns_it(
     simulator: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One idea has one name everywhere."""
+    """The names of the fields are the same as in the result of a task."""
     simulator.add_run("orders", "failed", errors=["Column x is missing"])
 
     [orders] = as_json(capsys, "pipelines")
@@ -149,7 +149,7 @@ def test_pipelines_as_json_has_the_run_as_a_task_returns_it(
 def test_a_pipeline_without_a_status_does_not_hide_the_others(
     simulator: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """For a minute after its creation a pipeline has none."""
+    """A new pipeline has no status for about a minute."""
     simulator.add_pipeline("young")
     simulator.fail_next(404, path="/young/status", times=None)
 
@@ -161,8 +161,8 @@ def test_a_pipeline_without_a_status_does_not_hide_the_others(
     assert "Warning: mParticle answered 404 to: get the status of pipeline 'young'" in said.err
 
 
-def test_runs_are_listed_as_they_are_named(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """What mParticle says may look like markup."""
+def test_the_errors_of_runs_are_printed_unchanged(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """mParticle's words may look like markup of the table library."""
     simulator.add_run("orders", "failed", errors=["Column [bold]x[/bold] is missing"])
 
     assert 0 == main(["runs", "orders"])
@@ -171,7 +171,7 @@ def test_runs_are_listed_as_they_are_named(simulator: Simulator, capsys: pytest.
 
 
 def test_runs_since_a_date(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without one it is the last 30 days."""
+    """Without --since, the last 30 days are listed."""
     simulator.add_run("orders", "success", logical_date="2024-01-01T00:00:00Z")
     simulator.add_run("orders", "success", logical_date="2024-03-01T00:00:00Z")
 
@@ -188,7 +188,7 @@ def test_runs_since_a_date(simulator: Simulator, capsys: pytest.CaptureFixture[s
 
 
 def test_plan_changes_nothing(simulator: Simulator, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Not even with differences, which are no failure."""
+    """A plan with changes is a success."""
     assert 0 == main(["plan", str(document)])
 
     out = capsys.readouterr().out
@@ -197,20 +197,20 @@ def test_plan_changes_nothing(simulator: Simulator, document: Path, capsys: pyte
     assert {"GET"} == {entry["method"] for entry in simulator.requests if entry["path"] != "/oauth/token"}
 
 
-def test_plan_tells_changes_by_its_exit_code_if_asked(simulator: Simulator, document: Path) -> None:
-    """For a nightly check that nobody changed the workspace by hand."""
+def test_plan_with_changes_exits_with_3_if_requested(simulator: Simulator, document: Path) -> None:
+    """A nightly job can detect changes that were made by hand."""
     assert 3 == main(["plan", str(document), "--detailed-exitcode"])
     assert 0 == main(["apply", str(document), "--yes"])
     assert 0 == main(["plan", str(document), "--detailed-exitcode"])
 
 
 def test_plan_as_json_is_json(simulator: Simulator, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """For scripts."""
+    """Scripts read the JSON."""
     assert as_json(capsys, "plan", str(document))
 
 
 def test_prune_reaches_the_plan(simulator: Simulator, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What the document does not name is deleted only if somebody says so."""
+    """Resources that the document does not name are deleted only with --prune."""
     simulator.add_pipeline("idle", data_model_id="idle-model")
 
     kept = as_json(capsys, "plan", str(document))
@@ -224,7 +224,7 @@ def test_prune_reaches_the_plan(simulator: Simulator, document: Path, capsys: py
 def test_apply_needs_a_terminal_or_yes(
     simulator: Simulator, document: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A job without anybody to ask must have said so."""
+    """A job cannot confirm the plan, so it must pass --yes."""
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
 
     assert 2 == main(["apply", str(document)])
@@ -234,10 +234,10 @@ def test_apply_needs_a_terminal_or_yes(
 
 
 @pytest.mark.parametrize(("said", "code", "created"), [("y\n", 0, 2), ("yes\n", 0, 2), ("\n", 1, 0), ("no\n", 1, 0)])
-def test_apply_asks(
+def test_apply_asks_for_confirmation(
     simulator: Simulator, document: Path, monkeypatch: pytest.MonkeyPatch, said: str, code: int, created: int
 ) -> None:
-    """Anything but yes is no."""
+    """Every answer except yes means no."""
     monkeypatch.setattr(sys, "stdin", Terminal(said))
 
     assert code == main(["apply", str(document)])
@@ -248,7 +248,7 @@ def test_apply_asks(
 def test_apply_shows_the_plan_before_it_asks(
     simulator: Simulator, document: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody agrees to what they have not seen."""
+    """The user confirms the plan that was printed."""
     main(["plan", str(document)])
     shown = capsys.readouterr().out
     monkeypatch.setattr(sys, "stdin", Terminal("no\n"))
@@ -261,7 +261,7 @@ def test_apply_shows_the_plan_before_it_asks(
 
 
 def test_apply_twice_changes_nothing(simulator: Simulator, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A deploy step runs at every deploy."""
+    """A deployment script applies the same document every time."""
     main(["apply", str(document), "--yes"])
     sent = len([entry for entry in simulator.requests if entry["method"] in ("POST", "PUT")])
     capsys.readouterr()
@@ -273,14 +273,14 @@ def test_apply_twice_changes_nothing(simulator: Simulator, document: Path, capsy
 
 
 def test_apply_as_json_is_json(simulator: Simulator, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The plan goes to stderr then."""
+    """The plan is printed to stderr."""
     assert as_json(capsys, "apply", str(document), "--yes")
 
 
 def test_export_prints_a_document_that_reads_back(
     simulator: Simulator, document: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """YAML for people, with SQL as lines, and the same as JSON for scripts; neither has the password."""
+    """The YAML shows SQL in lines. The JSON has the same content. Neither contains the password."""
     main(["apply", str(document), "--yes"])
     capsys.readouterr()
 
@@ -297,7 +297,7 @@ def test_export_prints_a_document_that_reads_back(
 def test_a_bad_document_exits_with_2_and_names_every_problem(
     simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    """Nothing is sent for a document that mParticle would refuse half-way."""
+    """mParticle would refuse the document after some of the changes, so nothing is sent."""
     bad = tmp_path / "bad.json"
     bad.write_text(json.dumps({"data_models": [{"id": "a b", "name": "A"}, {"id": "c", "config": {}}]}))
 
@@ -311,16 +311,16 @@ def test_a_bad_document_exits_with_2_and_names_every_problem(
 
 
 def test_a_missing_document_exits_with_2(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """And says which."""
+    """The error names the file."""
     assert 2 == main(["plan", "/nowhere/workspace.yaml"])
 
     assert "/nowhere/workspace.yaml" in capsys.readouterr().err
 
 
-def test_what_mparticle_cannot_do_exits_with_2(
+def test_a_change_that_mparticle_cannot_make_exits_with_2(
     simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A sync mode's type is fixed, so it is the document that has to change."""
+    """mParticle cannot change the type of a sync mode, so the document must be corrected."""
     document = as_json(capsys, "export")
     document["pipelines"][0]["sync_mode"] = {
         "type": "incremental",
@@ -354,7 +354,7 @@ def test_a_missing_connection_exits_with_2(capsys: pytest.CaptureFixture[str], c
 def test_a_refused_login_exits_with_1_and_shows_no_secret(
     simulator: Simulator, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
-    """What is printed ends up in tickets."""
+    """Users copy the output into tickets."""
     simulator.rotate_credentials(client_secret="an0ther")
 
     assert 1 == main(command)
@@ -366,7 +366,7 @@ def test_a_refused_login_exits_with_1_and_shows_no_secret(
 
 
 def test_no_token_is_ever_printed(simulator: Simulator, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Neither a token nor the client secret nor a warehouse's password, even if mParticle repeats them."""
+    """The output has no token, client secret or warehouse password, even if mParticle repeats them."""
     for command in COMMANDS:
         given = {"runs": ["orders"], "plan": [str(document)], "apply": [str(document), "--yes"]}.get(command.name, [])
         main([command.name, *given])
@@ -381,9 +381,9 @@ def test_no_token_is_ever_printed(simulator: Simulator, document: Path, capsys: 
 def test_an_unreachable_mparticle_exits_with_1(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one line, without a traceback."""
+    """The error has no traceback."""
     connection = simulator.airflow_connection()
-    connection["extra"]["token_url"] = f"{ANSWERS_OF_NOBODY}/oauth/token"
+    connection["extra"]["token_url"] = f"{CLOSED_PORT}/oauth/token"
     monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", json.dumps(connection))
     token_cache.forget()
 
@@ -394,8 +394,8 @@ def test_an_unreachable_mparticle_exits_with_1(
     assert "Traceback" not in said
 
 
-def test_a_date_that_is_none_exits_with_2(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """Before anything is sent."""
+def test_a_malformed_date_exits_with_2(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is sent."""
     assert 2 == main(["runs", "orders", "--since", "yesterday"])
 
     assert "--since" in capsys.readouterr().err
@@ -404,7 +404,7 @@ def test_a_date_that_is_none_exits_with_2(simulator: Simulator, capsys: pytest.C
 
 @pytest.mark.parametrize("argv", [[], ["nonsense"], ["plan"], ["runs"], ["doctor", "--output", "xml"]])
 def test_bad_usage_exits_with_2(capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:
-    """As argparse has it everywhere."""
+    """The exit code is the one of argparse."""
     with pytest.raises(SystemExit) as ended:
         main(argv)
 
@@ -413,25 +413,25 @@ def test_bad_usage_exits_with_2(capsys: pytest.CaptureFixture[str], argv: list[s
 
 @pytest.mark.parametrize("command", ["", *(command.name for command in COMMANDS)])
 def test_help_names_the_exit_codes(capsys: pytest.CaptureFixture[str], command: str) -> None:
-    """Whoever writes a script looks there."""
+    """Authors of scripts read the help."""
     with pytest.raises(SystemExit) as ended:
         main([*filter(None, [command]), "--help"])
 
     assert 0 == ended.value.code
-    assert "Exit codes: 0 all is well; 1" in capsys.readouterr().out
+    assert "Exit codes: 0 success; 1" in capsys.readouterr().out
 
 
 # As a process
 
 
 def run_process(*argv: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a command of its own; it finds the simulator through the environment."""
+    """Run a command in its own process. The environment points it to the simulator."""
     return subprocess.run(argv, env=os.environ, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.mark.parametrize("command", ["doctor", "apply"])
 def test_as_a_module_it_prints_json_and_nothing_else(simulator: Simulator, document: Path, command: str) -> None:
-    """Airflow logs to stdout, while it loads and of each step that is applied, which would spoil it."""
+    """Airflow's log lines on stdout would make the JSON invalid."""
     given = [document, "--yes"] if command == "apply" else []
     done = run_process(sys.executable, "-m", "airflow_provider_mparticle", command, *given, "--output", "json")
 
@@ -441,9 +441,9 @@ def test_as_a_module_it_prints_json_and_nothing_else(simulator: Simulator, docum
 
 @knows_provider_commands
 def test_as_an_airflow_command_it_does_the_same(simulator: Simulator) -> None:
-    """Including the exit code, which Airflow takes from nobody's return value."""
+    """The exit code is the same too, although Airflow ignores the return value of a command."""
     done = run_process(AIRFLOW, "mparticle", "pipelines", "--output", "json")
-    failed = run_process(AIRFLOW, "mparticle", "runs", "nobodys")
+    failed = run_process(AIRFLOW, "mparticle", "runs", "missing")
 
     assert 0 == done.returncode, done.stderr
     assert ["orders"] == [pipeline["id"] for pipeline in json.loads(done.stdout)]
@@ -452,8 +452,8 @@ def test_as_an_airflow_command_it_does_the_same(simulator: Simulator) -> None:
 
 
 @knows_provider_commands
-def test_airflows_parser_takes_every_argument() -> None:
-    """It builds its own parser from our commands."""
+def test_airflows_parser_accepts_every_argument() -> None:
+    """Airflow builds its own parser from our commands."""
     from airflow.cli import cli_parser
 
     parser = cli_parser.get_parser()
@@ -470,7 +470,7 @@ def test_airflows_parser_takes_every_argument() -> None:
 
 
 def test_loading_the_commands_loads_nothing_else() -> None:
-    """Every airflow command loads them."""
+    """Every ``airflow`` command loads this module."""
     code = (
         "import sys; before = set(sys.modules); import airflow_provider_mparticle.cli.parser; "
         "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names))"
@@ -479,7 +479,22 @@ def test_loading_the_commands_loads_nothing_else() -> None:
     assert ["airflow_provider_mparticle"] == run_process(sys.executable, "-c", code).stdout.split()
 
 
-def test_rich_is_there() -> None:
-    """It comes with every supported Airflow, so we do not name it as a dependency."""
+def test_the_libraries_of_the_commands_come_with_airflow() -> None:
+    """The extra ``cli`` names them for an Airflow that may drop them."""
     assert find_spec("rich")
     assert find_spec("yaml")
+
+
+@pytest.mark.parametrize(("module", "distribution"), LIBRARIES.items())
+def test_a_missing_library_is_named_with_the_extra_that_has_it(module: str, distribution: str) -> None:
+    """The user reads one line that says what to install, instead of a traceback."""
+    code = (
+        f"import sys; sys.modules[{module!r}] = None; from {PACKAGE}.cli.parser import main; sys.exit(main(['export']))"
+    )
+
+    done = run_process(sys.executable, "-c", code)
+
+    assert 2 == done.returncode, done.stderr
+    assert f"Error: The commands need {distribution}, which is not installed." in done.stderr
+    assert "pip install 'airflow-provider-mparticle[cli]'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,33 +1,64 @@
-"""What is said of a route that was not tried."""
+"""The probe says which routes it tried, and why it did not try the others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from airflow_provider_mparticle.cli.route_probe import Verdict, look_at_everything
-from airflow_provider_mparticle.client import routes
+from airflow_provider_mparticle.cli import route_probe
+from airflow_provider_mparticle.cli.route_probe import AFTER_SILENCE, NO_PROBE, RouteProbe, Verdict
+from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.simulator import Fault, Simulator
 
-pytestmark = pytest.mark.sends_anything(reason="the probe looks for routes where there may be none")
+pytestmark = pytest.mark.sends_anything(reason="the probe tries paths that may not exist")
+
+# In the order in which the probe tries them.
+PATHS = {
+    "connections": "/connections",
+    "data_models": "/data-models",
+    "field_transformations": "/field-transformations",
+    "pipelines": "/data-pipelines",
+    "pipeline": "/data-pipelines/orders",
+    "pipeline_status": "/orders/status",
+    "pipeline_runs": "/status/runs",
+}
 
 
-@pytest.mark.parametrize(("is_silent", "text"), [(False, "The doctor does not try"), (True, "stopped answering")])
-def test_a_route_without_a_probe_is_not_called_silent(
-    start_simulator: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch, is_silent: bool, text: str
+def probed(simulator: Simulator) -> RouteProbe:
+    """A probe that has tried the workspace of the simulator."""
+    probe = RouteProbe(MParticleHook().get_conn())
+    probe.probe_all()
+    return probe
+
+
+@pytest.mark.parametrize("silent", [None, "connections", "pipeline_status"])
+def test_a_route_without_a_probe_is_not_tried(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, silent: str | None
 ) -> None:
-    """A route that was added to the table says why it was not tried, and nothing about mParticle."""
-    monkeypatch.setattr(routes, "DEFAULT_ROUTES", {**routes.DEFAULT_ROUTES, "new": "/new"})
-    monkeypatch.setattr("airflow_provider_mparticle.cli.route_probe.DEFAULT_ROUTES", routes.DEFAULT_ROUTES)
-    simulator = start_simulator()
-    simulator.add_pipeline("orders")
-    if is_silent:
-        simulator.inject(Fault(path="/connections", lose="before", times=None))
+    """The result of a route that a developer has just added must not blame mParticle."""
+    monkeypatch.setattr(route_probe, "DEFAULT_ROUTES", {**DEFAULT_ROUTES, "new": "/new"})
+    if silent:
+        simulator.inject(Fault(path=PATHS[silent], lose="before", times=None))
 
-    seen = look_at_everything(MParticleHook().get_conn())
+    probe = probed(simulator)
 
-    assert Verdict.NOT_TRIED == seen.looks["new"].verdict
-    assert text in seen.looks["new"].text
-    assert is_silent is bool(seen.silence)
+    assert (Verdict.NOT_TRIED, NO_PROBE) == (probe.results["new"].verdict, probe.results["new"].text)
+    assert bool(silent) is bool(probe.silence)
+
+
+@pytest.mark.parametrize("silent", PATHS)
+def test_only_the_route_that_was_tried_says_that_mparticle_stopped_answering(simulator: Simulator, silent: str) -> None:
+    """The routes after it say that they were not tried, and no request is sent for them."""
+    simulator.add_run("orders", "success")
+    simulator.inject(Fault(path=PATHS[silent], lose="before", times=None))
+
+    probe = probed(simulator)
+
+    blamed = [name for name, result in probe.results.items() if "stopped answering" in result.text]
+    later = [*PATHS][[*PATHS].index(silent) + 1 :]
+    texts = {probe.results[name].text for name in later}
+    assert [silent] == blamed
+    assert Verdict.FAILED is probe.results[silent].verdict
+    assert {Verdict.NOT_TRIED} >= {probe.results[name].verdict for name in later}
+    assert texts <= {AFTER_SILENCE, "The list of pipelines does not answer."}
+    assert simulator.requests[-1]["path"].endswith(PATHS[silent])

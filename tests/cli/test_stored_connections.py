@@ -1,4 +1,4 @@
-"""The command line finds a connection that is stored in Airflow's metadata database, in a process of its own."""
+"""The command line finds a connection in Airflow's metadata database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if Version(airflow.__version__) >= Version("3.3"):  # earlier versions do not lo
 def stored(
     airflow_db: None, start_simulator: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
-    """A connection to a simulator that stands in the metadata database only, as the UI stores it."""
+    """A connection to a simulator that is only in the metadata database, as the UI stores it."""
     from airflow.models import Connection
     from airflow.utils.session import create_session
 
@@ -42,8 +42,8 @@ def stored(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_it_finds_a_connection_that_is_stored(stored: str, command: str) -> None:
-    """Most people save a connection in the UI or with ``airflow connections add``."""
+def test_it_finds_a_stored_connection(stored: str, command: str) -> None:
+    """Most users store a connection in the UI or with ``airflow connections add``."""
     environment = {name: value for name, value in os.environ.items() if name != "_AIRFLOW_PROCESS_CONTEXT"}
 
     done = subprocess.run(
@@ -60,10 +60,8 @@ def test_it_finds_a_connection_that_is_stored(stored: str, command: str) -> None
 
 
 @pytest.mark.parametrize("before", [None, "client"])
-def test_the_process_is_left_as_it_was(
-    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, before: str | None
-) -> None:
-    """Whoever calls the commands from a process of his own keeps its secrets backends."""
+def test_the_environment_is_restored(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, before: str | None) -> None:
+    """A process that calls the commands keeps its secrets backends."""
     if before is None:
         monkeypatch.delenv("_AIRFLOW_PROCESS_CONTEXT", raising=False)
     else:
