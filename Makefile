@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
 SAME_ON_EVERY_AIRFLOW := client contract simulator explorer hostile airflow_e2e test_benchmarks.py test_docs.py \
 	test_hand_over.py test_imports.py test_layering.py
 
-.PHONY: help check demo test unit explore test-airflow-2 run-airflow-2 chaos backfill cluster soak ten-thousand race bench fuzz package lint clean
+.PHONY: help check demo ui test unit explore test-airflow-2 run-airflow-2 chaos backfill cluster soak ten-thousand race bench fuzz package lint clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ $(VENV)/ready: pyproject.toml Makefile
 
 demo: $(VENV)/ready ## Run the main job on a real Airflow against the simulator
 	@$(BIN)/python -m dev.demo
+
+ui: $(VENV)/ready ## Keep an Airflow with the examples and the simulator up, to look at in a browser
+	@$(BIN)/python -m dev.ui
 
 test: unit ## Run every test, a whole Airflow included
 	@$(BIN)/python -m pytest -m slow --timeout 600
@@ -82,4 +85,4 @@ lint: $(VENV)/ready ## Check style and types
 	@$(BIN)/mypy
 
 clean: ## Remove everything that was made
-	@rm -rf .venv* .demo .bench .mypy_cache .pytest_cache .ruff_cache dist *.egg-info
+	@rm -rf .venv* .demo .ui .bench .mypy_cache .pytest_cache .ruff_cache dist *.egg-info

@@ -77,7 +77,7 @@ class MParticleHook(BaseHook):
 
         # No field is required here: in Airflow 2 all connection types share one form, so a required field of ours would
         # block the other types.
-        fields = {"integer": IntegerField, "number": StringField, "string": StringField}
+        fields = {"integer": IntegerField, "number": StringField, "string": StringField, "object": StringField}
         return {
             name: fields[kind](label=label, validators=[Optional()], widget=BS3TextFieldWidget(), description=meaning)
             for name, (label, kind, meaning) in form.EXTRA_FIELDS.items()

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from airflow_provider_mparticle.simulator import Simulator
-from dev.standalone import StandaloneAirflow, standalone_airflow
+from dev.example_airflow import example_airflow
+from dev.standalone import StandaloneAirflow
 
-ROOT = Path(__file__).parent.parent
-HOME = ROOT / ".demo"
+HOME = Path(__file__).parents[1] / ".demo"
 DAG_ID = "mparticle_create_and_run_pipeline"
 PIPELINE_ID = "orders-on-demand"
 RUN_S = 8.0
@@ -36,15 +36,11 @@ def main() -> int:
     """Run the demo; 0 means that one run was started and the task succeeded."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that Airflow's processes end too
     shutil.rmtree(HOME, ignore_errors=True)
-    dags = HOME / "dags"
-    dags.mkdir(parents=True)
-    shutil.copy(ROOT / "example_dags" / "create_and_run_pipeline.py", dags)
     timeline = Timeline()
     with Simulator(run_s=RUN_S) as simulator:
         simulator.add_pipeline("orders")  # with the warehouse connection and the data model that the DAG names
         timeline.say(f"mParticle simulator at {simulator.url}, workspace {simulator.workspace_id}")
-        connection = simulator.airflow_connection_json()
-        with standalone_airflow(HOME, dags, AIRFLOW_CONN_MPARTICLE_DEFAULT=connection) as airflow:
+        with example_airflow(HOME, simulator, "create_and_run_pipeline.py") as airflow:
             timeline.say("Airflow is up: API server, scheduler, DAG processor, triggerer")
             state = _run(airflow, timeline)
         return _report(simulator, state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -173,6 +174,11 @@ class StandaloneAirflow:
             f"/api/v2/dags/{dag_id}/clearTaskInstances",
             json={"dry_run": False, "task_ids": [task_id], "dag_run_id": run_id, "only_failed": False},
         ).raise_for_status()
+
+    def add_connection(self, conn_id: str, fields: Mapping[str, Any]) -> None:
+        """Store a connection: *fields* as in the JSON of ``AIRFLOW_CONN_...``."""
+        body = {"connection_id": conn_id, **fields, "extra": json.dumps(fields.get("extra", {}))}
+        self._request("POST", "/api/v2/connections", json=body).raise_for_status()
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
         """Return an XCom of a task."""

@@ -37,14 +37,13 @@ class PrintNotifier(BaseNotifier):
 
 with DAG(
     "mparticle_alert_on_failure",
-    schedule="@daily",
+    schedule=None,
     start_date=datetime(2026, 1, 1),
-    catchup=False,
     doc_md=__doc__,
     tags=["mparticle"],
 ) as dag:
     MParticleTriggerPipelineOperator(
-        task_id="sync_orders",
+        task_id="sync_payments",
         pipeline_id="payments",
         deferrable=True,
         max_failed_ratio=0.01,

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_mparticle.simulator import Simulator
+from dev import ui
 
 FOLDER = Path(__file__).parents[1] / "example_dags"
 # Airflow 2 has no events that start DAGs.
@@ -54,6 +55,14 @@ def test_a_data_model_that_is_sliced_is_read_by_no_other_example() -> None:
     for sliced in ("backfill_history", "historical_backfill_then_incremental"):
         others = set().union(*(ids for name, ids in models.items() if name != sliced))
         assert set() == models[sliced] & others
+
+
+def test_an_airflow_to_look_at_has_the_pipelines_of_all_examples() -> None:
+    """``make ui``: nobody who tries an example should meet a pipeline that is missing."""
+    named = {pipeline for path in ALL for pipeline in ids_in(example(path), "pipeline_id")}
+    created = {"daily-orders", "orders-on-demand", "orders-incremental"}
+
+    assert named - created <= {*ui.PIPELINES}
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)

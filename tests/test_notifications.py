@@ -108,8 +108,8 @@ def test_the_example_tells_both(
     run_dag(runpy.run_path(str(EXAMPLE))["dag"])
 
     printed = capsys.readouterr().out
-    assert "To data owners: mparticle_alert_on_failure.sync_orders failed: RunFailedError" in printed
-    assert 2 <= printed.count("mparticle_alert_on_failure.sync_orders failed: RunFailedError")
+    assert "To data owners: mparticle_alert_on_failure.sync_payments failed: RunFailedError" in printed
+    assert 2 <= printed.count("mparticle_alert_on_failure.sync_payments failed: RunFailedError")
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,9 @@ EXTRA_FIELDS: dict[str, tuple[str, str, str]] = {
         ),
     ),
     "timeout": (
-        "Timeout",
+        "Timeout in seconds",
         "number",
-        "Seconds to wait for one answer. Default: 60, since creating a connection can take 10.",
+        "How long one exchange may take, its login included. Default: 60, since creating a connection can take 10.",
     ),
     "app_link": (
         "App link",
@@ -74,7 +74,7 @@ EXTRA_FIELDS: dict[str, tuple[str, str, str]] = {
     ),
     "routes": (
         "Routes",
-        "string",
+        "object",
         (
             'JSON object: corrected paths by name, for example {"pipelines": "/data-pipelines"}. '
             '"airflow mparticle doctor" prints the ones that you need.'
@@ -82,7 +82,7 @@ EXTRA_FIELDS: dict[str, tuple[str, str, str]] = {
     ),
     "run_states": (
         "Run states",
-        "string",
+        "object",
         (
             'JSON object: what a state word means, for example {"completed": "succeeded"}. '
             "The meanings are succeeded, failed and under_way."
@@ -90,11 +90,14 @@ EXTRA_FIELDS: dict[str, tuple[str, str, str]] = {
     ),
     "run_fields": (
         "Run fields",
-        "string",
+        "object",
         'JSON object: further names of a run\'s field, for example {"state": ["runStatus"]}.',
     ),
 }
 REQUIRED = frozenset({"workspace_id"})
+# Airflow 3 shows these in a section of its own, which stays closed: hardly anyone needs them.
+RARE_SECTION = "If your workspace differs from mParticle's documentation"
+RARE = frozenset({"token_url", "audience", "routes", "run_states", "run_fields"})
 
 HIDDEN_FIELDS = ["schema", "port"]
 RELABELING = {
@@ -103,9 +106,9 @@ RELABELING = {
     "host": "API base URL",
 }
 PLACEHOLDERS = {
-    "login": "client id, from Settings > API Credentials in mParticle",
-    "password": "client secret, shown once when the credentials are created",
-    "host": "https://api.mparticle.com",
+    "login": "required: mParticle shows it under Settings > API Credentials",
+    "password": "required: mParticle shows it once, with a new client id",
+    "host": "optional: the pod sets it",
 }
 
 
@@ -114,5 +117,7 @@ def json_schema(name: str) -> dict[str, object]:
     kind = EXTRA_FIELDS[name][1]
     schema: dict[str, object] = {"type": kind if name in REQUIRED else [kind, "null"]}
     if name == "pod":
-        schema["enum"] = [*PODS, None]
+        schema["enum"] = [*PODS]  # without null, which Airflow would show as a pod named "null"
+    if name in RARE:
+        schema["section"] = RARE_SECTION
     return schema

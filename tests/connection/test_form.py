@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from airflow_provider_mparticle.connection.form import EXTRA_FIELDS, PODS, REQUIRED, json_schema
+from airflow_provider_mparticle.connection.form import EXTRA_FIELDS, PODS, RARE, RARE_SECTION, REQUIRED, json_schema
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.provider_info import get_provider_info
 
@@ -41,7 +41,22 @@ def test_a_pod_is_picked_from_a_list() -> None:
     """The enum becomes a drop-down in Airflow 3.2 and later."""
     [connection_type] = get_provider_info()["connection-types"]
 
-    assert [*PODS, None] == connection_type["conn-fields"]["pod"]["schema"]["enum"]
+    assert [*PODS] == connection_type["conn-fields"]["pod"]["schema"]["enum"]
+
+
+def test_a_json_object_is_edited_as_json() -> None:
+    """In a text field of Airflow 3 the routes of a stored connection read "[object Object]", and saving lost them."""
+    objects = {name for name, (_, _, meaning) in EXTRA_FIELDS.items() if meaning.startswith("JSON object")}
+
+    assert {"routes", "run_states", "run_fields"} == objects
+    assert {("object", "null")} == {tuple(json_schema(name)["type"]) for name in objects}  # type: ignore[arg-type]  # a list
+
+
+def test_what_hardly_anyone_needs_is_in_a_section_of_its_own() -> None:
+    """It comes last, in the form of every version."""
+    assert {*[*EXTRA_FIELDS][-len(RARE) :]} == RARE
+    assert {RARE_SECTION} == {json_schema(name).get("section") for name in RARE}
+    assert {None} == {json_schema(name).get("section") for name in EXTRA_FIELDS if name not in RARE}
 
 
 def test_the_form_of_airflow_2_has_the_widgets_of_other_providers() -> None:

@@ -1,0 +1,34 @@
+"""A complete Airflow with example DAGs and a stored connection to a simulated mParticle."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from airflow_provider_mparticle.simulator import Simulator
+from dev.standalone import StandaloneAirflow, standalone_airflow
+
+EXAMPLES = Path(__file__).parents[1] / "example_dags"
+
+
+@contextmanager
+def example_airflow(
+    home: Path, simulator: Simulator, pattern: str = "*.*", **environment: str
+) -> Iterator[StandaloneAirflow]:
+    """
+    Start an Airflow for as long as the block lasts.
+
+    :param home: New folder for its files.
+    :param simulator: The mParticle that the connection ``mparticle_default`` leads to.
+    :param pattern: Which files of ``example_dags`` it has. Default: all.
+    :param environment: Further environment.
+    """
+    dags = home / "dags"
+    dags.mkdir(parents=True)
+    for path in EXAMPLES.glob(pattern):
+        shutil.copy(path, dags)
+    with standalone_airflow(home, dags, **environment) as airflow:
+        airflow.add_connection("mparticle_default", simulator.airflow_connection())
+        yield airflow

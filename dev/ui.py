@@ -1,0 +1,90 @@
+"""
+An Airflow to look at: the example DAGs, a connection to a simulated mParticle, kept up until Ctrl-C.
+
+Run it with ``make ui``. It listens on this machine only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from airflow_provider_mparticle.simulator import Simulator
+from dev.example_airflow import example_airflow
+
+HOME = Path(__file__).parents[1] / ".ui"
+# What the example DAGs take for granted; the others they create.
+PIPELINES = (
+    *("orders", "subscriptions", "payments", "customers", "invoices", "products", "refunds"),
+    *("orders-by-day", "orders-history"),
+)
+FAILING = "payments"
+REASON = "Column 'updated_at' of the data model is missing in the warehouse."
+# Rows of the warehouse that mparticle_historical_backfill_then_incremental reads: some are newer than its history.
+FIRST_ROW_AT = datetime(2026, 1, 1, tzinfo=UTC)
+ROWS = [
+    {"id": number, "email": f"{number}@example.com", "updated_at": FIRST_ROW_AT + timedelta(hours=6 * number)}
+    for number in range(180)
+]
+
+GUIDE = """
+Airflow is up: {airflow.url}
+  No login is needed. The example DAGs are paused until you trigger them or switch them on.
+  Connection mparticle_default leads to a simulated mParticle, where a run takes {run_s:g} s.
+  The first run of pipeline {failing!r} fails: trigger mparticle_alert_on_failure to look at a failure.
+
+DAG files and logs:    {airflow.home}
+What mParticle holds:  curl -s {simulator.url}/_simulator
+End all runs now:      curl -s -X POST {simulator.url}/_simulator/runs/end
+
+Ctrl-C stops everything.
+"""
+
+
+def main() -> int:
+    """Keep Airflow up until Ctrl-C or SIGTERM; then stop it and return 0."""
+    parser = argparse.ArgumentParser(prog="python -m dev.ui", description=__doc__)
+    parser.add_argument("--home", type=Path, default=HOME, help="folder for Airflow's files, emptied first")
+    parser.add_argument("--run-seconds", type=float, default=20.0, metavar="S", help="how long a run takes")
+    arguments = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
+    home = arguments.home.resolve()
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    warehouse = home / "warehouse.db"
+    print("Starting Airflow ...", flush=True)
+    with Simulator(run_s=arguments.run_seconds, warehouse_path=warehouse) as simulator:
+        _fill(simulator)
+        with example_airflow(home, simulator, AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="True") as airflow:
+            airflow.add_connection("warehouse", {"conn_type": "sqlite", "host": str(warehouse)})
+            print(
+                GUIDE.format(airflow=airflow, simulator=simulator, run_s=arguments.run_seconds, failing=FAILING),
+                flush=True,
+            )
+            while True:
+                signal.pause()
+
+
+def _fill(simulator: Simulator) -> None:
+    """Add what the example DAGs need, and let one run fail."""
+    for pipeline_id in PIPELINES:
+        simulator.add_pipeline(pipeline_id)
+    simulator.add_source("main.orders", ROWS)
+    simulator.script_next_run(FAILING, errors=[REASON])
+
+
+def _end(*_: object) -> None:
+    """End at the first signal; a second one must not leave Airflow's processes behind."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    print("Stopping ...", flush=True)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
