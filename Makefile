@@ -32,11 +32,11 @@ ui: $(VENV)/ready ## Keep an Airflow with the examples and the simulator up, to 
 test: unit ## Run every test, a whole Airflow included
 	@$(BIN)/python -m pytest -m slow --timeout 600
 
-check: $(VENV)/ready ## Check style, types, folders and imports in some 20 seconds
+check: $(VENV)/ready ## Check style, types, folders, imports and the messages on the troubleshooting page in some 25 seconds
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q -n 2 tests/test_layering.py tests/test_imports.py
+	@$(BIN)/python -m pytest -q -n 2 tests/test_layering.py tests/test_imports.py tests/test_troubleshooting.py
 
 unit: $(VENV)/ready ## Run the tests that need no whole Airflow
 	@$(PYTEST) -m "not slow"
