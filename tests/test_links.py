@@ -148,7 +148,9 @@ def pushed() -> dict[str, Any]:
     ti = SimpleNamespace(
         max_tries=0, try_number=1, map_index=-1, xcom_push=lambda key, value: xcoms.update({key: value})
     )
-    xcoms["context"] = {"ti": ti, "dag_run": SimpleNamespace(start_date=None, clear_number=0)}
+    store = SimpleNamespace(get=print, set=print, delete=print)
+    dag_run = SimpleNamespace(start_date=None, clear_number=0)
+    xcoms["context"] = {"ti": ti, "dag_run": dag_run, "task_state_store": store}
     return xcoms
 
 

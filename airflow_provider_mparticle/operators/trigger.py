@@ -29,8 +29,7 @@ class MParticleTriggerPipelineOperator(LazyLineage, BaseOperator):
     Start exactly one run of a pipeline and wait for it.
 
     A retry reattaches to the run that an earlier try started. It starts a new run only if that run failed. A task that
-    a user cleared starts a new run. Airflow versions before 3.3 have no task state store: there a retry can only
-    reattach to a manual run in progress. docs/explanation/exactly-once.md explains what is guaranteed.
+    a user cleared starts a new run. docs/explanation/exactly-once.md explains what is guaranteed.
 
     :param pipeline_id: Slug of the pipeline. (templated)
     :param wait_for_completion: Whether to wait for the run to end. Default: True.

@@ -35,8 +35,5 @@ class RunLock(Protocol):
     def is_still_held(self) -> Steps[bool]:
         """Return whether this task, or an earlier try of it, still holds the lock."""
 
-    def reads(self, run: PipelineRun) -> bool:
-        """Return whether a run can only have read this slice."""
-
     def may_have_read(self, run: PipelineRun) -> bool:
         """Return whether a run may have read this slice, as far as the lock knows."""

@@ -36,35 +36,16 @@ class Match(StrEnum):
     NOT_OURS = "not ours"
 
 
-@dataclass(frozen=True)
-class Period:
-    """
-    A period in which this task may have started a run, on Airflow's clock, in seconds since the epoch.
-
-    :param start: The beginning of the period.
-    :param end: A run that begins before this instant is this task's.
-    :param late: A run that begins before this instant may be this task's.
-    """
-
-    start: float
-    end: float
-    late: float
-
-    @classmethod
-    def of_request(cls, sent_at: float) -> Period:
-        """Return the period in which a request that is sent at this instant may start a run."""
-        return cls(sent_at, sent_at + STARTS_WITHIN_S, sent_at + LATE_S)
-
-
 def is_scheduled(run: PipelineRun) -> bool:
     """Return whether mParticle's own schedule started the run."""
     return (run.type or "").strip().lower() == SCHEDULED
 
 
-def match(run: PipelineRun, periods: Sequence[Period], skew_s: float | None) -> Match:
+def match(run: PipelineRun, requests_at: Sequence[float], skew_s: float | None) -> Match:
     """
-    Return whether a new run was started in one of the *periods*.
+    Return whether one of a task's requests started a new run.
 
+    :param requests_at: When the requests were sent, on Airflow's clock, in seconds since the epoch.
     :param skew_s: How far mParticle's clock is ahead of Airflow's, in seconds; None if that is not known.
     """
     if is_scheduled(run):
@@ -74,10 +55,10 @@ def match(run: PipelineRun, periods: Sequence[Period], skew_s: float | None) -> 
     began = run.started_on.timestamp() - (skew_s or 0.0)
     tolerance_s = UNKNOWN_CLOCK_TOLERANCE_S if skew_s is None else CLOCK_TOLERANCE_S
     found = Match.NOT_OURS
-    for period in periods:
-        if period.start - tolerance_s <= began <= period.end + tolerance_s:
+    for sent_at in requests_at:
+        if sent_at - tolerance_s <= began <= sent_at + STARTS_WITHIN_S + tolerance_s:
             return Match.OURS
-        if period.start - tolerance_s <= began <= period.late + tolerance_s:
+        if sent_at - tolerance_s <= began <= sent_at + LATE_S + tolerance_s:
             found = Match.MAYBE
     return found
 
@@ -97,12 +78,12 @@ class Matches:
 
 def find_matches(
     runs: Iterable[PipelineRun],
-    periods: Sequence[Period],
+    requests_at: Sequence[float],
     skew_s: float | None,
     accept: Callable[[PipelineRun], bool],
 ) -> Matches:
-    """Return which of the *runs* may have been started in one of the *periods*, if *accept* accepts them."""
-    matched = [(run, match(run, periods, skew_s)) for run in runs if accept(run)]
+    """Return which of the *runs* that *accept* accepts may have been started by one of a task's requests."""
+    matched = [(run, match(run, requests_at, skew_s)) for run in runs if accept(run)]
     return Matches(
         tuple(run for run, how in matched if how is Match.OURS),
         tuple(run for run, how in matched if how is Match.MAYBE and run.progress is not Progress.FAILED),

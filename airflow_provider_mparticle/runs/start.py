@@ -18,7 +18,7 @@ from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError, PipelineBusyError
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
 from airflow_provider_mparticle.runs.coverage import LONGEST_INTERVAL, any_run, covers, find_covering
-from airflow_provider_mparticle.runs.own_runs import EarlierTries, find_own_runs
+from airflow_provider_mparticle.runs.own_runs import find_own_runs
 from airflow_provider_mparticle.runs.poll_timing import RunDurations
 from airflow_provider_mparticle.runs.run_lock import RunLock
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
@@ -72,8 +72,7 @@ class RunStarter:
     :param clear_number: How often a user has cleared tasks of the DAG run.
     :param clock: Returns the time, in seconds since the epoch.
     :param skew_s: Returns how far mParticle's clock is ahead of *clock*, in seconds; None while that is not known.
-    :param kept: The record of an earlier try, if Airflow keeps records and the record is valid for this try.
-    :param earlier_tries: For a retry where Airflow keeps no records: what Airflow knows instead.
+    :param kept: The record of an earlier try, if it is valid for this try.
     :param lock: For a slice of history: the lock on the pipeline's data model. Default: none is needed.
     :param covers: Do not start a run if one that succeeded covers this instant. Default: start in any case.
     :param accept: Returns whether a run that covers the instant is good enough. Default: any run is.
@@ -86,7 +85,6 @@ class RunStarter:
     clock: Callable[[], float]
     skew_s: Callable[[], float | None] = lambda: None
     kept: StartRecord | None = None
-    earlier_tries: EarlierTries | None = None
     lock: RunLock | None = None
     covers: datetime | None = None
     accept: Callable[[PipelineRun], bool] = any_run
@@ -109,7 +107,7 @@ class RunStarter:
         try:
             decision, run = yield from self._first_decision()
         except NotFoundError as error:  # a 404 may be stray, and this error would end the task although it has a run
-            if self.kept or self.earlier_tries:
+            if self.kept:
                 raise ambiguous_error(self.pipeline_id, error) from error
             raise
         if decision is not Decision.START:
@@ -142,7 +140,7 @@ class RunStarter:
                 log.info("An earlier try of this task started run %s; reattaching.", kept.pipeline_run_id)
                 return decision, run
             log.info("Run %s of an earlier try failed, so this try starts a new one.", kept.pipeline_run_id)
-        elif kept or self.earlier_tries:
+        elif kept:
             log.info("An earlier try of this task may have started a run; looking for it.")
             decision, run = yield from self._resolve(TriggerState.UNCERTAIN, is_retry=True)
             if decision is not Decision.START:
@@ -238,7 +236,7 @@ class RunStarter:
                 StartState(
                     self.if_running,
                     trigger_state,
-                    matches=find_own_runs(self._visible, self._record, self.earlier_tries, self.lock, self.skew_s()),
+                    matches=find_own_runs(self._visible, self._record, self.lock, self.skew_s()),
                     in_progress=self._visible.in_progress,
                     is_retry=is_retry,
                     may_check_again=read < len(pauses) - 1 and not (is_retry and self._must_be_shown()),
@@ -262,9 +260,7 @@ class RunStarter:
         """Return whether so much time has passed that mParticle must list the run of an earlier try."""
         if self._visible.runs is None:
             return False
-        tries = None if self.kept else self.earlier_tries
-        last = tries.ended if tries else max(self._record.requests_at)
-        return self.clock() - last > LATE_S
+        return self.clock() - max(self._record.requests_at) > LATE_S
 
     def _since(self, *, is_wide: bool = False) -> datetime:
         """Return the earliest logical date of the runs to read."""

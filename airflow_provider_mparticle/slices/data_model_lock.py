@@ -190,12 +190,6 @@ class DataModelLock:
         yield from self._read_data_model()
         return self._is_still_held
 
-    def reads(self, run: PipelineRun) -> bool:
-        """Return whether a run can only have read this slice: it began after the write, since the last clear."""
-        is_current = _facts(self._sql).get("clear", "0") == str(self.clear_number)
-        began = run.started_on or run.logical_date
-        return bool(self._is_still_held and is_current and self._written and began and self._was_written_before(began))
-
     def may_have_read(self, run: PipelineRun) -> bool:
         """Return False only for a run that certainly began before the SQL of this slice was written."""
         if not self._is_still_held or self._written is None or run.started_on is None:

@@ -94,20 +94,9 @@ def state_in_database(ti: Any, dag_id: str, task_id: str, run_id: str, map_index
         return cast("str | None", session.query(model.state).filter_by(**where).scalar())
 
 
-def tries_in_database(ti: Any, first_try: int) -> list[tuple[datetime, datetime]] | None:
-    """Return when each earlier try from *first_try* on began and ended; None where a worker cannot ask the database."""
-    if _database_model(ti) is None:
-        return None
-    from airflow.models.taskinstancehistory import TaskInstanceHistory
-    from airflow.utils.session import create_session
-
-    where = {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": ti.map_index}
-    with create_session() as session:
-        asked = session.query(TaskInstanceHistory.start_date, TaskInstanceHistory.end_date).filter_by(**where)
-        found = asked.filter(
-            TaskInstanceHistory.try_number >= first_try, TaskInstanceHistory.try_number < ti.try_number
-        ).all()
-    return [(start, end or datetime.now(UTC)) for start, end in found if start]
+def is_in_airflow_2(ti: Any) -> bool:
+    """Return whether Airflow 2 runs the task, whose workers use the metadata database themselves."""
+    return _database_model(ti) is not None
 
 
 def _database_model(ti: Any) -> Any:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout
@@ -15,7 +16,6 @@ from airflow_provider_mparticle.client.errors import ConfigError, MParticleError
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
 from airflow_provider_mparticle.client.resource_kinds import DATA_MODEL, PIPELINE
 from airflow_provider_mparticle.runs.outcome import Outcome
-from airflow_provider_mparticle.runs.own_runs import EarlierTries
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.start import RunStarter, StartResult
 from airflow_provider_mparticle.runs.start_decision import Decision
@@ -25,8 +25,8 @@ from airflow_provider_mparticle.runs.wait import RunMonitor
 from airflow_provider_mparticle.slices.data_model_lock import owner_of
 from airflow_provider_mparticle.slices.slice import read_instant
 from airflow_provider_mparticle.tasks.arguments import as_switch, read_choice, read_switch
-from airflow_provider_mparticle.tasks.earlier_tries import earlier_tries
 from airflow_provider_mparticle.tasks.lineage import keep_run, keep_source
+from airflow_provider_mparticle.tasks.record_store import RecordStore, record_store
 from airflow_provider_mparticle.tasks.task_context import clears, push, window_end
 from airflow_provider_mparticle.tasks.waiting import WaitingTask
 
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelineOperator
-
-# Under this key the task state store keeps what a task has recorded about its run (Airflow 3.3 and later).
-START_RECORD_KEY = "mparticle_pipeline_run"
 
 
 class TriggerTask(WaitingTask):
@@ -56,6 +53,8 @@ class TriggerTask(WaitingTask):
     def execute(self) -> dict[str, Any]:
         """Start a run or find the one that is ours, then wait for it."""
         with self._failing():
+            if self._record_store and self.context["ti"].try_number <= 1:
+                self._record_store.start_over()
             return self._start_and_wait(waiting_since=time.time())
 
     def execute_after_other_run(self, event: Any, waiting_since: float | None) -> dict[str, Any]:
@@ -152,7 +151,6 @@ class TriggerTask(WaitingTask):
             clock=time.time,
             skew_s=lambda: self._hook.get_conn().clock_skew_s,
             kept=self._kept(),
-            earlier_tries=self._earlier_tries(),
             covers=self._covers(),
             accept=lambda run: self._gates.passes(run.as_dict()),
         )
@@ -175,7 +173,11 @@ class TriggerTask(WaitingTask):
             return None
         return window_end(self.context) if switch else read_instant(skip_if_covered, "skip_if_covered")
 
-    # What earlier tries recorded, where Airflow has a task state store (3.3 and later)
+    # What earlier tries recorded
+
+    @cached_property
+    def _record_store(self) -> RecordStore | None:
+        return record_store(self.operator, self.context)
 
     def _kept(self) -> StartRecord | None:
         """Return what an earlier try has recorded, if that counts for this one."""
@@ -186,8 +188,7 @@ class TriggerTask(WaitingTask):
         return record if counts else None
 
     def _recorded(self) -> StartRecord | None:
-        store = self.context.get("task_state_store")
-        stored: Any = store.get(START_RECORD_KEY) if store is not None else None
+        stored = self._record_store.load() if self._record_store else None
         return StartRecord.from_json(stored) if stored else None
 
     def _slice_id(self) -> str | None:
@@ -195,24 +196,18 @@ class TriggerTask(WaitingTask):
         return None
 
     def _keep(self, step: SaveRecord) -> None:
-        if (store := self.context.get("task_state_store")) is None:
+        if self._record_store is None:
             return
         if step.record:
-            store.set(START_RECORD_KEY, step.record.as_json())
+            self._record_store.save(step.record.as_json())
         else:
-            store.delete(START_RECORD_KEY)
+            self._record_store.delete()
 
     def _keep_finished(self, run: Mapping[str, Any]) -> None:
         """Keep the record, marked: the worker may die before Airflow hears of the end, and the task run again."""
         if record := self._kept():
             finished = replace(record, clear_number=clears(self.context), is_finished=True, result=run)
             self._keep(SaveRecord(finished))
-
-    def _earlier_tries(self) -> EarlierTries | None:
-        if self.context.get("task_state_store") is not None:
-            return None
-        may_wait_first = self.operator.if_running == "wait"
-        return earlier_tries(self.context, self.operator, now=time.time(), may_wait_first=may_wait_first)
 
 
 def _still_in_time(outcome: Outcome) -> None:

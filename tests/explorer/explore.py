@@ -13,8 +13,8 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -27,23 +27,40 @@ from explorer_world import World  # noqa: E402
 
 from airflow_provider_mparticle import triggers  # noqa: E402
 from airflow_provider_mparticle.hooks import MParticleHook  # noqa: E402
-from airflow_provider_mparticle.tasks import earlier_tries, sync_slice, task_context  # noqa: E402
+from airflow_provider_mparticle.tasks import record_store, sync_slice, task_context  # noqa: E402
 from airflow_provider_mparticle.triggerer import wait_for_run  # noqa: E402
 
 _perf = time.perf_counter
 
 
-_rendered = sync_slice.rendered
+_query = sync_slice.SyncSliceTask._query.func
+_queries: dict[Any, str] = {}
 
 
-@cache
-def _rendered_text(operator: Any, argument: str, start: Any, end: Any) -> str:
-    return _rendered(operator, argument, {}, start, end)
+def _query_once(task: sync_slice.SyncSliceTask) -> str:
+    """Make the query of each slice once in all schedules: rendering and parsing take longer than the rest of one."""
+    provider = task._service_provider()  # which asks mParticle, every time
+    key = type(task.operator), task._slice, provider
+    if key not in _queries:
+        with mock.patch.object(task, "_service_provider", return_value=provider):
+            _queries[key] = _query(task)
+    return _queries[key]
 
 
-def _rendered_once(operator: Any, argument: str, _: Any, start: Any, end: Any) -> str:
-    """Compile each template once in all schedules: Jinja takes longer than the rest of one."""
-    return _rendered_text(operator, argument, start, end)
+def _once_per_task(read: Callable[[Any], Any]) -> cached_property[Any]:
+    made = cached_property(read)
+    made.__set_name__(sync_slice.SyncSliceTask, "_query")
+    return made
+
+
+class _Variables:
+    """Airflow's variables, as the task reaches them that is acting."""
+
+    def __init__(self, worlds: list[World]) -> None:
+        self._worlds = worlds
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._worlds[-1].actor.variables, name)
 
 
 @contextlib.contextmanager
@@ -54,16 +71,16 @@ def stage() -> Iterator[list[World]]:
     def client(_: Any) -> Any:
         return worlds[-1].client
 
-    def shared_client(conn_id: str) -> Any:
-        return worlds[-1].actor.shared_client(conn_id)
+    def shared_client(_: str) -> Any:
+        return worlds[-1].actor.triggerer.shared_client()
 
     with (
         mock.patch.object(MParticleHook, "get_conn", client),
         mock.patch.object(wait_for_run, "shared_client", shared_client),
         mock.patch.object(triggers, "_wait_for_run", wait_for_run.wait_for_run),
         mock.patch.object(task_context, "state_in_database", lambda *args: worlds[-1].state_in_database(*args)),
-        mock.patch.object(earlier_tries, "tries_in_database", lambda *args: worlds[-1].tries_in_database(*args)),
-        mock.patch.object(sync_slice, "rendered", _rendered_once),
+        mock.patch.object(record_store, "Variable", _Variables(worlds)),
+        mock.patch.object(sync_slice.SyncSliceTask, "_query", _once_per_task(_query_once)),
         mock.patch("time.sleep", lambda seconds: worlds[-1].sleep(seconds)),
         mock.patch("time.monotonic", lambda: worlds[-1].now),  # noqa: PT008 - it moves
     ):

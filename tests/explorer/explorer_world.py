@@ -9,11 +9,12 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import time_machine
-from airflow_model import VERSIONS, Store, Task, Version, operator
+from airflow_tasks import Task, operator
+from airflow_versions import VERSIONS, Version
 from choices import SETUP, Choices
 from greenlet import greenlet
 from judgement import Judge, ScheduleEnded
@@ -49,6 +50,7 @@ class World:
         self.actor: Any = None
         self.client = Client(self)
         self._sleeping: list[tuple[float, int, greenlet]] = []
+        self._queued: list[greenlet] = []  # each waits for a slot
         self._numbers = itertools.count()
         self._hub = greenlet.getcurrent()
         self._set_up()
@@ -91,7 +93,6 @@ class World:
                 retry_delay_s,
                 i,
             )
-            task.store = Store(self, task) if self.version.has_store else None
             task.dag_run_began = START - pick(f"{name} follows another task of", 0.0, 1200.0)
             self.tasks.append(task)
             self.spawn(task.live, START + offset)
@@ -116,6 +117,19 @@ class World:
         self._hub.switch()
         self.actor = actor
 
+    def wait_for_slot(self) -> None:
+        """Let the current greenlet sleep until a slot is free."""
+        actor = self.actor
+        self._queued.append(greenlet.getcurrent())
+        self._hub.switch()
+        self.actor = actor
+
+    def leave_slot(self) -> None:
+        """Free a slot; the scheduler notices that after a second."""
+        self.slots_left += 1
+        if self._queued:
+            heapq.heappush(self._sleeping, (self.now + 1.0, next(self._numbers), self._queued.pop(0)))
+
     def play(self) -> None:
         """Play until nothing is left to happen."""
         with time_machine.travel(self.now, tick=False) as traveller:
@@ -130,7 +144,7 @@ class World:
             except ScheduleEnded:
                 pass
             finally:
-                for _, _, sleeper in self._sleeping:
+                for sleeper in (*self._queued, *(sleeper for _, _, sleeper in self._sleeping)):
                     if sleeper:
                         sleeper.throw()  # GreenletExit: let its frames go
 
@@ -187,13 +201,6 @@ class World:
         """Stand in for Airflow 2's metadata database."""
         (task,) = (task for task in self.tasks if dag_id == f"history-{task.name}")
         return None if self.version.tells_states else task.state
-
-    def tries_in_database(self, _: Any, first_try: int) -> list[tuple[datetime, datetime]] | None:
-        """Stand in for Airflow 2's history of tries."""
-        if not self.version.tells_tries:
-            return None
-        spans = self.actor.tries[first_try - 1 : -1]
-        return [(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)) for start, end in spans]
 
     # The network
 

@@ -15,7 +15,7 @@ from declared import DECLARED
 from mparticle_model import OTHERS, Run
 
 if TYPE_CHECKING:
-    from airflow_model import Task
+    from airflow_tasks import Task
     from explorer_world import World
 
 # What a task may end with while its own run is fine: the deadline, and an API that is away for all retries.

@@ -16,7 +16,7 @@ from airflow_provider_mparticle.client.retrying import policy
 from airflow_provider_mparticle.client.server_clock import clock_skew_s
 
 if TYPE_CHECKING:
-    from airflow_model import Task
+    from airflow_tasks import Task
     from explorer_world import World
 
 LATENCY_S = 0.1

@@ -8,14 +8,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from task_run import TaskRun, sleep_of_the_task
+from task_run import TaskRun, Variables, sleep_of_the_task
 
 import airflow_provider_mparticle.client.aio  # noqa: F401 - now, rather than while a test measures time
 from airflow_provider_mparticle.client import retrying
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.runs import outcome, start, visible_runs
 from airflow_provider_mparticle.simulator import Simulator
-from airflow_provider_mparticle.tasks import trigger, waiting
+from airflow_provider_mparticle.tasks import record_store, trigger, waiting
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +32,12 @@ def _mortal_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a worker die while it sleeps; nothing but the tasks sleeps otherwise than before."""
     for module in (trigger, waiting):
         monkeypatch.setattr(module, "time", SimpleNamespace(time=time.time, sleep=sleep_of_the_task))
+
+
+@pytest.fixture(autouse=True)
+def _variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a task that runs outside of a real Airflow reach its variables."""
+    monkeypatch.setattr(record_store, "Variable", Variables)
 
 
 @pytest.fixture(params=[False, True], ids=["blocking", "deferrable"])

@@ -25,7 +25,6 @@ from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
 from airflow_provider_mparticle.simulator import Simulator
-from airflow_provider_mparticle.tasks.trigger import START_RECORD_KEY
 
 # Parts of the simulator's paths. Only looks at one run go to the first: waiting uses it, starting does not.
 POLL = "/status/runs/"
@@ -58,7 +57,7 @@ class Instant(StrEnum):
 
 
 class Store:
-    """Airflow 3.3's task state store: keeps JSON across the tries of one task."""
+    """What Airflow keeps across the tries of one task, as JSON: its task state store (3.3), or a variable before."""
 
     def __init__(self, reach: Callable[[Instant], None]) -> None:
         self.kept: dict[str, str] = {}
@@ -87,6 +86,24 @@ class Store:
             raise ConnectionError("Airflow's API server does not answer.")
 
 
+class Variables:
+    """Airflow's variables, as the task that runs now reaches them."""
+
+    @staticmethod
+    def get(key: str, default: str | None) -> str | None:
+        return _current.get().store.kept.get(key, default)
+
+    @staticmethod
+    def set(key: str, text: str, description: str) -> None:
+        assert description
+        with contextlib.suppress(ConnectionError):  # Airflow 3 logs it, and nothing more
+            _current.get().store.set(key, json.loads(text))
+
+    @staticmethod
+    def delete(key: str) -> None:
+        _current.get().store.delete(key)
+
+
 # What Airflow makes of a task that ends with one of these, while it has retries left.
 _STATES = {
     AirflowFailException: "failed",
@@ -99,7 +116,7 @@ class TaskRun:
     """
     One task instance of one DAG run.
 
-    :param store: Whether this Airflow has a task state store (3.3 and later).
+    :param state_store: Whether this Airflow has a task state store (3.3 and later).
     :param triggerers_lost: How many triggerers die, one after the other, while the task is deferred.
     :param operator_class: What the task is made of.
     :param run_id: Id of the DAG run.
@@ -110,7 +127,7 @@ class TaskRun:
     def __init__(
         self,
         *,
-        store: bool = True,
+        state_store: bool = True,
         triggerers_lost: int = 0,
         operator_class: type[MParticleTriggerPipelineOperator] = MParticleTriggerPipelineOperator,
         run_id: str = "manual__1",
@@ -122,8 +139,8 @@ class TaskRun:
         self.siblings = siblings
         self.state: str | None = None
         self.first_start: datetime | None = None
-        self.tells_first_start = True  # Airflow tells it of a task that has been rescheduled
-        self.store = Store(self.reach) if store else None
+        self.store = Store(self.reach)
+        self.has_state_store = state_store
         self.triggerers_lost = triggerers_lost
         self.options = options
         self.dag_run_began = datetime.now(UTC)
@@ -156,12 +173,14 @@ class TaskRun:
         self.state = "running"
         try:
             result = self._resume_until_done()
+            self.state = "success"
+            self._call_back("on_success_callback")
+            return result
         except BaseException as raised:
             self.state = _STATES.get(type(raised), "up_for_retry")
+            if self.state == "skipped":
+                self._call_back("on_skipped_callback")
             raise
-        else:
-            self.state = "success"
-            return result
         finally:
             _current.reset(token)
 
@@ -185,9 +204,9 @@ class TaskRun:
 
     @property
     def kept(self) -> Any:
-        """What the store keeps of the run."""
-        assert self.store
-        return self.store.get(START_RECORD_KEY)
+        """What Airflow keeps of the run; None if nothing."""
+        assert len(self.store.kept) <= 1
+        return next(map(json.loads, self.store.kept.values()), None)
 
     # What Airflow does
 
@@ -200,13 +219,13 @@ class TaskRun:
             max_tries=self.max_tries,
             try_number=self.try_number,
             xcom_push=self._push,
-            get_first_reschedule_date=lambda _: self.first_start if self.tells_first_start else None,
+            get_first_reschedule_date=lambda _: self.first_start,
         )
         if self.siblings is not None:
             ti.get_task_states = self._states
         dag_run = SimpleNamespace(start_date=self.dag_run_began, clear_number=self.clear_number)
         context = {"ti": ti, "dag_run": dag_run}
-        return context if self.store is None else {**context, "task_state_store": self.store}
+        return {**context, "task_state_store": self.store} if self.has_state_store else context
 
     def reach(self, instant: Instant) -> None:
         if action := self._actions.pop(instant, None):
@@ -233,6 +252,11 @@ class TaskRun:
         self.operator = self.operator_class(task_id="sync", **self.options)
         # Unwrapped, since Airflow guards ``execute`` against callers other than its own task runner.
         return inspect.unwrap(getattr(type(self.operator), method))(self.operator, self.context(), **kwargs)
+
+    def _call_back(self, name: str) -> None:
+        """Airflow calls these when it has heard of the end."""
+        for callback in getattr(self.operator, name) or ():
+            callback(self.context())
 
     def _in_the_triggerer(self, trigger: BaseTrigger) -> Any:
         stored = json.dumps(trigger.serialize())

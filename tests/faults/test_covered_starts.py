@@ -203,7 +203,8 @@ def execute(simulator, dates, **options):
     operator.render_template_fields({"params": {"ask": True, "hold": False}, **dates})
     # Unwrapped, since Airflow guards ``execute`` against callers other than its own task runner.
     execute = inspect.unwrap(MParticleTriggerPipelineOperator.execute)
-    execute(operator, {"ti": ti, "dag_run": SimpleNamespace(start_date=AT), **dates})
+    store = SimpleNamespace(get=print, set=print, delete=print)
+    execute(operator, {"ti": ti, "dag_run": SimpleNamespace(start_date=AT), "task_state_store": store, **dates})
     return simulator.starts("orders") == 0
 
 

@@ -125,7 +125,6 @@ def test_a_killed_task_says_that_its_run_goes_on_and_talks_to_nobody(task, simul
     """``on_kill`` runs inside whatever was interrupted, where anything that talks may block for ever."""
     task.dies_at(Instant.WAITING).run_and_die()
     simulator.stop()
-    task.store = None
 
     task.operator.on_kill()
 

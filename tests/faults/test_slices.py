@@ -363,11 +363,10 @@ def test_a_slice_waits_for_its_turn_no_longer_than_its_timeout(slice_of, simulat
     assert 0 == simulator.starts("orders")
 
 
-@pytest.mark.parametrize("instant", [Instant.KNOWN, Instant.WAITING])
-def test_without_a_store_the_mark_in_the_sql_finds_the_run(slice_of, simulator, instant):
-    """The run began after the task's SQL was written, which still stands, so it has read this slice."""
-    task = slice_of(0, store=False).dies_at(instant)
-    task.dag_run_began -= timedelta(seconds=2)
+@pytest.mark.parametrize("instant", [Instant.NOTED, Instant.ACCEPTED, Instant.KNOWN, Instant.WAITING])
+def test_a_slice_without_a_task_state_store_is_read_once(slice_of, simulator, instant):
+    """Its record is a variable."""
+    task = slice_of(0, state_store=False).dies_at(instant)
     task.run_and_die()
 
     task.run()

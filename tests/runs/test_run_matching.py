@@ -15,14 +15,13 @@ from airflow_provider_mparticle.runs.run_matching import (
     LATE_S,
     STARTS_WITHIN_S,
     Match,
-    Period,
     find_matches,
     is_scheduled,
     match,
 )
 
 SENT = 1_772_000_000.0
-REQUEST = (Period.of_request(SENT),)
+REQUEST = (SENT,)
 SKEWS = st.floats(-3600, 3600)
 
 

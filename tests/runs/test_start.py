@@ -18,8 +18,6 @@ from airflow_provider_mparticle.client.errors import (
 from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs import start
-from airflow_provider_mparticle.runs.own_runs import EarlierTries
-from airflow_provider_mparticle.runs.run_matching import Period
 from airflow_provider_mparticle.runs.start import RunStarter
 from airflow_provider_mparticle.runs.start_decision import Decision
 from airflow_provider_mparticle.runs.start_record import SaveRecord, StartRecord
@@ -286,38 +284,3 @@ def test_an_unreachable_api_stops_a_start_before_anything_is_recorded():
         story.start()
 
     assert ["pipeline_runs"] == story.told
-
-
-IN_PROGRESS = replace(OURS, started_on=NOW)
-
-
-def tries(start_s, end_s, *, are_known=True):
-    """One earlier try, told in seconds before or after the run's start."""
-    began = NOW.timestamp()
-    return EarlierTries((Period(began + start_s, began + end_s, began + end_s + 90),), began - 100, are_known)
-
-
-@pytest.mark.parametrize(
-    ("earlier", "run", "decision"),
-    [
-        pytest.param(tries(-10, 10), IN_PROGRESS, Decision.ADOPT, id="it began during the earlier try"),
-        pytest.param(tries(-10, 10), replace(IN_PROGRESS, type=None), Decision.ADOPT, id="type not told"),
-        pytest.param(tries(-10, 10), replace(IN_PROGRESS, type="api"), Decision.ADOPT, id="unknown type word"),
-        pytest.param(tries(-10, 10), replace(IN_PROGRESS, type="Scheduled"), PipelineBusyError, id="scheduled"),
-        pytest.param(tries(30, 60), IN_PROGRESS, PipelineBusyError, id="it began before the earlier try"),
-        pytest.param(tries(-300, -200), IN_PROGRESS, PipelineBusyError, id="it began long after the earlier try"),
-        pytest.param(tries(-60, -20), IN_PROGRESS, StartAmbiguousError, id="it began shortly after the earlier try"),
-        pytest.param(tries(-60, -90, are_known=False), IN_PROGRESS, StartAmbiguousError, id="nothing is told"),
-    ],
-)
-def test_without_a_record_a_retry_adopts_only_what_an_earlier_try_can_have_started(earlier, run, decision):
-    """Where no record is kept, what Airflow tells of the earlier tries is all that is known."""
-    story = Story(pipeline_runs=[[run]])
-
-    if isinstance(decision, Decision):
-        started = story.start(earlier_tries=earlier, skew_s=lambda: 0.0)
-        assert (decision, 7) == (started.decision, started.pipeline_run_id)
-    else:
-        with pytest.raises(decision):
-            story.start(earlier_tries=earlier, skew_s=lambda: 0.0)
-    assert 0 == story.count("trigger_pipeline")

@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -320,7 +321,9 @@ def test_no_error_without_an_answer_shows_a_secret(
 
 def test_what_is_handed_to_the_triggerer(search: Search) -> None:
     """Airflow stores it in plain text and shows it in its UI."""
-    context: Any = {"ti": _TaskInstance(), "dag_run": _DagRun()}
+    records: list[Any] = []  # what is stored between tries is shown, too
+    store = SimpleNamespace(get=lambda _: None, set=lambda *kept: records.append(kept), delete=print)
+    context: Any = {"ti": _TaskInstance(), "dag_run": _DagRun(), "task_state_store": store}
     tasks = [
         MParticleTriggerPipelineOperator(task_id="trigger", pipeline_id="orders", deferrable=True),
         MParticlePipelineRunSensor(task_id="sense", pipeline_id="orders", deferrable=True),
@@ -333,7 +336,8 @@ def test_what_is_handed_to_the_triggerer(search: Search) -> None:
         stored.append(json.dumps([*deferred.value.trigger.serialize(), deferred.value.kwargs]))
 
     assert "token 1" in search.sought
-    assert [] == search.found_in(stored=stored)
+    assert records
+    assert [] == search.found_in(stored=stored, records=records)
 
 
 class _TaskInstance:

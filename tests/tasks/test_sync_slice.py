@@ -42,7 +42,9 @@ def run(operator, **context):
         conf=context.pop("conf", {}),
         run_type=context.pop("run_type", None),
     )
-    return inspect.unwrap(type(operator).execute)(operator, {"ti": ti, "dag_run": dag_run, **context})
+    store = SimpleNamespace(get=print, set=print, delete=print)
+    context = {"ti": ti, "dag_run": dag_run, "task_state_store": store, **context}
+    return inspect.unwrap(type(operator).execute)(operator, context)
 
 
 def sql_in(simulator: Simulator) -> str:

@@ -38,7 +38,9 @@ def log_of(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) ->
             xcom_push=lambda key, value: None,
             get_first_reschedule_date=lambda _: None,
         )
-        context = {"ti": ti, "dag_run": SimpleNamespace(start_date=None, clear_number=0)}
+        store = SimpleNamespace(get=lambda _: None, set=lambda *_: None, delete=lambda _: None)
+        dag_run = SimpleNamespace(start_date=None, clear_number=0)
+        context = {"ti": ti, "dag_run": dag_run, "task_state_store": store}
         error = None
         try:
             inspect.unwrap(type(operator).execute)(operator, context)

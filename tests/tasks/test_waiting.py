@@ -47,7 +47,9 @@ def trigger(context: dict[str, Any] | None = None, **options: Any) -> tuple[Any,
     ti = SimpleNamespace(
         max_tries=0, try_number=1, xcom_push=lambda key, value: pushed.update({key: value}), map_index=-1
     )
-    whole: Any = {"ti": ti, "dag_run": SimpleNamespace(start_date=None, clear_number=0), **(context or {})}
+    store = SimpleNamespace(get=print, set=print, delete=print)
+    dag_run = SimpleNamespace(start_date=None, clear_number=0)
+    whole: Any = {"ti": ti, "dag_run": dag_run, "task_state_store": store, **(context or {})}
     operator = MParticleTriggerPipelineOperator(
         task_id="sync",
         **{"pipeline_id": "orders", "poll_interval": 0.05, "timeout": 20, "deferrable": False, **options},

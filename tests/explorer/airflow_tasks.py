@@ -1,17 +1,18 @@
 """
-A model of Airflow for the explorer: tries, retry delays, deferral, triggerers, the task state store, slots and clears.
+A model of Airflow's tasks for the explorer: tries, retry delays, deferrals, slots and clears.
 
-The operators and the trigger are the real ones. Each task runs in a greenlet, so its code needs no change to be
-interrupted at every request, every pause and every write to the store.
+The operators are the real ones. Each task runs in a greenlet, so its code needs no change to be interrupted at every
+request, every pause and every write of its record.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -20,18 +21,19 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
+from airflow_records import Kept, StateStore, Variables
+from airflow_triggerer import Triggerer
+from airflow_versions import Version
 
 from airflow_provider_mparticle.client.errors import MParticleError
 from airflow_provider_mparticle.operators import MParticleSyncSliceOperator, MParticleTriggerPipelineOperator
-from airflow_provider_mparticle.runs.steps import FetchDurations, Pause, Poll, drive
 
 if TYPE_CHECKING:
     from explorer_world import World
 
 RETRIES = 3
-# Airflow notices that a worker has died after some missed heartbeats, and a triggerer a little sooner.
+# Airflow notices that a worker has died after some missed heartbeats.
 WORKER_MISSED_S = 20.0
-TRIGGERER_MISSED_S = 30.0
 POLL_INTERVAL_S = 20.0
 
 
@@ -39,39 +41,9 @@ class WorkerLost(BaseException):
     """The worker's process is gone: SIGKILL, seen from inside."""
 
 
-class TriggererLost(BaseException):
-    """The triggerer's process is gone."""
-
-
-@dataclass(frozen=True)
-class Version:
-    """
-    What an Airflow version offers.
-
-    :param has_store: Whether tasks have a task state store (3.3 and later).
-    :param tells_states: Whether a worker asks the API for states of task instances (3.x), or the database (2.11).
-    :param tells_tries: Whether a worker can read when earlier tries of its task began and ended (2.11).
-    """
-
-    name: str
-    has_store: bool = True
-    tells_states: bool = True
-    tells_tries: bool = False
-
-    def __str__(self) -> str:
-        return self.name
-
-
-VERSIONS = (
-    Version("Airflow 3.3"),
-    Version("Airflow 3.1", has_store=False),
-    Version("Airflow 2.11", has_store=False, tells_states=False, tells_tries=True),
-)
-
-
 @cache
 def operator(kind: str, if_running: str, deferrable: bool, slots: int, retry_delay_s: float) -> Any:
-    """Return the real operator; it holds nothing that changes, but for the id that ``on_kill`` would log."""
+    """Return the real operator; each process of a worker gets a copy."""
     options: dict[str, Any] = {
         "task_id": "sync",
         "pipeline_id": "orders",
@@ -93,34 +65,8 @@ def operator(kind: str, if_running: str, deferrable: bool, slots: int, retry_del
             max_active_tis_per_dag=slots,
             **options,
         )
-    made._log = logging.getLogger("airflow.task.explorer")  # Airflow's own logger writes to the terminal
+    made._cached_logger = logging.getLogger("airflow.task.explorer")  # Airflow's own logger writes to the terminal
     return made
-
-
-@dataclass
-class Store:
-    """The task state store: keeps JSON across tries; a worker may die before or after each write."""
-
-    world: World
-    task: Task
-    kept: dict[str, str] = field(default_factory=dict)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return what was kept."""
-        return json.loads(self.kept[key]) if key in self.kept else default
-
-    def set(self, key: str, value: Any) -> None:
-        """Keep a value."""
-        text = json.dumps(value)
-        assert len(text) < 60_000
-        self.task.records.append(self.world.now)
-        with self.task.may_die("stores its record"):
-            self.kept[key] = text
-
-    def delete(self, key: str) -> None:
-        """Forget a value."""
-        with self.task.may_die("deletes its record"):
-            self.kept.pop(key, None)
 
 
 @dataclass
@@ -133,23 +79,26 @@ class Task:
     version: Version
     retry_delay_s: float
     number: int
-    store: Store | None = None
     state: str | None = None
     epoch: int = 0
     try_number: int = 0
     max_tries: int = RETRIES
     clear_number: int = 0
     clears_left: int = 1
-    tries: list[list[float | None]] = field(default_factory=list)
-    first_start: float | None = None
-    claimed: Any = None
     records: list[float] = field(default_factory=list)
     requests: list[tuple[float, str]] = field(default_factory=list)
     ambiguous_epochs: set[int] = field(default_factory=set)
     green_epochs: set[int] = field(default_factory=set)
     dag_run_began: float = 0.0
+    _first_start: float | None = None
     _in_slot: bool = False
     _first_reschedule: datetime | None = None
+    _process: Any = None
+
+    def __post_init__(self) -> None:
+        self.kept = Kept(self)
+        self.variables = Variables(self.kept)
+        self.triggerer = Triggerer(self)
 
     @property
     def slice(self) -> str | None:
@@ -197,8 +146,10 @@ class Task:
     def _tries(self) -> None:
         while True:
             self.try_number += 1
-            self.first_start = self._first_reschedule = None
+            self._first_start = self._first_reschedule = None
+            self.world.say(f"{self.name}: try {self.try_number} begins.")
             ended = self._try()
+            self._leave_slot()
             if ended != "up_for_retry" or self.try_number > self.max_tries:
                 self.state = "failed" if ended == "up_for_retry" else ended
                 self.world.say(f"{self.name} is {self.state}.")
@@ -211,64 +162,74 @@ class Task:
         method, kwargs = "execute", {}
         while True:
             self._take_slot()
-            if not self.first_start:
-                self.first_start = self.world.now
-            if len(self.tries) < self.try_number:
-                self.tries.append([self.world.now, None])
-                self.world.say(f"{self.name}: try {self.try_number} begins.")
+            self._first_start = self._first_start or self.world.now
             try:
-                result = self._call(method, **kwargs)
+                return self._report_success(self._call(method, **kwargs))
             except TaskDeferred as deferred:
                 self.state = "deferred"
                 if not self.world.slots_hold_deferred:
                     self._leave_slot()
-                event = self._in_the_triggerer(deferred.trigger)
+                event = self.triggerer.event_of(deferred.trigger)
                 method = deferred.method_name
                 kwargs = {**json.loads(json.dumps(deferred.kwargs or {})), "event": event}
-                continue
             except AirflowRescheduleException as later:
                 self._leave_slot()
-                self._first_reschedule = datetime.fromtimestamp(self.first_start, UTC)
+                self._first_reschedule = datetime.fromtimestamp(self._first_start, UTC)
                 self.state = "up_for_reschedule"
                 self.world.sleep(max(0.0, later.reschedule_date.timestamp() - self.world.now))
                 method, kwargs = "execute", {}
-                continue
             except WorkerLost:
                 self.world.sleep(WORKER_MISSED_S)
-                ended = "up_for_retry"
+                return "up_for_retry"
             except AirflowSkipException:
-                ended = "skipped"
+                return "skipped"
             except AirflowFailException as error:
                 self.world.judge.error(self, error.__cause__ or error)
-                ended = "failed"
+                return "failed"
             except MParticleError as error:
                 self.world.judge.error(self, error)
-                ended = "up_for_retry"
-            else:
-                self.world.judge.success(self, json.loads(json.dumps(result)))
-                ended = "success"
-            self.tries[-1][1] = self.world.now
-            self._leave_slot()
-            return ended
+                return "up_for_retry"
+
+    def _report_success(self, result: Any) -> str:
+        """Let Airflow hear of the success, and call back what asked for that."""
+        result = json.loads(json.dumps(result))
+        try:
+            with self.may_die("reports its success"):
+                if self.version.calls_back_first:
+                    with self.kept.transaction():  # all is committed together
+                        self._call_back()
+                self.world.judge.success(self, result)
+                self.state = "success"
+            if not self.version.calls_back_first:
+                self._call_back()
+        except WorkerLost:
+            if self.state != "success":
+                raise
+        return "success"
+
+    def _call_back(self) -> None:
+        for callback in self._process.on_success_callback or ():
+            callback(self._context())
 
     def _take_slot(self) -> None:
         if not self._in_slot:
             self.state = "scheduled"
             while self.slice and self.world.slots_left <= 0:
-                self.world.sleep(1.0)
+                self.world.wait_for_slot()
             self.world.slots_left -= 1
             self._in_slot = True
         self.state = "running"
 
     def _leave_slot(self) -> None:
         if self._in_slot:
-            self.world.slots_left += 1
+            self.world.leave_slot()
             self._in_slot = False
 
     def _call(self, method: str, **kwargs: Any) -> Any:
         self.world.actor = self
+        self._process = copy.copy(self.operator)
         # Unwrapped, since Airflow guards ``execute`` against callers other than its own task runner.
-        return inspect.unwrap(getattr(type(self.operator), method))(self.operator, self._context(), **kwargs)
+        return inspect.unwrap(getattr(type(self.operator), method))(self._process, self._context(), **kwargs)
 
     def _context(self) -> Any:
         ti = SimpleNamespace(
@@ -295,58 +256,8 @@ class Task:
             "data_interval_end": day + timedelta(days=1),
             "logical_date": day,
         }
-        return {**context, "task_state_store": self.store} if self.store else context
+        return {**context, "task_state_store": StateStore(self.kept)} if self.version.has_state_store else context
 
     def _push(self, key: str, value: Any) -> None:
         if key == "pipeline_run_id":
             self.world.judge.claim(self, value)
-
-    # In the triggerer
-
-    def _in_the_triggerer(self, trigger: Any) -> Any:
-        stored = json.dumps(trigger.serialize()[1])
-        while True:
-            try:
-                return self._event(type(trigger)(**json.loads(stored)))
-            except TriggererLost:
-                self.world.sleep(TRIGGERER_MISSED_S)
-
-    def _event(self, trigger: Any) -> Any:
-        events = trigger.run()
-        try:
-            anext(events).send(None)
-        except StopIteration as done:
-            return json.loads(json.dumps(done.value.payload))
-        raise AssertionError("The trigger waits for something that is not a step.")
-
-    @contextlib.asynccontextmanager
-    async def shared_client(self, _: str) -> Any:
-        """Stand in for the triggerer's client."""
-        yield SimpleNamespace(polling=self)
-
-    @contextlib.contextmanager
-    def waiter(self, _: Any) -> Iterator[Callable[[Any], Any]]:
-        """Lend the driver of a wait's steps."""
-
-        async def carry_out(step: Any) -> Any:
-            match step:
-                case Pause():
-                    if (
-                        self.world.choices.choose(f"{self.name} is deferred, its triggerer dies", ("no", "yes"))
-                        == "yes"
-                    ):
-                        self.world.note_fault(f"{self.name}: the triggerer dies")
-                        raise TriggererLost
-                    return self.world.sleep(step.seconds)
-                case Poll():
-                    return drive(step.source.poll(), self._send_once, self.world.sleep)
-                case FetchDurations():
-                    return drive(step.ask(), self._send_once, self.world.sleep) if step.ask else None
-                case _:
-                    return self._send_once(step)
-
-        yield carry_out
-
-    def _send_once(self, call: Any) -> Any:
-        self.world.actor = self
-        return self.world.client.send(call, retry=False, worker=False)

@@ -1,0 +1,132 @@
+"""
+Where a task keeps the record of its start for its next try: Airflow's task state store (3.3 and later), or a variable.
+
+Before 3.3 nothing else outlives a try: Airflow deletes the XComs of a task before it runs the task again
+(docs/adr/0013-keep-records-in-a-variable.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow.providers.common.compat.sdk import AirflowException, Variable
+
+from airflow_provider_mparticle.tasks.task_context import is_in_airflow_2
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator, Context
+
+# Under this key the task state store keeps what a task has recorded about its run.
+START_RECORD_KEY = "mparticle_pipeline_run"
+# Of the variables; the rest of their names is a digest, since ids of DAG runs hold characters that paths must not.
+VARIABLE_PREFIX = "mparticle_start_"
+
+
+class RecordStore(Protocol):
+    """Keeps one JSON object from one try of a task to the next."""
+
+    def load(self) -> Mapping[str, Any] | None:
+        """Return what an earlier try, or this one, has saved."""
+
+    def save(self, record: Mapping[str, Any]) -> None:
+        """Save a record in place of the last one."""
+
+    def delete(self) -> None:
+        """Delete the record."""
+
+    def start_over(self) -> None:
+        """Delete what a DAG run of the same id has left that was deleted; the first try calls this."""
+
+
+@dataclass(frozen=True)
+class StateStoreRecord:
+    """The record in Airflow's task state store."""
+
+    store: Any
+
+    def load(self) -> Mapping[str, Any] | None:
+        """Return what was saved."""
+        record: Mapping[str, Any] | None = self.store.get(START_RECORD_KEY)
+        return record
+
+    def save(self, record: Mapping[str, Any]) -> None:
+        """Save a record."""
+        self.store.set(START_RECORD_KEY, record)
+
+    def delete(self) -> None:
+        """Delete the record."""
+        self.store.delete(START_RECORD_KEY)
+
+    def start_over(self) -> None:
+        """Do nothing: Airflow deletes what its store keeps for a DAG run together with the DAG run."""
+
+
+class VariableRecord:
+    """
+    The record in an Airflow variable of its own, which is deleted when Airflow has heard that the task is over.
+
+    A task that fails leaves its variable: a slice that is cleared reads it, and any other task overwrites it.
+    """
+
+    def __init__(self, operator: BaseOperator, ti: Any) -> None:
+        self._ti = ti
+        ids = (ti.dag_id, ti.run_id, ti.task_id, str(-1 if ti.map_index is None else ti.map_index))
+        self._key = VARIABLE_PREFIX + hashlib.sha256("\0".join(ids).encode()).hexdigest()[:32]
+        self._description = f"The start of an mParticle run by task {ti.task_id!r} of DAG {ti.dag_id!r}, {ti.run_id!r}."
+        _run_after_the_end(operator, self._forget)
+
+    def load(self) -> Mapping[str, Any] | None:
+        """Return what was saved."""
+        text = Variable.get(self._key, None)
+        record: Mapping[str, Any] | None = json.loads(text) if text else None
+        return record
+
+    def save(self, record: Mapping[str, Any]) -> None:
+        """
+        Save a record.
+
+        :raises AirflowException: Airflow did not store it. Airflow 3 only logs that, so the variable is read again.
+        """
+        text = json.dumps(record)
+        Variable.set(self._key, text, self._description)
+        if Variable.get(self._key, None) != text:
+            raise AirflowException(
+                f"Airflow did not store the variable {self._key!r}, in which this task records what it starts, so "
+                "nothing more is sent to mParticle. The log of Airflow says why."
+            )
+
+    def delete(self) -> None:
+        """Delete the record."""
+        Variable.delete(self._key)
+
+    def start_over(self) -> None:
+        """Delete what was left."""
+        self.delete()
+
+    def _forget(self, _: Context) -> None:
+        if is_in_airflow_2(self._ti):  # which commits the success after this: both, or none
+            from airflow.utils.task_instance_session import get_current_task_instance_session  # type: ignore[import-not-found, unused-ignore]  # Airflow 2 only
+
+            variable: Any = Variable
+            variable.delete(self._key, session=get_current_task_instance_session())
+        else:
+            self.delete()
+
+
+def record_store(operator: BaseOperator, context: Context) -> RecordStore | None:
+    """Return where the record of a task is kept; None for one that is executed outside of Airflow."""
+    if (store := context.get("task_state_store")) is not None:
+        return StateStoreRecord(store)
+    ti: Any = context.get("ti")
+    return VariableRecord(operator, ti) if ti is not None else None
+
+
+def _run_after_the_end(operator: Any, callback: Any) -> None:
+    """Let Airflow call back when the task has succeeded or was skipped; it reads these lists after the execution."""
+    for name in ("on_success_callback", "on_skipped_callback"):
+        given = getattr(operator, name, None) or []
+        setattr(operator, name, [*(given if isinstance(given, list | tuple) else [given]), callback])
