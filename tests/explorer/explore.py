@@ -14,7 +14,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -33,24 +32,22 @@ from airflow_provider_mparticle.triggerer import wait_for_run  # noqa: E402
 _perf = time.perf_counter
 
 
-_query = sync_slice.SyncSliceTask._query.func
-_queries: dict[Any, str] = {}
+def _once(function: Callable[..., Any], key: Callable[..., Any]) -> Callable[..., Any]:
+    """Call a function once for each key in all schedules: to render and parse SQL takes longer than all the rest."""
+    results: dict[Any, Any] = {}
+
+    def call(*args: Any, **options: Any) -> Any:
+        known = key(*args)
+        if known not in results:
+            results[known] = function(*args, **options)
+        return results[known]
+
+    return call
 
 
-def _query_once(task: sync_slice.SyncSliceTask) -> str:
-    """Make the query of each slice once in all schedules: rendering and parsing take longer than the rest of one."""
-    provider = task._service_provider()  # which asks mParticle, every time
-    key = type(task.operator), task._slice, provider
-    if key not in _queries:
-        with mock.patch.object(task, "_service_provider", return_value=provider):
-            _queries[key] = _query(task)
-    return _queries[key]
-
-
-def _once_per_task(read: Callable[[Any], Any]) -> cached_property[Any]:
-    made = cached_property(read)
-    made.__set_name__(sync_slice.SyncSliceTask, "_query")
-    return made
+_rendered = _once(sync_slice.rendered, lambda operator, argument, _, *bounds: (getattr(operator, argument), bounds))
+_restricted = _once(sync_slice.restrict_to_slice, lambda *args: repr(args))
+_validated = _once(sync_slice.validated, lambda *args: repr(args))
 
 
 class _Variables:
@@ -80,7 +77,9 @@ def stage() -> Iterator[list[World]]:
         mock.patch.object(triggers, "_wait_for_run", wait_for_run.wait_for_run),
         mock.patch.object(task_context, "state_in_database", lambda *args: worlds[-1].state_in_database(*args)),
         mock.patch.object(record_store, "Variable", _Variables(worlds)),
-        mock.patch.object(sync_slice.SyncSliceTask, "_query", _once_per_task(_query_once)),
+        mock.patch.object(sync_slice, "rendered", _rendered),
+        mock.patch.object(sync_slice, "restrict_to_slice", _restricted),
+        mock.patch.object(sync_slice, "validated", _validated),
         mock.patch("time.sleep", lambda seconds: worlds[-1].sleep(seconds)),
         mock.patch("time.monotonic", lambda: worlds[-1].now),  # noqa: PT008 - it moves
     ):
