@@ -78,7 +78,7 @@ class Call(Generic[T]):
     title: str
     method: str
     route: str
-    decode: Callable[[Json, ApiConfig], T]
+    decode: Callable[[Json, ApiConfig], T] = field(repr=False)  # it may know a secret that was sent
     ids: Mapping[str, RunId] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     json: Json = field(default=None, repr=False)

@@ -1,1 +1,1 @@
-"""A workspace as a document: check it, compare it with what mParticle has, plan the difference, apply it."""
+"""Handles a workspace as a document: checks, compares, plans and applies it. Must not know Airflow."""

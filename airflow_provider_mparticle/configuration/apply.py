@@ -1,4 +1,4 @@
-"""Carries out a plan, and reads a workspace as a document."""
+"""Applies a plan, and reads a workspace as a document."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Reads that are sent at the same time. Writes are sent one after the other, in the order of the plan.
+# How many reads are sent at the same time. Writes are sent one by one, in the order of the plan.
 READS_AT_ONCE = 4
 
 
 def read_workspace(sender: Sender) -> Workspace:
     """
-    Read what mParticle has, with four requests; three of them are sent at the same time.
+    Read all resources, with one request for each kind, three of them at the same time.
 
-    Assumed: a list shows each resource with all the fields that the answer for one resource has. A resource that a
-    list shows without a field that a description needs is read by itself.
+    It is assumed that a list has the same fields of a resource as the answer for that resource. A resource without a
+    required field is read again by itself.
 
     :raises MParticleError: A list or a resource cannot be read.
     """
@@ -47,9 +47,9 @@ def read_workspace(sender: Sender) -> Workspace:
 
 def export_document(sender: Sender) -> dict[str, Any]:
     """
-    Return the workspace as a document: what can be written, ordered by id, without secrets.
+    Return the workspace as a document: the fields that can be written, without secrets, ordered by id.
 
-    Planning it against the same workspace gives no change. To change a connection with it, add its secret first.
+    A plan of this document for the same workspace has no changes. To change a connection with it, first add its secret.
 
     :raises MParticleError: A list cannot be read.
     """
@@ -58,9 +58,9 @@ def export_document(sender: Sender) -> dict[str, Any]:
 
 def require_applicable(plan: Plan) -> None:
     """
-    Make sure that mParticle can do what the plan asks for.
+    Refuse a plan that mParticle cannot apply.
 
-    :raises InvalidRequestError: It cannot; the message names everything that it cannot do. Nothing was sent.
+    :raises InvalidRequestError: The plan has refusals; the message has all of them. Nothing was sent.
     """
     if plan.refusals:
         raise InvalidRequestError(f"{' '.join(plan.refusals)} Nothing was changed.")
@@ -70,15 +70,15 @@ def apply_plan(
     sender: Sender, plan: Plan, on_step: Callable[[Step], object] = lambda _: None, kept: KeptForms = KNOWN
 ) -> dict[str, Any]:
     """
-    Carry out a plan, step by step.
+    Apply a plan step by step.
 
-    After a failure half-way, make the plan again and apply it: what is done already is then unchanged.
+    After a failure, make the plan again and apply it: the steps that were done are then unchanged.
 
-    :param plan: From :func:`~airflow_provider_mparticle.configuration.plan.plan`, made for the same workspace.
-    :param on_step: Called after each step that was done. Default: nothing is called.
-    :param kept: Learns in which form mParticle keeps what it was sent. Default: what this process has learned.
+    :param plan: From :func:`~airflow_provider_mparticle.configuration.plan.plan`, for the same workspace.
+    :param on_step: Called after each step. Default: nothing is called.
+    :param kept: Learns in which form mParticle keeps values. Default: the forms that this process has learned.
     :return: ``{"changed": bool, "steps": [...]}``, as JSON without secrets.
-    :raises InvalidRequestError: mParticle cannot do what the plan asks for. Nothing was changed.
+    :raises InvalidRequestError: The plan has refusals. Nothing was changed.
     :raises MParticleError: A step failed; the message also says which steps were done and which were not.
     """
     require_applicable(plan)
@@ -101,14 +101,14 @@ def apply_plan(
 
 
 def _read(sender: Sender, calls: Sequence[Call[T]]) -> list[T]:
-    """Send the first call alone: it looks up the Airflow connection and logs in, which belongs to the task's thread."""
+    """Return the answers. The first call reads the Airflow connection and logs in, which the task's thread must do."""
     first = sender.send(calls[0])
     with ThreadPoolExecutor(READS_AT_ONCE, "mparticle-read") as pool:
         return [first, *pool.map(sender.send, calls[1:])]
 
 
 def _completed(sender: Sender, kind: Kind[Resource], listed: Sequence[Resource]) -> Iterator[Resource]:
-    """Yield the resources of a list; those that it shows in part are read by themselves, a few at the same time."""
+    """Yield the resources of a list. Those without a required field are read again, a few at the same time."""
     needed = schema.definition(kind.name)["required"]
     partial = [one for one in listed if any(getattr(one, name) is None for name in needed)]
     with ThreadPoolExecutor(READS_AT_ONCE, "mparticle-read") as pool:
@@ -119,10 +119,10 @@ def _completed(sender: Sender, kind: Kind[Resource], listed: Sequence[Resource])
 
 def _with_resources(sender: Sender, steps: list[Step]) -> Iterator[tuple[Step, Resource | MParticleError | None]]:
     """
-    Yield each step with the resource that an update changes, read shortly before.
+    Yield each step with the resource that it updates, which is read shortly before.
 
-    What the list has left out must not get lost if mParticle replaces the whole. A few updates ahead are read at the
-    same time.
+    If mParticle replaces the whole resource, a field that the list has left out must not be lost. The resources of a
+    few steps are read at the same time.
     """
     with ThreadPoolExecutor(READS_AT_ONCE, "mparticle-read") as pool:
         for first in range(0, len(steps), READS_AT_ONCE):
@@ -153,15 +153,15 @@ def _delete(sender: Sender, step: Step) -> None:
     try:
         sender.send(endpoints.delete_resource(step.kind, step.resource_id))
     except NotFoundError:
-        log.info("The %s %r is gone already.", step.kind.title, step.resource_id)
+        log.info("The %s %r has already been deleted.", step.kind.title, step.resource_id)
 
 
 def _learn(sender: Sender, steps: list[Step], before: dict[tuple[str, str], Resource], kept: KeptForms) -> None:
-    """Read the workspace once more, and learn in which form mParticle keeps what it was sent."""
+    """Read the workspace again, and learn in which form mParticle keeps the values that were written."""
     try:
         workspace = read_workspace(sender)
     except MParticleError as error:
-        log.info("What was written could not be read once more: %s", error)
+        log.info("The workspace could not be read again after the changes: %s", error)
         return
     for step in steps:
         after = workspace.of(step.kind).get(step.resource_id)
@@ -173,9 +173,9 @@ def _learn(sender: Sender, steps: list[Step], before: dict[tuple[str, str], Reso
 
 
 def _interrupted(error: MParticleError, done: list[Step], left: list[Step]) -> MParticleError:
-    """Return the same error, its message completed."""
+    """Return the same error with the steps in its message."""
     return type(error)(
         f"{error} Done before: {', '.join(map(str, done)) or 'nothing'}. Not done: {', '.join(map(str, left))}. "
-        "What is done stays; apply the document again to do the rest.",
+        "The steps that were done stay; apply the document again to do the rest.",
         **error.facts(),
     )

@@ -1,9 +1,9 @@
 """
 Reads the whole configuration of a workspace as one document, and checks it before anything is sent.
 
-A document is a dict with the sections ``connections``, ``data_models``, ``field_transformations`` and ``pipelines``,
-each a list of descriptions under mParticle's names, with ``id``. ``document.schema.json`` decides what is right;
-:mod:`~airflow_provider_mparticle.configuration.resource_rules` adds what no JSON Schema can say.
+A document is a dict with the sections ``connections``, ``data_models``, ``field_transformations`` and ``pipelines``.
+Each is a list of descriptions with mParticle's field names and an ``id``. ``document.schema.json`` has the rules, and
+:mod:`~airflow_provider_mparticle.configuration.resource_rules` those that a JSON Schema cannot express.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ SECTIONS = tuple(kind.plural for kind in KINDS)
 @dataclass(frozen=True)
 class Document:
     """
-    A document as it was read, right or wrong.
+    A document as it was read, valid or not.
 
-    :param content: Its content as plain values; it may hold secrets.
-    :param origin: Where it comes from, for messages: a path, or "the document".
+    :param content: Its content as plain values; it may have secrets.
+    :param origin: Its path, or "the document", for messages.
     :param lines: The line of each place in its text; empty if it was not read from text.
     """
 
@@ -38,11 +38,11 @@ class Document:
     lines: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     def names(self, kind: Kind[Any]) -> bool:
-        """Whether it has a section for this kind, even an empty one."""
+        """Return whether it has a section for this kind, even an empty one."""
         return kind.plural in self.content
 
     def descriptions(self, kind: Kind[Any]) -> list[dict[str, Any]]:
-        """Return what it describes of a kind, in its order, with the schema's defaults and without blanks."""
+        """Return its descriptions of a kind, in their order, with the schema's defaults and without blank fields."""
         return [with_defaults(kind, given) for given in self.content.get(kind.plural, ())]
 
 
@@ -50,7 +50,7 @@ def load_document(spec: Mapping[str, Any] | str | Path) -> Document:
     """
     Read a document; :func:`document_problems` checks its content.
 
-    :param spec: The document itself, or a path to a ``.yaml``, ``.yml`` or ``.json`` file of at most 8 MB.
+    :param spec: The document itself, or the path of a ``.yaml``, ``.yml`` or ``.json`` file of at most 8 MB.
     :raises ConfigError: The file is missing, not a regular file or too large, its suffix is unknown, or its syntax is
         wrong; the message names the line.
     """
@@ -76,10 +76,10 @@ def parse_document(text: str, origin: str = "the document") -> Document:
     """
     Read a document from its text, YAML or JSON.
 
-    :param text: The text. Where the schema says string, a value without quotation marks stays the text that it is.
-    :param origin: Where it comes from, for messages. Default: "the document".
-    :raises ConfigError: The syntax is wrong or a limit is exceeded. The message names the line, and does not quote the
-        text, because it may hold a secret.
+    :param text: The text. If the schema says string, a value without quotation marks stays text.
+    :param origin: The path of the document, for messages. Default: "the document".
+    :raises ConfigError: The syntax is wrong or a limit is exceeded. The message names the line, but does not quote the
+        text, because it may have a secret.
     """
     from airflow_provider_mparticle.configuration.document_parser import read_text
 
@@ -92,22 +92,22 @@ def parse_document(text: str, origin: str = "the document") -> Document:
 
 def document_problems(document: Document) -> list[Problem]:
     """
-    Return everything that is wrong with a document, each with its place, for example ``pipelines[1].sync_mode.from``.
+    Return all problems of a document, each with its place, for example ``pipelines[1].sync_mode.from``.
 
-    Whether mParticle has what the document only refers to is checked when the plan is made.
+    Whether mParticle has a resource to which the document only refers is checked when the plan is made.
     """
     content = document.content
     found = schema.problems(content)
     if isinstance(content, Mapping):
         found += [problem for kind in KINDS for problem in _section(kind, content)]
-    return [_told(problem, document) for problem in found]
+    return [_located(problem, document) for problem in found]
 
 
 def check_document(document: Document) -> list[Problem]:
     """
     Return the warnings about a document.
 
-    :raises ConfigError: It is wrong; the message names everything that is.
+    :raises ConfigError: The document is invalid; the message has all its problems.
     """
     found = document_problems(document)
     if errors := [str(problem) for problem in found if not problem.is_warning]:
@@ -119,7 +119,7 @@ def check_document(document: Document) -> list[Problem]:
 
 
 def _section(kind: Kind[Any], content: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what is wrong with a section beyond what the schema says."""
+    """Yield the problems of a section that the schema does not find."""
     section = content.get(kind.plural)
     first_of: dict[str, int] = {}
     for number, given in enumerate(section if isinstance(section, list) else ()):
@@ -129,17 +129,17 @@ def _section(kind: Kind[Any], content: Mapping[str, Any]) -> Iterator[Problem]:
         yield from (problem.inside(place) for problem in more_problems(kind, with_defaults(kind, given)))
         earlier = first_of.setdefault(str(given.get("id", place)), number)
         if earlier != number:
-            yield Problem(f"{place}.id", f"is {given['id']!r}, as that of {kind.plural}[{earlier}] is")
+            yield Problem(f"{place}.id", f"is {given['id']!r}, which is already the id of {kind.plural}[{earlier}]")
 
 
-def _told(problem: Problem, document: Document) -> Problem:
-    """Add the resource's id and the line, which lead a person to the place."""
+def _located(problem: Problem, document: Document) -> Problem:
+    """Return the problem with the id of its resource and its line."""
     from airflow_provider_mparticle.configuration.document_parser import line_of
 
     line = line_of(problem.place, document.lines)
     known = [_resource(problem.place, document.content), f"line {line}" if line else ""]
-    said = ", ".join(text for text in known if text)
-    return Problem(problem.place, f"{problem.text} ({said})", problem.is_warning) if said else problem
+    where = ", ".join(text for text in known if text)
+    return Problem(problem.place, f"{problem.text} ({where})", problem.is_warning) if where else problem
 
 
 def _resource(place: str, content: Any) -> str:

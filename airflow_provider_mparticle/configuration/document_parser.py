@@ -1,10 +1,9 @@
 """
-Reads the text of a document, YAML or JSON, into plain values, and says on which line each of them stands.
+Reads the text of a document, YAML or JSON, into plain values, with the line of each of them.
 
-Text stays text: where the schema says string, a value without quotation marks is taken as it is written, so that the
-password ``0123456`` is not a number. Everywhere else YAML follows JSON: only ``true``, ``false``, ``null`` and JSON's
-numbers are not text. Limits keep a hostile or broken file from filling the memory. What is wrong is said without
-quoting the text, because it may hold a secret.
+If the schema says string, a value without quotation marks stays text, so that the password ``0123456`` does not become
+a number. Everywhere else YAML is read like JSON: only ``true``, ``false``, ``null`` and JSON's numbers are not text.
+Limits protect the memory from a hostile or broken file. Errors do not quote the text, because it may have a secret.
 """
 
 from __future__ import annotations
@@ -24,28 +23,28 @@ import yaml
 from airflow_provider_mparticle.configuration import schema
 from airflow_provider_mparticle.configuration.plain_values import DEPTH_AT_MOST, check_limits, plain
 
-# Far above what a workspace needs: 1,000 pipelines with their queries take some 2 MB.
+# Far more than a workspace needs: 1,000 pipelines with their queries take about 2 MB.
 BYTES_AT_MOST = 8 * 1024 * 1024
-# A whole number with more digits does not fit into 64 bits, which is what JSON readers can be trusted with.
+# A whole number with more digits does not fit into 64 bits, which is the limit of many JSON readers.
 DIGITS_AT_MOST = 18
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _CONSTANTS = {"true": True, "false": False, "null": None, "": None}
 _TAG = "tag:yaml.org,2002:str"
-# libyaml is some ten times faster; not every build of PyYAML has it.
+# libyaml is about ten times faster, but not every build of PyYAML has it.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_file(path: Path) -> str:
     """
-    Return the text of a document's file.
+    Return the text of a file.
 
     :raises OSError: The file cannot be read.
     :raises ValueError: It is not a regular file, is too large, or is not UTF-8.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError("it is not a regular file")
-    # What seems to be a regular file may wait for data all the same, some below /proc for instance.
+    # Some files below /proc are regular files, but a read waits for data.
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         content = file.read(BYTES_AT_MOST + 1)
     if len(content) > BYTES_AT_MOST:
@@ -58,11 +57,11 @@ def read_file(path: Path) -> str:
 
 def read_text(text: str) -> tuple[Any, dict[str, int]]:
     """
-    Return what the text says, and the line of each place in it, for example ``{"pipelines[0].id": 2}``.
+    Return the content of a text, and the line of each place in it, for example ``{"pipelines[0].id": 2}``.
 
-    Text that begins with ``{`` is read as JSON first.
+    A text that begins with ``{`` is first read as JSON.
 
-    :raises ValueError: The syntax is wrong, or a limit is exceeded. The message names the line where it is known.
+    :raises ValueError: The syntax is wrong, or a limit is exceeded. The message names the line if it is known.
     """
     if len(text) > BYTES_AT_MOST:
         raise ValueError(_too_large())
@@ -82,7 +81,7 @@ def read_text(text: str) -> tuple[Any, dict[str, int]]:
 
 
 class TemplateError(ValueError):
-    """A template that YAML takes for braces of its own."""
+    """A template without quotes, whose braces YAML reads as a dict."""
 
 
 def _too_large() -> str:
@@ -151,7 +150,7 @@ class _Built:
 
 @dataclass
 class _Builder:
-    """Builds the content out of the parser's events."""
+    """Builds the content from the events of the YAML parser."""
 
     events: Iterator[Any]
     lines: dict[str, int] = field(default_factory=dict)
@@ -159,7 +158,13 @@ class _Builder:
     _anchors: dict[str, _Built | None] = field(default_factory=dict)
 
     def node(self, event: Any, place: str, of: schema.Node, depth: int) -> _Built:
-        """Build the node that *event* begins."""
+        """
+        Build the node that begins with *event*.
+
+        :param place: The place of the node in the document.
+        :param of: What the schema says about this place.
+        :param depth: How many dicts and lists are around the node.
+        """
         line = event.start_mark.line + 1
         self.lines.setdefault(place, line)
         if isinstance(event, yaml.AliasEvent):
@@ -184,7 +189,7 @@ class _Builder:
 
     def _alias(self, name: str | None, line: int) -> _Built:
         if name is None or name not in self._anchors:
-            raise ValueError(f"line {line}: found undefined alias; put text that begins with '*' in quotes")
+            raise ValueError(f"line {line}: the alias is not defined; put text that begins with '*' in quotes")
         built = self._anchors[name]
         if built is None:
             raise ValueError(f"line {line}: an anchor contains itself")
@@ -219,7 +224,7 @@ class _Builder:
             return str(event.value)
         line = event.start_mark.line + 1
         if start.flow_style and isinstance(event, yaml.MappingStartEvent):
-            raise TemplateError(f'line {line}: put templates in quotes, as in "{{{{ params.name }}}}"')
+            raise TemplateError(f'line {line}: put templates in quotes, for example "{{{{ params.name }}}}"')
         raise ValueError(f"line {line}: the keys of a dict must be text")
 
 
@@ -227,11 +232,11 @@ def _from_yaml(text: str) -> tuple[Any, dict[str, int]]:
     events: Iterator[Any] = iter(yaml.parse(text, Loader=_LOADER))
     builder = _Builder(events)
     try:
-        next(events)  # the stream's start
+        next(events)  # the start of the stream
         if isinstance(next(events), yaml.StreamEndEvent):
             return None, {}
         content = builder.node(next(events), "", schema.root(), 0).value
-        next(events)  # the document's end
+        next(events)  # the end of the document
         if not isinstance(event := next(events), yaml.StreamEndEvent):
             raise ValueError(f"line {event.start_mark.line + 1}: a second document begins")
     except yaml.MarkedYAMLError as error:
@@ -259,7 +264,7 @@ def _scalar(event: Any, of: schema.Node) -> Any:
 
 
 def _merged(value: Any, line: int) -> dict[str, Any]:
-    """Return what ``<<`` puts in: one dict, or several of which the first one wins."""
+    """Return the fields that ``<<`` inserts: those of one dict, or of several, of which the first has priority."""
     parts = value if isinstance(value, list) else [value]
     if not all(isinstance(part, dict) for part in parts):
         raise ValueError(f"line {line}: '<<' needs a dict or a list of dicts")
@@ -267,7 +272,7 @@ def _merged(value: Any, line: int) -> dict[str, Any]:
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> ValueError:
-    """Name the place within the text; libyaml puts a missing end on the line after the last one."""
+    """Return an error with the line. libyaml reports a missing end on the line after the last one."""
     said = re.sub(r"(alias|anchor|tag|handle|character) '.*'", r"\1", error.problem or "wrong syntax")
     mark = error.problem_mark or error.context_mark
     if mark is None:
@@ -281,7 +286,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> ValueError:
 
 
 def line_of(place: str, lines: Mapping[str, int]) -> int | None:
-    """Return the line of a place, or of the nearest place around it."""
+    """Return the line of a place, or of the nearest place around it; None if no line is known."""
     while place and place not in lines:
         place = re.sub(r"(\.[^.\[]*|\[\d+\]|^[^.\[]*)$", "", place)
     return lines.get(place) if place else None

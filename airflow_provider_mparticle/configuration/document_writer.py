@@ -1,4 +1,4 @@
-"""Writes a document as YAML that :mod:`~airflow_provider_mparticle.configuration.document_parser` reads back."""
+"""Writes a document as YAML that :mod:`~airflow_provider_mparticle.configuration.document_parser` can read again."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 import yaml
 
-# Text of several lines that a block shows as it is: no line that YAML would change, no space at the end of a line.
+# Text of several lines that can be written as a block: YAML must not change a line or lose a space at its end.
 _BLOCK = re.compile(r"(?!\s)([\x20-\x7e\xa1-\u2027\u202a-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd]|\n)*\S")
 _SPACE_BEFORE_LINE_END = re.compile(r"[ ]\n")
-# Text that every reader takes for text without quotation marks: a letter first, then nothing with a meaning.
+# Text that needs no quotation marks: it begins with a letter, and has no character with a meaning in YAML.
 _PLAIN = re.compile(r"[A-Za-z][\w./@-]*( [\w./@(-][\w./@()-]*)*", re.ASCII)
-# Words that some reader takes for something else: YAML 1.1's truth values, and numbers such as infinity.
+# Words that some YAML readers do not read as text: the booleans of YAML 1.1, and numbers such as infinity.
 _WORDS = re.compile(r"y|n|yes|no|on|off|true|false|null|inf|nan", re.IGNORECASE)
 
 
 def as_yaml(content: Mapping[str, Any]) -> str:
     """
-    Return a document as YAML, with SQL as lines.
+    Return a document as YAML, with each line of SQL on a line of its own.
 
     :param content: Plain values, as :func:`~airflow_provider_mparticle.configuration.apply.export_document` returns.
     """
@@ -27,10 +27,10 @@ def as_yaml(content: Mapping[str, Any]) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Chooses how text is written, and writes nothing as a reference to something else."""
+    """Chooses the style of text, and does not use aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Write every value where it stands."""
+        """Return True: a value that occurs twice is written twice."""
         return True
 
 

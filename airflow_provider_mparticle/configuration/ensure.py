@@ -1,4 +1,4 @@
-"""Makes sure that one resource is there as described: creates it, takes it as it is, or changes what differs."""
+"""Makes sure that one resource exists as described: creates it, reuses it, or updates the fields that differ."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ R = TypeVar("R", bound=Resource)
 
 def validated(kind: Kind[Any], given: Mapping[str, Any], *, is_whole: bool = True) -> dict[str, Any]:
     """
-    Return the description to send; warnings are logged.
+    Return the description to send, after checking it. Warnings are logged.
 
-    :param is_whole: Whether it describes a whole resource, or only some fields of one. Default: a whole one.
-    :raises ConfigError: The description is wrong; the message names everything that is. Nothing was sent.
+    :param is_whole: Whether it describes a whole resource, or only some of its fields. Default: a whole resource.
+    :raises ConfigError: The description is invalid; the message has all its problems. Nothing was sent.
     """
     what = f"{kind.title.capitalize()} {given.get('id')!r}"
     try:
@@ -55,26 +55,28 @@ def ensure(
     sender: Sender, kind: Kind[R], wanted: Mapping[str, Any], if_exists: IfExists, kept: KeptForms = KNOWN
 ) -> tuple[R, list[str]]:
     """
-    Make sure that the resource is there.
+    Make sure that a resource exists.
 
-    :param kept: Learns in which form mParticle keeps what it was sent. Default: what this process has learned.
+    :param wanted: The description of the resource.
+    :param if_exists: What to do if it exists: fail, reuse it as it is, or update the fields that differ.
+    :param kept: Learns in which form mParticle keeps values. Default: the forms that this process has learned.
     :return: The resource, and the names of the fields that were set: all of them if it was created.
-    :raises InvalidRequestError: It exists and must not, or mParticle cannot change it so.
+    :raises InvalidRequestError: It exists and *if_exists* is ``"fail"``, or mParticle cannot make this change.
     """
     have = get_or_none(sender, kind, wanted["id"])
     if have is None:
         return _settled(sender, kind, wanted, None, create(sender, kind, wanted, kept), kept), list(wanted)
     if if_exists == "fail":
         raise InvalidRequestError(
-            f"{kind.title.capitalize()} {have.id!r} exists already, and if_exists='fail'. Nothing was changed. Pass "
-            "if_exists='reuse' to take it as it is, or 'update' to change what differs.",
+            f"{kind.title.capitalize()} {have.id!r} already exists, and if_exists='fail'. Nothing was changed. Pass "
+            "if_exists='reuse' to use it as it is, or 'update' to change the fields that differ.",
             **_about(kind, have.id),
         )
     return update(sender, kind, have, wanted, kept) if if_exists == "update" else (have, [])
 
 
 def merged(kind: Kind[Any], have: Resource, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return *fields*, each dict among them completed with what mParticle has, unless it is of another type."""
+    """Return *fields*, with each dict completed by mParticle's fields, unless its type changes."""
     known = described(kind, have)
     return {
         name: completed(known.get(name) or {}, value) if isinstance(value, Mapping) else value
@@ -83,7 +85,7 @@ def merged(kind: Kind[Any], have: Resource, fields: Mapping[str, Any]) -> dict[s
 
 
 def get_or_none(sender: Sender, kind: Kind[R], resource_id: str) -> R | None:
-    """Read a resource, or return None if mParticle does not have it."""
+    """Return a resource, or None if mParticle does not have it."""
     try:
         return sender.send(endpoints.get_resource(kind, resource_id))
     except NotFoundError:
@@ -92,9 +94,9 @@ def get_or_none(sender: Sender, kind: Kind[R], resource_id: str) -> R | None:
 
 def create(sender: Sender, kind: Kind[R], wanted: Mapping[str, Any], kept: KeptForms = KNOWN) -> R:
     """
-    Create a resource; if the answer is lost, read whether mParticle has it as it is wanted.
+    Create a resource. If the answer is lost, read it to find out whether it was created.
 
-    If mParticle has it otherwise, another writer may have created it: the error stays, and nothing is learned from it.
+    If mParticle has a different resource, another writer may have created it, so the error is raised.
     """
     try:
         return sender.send(endpoints.create_resource(kind, wanted))
@@ -102,7 +104,7 @@ def create(sender: Sender, kind: Kind[R], wanted: Mapping[str, Any], kept: KeptF
         created = get_or_none(sender, kind, wanted["id"]) if error.may_have_executed else None
         if created is None or kept.changes(kind, differences(created, wanted)):
             raise
-        log.info("%s The %s was created, though.", error, kind.title)
+        log.info("%s But the %s was created.", error, kind.title)
         return created
 
 
@@ -110,10 +112,13 @@ def update(
     sender: Sender, kind: Kind[R], have: R, wanted: Mapping[str, Any], kept: KeptForms = KNOWN
 ) -> tuple[R, list[str]]:
     """
-    Change what differs, with one write, or with none if nothing differs.
+    Update the fields that differ, with one request, or none if nothing differs.
 
+    :param have: The resource as mParticle has it.
+    :param wanted: The description.
+    :param kept: Learns in which form mParticle keeps values. Default: the forms that this process has learned.
     :return: The resource, and the names of the fields that were changed.
-    :raises InvalidRequestError: mParticle cannot change it so, or would lose a secret. Nothing was sent.
+    :raises InvalidRequestError: mParticle cannot make this change, or would lose a secret. Nothing was sent.
     """
     changed = changed_fields(kept.changes(kind, differences(have, wanted)))
     if not changed:
@@ -123,9 +128,9 @@ def update(
 
 def write(sender: Sender, kind: Kind[R], have: R, wanted: Mapping[str, Any]) -> R:
     """
-    Send a PUT that makes *have* what is *wanted* and keeps the rest.
+    Send a PUT that changes *have* to what is *wanted* and keeps all other fields.
 
-    :raises InvalidRequestError: mParticle cannot change it so, or would lose a secret. Nothing was sent.
+    :raises InvalidRequestError: mParticle cannot make this change, or would lose a secret. Nothing was sent.
     """
     if reasons := [*refusals(kind, have, wanted)]:
         raise InvalidRequestError(f"{' '.join(reasons)} Nothing was changed.", **_about(kind, have.id))
@@ -135,11 +140,11 @@ def write(sender: Sender, kind: Kind[R], have: R, wanted: Mapping[str, Any]) -> 
 def _settled(
     sender: Sender, kind: Kind[R], wanted: Mapping[str, Any], before: R | None, answer: R, kept: KeptForms
 ) -> R:
-    """Read what was written once more, to learn in which form mParticle keeps it; return it."""
+    """Read a resource again after a write, to learn in which form mParticle keeps its values, and return it."""
     try:
         after = get_or_none(sender, kind, answer.id) or answer
     except MParticleError as error:
-        log.info("The %s %r was written, but could not be read once more: %s", kind.title, answer.id, error)
+        log.info("The %s %r was written, but could not be read again: %s", kind.title, answer.id, error)
         return answer
     for sentence in kept.learn(kind, differences(after, wanted), before, after):
         log.warning("%s.", sentence)
@@ -147,5 +152,5 @@ def _settled(
 
 
 def _about(kind: Kind[Any], resource_id: Any) -> dict[str, Any]:
-    """Return the fact that an error about this resource carries: only pipelines have one, since users act on them."""
+    """Return the facts for an error about this resource: the id of a pipeline, for which errors have a field."""
     return {"pipeline_id": resource_id} if kind.name == PIPELINE.name else {}

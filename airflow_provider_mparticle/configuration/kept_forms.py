@@ -1,8 +1,8 @@
 """
-Remembers in which form mParticle keeps a value that it was sent, where that is neither a mask nor another spelling.
+Remembers in which form mParticle keeps a value, if that is neither a mask nor another spelling of the value.
 
-"mParticle keeps X as Y" is a fact about a field, not about one resource. It is learned from what mParticle shows right
-after a write, and holds as digests of X and Y, so no value is stored. See docs/adr/0012-remember-kept-forms.md.
+"mParticle keeps X as Y" is a fact about a field, not about one resource. It is learned from the answer right after a
+write. Only digests of X and Y are stored, not the values. See docs/adr/0012-remember-kept-forms.md.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from typing import Any
 
 from airflow_provider_mparticle.client.models import Resource
 from airflow_provider_mparticle.client.resource_kinds import Kind
+from airflow_provider_mparticle.client.shown import shown
 from airflow_provider_mparticle.configuration import schema
 from airflow_provider_mparticle.configuration.resource_diff import Difference, same_word
 
-# Some 60 kB as JSON; the oldest facts are forgotten first.
+# About 60 kB as JSON. The oldest facts are forgotten first.
 FACTS_AT_MOST = 1000
-# Characters of a value that are shown.
-SHOWN_AT_MOST = 200
 
 
 class KeptForms:
-    """The facts that are known."""
+    """The known forms in which mParticle keeps values."""
 
     def __init__(self) -> None:
         self._load: Callable[[], Iterable[str]] | None = None
@@ -33,24 +32,24 @@ class KeptForms:
 
     @property
     def facts(self) -> list[str]:
-        """The facts as text without any value, the oldest first."""
+        """The facts as text without values, the oldest first."""
         return [*self._facts][-FACTS_AT_MOST:]
 
     def load_from(self, load: Callable[[], Iterable[str]]) -> None:
-        """Take in the facts that *load* returns, when a difference is met next."""
+        """Add the facts that *load* returns. It is called when the next difference is found."""
         self._load = load
 
     def changes(self, kind: Kind[Any], found: Iterable[Difference]) -> list[Difference]:
-        """Return the differences that are not merely the form in which mParticle keeps what was sent."""
+        """Return the differences that are changes, and not only the form in which mParticle keeps a value."""
         return [one for one in found if not self._knows(_fact(kind, one))]
 
     def learn(
         self, kind: Kind[Any], found: Iterable[Difference], before: Resource | None, after: Resource
     ) -> Iterator[str]:
         """
-        Learn from the differences that remain after a write; yield a sentence for each new fact.
+        Learn from the differences that remain after a write, and yield a sentence for each new fact.
 
-        :param found: What mParticle has otherwise than it was sent.
+        :param found: The differences between the resource after the write and its description.
         :param before: The resource before the write; None if it was created.
         :param after: The resource after the write.
         """
@@ -69,14 +68,14 @@ class KeptForms:
 
 
 KNOWN = KeptForms()
-"""What this process has learned."""
+"""The forms that this process has learned."""
 
 
 def _was_accepted(kind: Kind[Any], one: Difference, before: Resource | None, after: Resource) -> bool:
     """
-    Tell whether mParticle accepted the value and shows it in another form.
+    Return whether mParticle accepted the value and shows it in another form.
 
-    It does not if it shows what it had before, which may be an answer that lags, or another word of the schema.
+    It did not if it shows another word of the schema, or the value from before the write, which may be a stale answer.
     """
     if _is_word(kind, one.field, one.have):
         return False
@@ -112,10 +111,5 @@ def _digest(value: Any) -> str:
 def _sentence(kind: Kind[Any], resource_id: str, one: Difference) -> str:
     who = f"mParticle keeps {one.field} of {kind.title} {resource_id!r}"
     if one.is_secret:
-        return f"{who} to itself: a change of it cannot be seen"
-    return f"{who} as {_cut(one.have)}, not as {_cut(one.wanted)}; this is not a change from now on"
-
-
-def _cut(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= SHOWN_AT_MOST else f"{text[:SHOWN_AT_MOST]}..."
+        return f"{who} secret: a change of it cannot be seen"
+    return f"{who} as {shown(one.have)}, not as {shown(one.wanted)}; from now on this does not count as a change"

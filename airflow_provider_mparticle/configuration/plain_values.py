@@ -1,4 +1,4 @@
-"""Copies a description into plain values, as JSON has them, within limits."""
+"""Copies a description into the plain values of JSON, within limits."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-# Far above what a workspace needs: 1,000 pipelines with their queries take some 25,000 values and 6 levels.
+# Far more than a workspace needs: 1,000 pipelines with their queries take about 25,000 values and 6 levels.
 VALUES_AT_MOST = 200_000
 DEPTH_AT_MOST = 32
 
 
 def plain(value: Any) -> Any:
     """
-    Return a copy of a value as JSON has it: dicts with text as keys, lists, text, numbers; an instant as ISO 8601.
+    Return a copy of a value as JSON: dicts with text as keys, lists, text and numbers. Instants become ISO 8601 text.
 
-    :raises ValueError: It holds more values or levels than a document may, itself for instance, a value that JSON does
-        not have, or two keys that are the same text.
+    :raises ValueError: The value has too many values or levels, for example because it contains itself; a value that
+        JSON does not have; or two keys that are the same text.
     """
     return _Copy().of(value, 0)
 
 
 class _Copy:
-    """Copies a value, counting what it copies."""
+    """Copies a value and counts the values in it."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -46,7 +46,7 @@ class _Copy:
 
 
 def _scalar(value: Any) -> Any:
-    """Return text, a number, a truth value or None as it is; refuse what JSON does not have, without showing it."""
+    """Return text, a number, a boolean or None as it is. Refuse a value that JSON does not have, without showing it."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
@@ -55,17 +55,20 @@ def _scalar(value: Any) -> Any:
         return value
     if hasattr(value, "isoformat"):
         return value.isoformat()
-    raise ValueError(f"it holds a value of the type {type(value).__name__}, which JSON does not have")
+    raise ValueError(f"it has a value of the type {type(value).__name__}, which JSON does not have")
 
 
 def check_limits(count: int, depth: int, line: int | None = None) -> None:
     """
-    Refuse what is larger than a document may be.
+    Refuse a document that is too large.
 
-    :raises ValueError: There are more values or levels than that; the message names the line, if it is given.
+    :param count: The number of values so far.
+    :param depth: The number of levels.
+    :param line: The line, for the message. Default: not known.
+    :raises ValueError: The document has too many values or levels.
     """
     where = f"line {line}: " if line else ""
     if depth > DEPTH_AT_MOST:
         raise ValueError(f"{where}it is nested deeper than {DEPTH_AT_MOST} levels")
     if count > VALUES_AT_MOST:
-        raise ValueError(f"{where}it holds more than {VALUES_AT_MOST} values, repeated ones included")
+        raise ValueError(f"{where}it has more than {VALUES_AT_MOST} values, including repeated ones")

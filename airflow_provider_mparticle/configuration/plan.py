@@ -1,7 +1,7 @@
 """
-Plans what has to be done so that a workspace is as a document says. Pure: it reads and sends nothing.
+Plans the steps that change a workspace to what a document says. Must not read or send anything.
 
-What mParticle cannot do is refused here, all of it at once, and not in the middle of carrying it out.
+Everything that mParticle cannot do is refused here at once, and not after a part of the plan has been applied.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from airflow_provider_mparticle.configuration.resource_diff import differences, 
 from airflow_provider_mparticle.configuration.steps import Action, Step
 from airflow_provider_mparticle.configuration.workspace import Workspace
 
-# Warehouse Sync overview, July 2025: the default limit of active pipelines; a contract may set another one.
+# Warehouse Sync overview, July 2025: the default limit of active pipelines. A contract may set another limit.
 ACTIVE_AT_MOST = 5
 
 
 @dataclass(frozen=True)
 class Plan:
     """
-    What is to be done, in this order.
+    The steps to apply, in this order.
 
-    :param steps: One for each resource concerned. A resource comes after those that it refers to, and deletions come
-        last, except where mParticle's limit of active pipelines needs them earlier.
-    :param refusals: What mParticle cannot do, a sentence each. With any of them nothing of the plan can be applied.
-    :param notes: What a person should know before applying it, a sentence each.
+    :param steps: One for each resource in the document. A resource comes after those to which it refers. Deletions come
+        last, unless mParticle's limit of active pipelines needs them earlier.
+    :param refusals: What mParticle cannot do, one sentence each. A plan with refusals cannot be applied.
+    :param notes: What a user should know before applying the plan, one sentence each.
     """
 
     steps: tuple[Step, ...] = ()
@@ -39,7 +39,7 @@ class Plan:
 
     @property
     def is_empty(self) -> bool:
-        """Whether mParticle has everything as it should be."""
+        """Whether the workspace already is as the document says."""
         return not self.refusals and not any(step.is_change for step in self.steps)
 
     def counts(self) -> dict[str, int]:
@@ -47,7 +47,7 @@ class Plan:
         return {action.value: sum(step.action is action for step in self.steps) for action in Action}
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON, without secrets."""
+        """Return the plan as JSON, without secrets."""
         return {
             "steps": [step.as_dict() for step in self.steps],
             "refusals": list(self.refusals),
@@ -55,27 +55,27 @@ class Plan:
         }
 
     def lines(self) -> list[str]:
-        """Return it readable, without secrets: the steps with their differences, refusals, notes, a summary."""
+        """Return the plan as lines of text, without secrets: steps with differences, refusals, notes, a summary."""
         number = self.counts()
         summary = "{create} to create, {update} to update, {unchanged} unchanged, {delete} to delete".format(**number)
         if self.refusals:
             summary += f", {len(self.refusals)} refused: nothing can be applied"
         steps = [line for step in self.steps for line in step.lines()]
-        return [*steps, *(f"! {said}" for said in self.refusals), *(f"Note: {said}" for said in self.notes), summary]
+        return [*steps, *(f"! {text}" for text in self.refusals), *(f"Note: {text}" for text in self.notes), summary]
 
 
 def plan(document: Document, workspace: Workspace, prune: bool = False, kept: KeptForms = KNOWN) -> Plan:
     """
-    Say what has to be done so that *workspace* is as *document* says.
+    Return the plan that changes *workspace* to what *document* says.
 
-    :param document: The document. What it does not name is left as it is.
-    :param workspace: What mParticle has.
-    :param prune: Whether to delete what the document does not name, in the sections that it has. Default: False.
-    :param kept: The forms in which mParticle is known to keep values. Default: those that this process has learned.
-    :raises ConfigError: The document is wrong; the message names everything that is.
+    :param document: The document. Resources and fields that it does not name stay as they are.
+    :param workspace: The workspace as mParticle has it.
+    :param prune: Whether to delete resources that the document does not name, in the sections that it has. Default: no.
+    :param kept: The forms in which mParticle keeps values. Default: the forms that this process has learned.
+    :raises ConfigError: The document is invalid; the message has all its problems.
     """
     check_document(document)
-    steps = [_kept(kind, wanted, workspace, kept) for kind in KINDS for wanted in document.descriptions(kind)]
+    steps = [_step(kind, wanted, workspace, kept) for kind in KINDS for wanted in document.descriptions(kind)]
     steps += _deletions(document, workspace) if prune else ()
     active = _ActivePipelines(workspace)
     ordered = active.ordered(steps)
@@ -85,7 +85,7 @@ def plan(document: Document, workspace: Workspace, prune: bool = False, kept: Ke
 # Steps
 
 
-def _kept(kind: Kind[Any], wanted: Mapping[str, Any], workspace: Workspace, kept: KeptForms) -> Step:
+def _step(kind: Kind[Any], wanted: Mapping[str, Any], workspace: Workspace, kept: KeptForms) -> Step:
     have = workspace.of(kind).get(wanted["id"])
     if have is None:
         return Step(Action.CREATE, kind, wanted["id"], wanted)
@@ -94,7 +94,7 @@ def _kept(kind: Kind[Any], wanted: Mapping[str, Any], workspace: Workspace, kept
 
 
 def _deletions(document: Document, workspace: Workspace) -> Iterator[Step]:
-    """Delete what the document does not name: pipelines first, because they refer to the others."""
+    """Yield a step for each resource to delete: pipelines first, because they refer to the others."""
     for kind in reversed(KINDS):
         named = {wanted["id"] for wanted in document.descriptions(kind)}
         if document.names(kind):
@@ -102,13 +102,13 @@ def _deletions(document: Document, workspace: Workspace) -> Iterator[Step]:
 
 
 class _ActivePipelines:
-    """Counts the active pipelines while steps are done: mParticle refuses one too many."""
+    """Counts the active pipelines after each step, since mParticle has a limit for them."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._before = {one.id: _is_active(one.state) for one in workspace.of(PIPELINE).values()}
 
     def ordered(self, steps: list[Step]) -> list[Step]:
-        """Return the steps, with those first that end an active pipeline if the limit would be exceeded otherwise."""
+        """Return the steps in an order that keeps the limit: steps that end an active pipeline may come first."""
         if self._peak(steps) <= max(ACTIVE_AT_MOST, sum(self._before.values())):
             return steps
         before = [step for step in steps if step.kind is not PIPELINE and step.action is not Action.DELETE]
@@ -117,7 +117,7 @@ class _ActivePipelines:
         return [*before, *sorted(pipelines, key=self._effect), *after]
 
     def notes(self, steps: list[Step]) -> Iterator[str]:
-        """Say what mParticle's limit means for the steps."""
+        """Yield a note if the steps lead to more active pipelines than mParticle's default limit."""
         number = sum(self._before.values()) + sum(map(self._effect, steps))
         if number > ACTIVE_AT_MOST and number > sum(self._before.values()):
             yield (
@@ -133,7 +133,7 @@ class _ActivePipelines:
         return peak
 
     def _effect(self, step: Step) -> int:
-        """Return how many active pipelines more a step leaves, -1 for one fewer."""
+        """Return by how many a step changes the number of active pipelines: 1, 0 or -1."""
         if step.kind is not PIPELINE:
             return 0
         was = self._before.get(step.resource_id, False)

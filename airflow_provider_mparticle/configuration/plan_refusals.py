@@ -1,4 +1,4 @@
-"""Says what of a plan mParticle cannot do, or would lose something by."""
+"""Finds the steps of a plan that mParticle cannot do, or with which data would be lost."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from airflow_provider_mparticle.configuration.resource_update import refusals
 from airflow_provider_mparticle.configuration.steps import Action, Step
 from airflow_provider_mparticle.configuration.workspace import Workspace
 
-# The fields by which a pipeline refers to the other kinds.
+# The fields with which a pipeline refers to resources of the other kinds.
 REFERENCES: Mapping[str, Kind[Any]] = {kind.id_name: kind for kind in (CONNECTION, DATA_MODEL, FIELD_TRANSFORMATION)}
 
-# How the parts of a template begin that was not rendered: values, blocks, comments.
+# The beginnings of a template's parts: values, blocks, comments. They remain if it was not rendered.
 TEMPLATES = ("{{", "{%", "{#")
 
 
 def plan_refusals(steps: Sequence[Step], workspace: Workspace) -> Iterator[str]:
-    """Yield a sentence for everything that keeps the steps from being done."""
+    """Yield a sentence for each reason why the steps cannot be done."""
     for step in steps:
         have = workspace.of(step.kind).get(step.resource_id)
         if step.action is Action.UPDATE and have:
@@ -36,7 +36,7 @@ def plan_refusals(steps: Sequence[Step], workspace: Workspace) -> Iterator[str]:
 
 
 def _unrendered(step: Step) -> Iterator[str]:
-    """Refuse to write a template in the place of a value; a query that holds one is warned of."""
+    """Refuse a value that is a template. For a query this is only a warning, elsewhere."""
     for place, value in _texts(step.wanted):
         if any(mark in value for mark in TEMPLATES) and place != "config.sql_query":
             yield (
@@ -58,7 +58,7 @@ def _texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _dangling(steps: Sequence[Step], workspace: Workspace) -> Iterator[str]:
-    """Refuse what would leave a pipeline without something that it refers to."""
+    """Refuse steps after which a pipeline would refer to a resource that does not exist."""
     deleted = {(step.kind.name, step.resource_id) for step in steps if step.action is Action.DELETE}
     there = {(kind.name, one) for kind in KINDS for one in workspace.of(kind)}
     there |= {(step.kind.name, step.resource_id) for step in steps}

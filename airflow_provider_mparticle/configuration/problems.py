@@ -1,4 +1,4 @@
-"""Holds what is wrong with a description, and where."""
+"""Defines a problem of a description: a place in it, and what is wrong there."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Problem:
     """
-    One thing that is wrong.
+    One problem of a description.
 
-    :param place: Where, for example ``"sync_mode.from"`` or ``"pipelines[2].sync_mode.from"``.
-    :param text: What, so that "place text" reads as a sentence.
-    :param is_warning: Whether it may well work: only older documentation, or a guess, speaks against it.
+    :param place: The place, for example ``"sync_mode.from"`` or ``"pipelines[2].sync_mode.from"``.
+    :param text: What is wrong; place and text together are a sentence.
+    :param is_warning: Whether mParticle may accept it: only older documentation or a guess says that it is wrong.
     """
 
     place: str
@@ -23,5 +23,5 @@ class Problem:
         return f"{self.place} {self.text}"
 
     def inside(self, place: str, more: str = "") -> Problem:
-        """Return the same problem with its place given from further outside, and *more* said of it."""
+        """Return the same problem with *place* in front of its place, and *more* at the end of its text."""
         return Problem(f"{place}.{self.place}", f"{self.text}{more}", self.is_warning)

@@ -1,7 +1,7 @@
 """
-Compares what mParticle has with what is wanted, by what is meant and not by how it is spelled.
+Compares a resource of mParticle with its description, by the meaning of values and not by their spelling.
 
-One table, :data:`MEANINGS`, says how each field is compared. What mParticle adds by itself is not a difference.
+One table, :data:`MEANINGS`, says how each field is compared. Fields that mParticle adds are not a difference.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_provider_mparticle.client.models import Resource
-from airflow_provider_mparticle.client.secrets import is_hidden
+from airflow_provider_mparticle.client.secrets import is_hidden, is_secret_place
 from airflow_provider_mparticle.client.timestamps import parse_timestamp
 from airflow_provider_mparticle.configuration import schema
 from airflow_provider_mparticle.configuration.sql_checks import trimmed_lines
 
-# Blank means unbounded, so leaving one of these out takes a bound away; other keys may be mParticle's defaults.
+# Blank means unbounded, so a description without one of these removes a bound. Other keys may be mParticle's defaults.
 UPPER_BOUNDS = ("until", "end")
-# A bound of this year or later is another spelling of "unbounded".
+# A bound of this year or later means "unbounded".
 UNBOUNDED_YEAR = 9999
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -32,25 +32,25 @@ _ISO_DURATION = re.compile(
 )
 _UTC = ("utc", "etc/utc", "z", "gmt", "etc/gmt", "+00:00", "zulu", "universal")
 
-# What a secret is replaced with in answers: nothing, only signs or x, a word for it, a remark in brackets, a digest.
+# The masks of a secret in answers: nothing, only signs or x, a word such as "hidden", a remark in brackets, a digest.
 _MASK = re.compile(
     r"[^A-Za-z0-9]*|[xX]{3,}|[(<\[].*[)>\]]|(sha-?\d+|md5|hmac|hash)\W.*"
     r"|\W*(redacted|masked|hidden|secret|removed|filtered|sensitive|protected|encrypted)\W*"
     r"|\W*((is )?set|configured|present|true|yes)\W*",
     re.IGNORECASE | re.DOTALL,
 )
-# What stands for the characters of a secret that are not shown.
+# The part of a mask that replaces characters of a secret.
 _LEFT_OUT = re.compile(r"\*{2,}|\.{2,}|…|[•●]+")
 
 
 @dataclass(frozen=True)
 class Difference:
     """
-    A field that mParticle has otherwise than it is wanted.
+    A field whose value differs from the description.
 
     :param field: Its path, for example ``"sync_mode.until"``.
-    :param have: What mParticle has.
-    :param wanted: What is wanted.
+    :param have: The value that mParticle has.
+    :param wanted: The value of the description.
     """
 
     field: str
@@ -59,7 +59,7 @@ class Difference:
 
     @property
     def is_secret(self) -> bool:
-        """Whether neither value may be shown."""
+        """Whether the values must not be shown."""
         return is_hidden(self.field)
 
     def __str__(self) -> str:
@@ -70,9 +70,9 @@ class Difference:
 
 def differences(have: Resource, wanted: Mapping[str, Any]) -> list[Difference]:
     """
-    Return what mParticle has otherwise than *wanted*; what *wanted* does not name is not a difference.
+    Return the differences between a resource and its description. Fields that *wanted* does not name do not count.
 
-    A secret is left out or masked in mParticle's answers, so it counts only as far as a mask shows it to be another.
+    mParticle's answers mask secrets or leave them out. So a secret differs only if its mask shows that it does.
     """
     found: list[Difference] = []
     for name, value in wanted.items():
@@ -82,33 +82,33 @@ def differences(have: Resource, wanted: Mapping[str, Any]) -> list[Difference]:
 
 
 def changed_fields(found: Collection[Difference]) -> list[str]:
-    """Return the names of the resource's fields that differ, each once."""
+    """Return the names of the fields of the resource that differ, each once."""
     return list(dict.fromkeys(difference.field.partition(".")[0] for difference in found))
 
 
 def is_duration(text: str) -> bool:
-    """Tell whether text is a length of time, for example ``1d``."""
+    """Return whether a text is a duration, for example ``1d``."""
     return isinstance(_duration(text), timedelta)
 
 
 def same_word(one: Any, other: Any) -> bool:
-    """Tell whether two values are the same word, in whatever case."""
+    """Return whether two values are the same word, in any case."""
     return bool(_word(one) == _word(other))
 
 
 def is_masked(place: str, value: Any) -> bool:
-    """Tell whether mParticle masked a value: wholly, or a secret in part. ``/** a comment */`` is not a mask."""
+    """Return whether mParticle masked a value: the whole, or a part of a secret. ``/** a comment */`` is not a mask."""
     if isinstance(value, bool):
-        return schema.is_secret(place)  # whether there is one
+        return is_secret_place(place)  # says only whether the secret is set
     if not isinstance(value, str):
         return False
-    if not schema.is_secret(place):
+    if not is_secret_place(place):
         return "**" in value and not value.strip("*")
     return bool(_LEFT_OUT.search(value) or _MASK.fullmatch(value.strip()))
 
 
 def as_documents_say(kind: str, resource: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a resource's fields with the words of the schema where mParticle has them in another case."""
+    """Return the fields of a resource with the words of the schema, which mParticle may write in another case."""
     return {name: _with_words(schema.definition(kind)["properties"].get(name), part) for name, part in resource.items()}
 
 
@@ -123,11 +123,11 @@ def _with_words(described: Any, value: Any) -> Any:
     return next((word for word in words if same_word(word, value)), value)
 
 
-# Walking through a resource
+# The fields of a resource
 
 
 def _differences(name: str, have: Any, wanted: Any) -> Iterator[Difference]:
-    if isinstance(wanted, Mapping) and not schema.is_secret(name):
+    if isinstance(wanted, Mapping) and not is_secret_place(name):
         have = have if isinstance(have, Mapping) else {}
         for key, value in wanted.items():
             yield from _differences(f"{name}.{key}", have.get(key), value)
@@ -139,7 +139,7 @@ def _differences(name: str, have: Any, wanted: Any) -> Iterator[Difference]:
 
 
 def _same(name: str, have: Any, wanted: Any) -> bool:
-    if schema.is_secret(name) and (have is None or is_masked(name, have)):
+    if is_secret_place(name) and (have is None or is_masked(name, have)):
         return (have is None and name.startswith("config.")) or _fits_mask(str(wanted), have)
     if is_masked(name, have):
         return True
@@ -148,7 +148,7 @@ def _same(name: str, have: Any, wanted: Any) -> bool:
 
 
 def _fits_mask(wanted: str, masked: Any) -> bool:
-    """Tell whether a secret may be the masked one: the characters that the mask shows have to agree."""
+    """Return whether a secret may be the masked one: it must have the characters that the mask shows."""
     if masked is None:
         return False
     if not isinstance(masked, str) or _MASK.fullmatch(masked.strip()):
@@ -163,34 +163,34 @@ def _is_unbounded(value: Any) -> bool:
     return value in schema.BLANK or (at is not None and at.year >= UNBOUNDED_YEAR)
 
 
-# What a value means: two values with the same meaning are not a difference
+# The meaning of a value. Two values with the same meaning are not a difference.
 
 
 def _text(value: Any) -> Any:
-    """Text without the spaces around it."""
+    """Return text without the spaces around it."""
     return None if value in schema.BLANK else str(value).strip()
 
 
 def _word(value: Any) -> Any:
-    """A word in any case, its parts joined in any way: ``on_demand``, ``On-Demand``, ``onDemand``."""
+    """Return a word without regard to case and separators: ``on_demand``, ``On-Demand``, ``onDemand``."""
     text = _text(value)
     return text and re.sub(r"[\s_-]+", "", text.casefold())
 
 
 def _lines(value: Any) -> Any:
-    """SQL, whatever ends its lines and whatever spaces stand around them; text in quotation marks counts as it is."""
+    """Return SQL without regard to line ends and the spaces around lines. Text in quotation marks stays as it is."""
     text = _text(value)
     return text and trimmed_lines(re.sub(r"\r\n?", "\n", text))
 
 
 def _instant(value: Any) -> Any:
-    """An instant in any zone, to the millisecond: mParticle shows up to three digits of a second."""
+    """Return an instant without regard to its zone, to the millisecond: mParticle shows three digits of a second."""
     at = parse_timestamp(value)
     return _text(value) if at is None else at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 def _duration(value: Any) -> Any:
-    """A length of time in any unit; none at all is zero."""
+    """Return a duration without regard to its unit. A blank value is zero."""
     text = _text(value)
     if text is None:
         return timedelta()
@@ -204,23 +204,23 @@ def _duration(value: Any) -> Any:
 
 
 def _upper_bound(value: Any) -> Any:
-    """An instant; one of the year 9999 is none."""
+    """Return an instant, or None for the year 9999, which means unbounded."""
     return None if _is_unbounded(value) else _instant(value)
 
 
 def _static_value(value: Any) -> Any:
-    """What a mapping writes: a space around it is part of it, a number given as text is the same."""
+    """Return the value that a mapping writes: with the spaces around it; a number and its text are the same."""
     return value if isinstance(value, str) and value not in ("True", "False") else _plain_value(value)
 
 
 def _zone(value: Any) -> Any:
-    """A time zone in any case; UTC has several names."""
+    """Return a time zone without regard to case. UTC has several names."""
     text = _text(value)
     return text and ("utc" if text.casefold() in _UTC else text.casefold())
 
 
 def _plain_value(value: Any) -> Any:
-    """Text, a number or a truth value; a number given as text is the same, ``0123`` is not the number 123."""
+    """Return text, a number or a boolean. A number and its text are the same, but ``0123`` is not the number 123."""
     if isinstance(value, bool) or value in ("True", "False"):
         return str(value).casefold()
     if isinstance(value, float) and value.is_integer():
@@ -229,7 +229,7 @@ def _plain_value(value: Any) -> Any:
 
 
 def _structure(value: Any) -> Any:
-    """A dict or list without the blanks in it."""
+    """Return a dict or list without blank values."""
     if isinstance(value, Mapping):
         parts = {str(name): _structure(part) for name, part in value.items() if part not in schema.BLANK}
         return tuple(sorted(parts.items(), key=lambda part: part[0]))
@@ -237,7 +237,7 @@ def _structure(value: Any) -> Any:
 
 
 def _mappings(value: Any) -> Any:
-    """The mappings of a field transformation in any order; keys that a document cannot have are mParticle's own."""
+    """Return the mappings of a field transformation without regard to order, and without keys that mParticle adds."""
     if not isinstance(value, list | tuple):
         return _text(value)
     known = schema.definition("mapping")["properties"]
@@ -251,7 +251,7 @@ def _mapping(value: Any, names: Collection[str]) -> Any:
     return tuple((name, MEANINGS.get(name, _plain_value)(value[name])) for name in given)
 
 
-# Path of a field -> what its values mean. Fields that are not named here are compared as plain values.
+# Path of a field -> the meaning of its value. All other fields are compared as plain values.
 MEANINGS: Mapping[str, Callable[[Any], Any]] = {
     "name": _text,
     "connection_id": _text,

@@ -1,8 +1,8 @@
 """
-Checks the description of a resource before it is sent: the schema's rules, and those that no JSON Schema can say.
+Checks the description of a resource before it is sent: the rules of the schema, and those that it cannot express.
 
 Sources: Warehouse Sync API reference, "Create a connection", "Create a data model", "Create a field transformation",
-"Create a pipeline". What only the v1 reference says is a warning.
+"Create a pipeline". A rule that only the v1 reference has is a warning.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, DATA_MODEL, PIPELINE, Kind
+from airflow_provider_mparticle.client.secrets import is_secret_place
 from airflow_provider_mparticle.client.timestamps import parse_timestamp
 from airflow_provider_mparticle.configuration import schema
 from airflow_provider_mparticle.configuration.plain_values import plain
@@ -24,25 +25,25 @@ IF_EXISTS: tuple[IfExists, ...] = ("fail", "reuse", "update")
 
 VERSION = re.compile(r"[0-9]{1,18}")
 DICTS = ("config", "sync_mode", "schedule")
-# Providers whose config the API reference describes; another one may take anything.
+# Providers whose config the API reference describes. The config of another provider is not checked.
 DOCUMENTED_PROVIDERS = ("Snowflake", "Redshift", "BigQuery")
-# Fields without a meaning beside a type of schedule.
+# Type of schedule -> fields that have no effect with it.
 IDLE_FIELDS = {"on_demand": ("frequency", "delay", "start", "end"), "once": ("frequency", "delay")}
 
 
 def with_defaults(kind: Kind[Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a description as plain values, with the schema's defaults and without the fields that are blank."""
+    """Return a description as plain values, with the schema's defaults and without blank fields."""
     fields = schema.definition(kind.name)["properties"]
     defaults = {name: field["default"] for name, field in fields.items() if "default" in field}
     wanted = {**defaults, **without_blanks(plain(given))}
     version = str(wanted.get("data_plan_version")).strip()
     if VERSION.fullmatch(version):
-        wanted["data_plan_version"] = int(version)  # a template renders to text
+        wanted["data_plan_version"] = int(version)  # a rendered template is text
     return wanted
 
 
 def without_blanks(value: Any) -> Any:
-    """Leave out what is blank at any depth, as mParticle does."""
+    """Return a value without the blank fields in it at any depth, as mParticle does."""
     if isinstance(value, Mapping):
         return {name: without_blanks(part) for name, part in value.items() if part not in schema.BLANK}
     if isinstance(value, list | tuple):
@@ -52,9 +53,9 @@ def without_blanks(value: Any) -> Any:
 
 def problems(kind: Kind[Any], wanted: Mapping[str, Any], *, is_whole: bool = True) -> list[Problem]:
     """
-    Return everything that is wrong with a description of one resource, at its fields.
+    Return all problems of the description of one resource.
 
-    :param is_whole: Whether it describes a whole resource, or only some fields of one. Default: a whole one.
+    :param is_whole: Whether it describes a whole resource, or only some of its fields. Default: a whole resource.
     """
     found = schema.problems(dict(wanted), kind.name)
     if not is_whole:
@@ -64,7 +65,7 @@ def problems(kind: Kind[Any], wanted: Mapping[str, Any], *, is_whole: bool = Tru
 
 
 def more_problems(kind: Kind[Any], wanted: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what is wrong with a description beyond what the schema says; wrong types are the schema's matter."""
+    """Yield the problems of a description that the schema does not find. Fields of a wrong type are left to it."""
     yield from _masked(wanted, "")
     known = {name: part for name, part in wanted.items() if name not in DICTS or isinstance(part, Mapping)}
     if more := _MORE.get(kind.name):
@@ -75,8 +76,8 @@ def _masked(value: Any, place: str) -> Iterator[Problem]:
     if isinstance(value, Mapping):
         for name, part in value.items():
             yield from _masked(part, f"{place}.{name}" if place else str(name))
-    elif isinstance(value, str) and "**" in value and schema.is_secret(place) and is_masked(place, value):
-        yield Problem(place, "is masked; give the secret itself, because what mParticle shows cannot be written back")
+    elif isinstance(value, str) and "**" in value and is_secret_place(place) and is_masked(place, value):
+        yield Problem(place, "is masked; give the secret itself, because a masked value cannot be written back")
 
 
 def _connection(wanted: Mapping[str, Any]) -> Iterator[Problem]:
@@ -101,7 +102,7 @@ def _pipeline(wanted: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _sync_mode(mode: Mapping[str, Any]) -> Iterator[Problem]:
-    # v1 reference; other spellings may well be accepted.
+    # From the v1 reference. mParticle may accept other spellings.
     types = schema.definition("sync_mode")["properties"]["iterator_data_type"]["examples"]
     given = mode.get("iterator_data_type")
     if isinstance(given, str) and given and given not in types:

@@ -1,7 +1,8 @@
 """
-Makes the body of a PUT that is right whether mParticle replaces the whole resource or merges what is sent into it.
+Makes the body of a PUT that is correct whether mParticle replaces the whole resource or merges the body into it.
 
-What cannot be sent without a loss is refused: a secret that only mParticle knows, another type of sync mode.
+It refuses updates with which data would be lost, or that mParticle does not allow: a secret that only mParticle knows,
+another type of sync mode.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from typing import Any
 
 from airflow_provider_mparticle.client.models import Resource
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, PIPELINE, Kind
-from airflow_provider_mparticle.client.secrets import secrets_in
-from airflow_provider_mparticle.configuration import schema
+from airflow_provider_mparticle.client.secrets import is_secret_place, secrets_in
 from airflow_provider_mparticle.configuration.plain_values import plain
 from airflow_provider_mparticle.configuration.resource_diff import (
     UPPER_BOUNDS,
@@ -22,25 +22,25 @@ from airflow_provider_mparticle.configuration.resource_diff import (
 )
 from airflow_provider_mparticle.configuration.resource_rules import DICTS
 
-# mParticle logs in to these with a secret. API reference, "Create a connection"; BigQuery from v1.
+# Providers to which mParticle logs in with a secret. API reference, "Create a connection"; BigQuery from v1.
 LOG_IN_WITH = {"Snowflake": "password", "Redshift": "password", "BigQuery": "service_account_key"}
 
 
 def refusals(kind: Kind[Any], have: Resource, wanted: Mapping[str, Any]) -> Iterator[str]:
-    """Yield why mParticle cannot make *have* what is *wanted*, or would lose something by it; a sentence each."""
+    """Yield a sentence for each reason why *have* cannot be changed to what is *wanted*, or not without a loss."""
     if kind.name == PIPELINE.name:
         yield from _other_sync_mode(have, wanted)
     who = f"{kind.title.capitalize()} {have.id!r}"
     for place in hidden_secrets(kind, have, wanted):
         yield (
-            f"{who} would be written without its {place}: mParticle never shows it, and may drop what a request leaves "
-            f"out. Add {place} to the description; the Airflow connection or secrets backend that holds it is the "
-            "place to take it from."
+            f"{who} would be written without its {place}: mParticle never shows it, and may delete a field that a "
+            f"request leaves out. Add {place} to the description, from the Airflow connection or secrets backend that "
+            "has it."
         )
 
 
 def hidden_secrets(kind: Kind[Any], have: Resource, wanted: Mapping[str, Any]) -> list[str]:
-    """Return the secrets of a resource that mParticle has and only masks, and that *wanted* does not give."""
+    """Return the places of the secrets of a resource that mParticle masks, and that *wanted* does not give."""
     known = {name: getattr(have, name, None) for name in kind.writable}
     given = {place for place, _ in secrets_in(wanted)}
     hidden = [
@@ -57,9 +57,9 @@ def hidden_secrets(kind: Kind[Any], have: Resource, wanted: Mapping[str, Any]) -
 
 def update_body(kind: Kind[Any], have: Resource, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return a body for PUT that changes what is *wanted* and keeps the rest, whether PUT replaces or merges.
+    Return a body for PUT that changes what is *wanted* and keeps all other fields, whether PUT replaces or merges.
 
-    A masked value is never written back: see :func:`refusals` for a secret that *wanted* does not give.
+    A masked value is never written back. :func:`refusals` refuses an update that does not give the secret.
     """
     body = {name: value for name, value in wanted.items() if name != "id"}
     known = {name: getattr(have, name) for name in kind.writable}
@@ -71,28 +71,28 @@ def update_body(kind: Kind[Any], have: Resource, wanted: Mapping[str, Any]) -> d
 
 
 def completed(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is wanted and what stays beside it: nothing if the type differs, since its fields go with it."""
+    """Return the wanted fields and those that stay. If the type changes, no other fields stay."""
     keeps = same_word(before.get("type"), wanted.get("type", before.get("type")))
     return {**(before if keeps else {}), **wanted}
 
 
 def _masked_secrets(value: Any, place: str = "") -> Iterator[str]:
-    """Yield the place of every secret that mParticle only masks."""
+    """Yield the place of every secret that mParticle masks."""
     if isinstance(value, Mapping):
         for name, part in value.items():
             yield from _masked_secrets(part, f"{place}.{name}" if place else str(name))
-    elif schema.is_secret(place) and is_masked(place, value):
+    elif is_secret_place(place) and is_masked(place, value):
         yield place
 
 
 def _bounded(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Complete what is wanted; an upper bound that mParticle has and that is not wanted is sent as null, unbounded."""
+    """Return the wanted fields and those that stay. An upper bound that is not wanted is sent as null: unbounded."""
     kept = completed(before, wanted)
     return {**kept, **{name: None for name in UPPER_BOUNDS if name not in wanted and kept.get(name) is not None}}
 
 
 def _visible(value: Any, place: str) -> Any:
-    """Leave out what is null or masked."""
+    """Return a value without the fields in it that are null or masked."""
     if not isinstance(value, Mapping):
         return value
     inside = {name: (f"{place}.{name}" if place else name, part) for name, part in value.items()}
@@ -108,7 +108,7 @@ def _other_sync_mode(have: Resource, wanted: Mapping[str, Any]) -> Iterator[str]
     wanted_mode = (wanted.get("sync_mode") or {}).get("type", mode)
     if mode is not None and not same_word(mode, wanted_mode):
         yield (
-            f"Pipeline {have.id!r} syncs in mode {mode!r} and cannot become {wanted_mode!r}: mParticle does not allow "
-            "to change sync_mode.type after creation. Delete the pipeline and create it again, or give the new one "
-            "another id."
+            f"Pipeline {have.id!r} has a sync_mode of type {mode!r}, which cannot become {wanted_mode!r}: mParticle "
+            "does not allow to change sync_mode.type after creation. Delete the pipeline and create it again, or give "
+            "the new pipeline another id."
         )

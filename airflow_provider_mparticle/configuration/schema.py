@@ -1,7 +1,7 @@
 """
-The published JSON Schema of a document: what decides whether a description is right, and how its text is read.
+Checks values against the published JSON Schema of a document, and says how its text is read.
 
-It does not know what no JSON Schema can say, such as that ``from`` lies before ``until``: see
+Rules that a JSON Schema cannot express, for example that ``from`` is before ``until``, are in
 :mod:`~airflow_provider_mparticle.configuration.resource_rules`.
 """
 
@@ -24,74 +24,74 @@ from airflow_provider_mparticle.configuration.problems import Problem
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
-# Editors read it.
+# The key that editors read to find the schema.
 SCHEMA_KEY = "$schema"
-# What people write for another key of the same dict, where the spelling does not lead there.
+# Names that users write instead of another key of the same dict, and whose spelling is not similar.
 MEANT = {
     "sync mode": {"from_": "from", "start": "from", "end": "until", "column": "iterator_field"},
     "schedule": {"from": "start", "until": "end", "interval": "frequency", "cron": "frequency"},
 }
 BLANK = (None, "")
-# Names in the zone database that mean nothing to mParticle: "not configured yet" and the zone of this machine.
+# Names in the time zone database that are not zones for mParticle: "not configured yet", and the zone of this machine.
 NOT_ZONES = frozenset({"Factory", "localtime"})
-# UTC-12:00 to UTC+14:00 are in use; some readers take up to 18 hours.
+# UTC-12:00 to UTC+14:00 are in use; some readers accept up to 18 hours.
 OFFSET = re.compile(r"[+-](0[0-9]|1[0-7]):[0-5][0-9]|[+-]18:00")
 _TYPES = {"object": "a dict", "array": "a list", "string": "text", "integer": "a whole number", "null": "null"}
 
 
 @cache
 def content() -> dict[str, Any]:
-    """Return the schema. Read only."""
+    """Return the schema, which must not be changed."""
     read: dict[str, Any] = json.loads(files(__package__).joinpath("document.schema.json").read_text(encoding="utf-8"))
     return read
 
 
 def definition(name: str) -> dict[str, Any]:
-    """Return the schema of one of the parts of a document, for example of ``"pipeline"``."""
+    """Return the schema of one part of a document, for example of ``"pipeline"``."""
     found: dict[str, Any] = content()["$defs"][name]
     return found
 
 
 def sections() -> tuple[str, ...]:
-    """Return the sections of a document, in the order in which they build on each other."""
+    """Return the sections of a document, in the order in which they refer to each other."""
     return tuple(name for name in content()["properties"] if name != SCHEMA_KEY)
 
 
-def is_secret(place: str) -> bool:
-    """Tell whether the value at a place must not be shown."""
-    return is_secret_place(place)
-
-
 def words(part: str, name: str) -> tuple[str, ...]:
-    """Return the words that a field may hold, for example of ``"sync_mode"`` and ``"type"``; blanks left out."""
+    """Return the words that a field may have, for example of ``"sync_mode"`` and ``"type"``, without blanks."""
     described = definition(part)["properties"].get(name, {})
     return tuple(word for word in described.get("enum", ()) if word not in BLANK)
 
 
 @dataclass(frozen=True)
 class Node:
-    """The part of the schema that describes one place of a document; None describes anything."""
+    """
+    The part of the schema that describes one place of a document.
+
+    :param part: The part; None if the schema says nothing about the place.
+    :param name: The name of the field.
+    """
 
     part: Mapping[str, Any] | None
     name: str = ""
 
     @property
     def is_text(self) -> bool:
-        """Whether the schema takes text here, and neither numbers nor truth values."""
+        """Whether the schema accepts text here, but neither numbers nor booleans."""
         if self.part is None:
-            return is_secret(self.name)
+            return is_secret_place(self.name)
         types = self.part.get("type")
         if types is None:
             return "enum" in self.part
-        taken = {types} if isinstance(types, str) else set(types)
-        return "string" in taken and not taken & {"integer", "number", "boolean"}
+        accepted = {types} if isinstance(types, str) else set(types)
+        return "string" in accepted and not accepted & {"integer", "number", "boolean"}
 
     def field(self, name: str) -> Node:
-        """Return the node of a field."""
+        """Return the node of one field of this dict."""
         return Node(resolved((self.part or {}).get("properties", {}).get(name)), name)
 
     def item(self) -> Node:
-        """Return the node of an item."""
+        """Return the node of the items of this list."""
         return Node(resolved((self.part or {}).get("items")), self.name)
 
 
@@ -102,17 +102,17 @@ def root() -> Node:
 
 def problems(value: Any, part: str | None = None) -> list[Problem]:
     """
-    Return everything that the schema says against a value, at its place.
+    Return all problems that the schema finds in a value, each with its place.
 
-    :param value: Plain values, as JSON has them.
-    :param part: Name of the definition that describes the value. Default: it is a whole document.
+    :param value: Plain values of JSON.
+    :param part: Name of the definition that describes the value. Default: a whole document.
     """
-    found = [one for error in _validator(part).iter_errors(value) for one in _said(error)]
+    found = [one for error in _validator(part).iter_errors(value) for one in _problems_of(error)]
     return list(dict.fromkeys(found))
 
 
 def nearest(word: str, choices: Collection[str]) -> str:
-    """Return ``"; did you mean 'from'?"``, or nothing if none of the choices is near."""
+    """Return a hint such as ``"; did you mean 'from'?"``, or nothing if no choice is similar."""
     by_fold = {choice.casefold(): choice for choice in choices}
     near = difflib.get_close_matches(word.casefold(), by_fold, n=1)
     return f"; did you mean {by_fold[near[0]]!r}?" if near else ""
@@ -128,7 +128,7 @@ def _validator(part: str | None) -> Validator:
 
 @cache
 def format_checker() -> Any:
-    """Return the checker of the formats that the schema names and a pattern cannot describe."""
+    """Return the checker of the formats in the schema that a pattern cannot describe."""
     from jsonschema import FormatChecker
 
     checker = FormatChecker(formats=())
@@ -154,23 +154,23 @@ def _zones() -> frozenset[str]:
 
 
 def resolved(part: Any) -> Mapping[str, Any] | None:
-    """Return a part of the schema with its reference followed, or None if there is no such part."""
+    """Return a part of the schema with the definition to which it refers, or None if *part* is not one."""
     if not isinstance(part, Mapping):
         return None
     name = str(part.get("$ref", "")).rpartition("/")[2]
     return {**definition(name), **part} if name else part
 
 
-# What the schema's errors say
+# The problems for the validator's errors
 
 
-def _said(error: Any) -> Iterator[Problem]:
-    """Say a validator's error in our words, never with a value that may be a secret."""
+def _problems_of(error: Any) -> Iterator[Problem]:
+    """Yield the problems for an error of the validator, without values that may be secrets."""
     place = place_of(error.absolute_path)
     if message := error.schema.get("errorMessage") if error.validator == "not" else None:
         yield Problem(place, message)
-    elif say := _SAY.get(str(error.validator)):
-        yield from say(error, place)
+    elif problems_for := _PROBLEMS_FOR.get(str(error.validator)):
+        yield from problems_for(error, place)
     else:
         yield Problem(place, f"does not fit the schema ({error.validator})")
 
@@ -213,12 +213,12 @@ def _type(error: Any, place: str) -> Iterator[Problem]:
         empty = "is empty; it" if error.instance is None else ""
         yield Problem("the document", f"{empty} must be a dict with the sections {', '.join(sections())}".lstrip())
     elif types == "array" and place in content()["properties"]:
-        yield Problem(place, "must be a list; write [] for none, or leave the section out to keep what mParticle has")
+        yield Problem(place, "must be a list; write [] for an empty one, or leave out the section to change nothing")
     elif error.instance is None and types != "array" and not place.endswith("]"):
         yield Problem(
             place, "is missing" + ("; put null in quotes if it is meant as text" if types == "string" else "")
         )
-    elif isinstance(error.instance, Mapping | list | str):  # it may hold a secret
+    elif isinstance(error.instance, Mapping | list | str):  # it may have a secret
         yield Problem(place, f"{must}, not a {type(error.instance).__name__}")
     else:
         yield Problem(place, f"{must}, not {_shown(place, error.instance)}")
@@ -260,10 +260,10 @@ def _choices(described: Mapping[str, Any]) -> str:
 
 
 def _shown(place: str, value: Any) -> str:
-    return "the given value" if is_secret(place) else repr(value)
+    return "the given value" if is_secret_place(place) else repr(value)
 
 
-_SAY: Mapping[str, Callable[[Any, str], Iterator[Problem]]] = {
+_PROBLEMS_FOR: Mapping[str, Callable[[Any, str], Iterator[Problem]]] = {
     "required": _missing,
     "additionalProperties": _unknown,
     "type": _type,

@@ -1,8 +1,8 @@
 """
-Checks whether mParticle can use a query as a data model, as far as its text and a parser show it.
+Checks whether mParticle can use a query as a data model, from its text and with a parser.
 
 The parser is sqlglot, an optional extra: ``pip install airflow-provider-mparticle[sql]``. Without it only the text is
-checked. What the parser cannot read is not checked: the warehouse decides.
+checked. SQL that the parser cannot read is not refused, since the warehouse may be able to read it.
 Source: Warehouse Sync overview, "Data models" (columns), v1 reference (the query is wrapped in an outer SELECT).
 """
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 # Warehouse Sync overview, July 2025.
 COLUMNS_AT_MOST = 100
 
-_WRAPPED = "mParticle wraps the query in an outer SELECT, so its v1 documentation rules that out"
-# Text in quotation marks and comments, closed or not: what is left is code. In some warehouses a backslash takes the
-# meaning from the quotation mark after it.
+_WRAPPED = "mParticle wraps the query in an outer SELECT, so its v1 documentation does not allow that"
+# Text in quotation marks and comments, closed or not. Everything else is code. In some warehouses a backslash escapes
+# the quotation mark after it.
 _OTHERS = r"""`[^`]*(?:`|\Z)|\$\$.*?(?:\$\$|\Z)"""
 _QUOTED = (
     rf"""'[^']*(?:'|\Z)|"[^"]*(?:"|\Z)|{_OTHERS}""",
@@ -33,7 +33,7 @@ _COMMENT = r"--[^\r\n]*|/\*.*?(?:\*/|\Z)"
 _READINGS = tuple(re.compile(f"(?P<quoted>{quoted})|(?P<comment>{_COMMENT})", re.DOTALL) for quoted in _QUOTED)
 _NOT_CODE = _READINGS[0]
 _LINE_END = re.compile(r"[^\S\n]*\n[^\S\n]*")
-# The parser reads some 40 kB in a second.
+# Longer SQL is not parsed: the parser reads about 40 kB per second.
 PARSED_AT_MOST = 100_000
 _CLAUSE = re.compile(r"\b(from|where|join|group\s+by|order\s+by|limit|union|select|and)\b", re.IGNORECASE)
 # Names that sqlglot gives to the steps of BigQuery's pipe syntax.
@@ -42,16 +42,16 @@ _PIPE_STEP = "__tmp"
 
 def sql_problems(sql: str, place: str, dialect: str | None = None) -> list[Problem]:
     """
-    Check a data model's query.
+    Return the problems of the query of a data model.
 
     :param sql: The query.
-    :param place: Where it stands, for the problems.
-    :param dialect: sqlglot's name of the warehouse's dialect, for example ``"snowflake"``. Default: a query is read if
-        it is right in the dialect of any warehouse.
+    :param place: Its place in the document, for the problems.
+    :param dialect: sqlglot's name of the warehouse's dialect, for example ``"snowflake"``. Default: any dialect in
+        which the query is valid.
     """
     sql = sql.lstrip("\ufeff")
     if "{{" in sql or "{%" in sql:
-        return [Problem(place, "holds a template that was not rendered, so it was not checked", is_warning=True)]
+        return [Problem(place, "has a template that was not rendered, so it was not checked", is_warning=True)]
     found = [Problem(place, text, is_warning=True) for text in _text_problems(sql)]
     if len(sql) > PARSED_AT_MOST:
         return found
@@ -59,7 +59,7 @@ def sql_problems(sql: str, place: str, dialect: str | None = None) -> list[Probl
         return [*found, *_parsed_problems(sql, place, dialect)]
     except ImportError:
         return found
-    except Exception as error:  # noqa: BLE001, RUF100 - whatever the parser fails with, recursion included
+    except Exception as error:  # noqa: BLE001, RUF100 - broad, since sqlglot may fail in any way, also by recursion
         text = f"was not checked, because sqlglot cannot read it: {_first_line(error)}"
         return [*found, Problem(place, text, is_warning=True)]
 
@@ -68,7 +68,7 @@ def trimmed_lines(sql: str) -> tuple[str, ...]:
     """
     Return SQL without the spaces around its lines, once for each way to read quotation marks.
 
-    Two queries of which all are equal differ in nothing that a warehouse may take for text.
+    If all of these are equal for two queries, the queries are the same for any warehouse.
     """
     return tuple("".join(_trimmed(sql, reading)) for reading in _READINGS)
 
@@ -87,13 +87,11 @@ def _text_problems(sql: str) -> Iterator[str]:
     code = _code(sql)
     lost = [text for text in _comments(sql) if text.startswith("--") and _CLAUSE.search(text)]
     if not code.strip(" \t\r\n;"):
-        yield "is nothing but a comment"
+        yield "is only a comment"
     elif not any(re.search(r"\bfrom\b", _code(sql, reading), re.IGNORECASE) for reading in _READINGS):
         yield "has no FROM, so it reads no table"
     if lost and not re.search(r"[\r\n]", sql.strip()):
-        yield (
-            f"is one line, of which {lost[0][:40]!r} is a comment; YAML's '>' joins lines, '|' keeps them as they are"
-        )
+        yield (f"is one line, and its part {lost[0][:40]!r} is a comment; YAML's '>' joins lines, use '|' to keep them")
 
 
 def _code(sql: str, reading: re.Pattern[str] = _NOT_CODE) -> str:
@@ -105,7 +103,7 @@ def _comments(sql: str) -> list[str]:
 
 
 def _parsed_problems(sql: str, place: str, dialect: str | None) -> list[Problem]:
-    """Return what is wrong in the dialect in which least is."""
+    """Return the problems in the dialect in which the query has the fewest."""
     fewest: list[Problem] | None = None
     for statements in sql_parser.readings(sql, dialect):
         found = _problems_of(statements, sql, place)
@@ -127,13 +125,13 @@ def _form(sql: str, statements: list[Expr]) -> Iterator[str]:
     from sqlglot import exp
 
     if len(statements) > 1:
-        yield f"holds {len(statements)} statements; {_WRAPPED}"
+        yield f"has {len(statements)} statements; {_WRAPPED}"
     elif statements and _code(sql).rstrip().endswith(";"):
         yield f"ends with ';'; {_WRAPPED}"
     for statement in statements:
         query = statement.unnest() if isinstance(statement, exp.Subquery) else statement
         if not isinstance(query, exp.Query):
-            yield f"is not a SELECT but {query.key.upper()}; {_WRAPPED}"
+            yield f"is not a SELECT, but {query.key.upper()}; {_WRAPPED}"
             continue
         if _named_queries(query):
             yield f"begins with WITH; {_WRAPPED}; use a subquery"
@@ -142,21 +140,21 @@ def _form(sql: str, statements: list[Expr]) -> Iterator[str]:
 
 
 def _named_queries(query: Expr) -> list[str]:
-    """Return the names that WITH gives."""
+    """Return the names of the queries in WITH."""
     clause = query.args.get("with_") or query.args.get("with")
     names = [one.alias for one in clause.expressions] if clause else []
     return [name for name in names if not name.startswith(_PIPE_STEP)]
 
 
 def _columns(statement: Expr, place: str) -> Iterator[Problem]:
-    """Count the columns; behind a ``*`` there may be more, or none."""
+    """Yield a problem if the query selects too many columns. A ``*`` may select more, or none."""
     from sqlglot import exp
 
     if not isinstance(statement, exp.Query):
         return
     number = sum(not column.is_star for column in statement.selects)
     if number > COLUMNS_AT_MOST:
-        text = f"selects {number} columns; mParticle takes {COLUMNS_AT_MOST} at most"
+        text = f"selects {number} columns; mParticle accepts {COLUMNS_AT_MOST} at most"
         yield Problem(place, text, is_warning=statement.is_star)
 
 

@@ -1,7 +1,7 @@
 """
-The SQL parser sqlglot, where the extra ``sql`` is installed.
+Reads SQL with the parser sqlglot, if the extra ``sql`` is installed.
 
-SQL that it cannot read is not checked: a warehouse knows more than any parser.
+SQL that the parser cannot read is not refused, since the warehouse may be able to read it.
 """
 
 from __future__ import annotations
@@ -13,39 +13,39 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sqlglot.expressions import Expr
 
-# For a warehouse that is not known: sqlglot's own dialect, then those that mParticle reads from. BigQuery and
-# Databricks quote names with backticks.
+# For an unknown warehouse: sqlglot's own dialect, then those of mParticle's warehouses. BigQuery and Databricks quote
+# names with backticks.
 DIALECTS = (None, "snowflake", "redshift", "bigquery", "databricks")
 
 
 def is_installed() -> bool:
     """Return whether the parser is installed."""
     try:
-        import sqlglot  # noqa: F401 - to see whether it can be imported
+        import sqlglot  # noqa: F401 - only to check that it can be imported
     except ImportError:
         return False
     return True
 
 
 def tokens_of(sql: str, dialect: str | None) -> list[Any] | None:
-    """Return the tokens of *sql*, without comments, or None where they cannot be read."""
+    """Return the tokens of *sql* without comments, or None if the parser cannot read it."""
     from sqlglot.dialects import Dialect
 
     for one in _dialects(dialect):
-        with contextlib.suppress(Exception):  # the parser may fail with anything
+        with contextlib.suppress(Exception):  # broad, since sqlglot may fail in any way
             return list(Dialect.get_or_raise(one).tokenize(sql))
     return None
 
 
 def statements_of(sql: str, dialect: str | None) -> list[Expr] | None:
-    """Return the statements of *sql*, or None where they cannot be read."""
-    with contextlib.suppress(Exception):  # the parser may fail with anything, recursion included
+    """Return the statements of *sql*, or None if the parser cannot read it."""
+    with contextlib.suppress(Exception):  # broad, since sqlglot may fail in any way, also by recursion
         return parse(sql, dialect)
     return None
 
 
 def parse(sql: str, dialect: str | None) -> list[Expr]:
-    """Return the statements of *sql* in the first dialect that can read it; parameters and errors as in `readings`."""
+    """Return the statements of *sql* in the first dialect that can read it. Parameters and errors as in `readings`."""
     return next(readings(sql, dialect))
 
 
@@ -54,7 +54,7 @@ def readings(sql: str, dialect: str | None) -> Iterator[list[Expr]]:
     Yield the statements of *sql* in each dialect that can read it.
 
     :param dialect: sqlglot's name of the warehouse's dialect. Default: every dialect of `DIALECTS`.
-    :raises SqlglotError: What the parser of the first dialect says, if none can read it.
+    :raises SqlglotError: No dialect can read it. The error is that of the first dialect.
     """
     import sqlglot
     from sqlglot import exp

@@ -1,4 +1,4 @@
-"""Describes one step of a plan, and shows it without secrets."""
+"""Defines one step of a plan, and shows it without secrets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
-# A terminal obeys these characters: one could hide the lines before it.
+# Control characters, with which a value could hide other lines in a terminal.
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.UNCHANGED: "=", Action.DELETE: "-"}
@@ -35,8 +35,11 @@ class Step:
     """
     What is done with one resource.
 
-    :param wanted: Its description in the document; empty if it is to be deleted. May hold secrets.
-    :param differences: What mParticle has otherwise, for an update.
+    :param action: Create, update, delete, or nothing.
+    :param kind: The kind of the resource.
+    :param resource_id: Its id.
+    :param wanted: Its description in the document; empty if it is deleted. May have secrets.
+    :param differences: For an update, the differences between the resource and its description.
     """
 
     action: Action
@@ -50,23 +53,20 @@ class Step:
 
     @property
     def is_change(self) -> bool:
-        """Whether there is something to do."""
+        """Whether the step changes the workspace."""
         return self.action is not Action.UNCHANGED
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON, without secrets."""
+        """Return the step as JSON, without secrets."""
         shown: dict[str, Any] = {"action": self.action.value, "kind": self.kind.name, "id": self.resource_id}
         if self.differences:
             shown["differences"] = [_shown(difference) for difference in self.differences]
         return shown
 
     def lines(self) -> list[str]:
-        """Return it readable, without secrets; its differences are indented."""
+        """Return the step as lines of text, without secrets, with its differences indented."""
         lines = [str(self), *(f"    {line}" for one in self.differences for line in _difference_lines(one))]
         return [_CONTROL.sub(lambda found: repr(found[0])[1:-1], line) for line in lines]
-
-
-# What is shown
 
 
 def _shown(difference: Difference) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _shown(difference: Difference) -> dict[str, Any]:
 
 
 def _difference_lines(difference: Difference) -> list[str]:
-    """Show text of several lines, SQL as a rule, line by line, and a list by what is taken out and put in."""
+    """Return the lines for a difference: text of several lines, as SQL, line by line, and a list item by item."""
     have, wanted = difference.have, difference.wanted
     if difference.is_secret:
         return [str(difference)]
@@ -87,7 +87,7 @@ def _difference_lines(difference: Difference) -> list[str]:
 
 
 def _lines_changed(have: list[str], wanted: list[str]) -> Iterator[str]:
-    """Yield every line, with what is taken out before what takes its place."""
+    """Yield every line, with removed lines before the lines that replace them."""
     matcher = difflib.SequenceMatcher(None, [line.strip() for line in have], [line.strip() for line in wanted], False)
     for tag, first, last, begin, end in matcher.get_opcodes():
         if tag == "equal":

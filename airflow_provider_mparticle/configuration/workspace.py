@@ -1,4 +1,4 @@
-"""Holds what mParticle has, and describes it as a document that can be applied again."""
+"""Holds the resources of a workspace, and describes them as a document that can be applied again."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from airflow_provider_mparticle.configuration.resource_rules import IDLE_FIELDS,
 @dataclass(frozen=True)
 class Workspace:
     """
-    What mParticle has.
+    The resources that mParticle has.
 
-    :param resources: For the name of each kind the resources of that kind by their ids.
+    :param resources: Name of a kind -> id -> resource.
     """
 
     resources: Mapping[str, Mapping[str, Resource]] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Workspace:
         return self.resources.get(kind.name, {})
 
     def as_document(self) -> dict[str, Any]:
-        """Describe it as a document: what can be written, without secrets; a kind without resources has no section."""
+        """Return the workspace as a document: the fields that can be written, without secrets or empty sections."""
         return {
             kind.plural: [described(kind, found[resource_id]) for resource_id in sorted(found)]
             for kind in KINDS
@@ -39,11 +39,11 @@ class Workspace:
 
 
 def described(kind: Kind[Any], resource: Resource) -> dict[str, Any]:
-    """Describe a resource as a document does: what can be written, without secrets and blanks."""
+    """Return the description of a resource: the fields that can be written, without secrets and blank fields."""
     known = plain({name: getattr(resource, name) for name in ("id", *kind.writable)})
     shown = _with_known_mappings(as_documents_say(kind.name, without_blanks(_without_masks(secrets.shown(known)))))
     for problem in schema.problems(shown, kind.name):
-        _take_out(shown, problem.place)  # a document has no place for it; applying does not touch it
+        _take_out(shown, problem.place)  # a document cannot have it, and an update does not change it
     schedule = shown.get("schedule") or {}
     for name in IDLE_FIELDS.get(str(schedule.get("type")), ()):
         schedule.pop(name, None)
@@ -51,7 +51,7 @@ def described(kind: Kind[Any], resource: Resource) -> dict[str, Any]:
 
 
 def _with_known_mappings(shown: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what mParticle adds to a mapping by itself; a comparison leaves it out, too."""
+    """Return a description without the fields that mParticle adds to mappings, as in a comparison."""
     known = schema.definition("mapping")["properties"]
     if isinstance(mappings := shown.get("mappings"), list):
         shown["mappings"] = [
@@ -68,7 +68,7 @@ def _without_masks(value: Any) -> Any:
 
 
 def _take_out(value: dict[str, Any], place: str) -> None:
-    """Take a field out of a description; fields of items in a list stay, since an item without them says less."""
+    """Remove a field from a description, but not from an item of a list, which would lose its meaning."""
     *parents, name = place.split(".")
     for parent in parents:
         value = value.get(parent, {})

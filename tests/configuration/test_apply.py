@@ -192,7 +192,7 @@ def test_a_failure_half_way_is_completed_by_applying_again(
 
     done, left = str(failed.value).split(" Done before: ")[1].split(". Not done: ")
     assert (", ".join(steps[:number]) or "nothing") == done
-    assert left.startswith(", ".join(steps[number:]) + ". What is done stays")
+    assert left.startswith(", ".join(steps[number:]) + ". The steps that were done stay")
     assert 502 == failed.value.status
     assert number == sum(len(found) for found in export_document(hook).values())
 

@@ -163,11 +163,14 @@ def _put(section: str, number: int, **fields: Any) -> Callable[[dict[str, Any]],
 
 WRONG = [
     (lambda c: c.update(pipeline=[]), "pipeline is not a section of a document"),
-    (lambda c: c.update(pipelines=None), "pipelines must be a list; write [] for none"),
+    (lambda c: c.update(pipelines=None), "pipelines must be a list; write [] for an empty one"),
     (lambda c: c.update(pipelines={}), "pipelines must be a list"),
     (lambda c: c["pipelines"].append("orders"), "pipelines[3] must be a dict, not a str"),
     (lambda c: c["pipelines"].append(None), "pipelines[3] must be a dict, not None"),
-    (_put("pipelines", 1, id="customers-daily"), "pipelines[1].id is 'customers-daily', as that of pipelines[0] is"),
+    (
+        _put("pipelines", 1, id="customers-daily"),
+        "pipelines[1].id is 'customers-daily', which is already the id of pipelines[0]",
+    ),
     (_put("pipelines", 1, id=7), "pipelines[1].id must be text, not 7 (pipeline 7)"),
     (_put("pipelines", 1, id=None), "pipelines[1].id is missing"),
     (_put("pipelines", 1, cron="1h"), "pipelines[1].cron is not a field of a pipeline"),
@@ -206,7 +209,7 @@ def test_what_is_wrong_is_said_with_its_place(change: Callable[[dict[str, Any]],
     found = errors(content)
 
     assert 1 == sum(problem.startswith(said) for problem in found), found
-    if "as that of" not in said:  # JSON Schema cannot compare two items
+    if "already the id of" not in said:  # JSON Schema cannot compare two items
         assert not Draft202012Validator(SCHEMA).is_valid(content)
 
 

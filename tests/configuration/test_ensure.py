@@ -41,7 +41,7 @@ def test_what_exists_is_taken_or_refused_as_asked(hook: MParticleHook, simulator
     made_sure(hook)
 
     assert [] == made_sure(hook, "reuse", name="Another")
-    with pytest.raises(InvalidRequestError, match="exists already"):
+    with pytest.raises(InvalidRequestError, match="already exists"):
         made_sure(hook, "fail")
     assert 0 == simulator.count("PUT", "/data-models")
 

@@ -177,8 +177,8 @@ def test_everything_that_mparticle_cannot_do_is_refused_at_once() -> None:
 
     assert 5 == len(found.refusals)
     text = "\n".join(found.refusals)
-    assert "Pipeline 'customers-daily' syncs in mode 'incremental' and cannot become 'full'" in text
-    assert "Pipeline 'page-views-backfill' syncs in mode 'full' and cannot become 'incremental'" in text
+    assert "Pipeline 'customers-daily' has a sync_mode of type 'incremental', which cannot become 'full'" in text
+    assert "Pipeline 'page-views-backfill' has a sync_mode of type 'full', which cannot become 'incremental'" in text
     assert "Pipeline 'orders-hourly' refers to the connection 'nowhere', which neither the document nor" in text
     assert "Pipeline 'orders-hourly' refers to the data model 'nothing'" in text
     assert "Connection 'sales-snowflake' would be written without its config.password" in text

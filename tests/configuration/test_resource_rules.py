@@ -263,7 +263,7 @@ def test_the_type_of_the_sync_mode_cannot_change(has: dict[str, Any], wants: dic
     (said,) = refusals(PIPELINE, had(sync_mode=has), wanted(sync_mode=wants))
 
     assert "mParticle does not allow to change sync_mode.type" in said
-    assert f"'orders' syncs in mode {has['type']!r}" in said
+    assert f"'orders' has a sync_mode of type {has['type']!r}" in said
 
 
 @pytest.mark.parametrize("has", [None, {}, {"time_zone": "UTC"}])

@@ -17,7 +17,7 @@ from airflow_provider_mparticle.configuration.document import Document, document
 SAMPLE = Path(__file__).parents[1] / "samples" / "workspace.yaml"
 VALIDATOR = Draft202012Validator(schema.content(), format_checker=schema.format_checker())
 # What no JSON Schema can say, and is an error.
-BEYOND = ("must lie before", ", as that of", "is masked", "columns; mParticle takes")
+BEYOND = ("must lie before", ", which is already the id of", "is masked", "columns; mParticle accepts")
 
 TEXT = st.sampled_from(["", "a", "orders", "a b", "null", "full", "2026-01-01", "2026-02-30", "UTC", "1d", "****"])
 ANYTHING: st.SearchStrategy[Any] = st.recursive(

@@ -25,11 +25,11 @@ WARNED = [
     ("SELECT a -- every order FROM a.b.c", "has no FROM"),
     ("SELECT a -- every order FROM a.b.c", "is one line"),
     ("SELECT a FROM a.b.c -- no tests WHERE a > 0", "is one line"),
-    ("-- every order SELECT a FROM a.b.c", "nothing but a comment"),
+    ("-- every order SELECT a FROM a.b.c", "is only a comment"),
     ("SELECT 1", "has no FROM"),
-    ("SELECT a FROM a.b.c; SELECT 2 FROM a.b.c", "holds 2 statements"),
+    ("SELECT a FROM a.b.c; SELECT 2 FROM a.b.c", "has 2 statements"),
     ("SELECT a FROM a.b.c; -- all", "ends with ';'"),
-    ("DELETE FROM a.b.c", "is not a SELECT but DELETE"),
+    ("DELETE FROM a.b.c", "is not a SELECT, but DELETE"),
     ("SELECT a FROM customers", "names customers without a schema"),
 ]
 

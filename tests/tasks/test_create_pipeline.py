@@ -135,7 +135,7 @@ def test_a_status_that_answers_404_for_a_minute_is_no_trouble(start_simulator: C
 
 def test_an_existing_pipeline_is_refused_by_default(simulator: Simulator) -> None:
     """Two DAGs that claim the same slug would otherwise overwrite each other."""
-    with pytest.raises(AirflowFailException, match="'orders' exists already, and if_exists='fail'") as refused:
+    with pytest.raises(AirflowFailException, match="'orders' already exists, and if_exists='fail'") as refused:
         create(pipeline_id="orders")
 
     assert isinstance(refused.value.__context__, InvalidRequestError)

@@ -105,7 +105,7 @@ def test_an_existing_resource_fails_the_task_unless_told_otherwise(
     """The default touches nothing that somebody else may have made."""
     execute(operator(task_id="create", **options))
 
-    with pytest.raises(AirflowFailException, match="exists already"):
+    with pytest.raises(AirflowFailException, match="already exists"):
         execute(operator(task_id="again", **options))
 
     assert 1 == len(writes(simulator))
@@ -184,7 +184,7 @@ def test_a_wrong_description_is_named_and_nothing_is_sent(
     ("sql", "said"),
     [
         ("WITH x AS (SELECT 1 AS a) SELECT a FROM x", "begins with WITH"),
-        ("DELETE FROM a.b.c", "is not a SELECT but DELETE"),
+        ("DELETE FROM a.b.c", "is not a SELECT, but DELETE"),
         ("SELECT a FROM a.b.c;", "ends with ';'"),
         ("SELECT a FROM customers", "names customers without a schema"),
     ],
