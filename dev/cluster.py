@@ -114,6 +114,14 @@ SHORT = Plan(
 )
 
 
+@dataclass(frozen=True)
+class TakeOver:
+    """How many waits a triggerer had when it ended, and how long it took until another had all of them."""
+
+    waits: int = 0
+    seconds: float = 0.0
+
+
 @dataclass
 class Figures:
     """What was done, and the result."""
@@ -123,8 +131,8 @@ class Figures:
     starts: Counter[int] = field(default_factory=Counter)
     further_tries: Counter[str] = field(default_factory=Counter)
     tasks_lost: int = 0
-    waits_lost: int = 0
-    take_over_s: float = 0.0
+    lost: TakeOver = TakeOver()
+    left: TakeOver = TakeOver()
     restarted: int = 0
     away_s: float = 0.0
     mismatches: int = 0
@@ -138,7 +146,7 @@ class Figures:
     def is_good(self) -> bool:
         """Every fault happened, every task succeeded, and every pipeline got one run for each task."""
         plan = self.plan
-        all_happened = self.tasks_lost and self.waits_lost and self.restarted and self.away_s
+        all_happened = self.tasks_lost and self.lost.waits and self.restarted and self.away_s
         return bool(
             all_happened
             and self.states == Counter(success=plan.tasks)
@@ -160,9 +168,11 @@ class Figures:
             "rows of history ingested once": sum(f.times_ingested[1] for f in self.backfills),
             "  never or repeatedly": sum(f.times_ingested.total() - f.times_ingested[1] for f in self.backfills),
             "tasks on the worker that was killed": self.tasks_lost,
-            "waits in the triggerer that was killed": self.waits_lost,
-            "  seconds until another had all of them": f"{self.take_over_s:.0f}",
-            "workers and triggerers restarted politely": self.restarted,
+            "waits in the triggerer that was killed": self.lost.waits,
+            "  seconds until the other had them": f"{self.lost.seconds:.0f}",
+            "waits in the triggerer that was stopped (SIGTERM)": self.left.waits,
+            "  seconds until the other had these": f"{self.left.seconds:.0f}",
+            "workers stopped (SIGTERM) and started again": self.restarted,
             "tasks of backfills killed": sum(f.kills for f in self.backfills),
             "seconds without mParticle": f"{self.away_s:.0f}",
             "further tries": self.further_tries.total(),
@@ -218,8 +228,8 @@ class _Cluster:
             self._lose_a_worker()
             self._lose_a_triggerer()
             self._take_mparticle_away()
-            self._restart_politely("triggerer-2")
-            self._restart_politely("worker-2")
+            self._figures.left = self._end("triggerer-2", self._stop)
+            self._end_politely("worker-2")
             self._wait_until(lambda: self._is_over(backfilled), self._plan.ends_within_s)
             self._figures.backfills = backfilled.result()
         self._figures.seconds = time.monotonic() - began
@@ -243,13 +253,16 @@ class _Cluster:
     def _lose_a_triggerer(self) -> None:
         """Kill a triggerer with many waits, and start it again when the other one has taken them over."""
         self._wait_until(lambda: len(self._waits_of("triggerer-1")) >= self._plan.waits_lost)
-        lost = self._waits_of("triggerer-1")
-        self._airflow.kill_component("triggerer-1")
-        killed_at = time.monotonic()
-        self._wait_until(lambda: not lost & self._waits_of("triggerer-1"))
-        self._figures.waits_lost = len(lost)
-        self._figures.take_over_s = time.monotonic() - killed_at
-        self._airflow.start_component("triggerer-1")
+        self._figures.lost = self._end("triggerer-1", self._airflow.kill_component)
+
+    def _end(self, triggerer: str, end: Callable[[str], None]) -> TakeOver:
+        """End a triggerer, start it again when the other one has its waits, and return how long that took."""
+        waits, began = self._waits_of(triggerer), time.monotonic()
+        end(triggerer)
+        self._wait_until(lambda: not waits & self._waits_of(triggerer))
+        seconds = time.monotonic() - began
+        self._airflow.start_component(triggerer)
+        return TakeOver(len(waits), seconds)
 
     def _waits_of(self, machine: str) -> set[str]:
         """Return the tasks that wait in a triggerer."""
@@ -262,11 +275,14 @@ class _Cluster:
         self._simulator.start()
         self._figures.away_s = self._plan.away_s
 
-    def _restart_politely(self, component: str) -> None:
-        """Let a component end its work and go, and start it again."""
-        self._airflow.stop_component(component, within_s=self._plan.run_s + 60)
-        self._airflow.start_component(component)
+    def _end_politely(self, worker: str) -> None:
+        """Let a worker end its tasks and go, and start it again."""
+        self._stop(worker)
+        self._airflow.start_component(worker)
         self._figures.restarted += 1
+
+    def _stop(self, component: str) -> None:
+        self._airflow.stop_component(component, within_s=self._plan.run_s + 60)
 
     def _is_over(self, backfilled: Future[list[backfill.Figures]]) -> bool:
         return backfilled.done() and self._airflow.dag_run_state(DAG_ID, self._run_id) in ENDED

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.simulator import Fault, Simulator
 from dev.celery_airflow import celery_airflow
 from dev.postgres import postgres
 from dev.run_plan import run_plan, table
@@ -44,6 +44,7 @@ class Plan:
     How many tasks, how long their runs take, how often they are polled, and how often the DAG runs.
 
     :param is_celery: On CeleryExecutor with two workers and two triggerers, instead of LocalExecutor.
+    :param login_s: How long mParticle takes for a login; the real one takes 1 to 3 s.
     """
 
     tasks: int
@@ -53,6 +54,7 @@ class Plan:
     dag_runs: int = 1
     parallelism: int = 8
     ends_within_s: float = 900.0
+    login_s: float = 0.0
 
 
 # In the second run of the DAG each pipeline has an earlier run, so the worker knows how long one takes.
@@ -69,6 +71,7 @@ class Figures:
     starts: Counter[int] = field(default_factory=Counter)
     mismatches: int = 0
     deferrals: int = 0
+    logins: int = 0
     seconds: float = 0.0
 
     @property
@@ -89,6 +92,7 @@ class Figures:
             "tasks that ended otherwise": sum(self.states.values()) - self.states["success"],
             "failed by the scheduler in mid-run": self.mismatches,
             "pipelines with one run per task": self.starts[self.plan.dag_runs],
+            "logins": self.logins,
             "seconds for all": f"{self.seconds:.0f}",
         }
         return table(rows)
@@ -104,12 +108,13 @@ def _race(plan: Plan, folder: Path) -> Figures:
     dags.mkdir(parents=True)
     (dags / "race.py").write_text(DAG.format(tasks=plan.tasks, poll_interval_s=plan.poll_interval_s))
     with Simulator(run_s=plan.run_s) as simulator:
+        simulator.inject(Fault(path="/oauth/token", latency_s=plan.login_s, times=None))
         for number in range(plan.tasks):
             simulator.add_pipeline(f"pipeline-{number}")
-        with _airflow(
-            plan, folder, dags, AIRFLOW_CONN_MPARTICLE_DEFAULT=simulator.airflow_connection_json()
-        ) as airflow:
+        connection = simulator.airflow_connection_json()
+        with _airflow(plan, folder, dags, AIRFLOW_CONN_MPARTICLE_DEFAULT=connection) as airflow:
             figures = _run(plan, airflow)
+        figures.logins = simulator.tokens_minted
         figures.starts.update(simulator.starts(f"pipeline-{number}") for number in range(plan.tasks))
         return figures
 

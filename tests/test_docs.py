@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import airflow
 import pytest
+import yaml
 
 from airflow_provider_mparticle.client import config, errors, models
 from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES, route_table
@@ -19,6 +21,9 @@ from airflow_provider_mparticle.simulator import Simulator
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+AIRFLOW = Path(airflow.__path__[0])
+# Named beside the name that it has since Airflow 3.
+OF_AIRFLOW_2 = {("core", "strict_dataset_uri_validation")}
 FENCE = re.compile(r"(?:<!-- example: (\S+) (\S+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
 
 
@@ -110,3 +115,43 @@ def test_the_shown_result_has_the_keys_of_a_result() -> None:
     shown = next(json.loads(code) for _, _, kind, code in FENCE.findall(page) if kind == "json")
 
     assert list(models.PipelineRun("orders").as_dict()) == list(shown)
+
+
+@pytest.fixture(scope="module")
+def airflow_options() -> dict[str, set[str]]:
+    """The options of each section of Airflow's configuration, those of the Celery provider included."""
+    from airflow.providers.celery.get_provider_info import get_provider_info
+
+    sections = yaml.safe_load((AIRFLOW / "config_templates" / "config.yml").read_text()) | get_provider_info()["config"]
+    return {name: {*section["options"]} for name, section in sections.items()}
+
+
+def test_the_options_of_airflow_in_the_docs_are_airflow_s(airflow_options: dict[str, set[str]]) -> None:
+    """Airflow ignores an option that it does not know, without a word."""
+    named = {one for page in PAGES for one in re.findall(r"`\[(\w+)\] (\w+)", page.read_text())} - OF_AIRFLOW_2
+
+    assert len(named) > 5
+    assert [] == [(section, option) for section, option in named if option not in airflow_options.get(section, ())]
+
+
+def test_the_options_in_the_values_for_helm_are_airflow_s(airflow_options: dict[str, set[str]]) -> None:
+    """The chart writes them into Airflow's configuration as they are."""
+    values = yaml.safe_load((ROOT / "docs" / "how-to" / "helm-values.yaml").read_text())
+
+    assert [] == [
+        f"[{section}] {option}"
+        for section, options in values["config"].items()
+        for option in options
+        if option not in airflow_options.get(section, set())
+    ]
+
+
+def test_the_metrics_to_watch_are_airflow_s() -> None:
+    """An alert on a name that nobody sends never comes."""
+    sent = yaml.safe_load((AIRFLOW / "_shared" / "observability" / "metrics" / "metrics_template.yaml").read_text())
+    page = (ROOT / "docs" / "how-to" / "scale.md").read_text()
+    rows = re.findall(r"^\| (`.*?`) \|", page.partition("## What to watch")[2], re.MULTILINE)
+    watched = [name for row in rows for name in re.findall(r"`([\w.]+)`", row)]
+
+    assert len(watched) > 8
+    assert [] == [name for name in watched if name not in {metric["name"] for metric in sent["metrics"]}]
