@@ -15,7 +15,7 @@ from airflow_provider_mparticle.runs.run_events import KnownEnds
 from airflow_provider_mparticle.runs.start_record import StartRecord
 from airflow_provider_mparticle.slices.data_model_lock import LockOwner, marked
 from airflow_provider_mparticle.slices.slice import Slice
-from airflow_provider_mparticle.tasks.trigger import START_RECORD_KEY
+from airflow_provider_mparticle.tasks.record_store import START_RECORD_KEY
 from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
 
 NOON = datetime(2025, 11, 27, 12, tzinfo=UTC)

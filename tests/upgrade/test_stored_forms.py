@@ -23,7 +23,7 @@ from airflow_provider_mparticle.runs.run_events import KnownEnds
 from airflow_provider_mparticle.runs.start_record import StartRecord
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.slices.data_model_lock import is_as_written, owner_of
-from airflow_provider_mparticle.tasks.trigger import START_RECORD_KEY
+from airflow_provider_mparticle.tasks.record_store import START_RECORD_KEY
 from tests.upgrade.stored_forms import NOON, OWNER, RUN, stored_forms
 
 VERSIONS = sorted((Path(__file__).parent / "stored").glob("*.json"), key=lambda path: Version(path.stem))
