@@ -75,9 +75,10 @@ bench: $(VENV)/ready ## Measure beside other providers, each in an environment o
 fuzz: $(VENV)/ready ## Let a hostile server send 20,000 answers that hypothesis makes up, over both drivers
 	@HOSTILE_EXAMPLES=8000 $(BIN)/python -m pytest tests/hostile/test_any_bytes.py --timeout 0 --hypothesis-show-statistics
 
-package: $(VENV)/ready ## Build the distribution twice, compare, and check contents, metadata and licences
+package: $(VENV)/ready ## Build and check the distribution, and install it into bare Airflows under their constraints
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group package
 	@$(BIN)/python -m dev.package
+	@$(BIN)/python -m dev.bare_install
 
 lint: $(VENV)/ready ## Check style and types
 	@$(BIN)/ruff check .

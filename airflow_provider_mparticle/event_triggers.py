@@ -15,8 +15,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
-from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import TriggerEvent
+
+try:
+    from airflow.triggers.base import BaseEventTrigger
+except ImportError:  # Airflow 2; common-compat has it since 1.19, but Airflow's constraints pin older ones
+    from airflow.triggers.base import BaseTrigger as BaseEventTrigger  # type: ignore[assignment, unused-ignore]
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.client.models import PipelineRun

@@ -16,7 +16,7 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.endpoints import Call, Scope
@@ -36,6 +36,7 @@ from airflow_provider_mparticle.client.models import (
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, DATA_MODEL, FIELD_TRANSFORMATION, PIPELINE
 from airflow_provider_mparticle.client.storable import Json
 from airflow_provider_mparticle.connection import form
+from airflow_provider_mparticle.connection.masking import mask_secret
 from airflow_provider_mparticle.connection.reader import api_config
 from airflow_provider_mparticle.runs.run_list import runs_since
 from airflow_provider_mparticle.runs.steps import drive

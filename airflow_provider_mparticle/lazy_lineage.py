@@ -16,7 +16,7 @@ class LazyLineage:
     _lineage: Lineage | None = None
 
     def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
-        """Return nothing, so that the provider takes the task's inlets and outlets: nothing else is known yet."""
+        """Return what the DAG declares: nothing else is known yet."""
         return self._facets()
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
@@ -28,11 +28,11 @@ class LazyLineage:
         return self._facets()
 
     def _facets(self) -> OperatorLineage[Any, Any]:
-        from airflow_provider_mparticle.telemetry.lineage_facets import OperatorLineage, operator_lineage
+        from airflow_provider_mparticle.telemetry.lineage_facets import declared_lineage, operator_lineage
 
-        if (known := self._lineage) is None:
-            return OperatorLineage()
         task = cast("Any", self)
+        if (known := self._lineage) is None:
+            return declared_lineage(task.inlets, task.outlets)
         return operator_lineage(
             task.pipeline_id, known.workspace_id, known.source, known.run, task.inlets, task.outlets
         )

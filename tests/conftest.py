@@ -23,10 +23,11 @@ os.environ.update(
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{AIRFLOW_HOME}/airflow.db",
 )
 
-from airflow.providers.common.compat.sdk import BaseOperator, mask_secret  # noqa: E402 - as below
+from airflow.providers.common.compat.sdk import BaseOperator  # noqa: E402 - as below
 from contract.request_check import check_requests  # noqa: E402 - as below
 
 from airflow_provider_mparticle.client import token_cache  # noqa: E402 - after the environment is set
+from airflow_provider_mparticle.connection.masking import mask_secret  # noqa: E402 - as above
 from airflow_provider_mparticle.simulator import Simulator  # noqa: E402 - as above
 
 

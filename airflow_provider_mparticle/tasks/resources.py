@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import mask_secret
-
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import NotFoundError
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, KINDS, PIPELINE, Kind
 from airflow_provider_mparticle.client.secrets import secrets_in
 from airflow_provider_mparticle.configuration.ensure import ensure, merged, update, validated, write
 from airflow_provider_mparticle.configuration.resource_rules import IF_EXISTS
+from airflow_provider_mparticle.connection.masking import mask_secret
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.tasks.arguments import (
     read_choice,

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
+from airflow.providers.common.compat.openlineage.utils.utils import translate_airflow_asset
+from airflow.providers.common.compat.sdk import Asset
 from airflow.providers.openlineage.extractors import OperatorLineage
 from airflow.providers.openlineage.extractors.manager import ExtractorManager
 from openlineage.client import event_v2 as event
 from openlineage.client import facet_v2 as facet
 
 from airflow_provider_mparticle.assets import pipeline_dataset
-
-__all__ = ["OperatorLineage", "operator_lineage"]
 
 
 @attrs.define
@@ -31,6 +31,11 @@ class PipelineRunFacet(facet.RunFacet):
     range_start: str | None = None
     range_end: str | None = None
     failed_records: int | None = None
+
+
+def declared_lineage(inlets: Iterable[Any], outlets: Iterable[Any]) -> OperatorLineage[Any, Any]:
+    """Return the lineage that a DAG declares."""
+    return OperatorLineage(inputs=_with_declared([], inlets), outputs=_with_declared([], outlets))
 
 
 def operator_lineage(
@@ -62,11 +67,16 @@ def operator_lineage(
 
 
 def _with_declared(known: list[Any], declared: Iterable[Any]) -> list[event.Dataset]:
-    """Add inlets or outlets: the OpenLineage provider reads them only where a task tells nothing."""
     found = {(one.namespace, one.name): one for one in known}
-    for one in filter(None, map(ExtractorManager.convert_to_ol_dataset, declared)):
+    for one in filter(None, map(_dataset, declared)):
         found.setdefault((one.namespace, one.name), one)
     return [*found.values()]
+
+
+def _dataset(declared: Any) -> event.Dataset | None:
+    if isinstance(declared, Asset):  # the provider converts assets itself since 2.16
+        return translate_airflow_asset(declared, None)
+    return ExtractorManager.convert_to_ol_dataset(declared)
 
 
 def _statistics(run: Mapping[str, Any]) -> dict[str, facet.OutputDatasetFacet]:

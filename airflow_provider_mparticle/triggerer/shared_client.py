@@ -9,21 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from typing import TypeVar
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, mask_secret
+from airflow.providers.common.compat.connection import get_async_connection
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+from asgiref.sync import sync_to_async
 
 from airflow_provider_mparticle.client.aio import AsyncClient
 from airflow_provider_mparticle.client.endpoints import Call
 from airflow_provider_mparticle.client.errors import AuthenticationError, ConfigError, NoAnswerError
 from airflow_provider_mparticle.client.single_flight import SingleFlight
+from airflow_provider_mparticle.connection.masking import mask_secret
 from airflow_provider_mparticle.connection.reader import api_config
 from airflow_provider_mparticle.runs.poll_timing import RunDurations
 from airflow_provider_mparticle.telemetry.metrics import IN_TRIGGERER
 from airflow_provider_mparticle.triggerer.shared_polling import Polling
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
 
 # A look-up imports this on its way; this module is imported in a thread, where that keeps no event loop waiting.
 with contextlib.suppress(ImportError):  # Airflow 2 has no such module
@@ -79,7 +84,7 @@ class SharedClient:
     async def _open(self) -> AsyncClient:
         try:
             conn = await get_async_connection(self.mparticle_conn_id)
-            extra = await get_async_extra_dejson(conn)
+            extra = await _extra_of(conn)
         except AirflowNotFoundException as error:
             raise ConfigError(
                 f"Airflow connection {self.mparticle_conn_id!r} does not exist. Create it, or correct the id. "
@@ -91,6 +96,13 @@ class SharedClient:
             ) from error
         self._client = AsyncClient(api_config(conn, extra), on_token=_mask, on_retry=IN_TRIGGERER.retried)
         return self._client
+
+
+async def _extra_of(conn: Connection) -> Mapping[str, Any]:
+    # common-compat has a function for it since 1.21; Airflow's constraints pin older ones.
+    if hasattr(conn, "aextra_dejson"):  # Airflow 3.3.2 and later
+        return await conn.aextra_dejson()
+    return await sync_to_async(lambda: conn.extra_dejson)()  # it may ask the supervisor to mask a secret, and wait
 
 
 async def _mask(token: str) -> None:

