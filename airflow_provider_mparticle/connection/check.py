@@ -1,4 +1,4 @@
-"""Try an Airflow connection out, step by step, and say what was done: behind the form's test and Airflow's command."""
+"""Tests an Airflow connection step by step, for the button in the form and for ``airflow connections test``."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from airflow_provider_mparticle.client.config import ApiConfig
     from airflow_provider_mparticle.client.sync import Client
 
-# Airflow's API server waits for the test, and so does the user in front of it.
+# The API server of Airflow and the user wait for the result, so a request may not take longer.
 TIMEOUT_S = 20.0
 
 
 def check_connection(open_client: Callable[[], Client], conn_id: str) -> tuple[bool, str]:
     """
-    Log in, read the workspace, and the account if it is given.
+    Log in, read the workspace, and read the account if ``account_id`` is set.
 
-    :param open_client: Reads the Airflow connection and returns the client for it.
-    :param conn_id: Its id, which is left out of the text: Airflow tests a form under a random one.
-    :return: Whether all of it worked, and what was done, or which step failed and why.
+    :param open_client: Function that reads the Airflow connection and returns a client.
+    :param conn_id: Id of the connection. The text does not contain it, because Airflow tests a form with a random id.
+    :return: Whether everything worked, and a text that says what was done, or which step failed and why.
     """
-    step = "The connection is incomplete or malformed, and nothing was sent."
+    step = "The connection is incomplete or malformed:"
     try:
         client = open_client()
         config = client.config
@@ -41,21 +41,25 @@ def check_connection(open_client: Callable[[], Client], conn_id: str) -> tuple[b
         step = f"{done} But reading account {config.account_id} failed."
         return True, f"{done} {_account(client, config)}"
     except MParticleError as error:
-        said = str(error).replace(f"Airflow connection {conn_id!r}", "this connection")
+        reason = str(error).replace(f"Airflow connection {conn_id!r}", "this connection")
         hint = _white_space(config) if isinstance(error, AuthenticationError) else ""
-        return False, f"{step} {said} {hint}".strip()
+        return False, f"{step} {reason} {hint}".strip()
 
 
 def _account(client: Client, config: ApiConfig) -> str:
-    """Read the account's workspaces, and say whether ours is one of them."""
+    """Read the workspaces of the account, and return a text that says whether ours is one of them."""
     ids = {str(one.id) for one in client.send(endpoints.list_workspaces(), retry=False)}
     if str(config.workspace_id) in ids:
         return f"Account {config.account_id} has this workspace."
-    return f"Account {config.account_id} can be read, but does not list workspace {config.workspace_id}: check both."
+    return f"Account {config.account_id} can be read, but it does not list workspace {config.workspace_id}. Check both."
 
 
 def _white_space(config: ApiConfig) -> str:
-    """Say which of the credentials begin or end with white space, as a value does that was copied carelessly."""
+    """Return a text that names the credentials with white space at an end, which is a typical mistake in copying."""
     credentials = {"client id": config.credentials.client_id, "client secret": config.credentials.client_secret}
     padded = [name for name, value in credentials.items() if value != value.strip()]
-    return f"The {' and the '.join(padded)} begins or ends with white space: was it copied with it?" if padded else ""
+    return (
+        f"The {' and the '.join(padded)} begins or ends with white space, which may have been copied by mistake."
+        if padded
+        else ""
+    )

@@ -1,8 +1,8 @@
 """
-The fields of an Airflow connection of type ``mparticle``: the one place that names and explains them.
+Defines and explains the fields of an Airflow connection of type ``mparticle``.
 
-Airflow 3.2 and later read them from provider info, earlier versions from the hook's methods. Every Airflow process
-imports this, so it imports nothing.
+Airflow 3.2 and later read them from provider info, earlier versions from the hook. Every Airflow process imports this
+module, so it must not import anything.
 """
 
 from __future__ import annotations
@@ -11,47 +11,48 @@ CONN_TYPE = "mparticle"
 DEFAULT_CONN_NAME = "mparticle_default"
 HOOK_NAME = "mParticle"
 
-# mParticle's data regions. Its documentation names them pods.
+# mParticle's data regions, which its documentation calls pods.
 PODS = ("us1", "us2", "eu1", "au1")
 
-# Name -> label, JSON type, what it means and where mParticle shows it. The order is that of need, and of the form.
+# Name -> label, JSON type, description for the user. The form shows the fields in this order.
 EXTRA_FIELDS: dict[str, tuple[str, str, str]] = {
     "workspace_id": (
         "Workspace id",
         "integer",
         (
-            "Required. The number of the workspace whose Warehouse Sync resources are meant, for example 1234. "
-            "mParticle's web app shows it in the source of its pages (View > Developer > View Source) as workspaceId."
+            "Required. The number of the workspace with your Warehouse Sync resources, for example 1234. You find it "
+            "as workspaceId in the source of a page of mParticle's web app (View > Developer > View Source)."
         ),
     ),
     "pod": (
         "Pod",
         "string",
         (
-            "The data region of your account: us1, us2, eu1 or au1. It sets the API base URL, unless that is given, "
-            "and the address of mParticle's web app. The web app's own address names it: app.eu1.mparticle.com is eu1, "
-            "app.mparticle.com is us1. Default: us1."
+            "The data region of your account: us1, us2, eu1 or au1. It determines the address of mParticle's web app, "
+            "and the API base URL if that field is empty. You see it in the address of the web app: "
+            "app.eu1.mparticle.com is eu1, app.mparticle.com is us1. Default: us1."
         ),
     ),
     "account_id": (
         "Account id",
         "integer",
         (
-            "The number of the account, for calls of the Platform API (v1) only; those calls fail without it. "
-            "mParticle's web app shows it in the source of its pages as accountId."
+            "The number of the account. Only calls of the Platform API (v1) need it. You find it as accountId in the "
+            "source of a page of mParticle's web app. Default: none."
         ),
     ),
     "timeout": (
         "Timeout in seconds",
         "number",
-        "How long one exchange may take, its login included. Default: 60, since creating a connection can take 10.",
+        "Longest time for one call with its login. Default: 60, because creating a connection can take 10.",
     ),
     "app_link": (
         "App link",
         "string",
         (
-            "Address of a pipeline in mParticle's web app, for the links of tasks; {workspace_id} and {pipeline_id} "
-            "are filled in. mParticle documents no such address. Default: the start page of the web app."
+            "Address of a pipeline in mParticle's web app, for the links of tasks, with the placeholders "
+            "{workspace_id} and {pipeline_id}. mParticle does not document this address. Default: the start page of "
+            "the web app."
         ),
     ),
     "warehouse_namespace": (
@@ -65,7 +66,7 @@ EXTRA_FIELDS: dict[str, tuple[str, str, str]] = {
     "token_url": (
         "Token URL",
         "string",
-        "Where to log in. Default: https://sso.auth.mparticle.com/oauth/token, for every pod.",
+        "Address of the login. Default: https://sso.auth.mparticle.com/oauth/token, for every pod.",
     ),
     "audience": (
         "Audience",
@@ -76,22 +77,22 @@ EXTRA_FIELDS: dict[str, tuple[str, str, str]] = {
         "Routes",
         "object",
         (
-            'JSON object: corrected paths by name, for example {"pipelines": "/data-pipelines"}. '
-            '"airflow mparticle doctor" prints the ones that you need.'
+            'JSON object with corrected paths by name, for example {"pipelines": "/data-pipelines"}. '
+            '"airflow mparticle doctor" prints the paths that you need.'
         ),
     ),
     "run_states": (
         "Run states",
         "object",
         (
-            'JSON object: what a state word means, for example {"completed": "succeeded"}. '
+            'JSON object with the meaning of state words, for example {"completed": "succeeded"}. '
             "The meanings are succeeded, failed and under_way."
         ),
     ),
     "run_fields": (
         "Run fields",
         "object",
-        'JSON object: further names of a run\'s field, for example {"state": ["runStatus"]}.',
+        'JSON object with additional names for the fields of a run, for example {"state": ["runStatus"]}.',
     ),
 }
 REQUIRED = frozenset({"workspace_id"})
@@ -113,7 +114,7 @@ PLACEHOLDERS = {
 
 
 def json_schema(name: str) -> dict[str, object]:
-    """Return the JSON schema of an extra field: only a required one has no null, and Airflow marks it."""
+    """Return the JSON schema of an extra field. Only a required field excludes null, so that Airflow marks it."""
     kind = EXTRA_FIELDS[name][1]
     schema: dict[str, object] = {"type": kind if name in REQUIRED else [kind, "null"]}
     if name == "pod":

@@ -1,4 +1,4 @@
-"""From an Airflow connection to what the client needs; every bad field is named before anything is sent."""
+"""Reads an Airflow connection into the client's configuration, and refuses invalid fields before a request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from airflow_provider_mparticle.connection.form import PODS
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
-# Placeholders of an address in mParticle's web app, as string.Formatter reads them: name, format, conversion.
+# Accepted placeholders of app_link, as string.Formatter parses them: name, format, conversion.
 _APP_LINK_PARTS = {(None, None, None), ("workspace_id", "", None), ("pipeline_id", "", None)}
 
 
@@ -34,18 +34,19 @@ def api_config(conn: Connection, extra: Mapping[str, Any]) -> ApiConfig:
     """
     Read the fields of an Airflow connection.
 
-    :param conn: The connection; *extra* is its extra as a dict, since Airflow reads that one asynchronously.
-    :raises ConfigError: A field is missing or malformed; the message names it and the connection.
+    :param conn: The connection.
+    :param extra: Its extra as a dict. It is a separate argument, because an event loop must read it asynchronously.
+    :raises ConfigError: A field is missing or malformed. The message names the field and the connection.
     """
     try:
         return _api_config(conn, extra)
     except ConfigError as error:
         failure = ConfigError(_without(conn.password, str(error)))
-    raise failure  # here, so that no logged traceback shows the cause, unmasked
+    raise failure  # outside of the handler, so that a logged traceback does not show the unmasked cause
 
 
 def _without(password: Any, text: str) -> str:
-    """Hide the client secret in a message: it may have been pasted into the wrong field, too."""
+    """Mask the client secret in a message, because it may also be in a wrong field."""
     is_distinct = len(str(password or "").strip()) >= SHORTEST_HIDDEN
     return Mask([password] if is_distinct else [])(text)
 
@@ -74,22 +75,22 @@ def _api_config(conn: Connection, extra: Mapping[str, Any]) -> ApiConfig:
     )
 
 
-# A shorter client secret would hide ordinary words of a message.
+# To mask a shorter client secret would hide normal words of a message.
 SHORTEST_HIDDEN = 6
 
-# Digits of the longest id that fits into 64 bits.
+# Number of digits that always fit into 64 bits.
 LONGEST_ID = 18
 
 
 class _Fields:
-    """The extra fields of one connection, each read with an error that names it and the connection."""
+    """Reads the extra fields of a connection. Every error names the field and the connection."""
 
     def __init__(self, origin: str, extra: Mapping[str, Any]) -> None:
         self.origin = origin
         self._extra = extra
 
     def given(self, name: str) -> Any:
-        """Return a field's value, or None where the form left it empty."""
+        """Return the value of a field, or None if the form left it empty."""
         value = self._extra.get(name)
         return None if value == "" else value
 
@@ -105,7 +106,7 @@ class _Fields:
         return value or default
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
-        """Read a word, whatever its case; the first one is the default."""
+        """Read one of several words, in upper or lower case. The first word is the default."""
         word = self.text(name, choices[0]).strip().lower()
         if word not in choices:
             raise self.malformed(name, f"one of {', '.join(choices)}", self.given(name))
@@ -131,7 +132,7 @@ class _Fields:
         return read
 
     def checked(self, name: str, check: Any) -> Any:
-        """Read a field that is a JSON object, given as such or as text, and let *check* complete it."""
+        """Read a field that is a JSON object or its text, and return what *check* makes of it."""
         value = self.given(name)
         try:
             read = json.loads(value or "{}") if isinstance(value, str | None) else value
@@ -161,20 +162,20 @@ def _base_url(fields: _Fields, conn: Connection, pod: str) -> str:
 
 
 def _app_link(fields: _Fields, template: str) -> str:
-    """Return the template of a pipeline's address in mParticle's web app, if it is one."""
+    """Return the template of a pipeline's address in mParticle's web app, if it is valid."""
     try:
         is_valid = {part[1:] for part in Formatter().parse(template)} <= _APP_LINK_PARTS
     except ValueError:  # an unbalanced brace
         is_valid = False
     if not is_valid or not template.startswith("https://"):
         raise fields.malformed(
-            "app_link", "an https:// address with {workspace_id} and {pipeline_id} or none", template
+            "app_link", "an https:// address with no other placeholders than {workspace_id} and {pipeline_id}", template
         )
     return template
 
 
 def _address(name: str, pod: str) -> str:
-    """Return the address of a host: us1 is left out, the other pods have a part of their own."""
+    """Return the address of a host. It contains the name of the pod, except for us1."""
     return f"https://{name}.mparticle.com" if pod == PODS[0] else f"https://{name}.{pod}.mparticle.com"
 
 
@@ -189,7 +190,7 @@ def _run_states(given: Mapping[str, Any]) -> dict[str, Progress]:
 def _run_fields(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     for field, names in given.items():
         if field not in RUN_FIELDS:
-            raise ConfigError(f"run_fields: there is no field {field!r}; the fields are {', '.join(RUN_FIELDS)}")
+            raise ConfigError(f"run_fields: {field!r} is not a field of a run. The fields are {', '.join(RUN_FIELDS)}")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ConfigError(f"run_fields: {field} must be a list of names, not {names!r}")
     return {field: (*given.get(field, ()), *names) for field, names in RUN_FIELDS.items()}

@@ -1,1 +1,1 @@
-"""What a worker does for an operator. Operators declare tasks, and load this only when a worker runs them."""
+"""The work of the operators. Operators declare tasks, and import these modules only when a worker runs a task."""

@@ -1,4 +1,4 @@
-"""Makes a workspace what one document says."""
+"""Applies a configuration document to a workspace, for ``MParticleApplyOperator``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def apply_document(operator: MParticleApplyOperator, context: Context) -> dict[str, Any]:
-    """Check, plan, and apply."""
+    """Check the document, plan the changes, and apply them. Return what the task returns."""
     with fail_without_retry():
         prune, is_dry_run = read_switch("prune", operator.prune), read_switch("dry_run", operator.is_dry_run)
         document = _document(operator, context)
@@ -50,7 +50,7 @@ def apply_document(operator: MParticleApplyOperator, context: Context) -> dict[s
 
 
 def mask_secrets_of(spec: Mapping[str, Any] | str | Path) -> None:
-    """Have Airflow mask the secrets in the argument itself; a file is read later."""
+    """Let Airflow mask the secrets in the argument. A file is read later, so its secrets are masked then."""
     mask_secrets(spec)
     if _is_text(spec):
         with fail_without_retry():
@@ -58,7 +58,7 @@ def mask_secrets_of(spec: Mapping[str, Any] | str | Path) -> None:
 
 
 def _document(operator: MParticleApplyOperator, context: Context) -> Document:
-    """Read the document; the values of a file are rendered here, those of a dict were by Airflow."""
+    """Read the document. Airflow has rendered the values of a dict; those of a file are rendered here."""
     if isinstance(operator.spec, Mapping):
         document = load_document(operator.spec)
     elif _is_text(operator.spec):
@@ -76,12 +76,12 @@ def _document(operator: MParticleApplyOperator, context: Context) -> Document:
 
 
 def _is_text(spec: object) -> TypeGuard[str]:
-    """Tell whether this is a document's text, rather than a path to one or its content."""
+    """Return whether *spec* is the text of a document, and not a path or a dict."""
     return isinstance(spec, str) and not spec.endswith(SUFFIXES)
 
 
 def _found(operator: MParticleApplyOperator, path: Path) -> Path:
-    """Look for a relative path where Airflow looks for templates: the DAG's folder, then its search path."""
+    """Search a relative path where Airflow searches templates: in the DAG's folder, then in its search path."""
     loader = operator.get_template_env().loader
     folders = [Path(folder) for folder in getattr(loader, "searchpath", ())]
     return next((folder / path for folder in folders if (folder / path).exists()), path)

@@ -1,7 +1,7 @@
 """
-Read the arguments of a task in every form in which Airflow hands them over: values, templates, ``default_args``. Pure.
+Parses the arguments of a task in every form that Airflow passes: values, rendered templates, ``default_args``. Pure.
 
-Every function returns the value that is meant, or raises :class:`ConfigError` before anything is sent.
+Every function returns the parsed value, or raises :class:`ConfigError` before anything is sent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.shown import shown
 
-# Longer than any wait for a run, and short enough for every timer and date: more is a mistake in the unit.
+# Longer than any wait for a run. A larger value is a wrong unit, and would overflow timers and dates.
 LONGEST_S = 366 * 24 * 60 * 60.0
 
 # mParticle's ids fit into 64 bits.
@@ -23,7 +23,7 @@ LARGEST_ID = 2**63
 
 # A timedelta that a template has rendered, for example "1 day, 2:00:00".
 _TIMEDELTA = re.compile(r"(?:(?P<days>\d+) days?, )?(?P<hours>\d{1,2}):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d+)?)")
-# What a template renders to if the task or variable that it names gave nothing.
+# What a template renders to if the task or variable in it has no value.
 _NOTHING = ("", "None", "null")
 _YES = ("true", "yes", "on", "1")
 _NO = ("false", "no", "off", "0")
@@ -33,14 +33,15 @@ def read_seconds(name: str, value: object, *, may_be_zero: bool = False) -> floa
     """
     Return a duration in seconds.
 
-    :param value: A number of seconds, its text, a timedelta, or the text of a timedelta.
+    :param name: Name of the argument, for the error.
+    :param value: A number of seconds, a text with that number, a timedelta, or the text of a timedelta.
     :param may_be_zero: Whether 0 is accepted. Default: False.
     :raises ConfigError: The value is not a duration, or is not between 0 and 366 days.
     """
     read_s = _number(value)
     if read_s is None or not 0 <= read_s <= LONGEST_S or (read_s == 0 and not may_be_zero):
         raise ConfigError(
-            f"{name} must be a positive number of seconds, not {shown(value)}; a timedelta is accepted too, "
+            f"{name} must be a positive number of seconds, not {shown(value)}. A timedelta is accepted too, "
             "and 366 days is the longest. Nothing was sent to mParticle."
         )
     return read_s
@@ -50,8 +51,9 @@ def read_id(name: str, value: object) -> str:
     """
     Return an id as text, without white space around it.
 
+    :param name: Name of the argument, for the error.
     :param value: A text, or a whole number.
-    :raises ConfigError: The value is not an id, or a template has rendered it to nothing.
+    :raises ConfigError: The value is not an id, or it is the result of a template without a value.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | None):
         raise ConfigError(f"{name} must be one id as text, not {shown(value)}. Nothing was sent to mParticle.")
@@ -59,7 +61,7 @@ def read_id(name: str, value: object) -> str:
         raise ConfigError(f"{name} must be an id, not the number {shown(value)}. Nothing was sent to mParticle.")
     if (text := "" if value is None else str(value).strip()) in _NOTHING:
         raise ConfigError(
-            f"{name} was rendered to {value!r}: the template, or the task that it reads from, gave no id. "
+            f"{name} was rendered to {value!r}: the template, or the task that it reads from, returned no id. "
             "Nothing was sent to mParticle."
         )
     return text
@@ -69,11 +71,11 @@ def read_mapping(name: str, value: object) -> dict[str, Any]:
     """
     Return an argument that is a dict.
 
-    :raises ConfigError: The value is something else, for example the text that a template has rendered.
+    :raises ConfigError: The value has another type, for example the text that a template renders to.
     """
     if not isinstance(value, Mapping):
         raise ConfigError(
-            f"{name} must be a dict, not {shown(value)}; a template makes text unless the DAG has "
+            f"{name} must be a dict, not {shown(value)}. A template renders to text unless the DAG has "
             "render_template_as_native_obj=True. Nothing was sent to mParticle."
         )
     return dict(value)
@@ -81,9 +83,9 @@ def read_mapping(name: str, value: object) -> dict[str, Any]:
 
 def refuse_nothing(fields: Mapping[str, Any]) -> None:
     """
-    Refuse fields, and fields of a ``config``, that a template has rendered to nothing.
+    Refuse fields, and fields of a ``config``, whose template has no value and renders to "None" or "null".
 
-    mParticle would store the text "None", as a name or as the password of a warehouse.
+    mParticle would store that text, for example as a name or as the password of a warehouse.
 
     :raises ConfigError: The message names the field.
     """
@@ -92,13 +94,13 @@ def refuse_nothing(fields: Mapping[str, Any]) -> None:
     for name, value in {**fields, **nested}.items():
         if isinstance(value, str) and value.strip() in ("None", "null"):
             raise ConfigError(
-                f"{name} was rendered to {value.strip()!r}: the template, or what it reads from, gave nothing. "
+                f"{name} was rendered to {value.strip()!r}: the template, or what it reads from, has no value. "
                 "Nothing was sent to mParticle."
             )
 
 
 def read_ids(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return *fields* with every id stripped; one that a template has rendered to nothing is not given: None."""
+    """Return *fields* without white space around the ids. An id that a template rendered to nothing becomes None."""
     return {
         name: (None if value.strip() in _NOTHING else value.strip())
         if isinstance(value, str) and (name == "id" or name.endswith("_id"))
@@ -109,22 +111,22 @@ def read_ids(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_query(name: str, query: str) -> None:
     """
-    Refuse a query that a template has rendered to nothing, or that cannot be sent.
+    Refuse a query that a template rendered to nothing, or that cannot be sent.
 
-    :raises ConfigError: It is blank, or holds characters that UTF-8 does not have.
+    :raises ConfigError: The query is blank, or contains characters that UTF-8 cannot encode.
     """
     if query.strip() in _NOTHING:
         raise ConfigError(f"{name} renders to nothing. Pass a query. Nothing was sent to mParticle.")
     if any("\ud800" <= char <= "\udfff" for char in query):
-        raise ConfigError(f"{name} holds a character that UTF-8 does not have: {shown(query)}. Nothing was sent.")
+        raise ConfigError(f"{name} contains a character that UTF-8 cannot encode: {shown(query)}. Nothing was sent.")
 
 
 def read_switch(name: str, value: object) -> bool:
     """
-    Return an argument that is on or off.
+    Return a switch as a boolean.
 
-    :param value: A boolean, or its text: true, yes, on, 1; false, no, off, 0.
-    :raises ConfigError: The value is neither.
+    :param value: A boolean, or one of these texts: true, yes, on, 1; false, no, off, 0.
+    :raises ConfigError: The value is something else.
     """
     if (read := as_switch(value)) is None:
         raise ConfigError(f"{name} must be True or False, not {shown(value)}. Nothing was sent to mParticle.")
@@ -132,7 +134,7 @@ def read_switch(name: str, value: object) -> bool:
 
 
 def as_switch(value: object) -> bool | None:
-    """Return what a value means if it says on or off; None if it says something else."""
+    """Return a switch as a boolean, or None if the value is not a switch."""
     if isinstance(value, int) and value in (0, 1):
         return bool(value)
     text = value.strip().lower() if isinstance(value, str) else ""
@@ -141,9 +143,9 @@ def as_switch(value: object) -> bool | None:
 
 def read_choice(name: str, value: Any, choices: Sequence[Any]) -> Any:
     """
-    Return an argument that is one of a few words.
+    Return an argument that is one of several words.
 
-    :raises ConfigError: The value is none of them.
+    :raises ConfigError: The value is not one of them.
     """
     if not isinstance(value, str) or value not in choices:
         raise ConfigError(
@@ -153,7 +155,7 @@ def read_choice(name: str, value: Any, choices: Sequence[Any]) -> Any:
 
 
 def _number(value: object) -> float | None:
-    """Return a duration as a number of seconds, or None if it is not one; NaN and infinity are numbers."""
+    """Return a duration as a number of seconds, or None if it is not a number. NaN and infinity are returned."""
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):

@@ -1,4 +1,4 @@
-"""How failures reach Airflow: what no retry can cure fails the task at once, the rest leaves retries to the user."""
+"""Translates our errors for Airflow: an error that a retry cannot cure fails the task at once, others are retried."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from airflow_provider_mparticle.client.errors import (
 )
 from airflow_provider_mparticle.runs.quality_gates import Gates
 
-# A person has to correct the DAG, the Airflow connection, or what mParticle is configured with.
+# The user must correct the DAG, the Airflow connection, or the configuration in mParticle.
 CONFIGURATION: tuple[type[MParticleError], ...] = (
     AuthenticationError,
     ConfigError,
@@ -30,21 +30,21 @@ CONFIGURATION: tuple[type[MParticleError], ...] = (
     PermissionDeniedError,
     WarehouseUnreachableError,
 )
-# The run has ended, and another try would find the same.
+# The run has ended, so another try would get the same result.
 DATA: tuple[type[MParticleError], ...] = (DataGateError, DataModelChangedError)
 
 
 @contextmanager
 def fail_without_retry() -> Iterator[None]:
     """
-    Turn the errors that no retry can cure into ``AirflowFailException``.
+    Convert errors that a retry cannot cure to ``AirflowFailException``.
 
-    A configuration error becomes its ``__context__``, so that the log shows the reason once and none of our frames;
-    an error about the data of a run becomes its ``__cause__``.
+    A configuration error becomes its ``__context__``, so that the log shows the reason once and no frames of ours. An
+    error about the data of a run becomes its ``__cause__``.
 
-    :raises AirflowFailException: Login, permission, arguments, a missing object, the warehouse's credentials, or
-        data that the task does not accept.
-    :raises MParticleError: Any other error, as it is.
+    :raises AirflowFailException: The login failed, a permission is missing, an argument is malformed, an object does
+        not exist, mParticle cannot log in to the warehouse, or the task does not accept the data of the run.
+    :raises MParticleError: Any other error, unchanged.
     """
     try:
         yield
@@ -60,12 +60,12 @@ def _reason(error: MParticleError) -> str:
 
 def pass_gates(gates: Gates, run: Mapping[str, Any]) -> None:
     """
-    Let a run pass, or refuse it.
+    Check the counts of a run.
 
-    :param gates: What the DAG asks of the run.
-    :param run: What a task returns for its run.
-    :raises AirflowSkipException: The run read nothing, and the DAG skips the task for such runs.
-    :raises DataGateError: The run does not pass.
+    :param gates: The conditions of the DAG.
+    :param run: The run, in the form that a task returns.
+    :raises AirflowSkipException: The run did not read any records, and *on_empty* is ``"skip"``.
+    :raises DataGateError: The run does not pass the conditions.
     """
     if gates.skips(run):
         raise AirflowSkipException(

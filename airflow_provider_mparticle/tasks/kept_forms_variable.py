@@ -1,4 +1,4 @@
-"""Keeps what is known of the forms in which mParticle keeps values, as an Airflow variable."""
+"""Stores in an Airflow variable in which forms mParticle keeps the values that it receives (docs/adr/0012)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from airflow_provider_mparticle.configuration.kept_forms import KNOWN, KeptForms
 log = logging.getLogger(__name__)
 
 VARIABLE = "mparticle_kept_forms"
-_DESCRIPTION = "In which form mParticle keeps what it was sent, as digests. Without it each is written once more."
+_DESCRIPTION = "Digests of the forms in which mParticle keeps values. Without it, each value is written once more."
 
 
 @contextmanager
 def remembered_forms() -> Iterator[KeptForms]:
     """
-    Give the facts of the variable, and store what is learned meanwhile.
+    Provide the facts in the variable, and store the facts that are learned in the meantime.
 
-    The variable is read when a difference is met first, and written when a fact is new. Without it mParticle is
-    written to once more, so an error here is logged and fails nothing.
+    The variable is read at the first difference, and written if a fact is new. Without the variable, a value is written
+    to mParticle once more. So an error here is only logged.
     """
     KNOWN.load_from(_load)
     try:
@@ -36,7 +36,7 @@ def remembered_forms() -> Iterator[KeptForms]:
 def _load() -> list[str]:
     try:
         return [str(fact) for fact in json.loads(_variable().get(VARIABLE, "[]"))]
-    except Exception as error:  # noqa: BLE001, RUF100 - a secrets backend may raise anything
+    except Exception as error:  # noqa: BLE001, RUF100 - broad: a secrets backend may raise anything
         log.info("The Airflow variable %r could not be read: %s", VARIABLE, error)
         return []
 
@@ -49,7 +49,7 @@ def _store(facts: list[str]) -> None:
 
 
 def _variable() -> Any:
-    """Return the class that asks Airflow's API in a task, and the database on the command line."""
+    """Return the class that uses Airflow's API in a task and the metadata database on the command line."""
     from airflow.models import Variable
 
     return Variable

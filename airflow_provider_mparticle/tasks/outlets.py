@@ -1,4 +1,4 @@
-"""Tell Airflow which run brought the data of a task's outlets: its range and counts become the asset event's extra."""
+"""Adds the run to the asset events of a task: its range and counts become the extra of the event."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def describe_outlets(
     operator: BaseOperator, context: Context, run: Mapping[str, Any], workspace_id: Callable[[], int]
 ) -> None:
     """
-    Add a run to the events of a task's outlets. Airflow emits them if the task succeeds.
+    Add a run to the events of the task's outlets. Airflow sends these events if the task succeeds.
 
-    An asset's event gets the run as its extra. An asset alias gets an event of the run's own pipeline, so that mapped
-    tasks can each name their pipeline.
+    The event of an asset gets the run as its extra. An asset alias gets an event for the pipeline of the run, so that
+    each mapped task can name its own pipeline.
 
     :param run: What the task returns.
-    :param workspace_id: Returns the id of the workspace; called only where an alias needs it.
+    :param workspace_id: Returns the id of the workspace. It is called only if an alias needs it.
     """
     events = context.get("outlet_events")
     if not operator.outlets or events is None:

@@ -1,4 +1,4 @@
-"""Plan the slices of a backfill by counting rows in the warehouse."""
+"""Plans the slices of a backfill by counting rows in the warehouse, for ``MParticlePlanSlicesOperator``."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
     from airflow_provider_mparticle.operators.plan_slices import MParticlePlanSlicesOperator
 
-# Types of connections whose own hook runs no SQL, although their provider has a hook that does: that hook's name for
-# the connection's id, its module, its class.
+# Connection types whose own hook does not run SQL, although their provider has another hook that does. For that hook:
+# the argument for the connection id, the module, and the class.
 SQL_HOOKS = {
     "databricks": ("databricks_conn_id", "airflow.providers.databricks.hooks.databricks_sql", "DatabricksSqlHook"),
     "google_cloud_platform": ("gcp_conn_id", "airflow.providers.google.cloud.hooks.bigquery", "BigQueryHook"),
 }
-# BigQuery's hook reads SQL as the legacy dialect by default.
+# By default, the hook of BigQuery uses the legacy SQL dialect.
 HOOK_PARAMS = {name: {"use_legacy_sql": False} for name in ("gcpbigquery", "google_cloud_platform")}
 
-# These warehouses compare text with text where others refuse it or read it as a time.
+# These warehouses compare a text column with a bound as text. Others refuse the comparison or parse the text as a time.
 COMPARE_TEXT = ("snowflake", "redshift", "postgres")
 
 
@@ -45,8 +45,8 @@ class PlanSlicesTask:
     """
     One try of a task that plans slices.
 
-    :param operator: What the DAG declares.
-    :param context: Airflow's, of this try.
+    :param operator: The operator that the DAG declares.
+    :param context: Airflow's context of this try.
     """
 
     def __init__(self, operator: MParticlePlanSlicesOperator, context: Context) -> None:
@@ -55,7 +55,7 @@ class PlanSlicesTask:
         self.log = operator.log
 
     def execute(self) -> list[dict[str, str]]:
-        """Count, plan, and log the plan."""
+        """Count the rows, plan the slices, log the plan, and return the slices."""
         with fail_without_retry():
             self.operator.check_arguments()
             self.operator.sql_conn_id = read_id("sql_conn_id", self.operator.sql_conn_id)
@@ -78,7 +78,7 @@ class PlanSlicesTask:
         return [one.slice.as_dict() for one in plan.slices]
 
     def _check_query(self, whole: Slice) -> None:
-        """Refuse a query that would count the wrong rows, before anything is sent."""
+        """Refuse a query that would count the wrong rows, before it is sent."""
         if self.operator.count_sql is None:
             self._query(whole, None)
             return
@@ -87,23 +87,23 @@ class PlanSlicesTask:
             self.log.warning("%s", warning)
 
     def _check_column(self, hook: DbApiHook) -> None:
-        """Refuse a column of text where the warehouse would compare it as text, and so lose rows at midnight."""
+        """Refuse a text column if the warehouse would compare it as text, which loses rows at midnight."""
         if self.operator.count_sql is not None or dialect_of(getattr(hook, "conn_type", None)) not in COMPARE_TEXT:
             return
         query = sample_query(*self._names)
         rows: Any = hook.run(query, handler=lambda cursor: cursor.fetchmany(1))
         if rows and isinstance(rows[0][0], str):
             raise ConfigError(
-                f"time_column {self.operator.time_column} of {self.operator.table} holds text such as {rows[0][0]!r}, "
-                "which sorts by letters and not by time. Count in a view that casts it to a date or timestamp, or pass "
-                "count_sql. Nothing was sent to mParticle."
+                f"time_column {self.operator.time_column} of {self.operator.table} contains text, such as "
+                f"{rows[0][0]!r}, which sorts by letters and not by time. Use a view that casts it to a date or "
+                "timestamp, or pass count_sql. Nothing was sent to mParticle."
             )
 
     def _count(self, hook: DbApiHook, slices: Sequence[Slice]) -> list[int]:
-        """Count the rows of slices, one query for each, over one connection."""
+        """Count the rows of several slices, with one query for each and one connection."""
         self.log.info("Counting the rows of %d slices.", len(slices))
         queries = [self._query(one, hook) for one in slices]
-        # Two rows are enough to see that a query is not a count.
+        # A count is one row, so a second row shows that the query is wrong.
         found = hook.run(queries, handler=lambda cursor: cursor.fetchmany(2), split_statements=False, return_last=False)
         return [read_count(rows, query) for rows, query in zip(cast("list[Any]", found), queries, strict=True)]
 
@@ -125,23 +125,25 @@ class PlanSlicesTask:
 
     def _log_plan(self, plan: SlicePlan, whole: Slice) -> None:
         if not plan.slices:
-            self.log.info("No slices: %s holds no rows. Queries: %d.", whole, plan.queries)
+            self.log.info("No slices: %s has no rows. Queries: %d.", whole, plan.queries)
         for line in plan.lines() if plan.slices else ():
             self.log.info("%s", line)
         if whole.end > datetime.now(UTC):
-            self.log.warning("The range ends in the future: rows that arrive after a slice is ingested will be missed.")
+            self.log.warning(
+                "The range ends in the future. Rows that arrive after their slice is ingested will be missed."
+            )
         if plan.disagreements:
             self.log.warning(
-                "The rows of %d slices do not add up; the first: %s. Rows were added or deleted between the counts, or "
-                "count_sql does not count from window_start (inclusive) to window_end (exclusive).",
+                "The counts of %d slices do not match their parts. The first is %s. Rows were added or deleted between "
+                "the counts, or count_sql does not count from window_start (inclusive) to window_end (exclusive).",
                 len(plan.disagreements),
                 plan.disagreements[0],
             )
         at_most = conf.getint("core", "max_map_length", fallback=1024)
         if len(plan.slices) > at_most:
             self.log.warning(
-                "There are %d slices, but Airflow maps a task over %d at most ([core] max_map_length), and fails this "
-                "one if there is a mapped task. Raise that, or plan a shorter range.",
+                "The plan has %d slices, but Airflow maps a task over at most %d ([core] max_map_length). If a task is "
+                "mapped over them, Airflow fails this task. Raise that limit, or plan a shorter range.",
                 len(plan.slices),
                 at_most,
             )
@@ -149,9 +151,9 @@ class PlanSlicesTask:
 
 def sql_hook(sql_conn_id: str, hook_params: Mapping[str, Any] | None) -> DbApiHook:
     """
-    Return the hook that runs SQL over a connection.
+    Return the hook that runs SQL with an Airflow connection.
 
-    :raises ConfigError: The connection does not exist or runs no SQL, or a provider is not installed.
+    :raises ConfigError: The connection does not exist or does not run SQL, or a provider is not installed.
     """
     try:
         from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -170,9 +172,9 @@ def sql_hook(sql_conn_id: str, hook_params: Mapping[str, Any] | None) -> DbApiHo
     hook = _hook_of(connection, sql_conn_id, read_mapping("hook_params", hook_params or {}))
     if not isinstance(hook, DbApiHook):
         raise ConfigError(
-            f"Connection {sql_conn_id!r} has the type {connection.conn_type!r}, and its hook "
-            f"{type(hook).__name__} runs no SQL: it has no get_records. Pass the connection to the warehouse as "
-            "sql_conn_id. Nothing was sent."
+            f"Airflow connection {sql_conn_id!r} has the type {connection.conn_type!r}, and its hook "
+            f"{type(hook).__name__} does not run SQL: it has no method get_records. Pass the connection to the "
+            "warehouse as sql_conn_id. Nothing was sent."
         )
     return hook
 
@@ -187,6 +189,6 @@ def _hook_of(connection: Connection, sql_conn_id: str, hook_params: Mapping[str,
         return getattr(import_module(module), name)(**{conn_id_name: sql_conn_id}, **hook_params)
     except (AirflowException, ImportError, TypeError) as error:
         raise ConfigError(
-            f"Connection {sql_conn_id!r} of type {conn_type!r} has no hook: {error}. Install its "
-            "provider, and check hook_params. Nothing was sent."
+            f"The hook of Airflow connection {sql_conn_id!r} of type {conn_type!r} cannot be created: {error}. Install "
+            "its provider, and check hook_params. Nothing was sent."
         ) from error

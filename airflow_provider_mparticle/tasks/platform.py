@@ -1,4 +1,4 @@
-"""Make a call of the Platform API."""
+"""Makes a call of the Platform API, for ``MParticlePlatformOperator``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def platform_request(
     json: Any,
     response_filter: Callable[[Any], Any] | None = None,
 ) -> Any:
-    """Make the call, and return the answer's ``data``, or what *response_filter* makes of it."""
+    """Make the call, and return the field ``data`` of the answer, or what *response_filter* returns for it."""
     with fail_without_retry():
         if response_filter is not None and not callable(response_filter):
             raise ConfigError(

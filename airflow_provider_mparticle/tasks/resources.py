@@ -1,4 +1,4 @@
-"""Creates, changes and deletes single resources for operators."""
+"""Creates, changes and deletes single resources, for the resource operators."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 
 def ensure_resource(operator: CreateResourceOperator, description: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the arguments, then create the resource or deal with the one that is there."""
+    """Check the arguments, then create the resource, or do with the existing one what *if_exists* says."""
     return _ensured(MParticleHook(operator.mparticle_conn_id), operator, description)
 
 
 def ensure_connection(operator: MParticleCreateConnectionOperator, description: Mapping[str, Any]) -> dict[str, Any]:
-    """Do so with a connection, whose secrets can be written although nothing else differs."""
+    """Do the same for a connection, and write its secrets too if *write_secrets* is set and nothing else differs."""
     hook = MParticleHook(operator.mparticle_conn_id)
     with fail_without_retry():
         write_secrets = read_switch("write_secrets", operator.write_secrets)
@@ -57,7 +57,7 @@ def ensure_connection(operator: MParticleCreateConnectionOperator, description: 
 
 
 def delete_resource(operator: MParticleDeleteResourceOperator) -> bool:
-    """Delete the resource; return whether there was one."""
+    """Delete the resource, and return whether it existed."""
     with fail_without_retry():
         kind, hook = _kind_named(operator.kind), MParticleHook(operator.mparticle_conn_id)
         resource_id = read_id("resource_id", operator.resource_id)
@@ -67,7 +67,7 @@ def delete_resource(operator: MParticleDeleteResourceOperator) -> bool:
         except NotFoundError as error:
             if not missing_ok:
                 raise
-            operator.log.info("%s That is fine with missing_ok=True.", error)
+            operator.log.info("%s The task succeeds, because missing_ok is True.", error)
             return False
     return True
 
@@ -75,7 +75,7 @@ def delete_resource(operator: MParticleDeleteResourceOperator) -> bool:
 def change_pipeline(
     operator: MParticleUpdatePipelineOperator | MParticlePausePipelineOperator, fields: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Read the pipeline, and change what differs with one request."""
+    """Read the pipeline, and change the fields that differ with one request."""
     with fail_without_retry():
         operator.pipeline_id = read_id("pipeline_id", operator.pipeline_id)
         key = {"partner_feed_key": operator.partner_feed_key} if operator.partner_feed_key else {}
@@ -86,18 +86,18 @@ def change_pipeline(
         wanted = validated(PIPELINE, {"id": operator.pipeline_id, **merged(PIPELINE, have, given)}, is_whole=False)
         with remembered_forms() as kept:
             pipeline, changed = update(hook, PIPELINE, have, wanted, kept)
-    operator.log.info("Pipeline %r: %s.", pipeline.id, said_of(changed))
+    operator.log.info("Pipeline %r: %s.", pipeline.id, summary_of(changed))
     return {"pipeline": pipeline.as_dict(), "changed": changed}
 
 
 def mask_secrets(value: Any) -> None:
-    """Tell Airflow every secret in *value*, a dict or list of any depth."""
+    """Let Airflow mask every secret in *value*, a dict or list of any depth."""
     for _, secret in secrets_in(value):
         mask_secret(str(secret))
 
 
-def said_of(changed: list[str]) -> str:
-    """Return which fields were set, for the log."""
+def summary_of(changed: list[str]) -> str:
+    """Return a text for the log that names the fields that were set."""
     return f"set {', '.join(changed)}" if changed else "no change"
 
 
@@ -110,7 +110,7 @@ def _ensured(hook: MParticleHook, operator: CreateResourceOperator, description:
         wanted = validated(kind, fields)
         with remembered_forms() as kept:
             resource, changed = ensure(hook, kind, wanted, operator.if_exists, kept)
-    operator.log.info("%s %r: %s.", kind.title.capitalize(), resource.id, said_of(changed))
+    operator.log.info("%s %r: %s.", kind.title.capitalize(), resource.id, summary_of(changed))
     return {kind.name: resource.as_dict(), "changed": changed}
 
 

@@ -1,4 +1,4 @@
-"""Wait for a run of a pipeline, started by this Airflow or not: in the worker, in the triggerer, or rescheduled."""
+"""Waits for a run of a pipeline in the worker, in the triggerer, or rescheduled. For ``MParticlePipelineRunSensor``."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 class SensorTask(WaitingTask):
     """
-    One try of a task that waits for a run, one of its polls, or the part of it after a wait in the triggerer.
+    One try of a task that waits for a run, one of its polls, or the part of the try after a wait in the triggerer.
 
-    :param operator: What the DAG declares.
+    :param operator: The sensor that the DAG declares.
     """
 
     operator: MParticlePipelineRunSensor
 
     def execute(self) -> Any:
-        """Wait in the triggerer, in this worker, or with one poll for each time that Airflow executes the task."""
+        """Wait in the triggerer, in this worker, or with one poll for each execution of the task."""
         with self._failing():
             rescheduled = self.operator.reschedule and not self.operator.deferrable
             if not rescheduled:
@@ -52,7 +52,7 @@ class SensorTask(WaitingTask):
         return self._reschedule()
 
     def poke(self) -> PokeReturnValue:
-        """Poll once, for ``mode="reschedule"``, where nothing is remembered but the instant of the first poll."""
+        """Poll once, for ``mode="reschedule"``, which keeps only the time of the first poll between two executions."""
         with self._failing():
             since = self._first_poll.timestamp()
             monitor = RunMonitor(
@@ -60,20 +60,20 @@ class SensorTask(WaitingTask):
             )
             outcome, retry_after_s = drive(monitor.poll(time.time), self._send_once, time.sleep)
             self._push_links(monitor.lookup.pipeline_run_id)
-            # For the pause after this poll only: Airflow builds a new operator for the next one.
+            # This changes only the pause after this poll: Airflow creates a new operator for the next poll.
             self.operator.poke_interval = max(self._poll_interval_s, retry_after_s)
             return PokeReturnValue(outcome is not None, self._conclude(outcome) if outcome else None)
 
     def execute_complete(self, event: Any) -> dict[str, Any]:
-        """Resume when the run has ended, or the deadline has come."""
+        """Resume after the end of the run, or at the deadline."""
         with self._failing():
             return self._conclude(Outcome.from_event(event))
 
     def _reschedule(self) -> Any:
         """
-        Poll once, and come back if the run is still under way; in the last seconds before the deadline, poll here.
+        Poll once, and be rescheduled while the run is in progress. In the last seconds before the deadline, poll here.
 
-        Airflow's own loop is not used: with ``silent_fail`` it would poll a run that has failed until the timeout.
+        Airflow's own loop is not used: with ``silent_fail`` it would continue to poll a failed run until the timeout.
         """
         delay_s = resume_delay_s()  # Airflow's scheduler can fail a task that comes back sooner
         since = self._first_poll
@@ -92,7 +92,7 @@ class SensorTask(WaitingTask):
 
     @cached_property
     def _timeout_s(self) -> float:
-        return read_seconds("timeout", self.operator.timeout, may_be_zero=True)  # Airflow's sensors may poll just once
+        return read_seconds("timeout", self.operator.timeout, may_be_zero=True)  # with 0, Airflow's sensors poll once
 
     def _check(self) -> None:
         super()._check()
@@ -100,28 +100,30 @@ class SensorTask(WaitingTask):
         operator.timeout = self._timeout_s  # Airflow's own code reads it for exponential_backoff
         operator.soft_fail = read_switch("soft_fail", operator.soft_fail)
         operator.never_fail = read_switch("never_fail", operator.never_fail)
-        if operator.is_for_one_run and type(operator.pipeline_run_id) is not int:  # a number stays as mParticle gave it
+        if (
+            operator.is_for_one_run and type(operator.pipeline_run_id) is not int
+        ):  # mParticle's own number stays a number
             operator.pipeline_run_id = read_id("pipeline_run_id", operator.pipeline_run_id)
         if operator.covers is not None and operator.pipeline_run_id is not None:
             raise ConfigError(
-                f"covers={str(operator.covers)!r} and pipeline_run_id={operator.pipeline_run_id!r} name two things to "
-                "wait for; pass one. Nothing was sent to mParticle."
+                f"covers={str(operator.covers)!r} and pipeline_run_id={operator.pipeline_run_id!r} exclude each other. "
+                "Pass one of them. Nothing was sent to mParticle."
             )
-        _ = self._lookup()  # it reads covers
+        _ = self._lookup()  # parses covers
 
     @cached_property
     def _first_poll(self) -> datetime:
-        """When this wait began, which Airflow remembers for a rescheduled task."""
+        """The time when this wait began. Airflow stores it for a rescheduled task."""
         return first_start(self.context) if self.operator.reschedule else datetime.now(UTC)
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
-        """Let failures reach Airflow as a sensor's do: skip if the DAG says so, and time out as sensors time out."""
+        """Convert errors as Airflow's sensors do: to a skip, if the DAG wants that, or to a sensor timeout."""
         try:
             with super()._failing():
                 yield
         except (MParticleError, AirflowFailException) as error:
-            # The error becomes the context, not the cause: the log then shows its reason once.
+            # The error becomes the context and not the cause, so that the log shows its reason once.
             if as_switch(self.operator.soft_fail) or as_switch(self.operator.never_fail):
                 raise AirflowSkipException(str(error)) from None
             if isinstance(error, RunTimeoutError):

@@ -1,4 +1,4 @@
-"""Render SQL templates with the bounds of a slice in addition to Airflow's own context."""
+"""Renders SQL templates with the bounds of a slice in addition to Airflow's context."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_mparticle.tasks.arguments import check_query
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
-# What the expressions of a template raise by a mistake in it: {{ window_start + 1 }}, {{ 1 / 0 }}, {{ {}["a"] }}.
+# Errors of mistakes in a template, for example {{ window_start + 1 }}, {{ 1 / 0 }} or {{ {}["a"] }}.
 _MISTAKES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
@@ -21,11 +21,10 @@ def rendered(
     operator: BaseOperator, argument: str, context: Context, window_start: datetime, window_end: datetime
 ) -> str:
     """
-    Render an operator's template, or the ``.sql`` file that it names, with ``window_start`` and ``window_end``.
+    Render a template of an operator, or the ``.sql`` file that it names, with ``window_start`` and ``window_end``.
 
-    :param argument: Name of the operator's argument that holds the template.
-    :raises ConfigError: The template is not text, uses an unknown variable, has a syntax error or another mistake, or
-        renders to nothing.
+    :param argument: Name of the operator's argument with the template.
+    :raises ConfigError: The template is not text, uses an unknown variable, has a mistake, or renders to nothing.
     """
     from jinja2 import StrictUndefined, TemplateError
 

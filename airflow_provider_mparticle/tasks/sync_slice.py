@@ -1,4 +1,4 @@
-"""Sync one slice of history: write its SQL, start one run, wait for it."""
+"""Syncs one slice of history: writes its SQL, starts one run, waits for it. For ``MParticleSyncSliceOperator``."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     from airflow_provider_mparticle.operators.sync_slice import MParticleSyncSliceOperator
 
 
-# Types of DAG runs that a user, a task or an asset's form asked for: they may repeat a slice.
+# Types of DAG runs that are requested by a user, a task or the form of an asset. They may repeat a slice.
 RUN_TYPES_OF_USERS = ("manual", "operator_triggered", "asset_materialization")
 
 
 class SyncSliceTask(TriggerTask):
-    """A run that reads one slice, while the data model holds the SQL of that slice."""
+    """One try of a task that starts a run for one slice, while the data model contains the SQL of that slice."""
 
     operator: MParticleSyncSliceOperator
 
@@ -73,7 +73,7 @@ class SyncSliceTask(TriggerTask):
             raise
 
     def _give_way(self, error: DataModelHeldError) -> None:
-        """Free the slot for the task that holds the data model, and come back later, until the deadline."""
+        """Free the worker slot while another task holds the data model, and be rescheduled until the deadline."""
         if time.time() < self._deadline(first_start(self.context).timestamp()):
             pause_s = max(self._poll_interval_s, resume_delay_s())  # Airflow's scheduler can fail it sooner
             self.log.info("%s It checks again in %g s.", error, pause_s)
@@ -89,8 +89,8 @@ class SyncSliceTask(TriggerTask):
         push(self.operator, self.context, "slice", self._slice.as_dict())
         return started
 
-    def _look_at_data_model(self, pipeline_run_id: RunId) -> None:
-        """Do nothing: the lock has just read it."""
+    def _check_data_model(self, pipeline_run_id: RunId) -> None:
+        """Do nothing, because the lock has just read the data model."""
 
     def _new_start(self) -> RunStarter:
         start = super()._new_start()
@@ -98,19 +98,21 @@ class SyncSliceTask(TriggerTask):
         return start
 
     def _accept(self, outcome: Outcome) -> dict[str, Any]:
-        noted = self._kept()
-        self._forget_if_over(outcome, noted)
+        record = self._kept()
+        self._forget_if_over(outcome, record)
         run = outcome.result()
-        if noted is None or not noted.is_finished:
+        if record is None or not record.is_finished:
             try:
                 self._check_run(run)
             except DataModelChangedError:
-                self._keep(SaveRecord(None))  # a clear has to sync the slice anew, not to find this run again
+                self._keep(
+                    SaveRecord(None)
+                )  # after a clear, the task must start a new run and not reattach to this one
                 raise
         return {**self._slice.as_dict(), **super()._accept(outcome)}
 
     def _check_run(self, run: dict[str, Any]) -> None:
-        """Check whether the SQL still stands; while mParticle does not answer, a run that succeeded does not fail."""
+        """Check that the data model is unchanged. If mParticle does not answer, check again: the run succeeded."""
         deadline, missing_until = self._deadline(time.time()), time.time() + MISSING_GRACE_S
         while True:
             try:
@@ -120,15 +122,15 @@ class SyncSliceTask(TriggerTask):
                 is_stray = isinstance(error, NotFoundError) and time.time() < missing_until
                 if not (error.is_transient or is_stray) or time.time() >= deadline:
                     raise
-                self.log.warning("%s The run succeeded; checking the data model again.", error)
+                self.log.warning("%s The run succeeded. Checking the data model again.", error)
             time.sleep(jitter(self._poll_interval_s / 2))
 
-    def _forget_if_over(self, outcome: Outcome, noted: StartRecord | None) -> None:
-        """See to it that a task that is cleared does not find a run again that failed or is lost."""
+    def _forget_if_over(self, outcome: Outcome, record: StartRecord | None) -> None:
+        """Make sure that a cleared task does not reattach to a run that failed or is lost."""
         if isinstance(outcome.error, RunFailedError):
             self._keep(SaveRecord(None))
-        elif isinstance(outcome.error, RunLostError) and noted:
-            self._keep(SaveRecord(replace(noted, is_lost=True)))
+        elif isinstance(outcome.error, RunLostError) and record:
+            self._keep(SaveRecord(replace(record, is_lost=True)))
 
     # The slice and its SQL
 
@@ -137,13 +139,13 @@ class SyncSliceTask(TriggerTask):
 
     @cached_property
     def _slice(self) -> Slice:
-        """The slice; a retry stays with the one of the first try, even if templates render otherwise now."""
-        return self._noted_slice() or self._slice_of_dag_run()
+        """The slice. A retry keeps the slice of the first try, even if its templates render to other bounds now."""
+        return self._recorded_slice() or self._slice_of_dag_run()
 
-    def _noted_slice(self) -> Slice | None:
-        noted = self._recorded()
-        is_retry = noted and not noted.is_finished and noted.max_tries == self.context["ti"].max_tries
-        return Slice.fromisoformat(noted.slice_id) if noted and noted.slice_id and is_retry else None
+    def _recorded_slice(self) -> Slice | None:
+        record = self._recorded()
+        is_retry = record and not record.is_finished and record.max_tries == self.context["ti"].max_tries
+        return Slice.fromisoformat(record.slice_id) if record and record.slice_id and is_retry else None
 
     def _slice_of_dag_run(self) -> Slice:
         operator, dates = self.operator, run_dates(self.context)
@@ -152,21 +154,21 @@ class SyncSliceTask(TriggerTask):
             self._check_schedule(found, dates)
         if found.end > datetime.now(UTC) and origin in DATES_ALONE:
             raise ConfigError(
-                f"Slice {found}, taken from {origin}, is not over, so rows that arrive later would be missed. Run the "
-                "DAG when the slice is over: give it a timetable with data intervals (CronDataIntervalTimetable), or "
-                "pass window_start and window_end. Nothing was sent to mParticle."
+                f"Slice {found}, taken from {origin}, has not ended, so rows that arrive later would be missed. Run "
+                "the DAG after the end of the slice: give it a timetable with data intervals "
+                "(CronDataIntervalTimetable), or pass window_start and window_end. Nothing was sent to mParticle."
             )
         self.log.info("Slice %s, taken from %s.", found, origin)
         return found
 
     def _check_schedule(self, found: Slice, dates: RunDates) -> None:
-        """Refuse a slice that another DAG run of the timetable has too, and warn of a gap behind it."""
+        """Refuse a slice that another DAG run of the timetable has too, and warn of a gap after it."""
         run_type = getattr(self.context.get("dag_run"), "run_type", None)
         is_scheduled = str(getattr(run_type, "value", run_type)) not in RUN_TYPES_OF_USERS
         gap = check_run(self.context.get("dag"), self.operator.granularity, dates, is_scheduled=is_scheduled)
         if gap:
             self.log.warning(
-                "No DAG run of this schedule has the slice %s, which follows %s: its rows will not be ingested.",
+                "No DAG run of this schedule has the slice %s, which follows %s. Its rows will not be ingested.",
                 gap,
                 found,
             )

@@ -1,4 +1,4 @@
-"""What a task's context says about its DAG run and about the task, on every supported Airflow."""
+"""Reads facts about a task and its DAG run from the context, on every supported Airflow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_mparticle.tasks.timetable import zone_of
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
-# States of a task that may still need what it did in an earlier moment: it runs, waits, or will be tried again.
+# States of a task that has not ended: it runs, waits, or will be retried.
 NOT_OVER = frozenset(
     (
         *("scheduled", "queued", "running", "restarting", "deferred", "awaiting_input"),
@@ -41,13 +41,14 @@ def window_end(context: Context) -> datetime:
     """
     Return the end of the DAG run's data interval, or its logical date if it has no interval.
 
-    :raises ConfigError: It has neither.
+    :raises ConfigError: The DAG run has neither.
     """
     dates = run_dates(context)
     if (end := dates.data_interval_end or dates.logical_date) is None:
         raise ConfigError(
-            "This DAG run has neither a data interval nor a logical date, so it does not say up to when a run has to "
-            'have read. Pass an instant, for example "{{ dag_run.run_after }}". Nothing was sent to mParticle.'
+            "This DAG run has neither a data interval nor a logical date, so it does not determine the instant up to "
+            'which a run must have read. Pass an instant, for example "{{ dag_run.run_after }}". '
+            "Nothing was sent to mParticle."
         )
     return read_instant(end, "the end of the DAG run's data interval")
 
@@ -60,31 +61,31 @@ def push(operator: BaseOperator, context: Context, key: str, value: Any) -> None
 
 
 def clears(context: Context) -> int:
-    """Return how often something in the DAG run has been cleared."""
+    """Return how often tasks of the DAG run have been cleared."""
     return getattr(context.get("dag_run"), "clear_number", 0) or 0
 
 
 def first_start(context: Context) -> datetime:
-    """Return when a task that is rescheduled again and again started first; now, for one that was not yet."""
+    """Return when a rescheduled task started first, or the current time if it was not rescheduled yet."""
     ti = context["ti"]
-    # Airflow 3 tells it on request; in Airflow 2 only the module of its own sensors knows.
-    asked = getattr(ti, "get_first_reschedule_date", None) or partial(_first_start_in_airflow_2, ti)
-    first: datetime | None = asked(context)
+    # Airflow 3 has a method for this. In Airflow 2 only the module of its own sensors knows it.
+    get_first = getattr(ti, "get_first_reschedule_date", None) or partial(_first_start_in_airflow_2, ti)
+    first: datetime | None = get_first(context)
     return first or datetime.now(UTC)
 
 
 def is_over(context: Context, *, dag_id: str, task_id: str, run_id: str, map_index: int) -> bool:
-    """Return whether a task instance has ended for good, as far as a worker can ask."""
+    """Return whether a task instance has ended and will not be retried, if a worker can find that out."""
     get_task_states = getattr(context["ti"], "get_task_states", None)
     if get_task_states is None:
-        told = state_in_database(context["ti"], dag_id, task_id, run_id, map_index)
-        return told not in NOT_OVER
+        state = state_in_database(context["ti"], dag_id, task_id, run_id, map_index)
+        return state not in NOT_OVER
     states = get_task_states(dag_id=dag_id, task_ids=[task_id], run_ids=[run_id], map_index=map_index)
     return not any(state in NOT_OVER for tasks in states.values() for state in tasks.values())
 
 
 def state_in_database(ti: Any, dag_id: str, task_id: str, run_id: str, map_index: int) -> str | None:
-    """Return the state of a task instance as the metadata database has it; None where a worker cannot ask it."""
+    """Return the state of a task instance in the metadata database, or None if a worker cannot read it."""
     if (model := _database_model(ti)) is None:
         return None
     from airflow.utils.session import create_session
@@ -100,7 +101,7 @@ def is_in_airflow_2(ti: Any) -> bool:
 
 
 def _database_model(ti: Any) -> Any:
-    """Return Airflow 2's model of a task instance, if that is what runs; a worker of Airflow 3 has no database."""
+    """Return the model of a task instance in Airflow 2. A worker of Airflow 3 has no access to the database."""
     model = getattr(sys.modules.get("airflow.models.taskinstance"), "TaskInstance", None)
     return model if model is not None and isinstance(ti, model) else None
 

@@ -1,8 +1,8 @@
 """
-What a DAG's timetable says: its time zone, and the dates of the DAG runs that it makes.
+Reads the time zone of a DAG's timetable and the dates of its DAG runs, and checks that their slices do not overlap.
 
-The slices of a DAG are what its timetable makes them, so granularity and zone are held against it: while Airflow
-parses the DAG file, and again by each task. Works with the timetables of Airflow 2.11 to 3.3 and of plugins.
+The timetable determines the slices of a DAG, so granularity and time zone must match it. This is checked when Airflow
+parses the DAG file, and again by each task. It works with the timetables of Airflow 2.11 to 3.3 and of plugins.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from airflow_provider_mparticle.slices.slice import Slice, in_zone, later
 
 log = logging.getLogger(__name__)
 
-# While a DAG file is parsed: some weeks of a daily DAG, some years of a monthly one.
+# DAG runs that are checked when a DAG file is parsed: some weeks of a daily DAG, some years of a monthly one.
 RUNS_WHEN_PARSED = 40
-# When a task runs: its own DAG run and the next two, so that neither its slice nor the next one has two DAG runs.
+# DAG runs that a task checks after its own: so neither its slice nor the next one can belong to two DAG runs.
 RUNS_AHEAD = 2
 
 
 def zone_of(dag: Any) -> tzinfo:
-    """Return the time zone in which the days of a DAG begin: its timetable's, else its own, else UTC."""
+    """Return the time zone in which the days of a DAG begin: the timetable's, or else the DAG's, or else UTC."""
     return _zone_of_timetable(getattr(dag, "timetable", None)) or getattr(dag, "timezone", None) or UTC
 
 
 def check_schedule(dag: Any, granularity: Granularity | None) -> None:
     """
-    Refuse a DAG whose timetable makes slices that overlap, as far as its first runs show it.
+    Refuse a DAG whose timetable leads to overlapping slices. Its first DAG runs are checked.
 
-    :raises ConfigError: They do, or the time zones of DAG and timetable make different slices.
+    :raises ConfigError: Slices overlap, or the time zones of the DAG and of the timetable lead to different slices.
     """
     runs = islice(_runs(dag, None), RUNS_WHEN_PARSED)
     refuse_overlaps(_slices(dag, granularity, runs), _name(dag))
@@ -46,10 +46,11 @@ def check_schedule(dag: Any, granularity: Granularity | None) -> None:
 
 def check_run(dag: Any, granularity: Granularity | None, dates: RunDates, *, is_scheduled: bool) -> Slice | None:
     """
-    Check the slice of a DAG run against those of the next ones, and return the gap behind it, if there is one.
+    Compare the slice of a DAG run with the slices of the next ones, and return the gap after it, or None.
 
-    :param is_scheduled: Whether the timetable made the DAG run. A user's own may repeat a slice.
-    :raises ConfigError: Slices are the same or overlap, or the time zones of DAG and timetable make different slices.
+    :param is_scheduled: Whether the timetable created the DAG run. A DAG run of a user may repeat a slice.
+    :raises ConfigError: Slices are equal or overlap, or the time zones of the DAG and of the timetable lead to
+        different slices.
     """
     following = islice(_runs(dag, dates), RUNS_AHEAD)
     own = [dates] if is_scheduled else []
@@ -59,22 +60,22 @@ def check_run(dag: Any, granularity: Granularity | None, dates: RunDates, *, is_
 
 
 def _slices(dag: Any, granularity: Granularity | None, runs: Iterator[RunDates]) -> Iterator[Slice]:
-    chosen = _zone_that_users_chose(dag)
+    chosen = _zone_of_user(dag)
     for dates in runs:
         if (found := slice_of_dates(granularity, dates)) is None:
             return
         other = chosen and slice_of_dates(granularity, replace(dates, zone=chosen))
         if other and other != found:
             raise ConfigError(
-                f"The DAG has time zone {chosen}, but its timetable {_name(dag)} has {dates.zone}: a DAG run would "
-                f"have the slice {other[0]} by one and {found[0]} by the other. Give start_date and timetable the same "
-                "zone. Nothing was sent to mParticle."
+                f"The DAG has the time zone {chosen}, but its timetable {_name(dag)} has {dates.zone}. The slice of a "
+                f"DAG run would be {other[0]} with the first and {found[0]} with the second. Give start_date and the "
+                "timetable the same time zone. Nothing was sent to mParticle."
             )
         yield found[0]
 
 
 def _runs(dag: Any, after: RunDates | None) -> Iterator[RunDates]:
-    """Yield the dates of the DAG runs that the timetable makes after one, or from the DAG's start on."""
+    """Yield the dates of the DAG runs that the timetable creates after a DAG run, or since the start of the DAG."""
     try:
         for info in _infos(dag, after):
             interval = info.data_interval
@@ -85,7 +86,7 @@ def _runs(dag: Any, after: RunDates | None) -> Iterator[RunDates]:
                 logical_date=interval and interval.start,
                 zone=zone_of(dag),
             )
-    except Exception as error:  # Airflow or a plugin's timetable may raise anything, and may be fine nevertheless
+    except Exception as error:  # broad: a plugin's timetable may raise anything, and the slices may still be right
         log.warning("The slices of timetable %s could not be checked: %r.", _name(dag), error)
 
 
@@ -100,7 +101,7 @@ def _infos(dag: Any, after: RunDates | None) -> Iterator[Any]:
 
 
 def _intervals(timetable: Any, after: RunDates | None, start: datetime) -> Iterator[Any]:
-    """Ask the timetable as Airflow's scheduler does in a catch-up."""
+    """Call the timetable as Airflow's scheduler does in a catch-up."""
     import pendulum
     from airflow.timetables.base import DataInterval, TimeRestriction
 
@@ -122,11 +123,11 @@ def _intervals(timetable: Any, after: RunDates | None, start: datetime) -> Itera
 
 
 def _partitions(timetable: Any, after: RunDates | None, start: datetime, zone: tzinfo) -> Iterator[Any]:
-    """Yield the DAG runs of a partitioned timetable by their partitions, as Airflow's backfill does."""
+    """Yield the DAG runs of a partitioned timetable, one for each partition, as Airflow's backfill does."""
     first = after.partition_date if after else start
     if first is None or not hasattr(timetable, "iter_partition_dagrun_infos"):
         return
-    # Airflow takes what the clocks of the timetable's zone show.
+    # Airflow expects local times in the time zone of the timetable.
     infos = timetable.iter_partition_dagrun_infos(
         earliest=in_zone(first, zone), latest=later(in_zone(first, zone), timedelta(days=100 * 366))
     )
@@ -134,7 +135,7 @@ def _partitions(timetable: Any, after: RunDates | None, start: datetime, zone: t
 
 
 def _core_timetable(timetable: Any) -> Any:
-    """Return a timetable that can say its next runs; a DAG file of Airflow 3.2 and later holds only descriptions."""
+    """Return a timetable that computes its next runs. A DAG file of Airflow 3.2 and later has only descriptions."""
     if timetable is None or hasattr(timetable, "next_dagrun_info"):
         return timetable
     try:
@@ -151,19 +152,19 @@ def _zone_of_timetable(timetable: Any) -> tzinfo | None:
         inner = several[0]
     if inner:
         return _zone_of_timetable(inner)
-    # Airflow's own are private in Airflow 2 and in core; what a DAG file of 3.2 describes is public.
+    # The attribute is private in Airflow 2 and in core, and public in the descriptions of Airflow 3.2.
     zone = getattr(timetable, "timezone", None) or getattr(timetable, "_timezone", None)
     return zone_named(zone) if isinstance(zone, str) else zone
 
 
-def _zone_that_users_chose(dag: Any) -> tzinfo | None:
-    """Return the DAG's own time zone, unless it is a default and not a choice."""
+def _zone_of_user(dag: Any) -> tzinfo | None:
+    """Return the DAG's own time zone, or None if it is a default."""
     zone: tzinfo | None = getattr(dag, "timezone", None)
     return None if str(zone) in ("None", "UTC", conf.get("core", "default_timezone", fallback="UTC")) else zone
 
 
 def _name(dag: Any) -> str:
     timetable = getattr(dag, "timetable", None)
-    said = getattr(timetable, "expression", None) or getattr(timetable, "delta", None)
-    said = said or getattr(timetable, "summary", None)
-    return type(timetable).__name__ + (f" ({said})" if said else "")
+    schedule = getattr(timetable, "expression", None) or getattr(timetable, "delta", None)
+    schedule = schedule or getattr(timetable, "summary", None)
+    return type(timetable).__name__ + (f" ({schedule})" if schedule else "")

@@ -1,4 +1,4 @@
-"""Start exactly one run of a pipeline, and wait for it."""
+"""Starts exactly one run of a pipeline and waits for it, for ``MParticleTriggerPipelineOperator``."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
 class TriggerTask(WaitingTask):
     """
-    One try of a task that starts a run, or the part of it after a wait in the triggerer.
+    One try of a task that starts a run, or the part of the try after a wait in the triggerer.
 
-    :param operator: What the DAG declares.
-    :param context: Airflow's, of this try.
+    :param operator: The operator that the DAG declares.
+    :param context: Airflow's context of this try.
     """
 
     operator: MParticleTriggerPipelineOperator
@@ -51,21 +51,21 @@ class TriggerTask(WaitingTask):
         self._run_durations_s: list[float] | None = None
 
     def execute(self) -> dict[str, Any]:
-        """Start a run or find the one that is ours, then wait for it."""
+        """Start a run, or reattach to the one that an earlier try started, and wait for it."""
         with self._failing():
             if self._record_store and self.context["ti"].try_number <= 1:
                 self._record_store.start_over()
             return self._start_and_wait(waiting_since=time.time())
 
     def execute_after_other_run(self, event: Any, waiting_since: float | None) -> dict[str, Any]:
-        """Resume when the other run has ended, in any way: start ours now."""
+        """Resume after the end of the other run, however it ended: start a run now."""
         with self._failing():
             _still_in_time(Outcome.from_event(event))
-            # Airflow's dag.test() drops what was handed to defer().
+            # Airflow's dag.test() drops the arguments of defer(), so waiting_since may be missing.
             return self._start_and_wait(waiting_since=waiting_since or time.time())
 
     def execute_complete(self, event: Any) -> dict[str, Any]:
-        """Resume when the run has ended, or the deadline has come."""
+        """Resume after the end of the run, or at the deadline."""
         with self._failing():
             return self._conclude(Outcome.from_event(event))
 
@@ -76,7 +76,7 @@ class TriggerTask(WaitingTask):
         read_choice("if_running", operator.if_running, operator.if_running_choices)
         if not self._gates.accept_everything and not operator.wait_for_completion:
             raise ConfigError(
-                "min_records, max_failed_ratio and on_empty look at a run that has ended, so they need "
+                "min_records, max_failed_ratio and on_empty are conditions on a run that has ended, so they need "
                 "wait_for_completion=True. Nothing was sent to mParticle."
             )
 
@@ -85,7 +85,9 @@ class TriggerTask(WaitingTask):
         while (started := self._start()).decision is Decision.WAIT:
             self._wait_for_other_run(started.pipeline_run_id, waiting_since)
         if started.decision is Decision.COVERED and started.run:
-            self.log.info("Run %s has read all that is asked for, so nothing is started.", started.pipeline_run_id)
+            self.log.info(
+                "Run %s has already read everything that is needed, so no run is started.", started.pipeline_run_id
+            )
             push(self.operator, self.context, "pipeline_run_id", started.pipeline_run_id)
             self._push_links(started.pipeline_run_id)
             keep_run(self.operator, self.context, self._hook, {})  # the task that started it counts its records
@@ -101,13 +103,15 @@ class TriggerTask(WaitingTask):
         push(self.operator, self.context, "pipeline_run_id", started.pipeline_run_id)
         self._push_links(started.pipeline_run_id)
         if is_new:
-            self._look_at_data_model(started.pipeline_run_id)
+            self._check_data_model(started.pipeline_run_id)
         if not self.operator.wait_for_completion:
             run = PipelineRun(pipeline_id, started.pipeline_run_id).as_dict()
             keep_run(self.operator, self.context, self._hook, run)
             self._keep_finished(run)
             return self._with_outlets(run)
-        if started.record.is_finished and started.record.result:  # only Airflow has yet to hear of it
+        if (
+            started.record.is_finished and started.record.result
+        ):  # an earlier try finished, but Airflow does not know it
             return self._conclude(Outcome(started.record.result))
         deadline = self._deadline(min(started.record.waiting_since or waiting_since, waiting_since))
         return self._conclude(self._wait(self._monitor(started.pipeline_run_id, deadline), "execute_complete"))
@@ -118,20 +122,20 @@ class TriggerTask(WaitingTask):
         self._run_durations_s = start.run_durations_s
         return started
 
-    def _look_at_data_model(self, pipeline_run_id: RunId) -> None:
-        """Warn of the SQL of a slice that an interrupted sync of slices left behind; a failure fails nothing."""
+    def _check_data_model(self, pipeline_run_id: RunId) -> None:
+        """Warn if the data model still contains the SQL of a slice from an interrupted sync. Only log errors."""
         try:
             pipeline = self._hook.send(endpoints.get_resource(PIPELINE, self.operator.pipeline_id), retry=False)
             if pipeline.data_model_id is None:
                 return
             data_model = self._hook.send(endpoints.get_resource(DATA_MODEL, pipeline.data_model_id), retry=False)
-        except (MParticleError, AirflowTaskTimeout) as error:  # an alarm that comes here is the deadline of the wait
-            self.log.debug("Whether the data model holds the SQL of a slice is not known: %s", error)
+        except (MParticleError, AirflowTaskTimeout) as error:  # an alarm at this point is the deadline of the wait
+            self.log.debug("Could not check whether the data model contains the SQL of a slice: %s", error)
             return
         if (owner := owner_of(data_model.sql_query)) is not None:
             self.log.warning(
-                "Data model %r holds the SQL of one slice, written by %s, so run %s reads the rows of that slice only. "
-                "If that task has ended, write the whole query into the data model again (for example with "
+                "Data model %r contains the SQL of one slice, written by %s, so run %s reads only the rows of that "
+                "slice. If that task has ended, write the whole query into the data model again (for example with "
                 "MParticleCreateDataModelOperator), then clear this task.",
                 data_model.id,
                 owner,
@@ -157,7 +161,7 @@ class TriggerTask(WaitingTask):
 
     def _wait_for_other_run(self, pipeline_run_id: RunId, waiting_since: float) -> None:
         self.log.info(
-            "Pipeline %r has run %s in progress; waiting for its end.", self.operator.pipeline_id, pipeline_run_id
+            "Pipeline %r has run %s in progress. Waiting for its end.", self.operator.pipeline_id, pipeline_run_id
         )
         monitor = self._monitor(pipeline_run_id, self._deadline(waiting_since))
         _still_in_time(self._wait(monitor, "execute_after_other_run", waiting_since=waiting_since))
@@ -173,14 +177,14 @@ class TriggerTask(WaitingTask):
             return None
         return window_end(self.context) if switch else read_instant(skip_if_covered, "skip_if_covered")
 
-    # What earlier tries recorded
+    # The records of earlier tries
 
     @cached_property
     def _record_store(self) -> RecordStore | None:
         return record_store(self.operator, self.context)
 
     def _kept(self) -> StartRecord | None:
-        """Return what an earlier try has recorded, if that counts for this one."""
+        """Return the record of an earlier try, if it is valid for this try."""
         record = self._recorded()
         counts = record and record.counts_for(
             self.operator.pipeline_id, self._slice_id(), self.context["ti"].max_tries, clears(self.context)
@@ -192,7 +196,7 @@ class TriggerTask(WaitingTask):
         return StartRecord.from_json(stored) if stored else None
 
     def _slice_id(self) -> str | None:
-        """Return which slice of history the run is for, if it is for one."""
+        """Return the id of the slice that the run reads, or None if it does not read a slice."""
         return None
 
     def _keep(self, step: SaveRecord) -> None:
@@ -204,13 +208,13 @@ class TriggerTask(WaitingTask):
             self._record_store.delete()
 
     def _keep_finished(self, run: Mapping[str, Any]) -> None:
-        """Keep the record, marked: the worker may die before Airflow hears of the end, and the task run again."""
+        """Mark the record as finished: the worker may die before it reports the result, and Airflow then retries."""
         if record := self._kept():
             finished = replace(record, clear_number=clears(self.context), is_finished=True, result=run)
             self._keep(SaveRecord(finished))
 
 
 def _still_in_time(outcome: Outcome) -> None:
-    """Accept any end of another run; raise only what keeps ours from starting."""
+    """Accept every end of the other run. Raise the error if the wait itself failed, so that no run can be started."""
     if outcome.error and not isinstance(outcome.error, RunFailedError | RunLostError):
         raise outcome.error

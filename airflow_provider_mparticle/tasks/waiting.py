@@ -1,4 +1,4 @@
-"""Wait for a run, in this worker or in the triggerer: what the tasks that wait have in common."""
+"""Waits for a run in this worker or in the triggerer: the base of all tasks that wait."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
     from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelineOperator
     from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 
-# Our deadline comes so much before Airflow's execution_timeout, whose alarm would interrupt a poll and say nothing of
-# the run. At most a tenth of the time is lost, and nothing of a limit below a second.
+# Our deadline comes earlier than Airflow's execution_timeout by this time. Airflow's alarm would interrupt a poll, and
+# its error would not name the run. The time is at most a tenth of the limit, and 0 if the limit is below a second.
 BEFORE_ALARM = timedelta(seconds=2)
 
 
 class WaitingTask:
     """
-    A task that waits for a run, or the part of it after a wait in the triggerer.
+    One try of a task that waits for a run, or the part of the try after a wait in the triggerer.
 
-    :param operator: What the DAG declares.
-    :param context: Airflow's, of this try.
+    :param operator: The operator that the DAG declares.
+    :param context: Airflow's context of this try.
     """
 
     operator: MParticleTriggerPipelineOperator | MParticlePipelineRunSensor
@@ -58,16 +58,16 @@ class WaitingTask:
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
-        """Read the arguments, then let failures reach Airflow as :func:`fail_without_retry` says."""
+        """Parse the arguments, and convert errors as :func:`fail_without_retry` does."""
         with fail_without_retry():
             self._check()
             yield
 
     def _check(self) -> None:
         """
-        Read every argument, before anything is sent.
+        Parse every argument, before anything is sent.
 
-        :raises ConfigError: One of them is malformed.
+        :raises ConfigError: An argument is malformed.
         """
         operator = self.operator
         operator.pipeline_id = read_id("pipeline_id", operator.pipeline_id)
@@ -99,11 +99,11 @@ class WaitingTask:
             return self._hook.send(call, retry=False)
 
     def _deadline(self, since: float) -> float:
-        """Return when the wait ends in any case, in seconds since the epoch: at the shorter of the two limits."""
+        """Return when the wait ends at the latest, in seconds since the epoch: the shorter limit applies."""
         return deadline_of(since, self._timeout_s, _before_alarm(self.operator.execution_timeout))
 
     def _push_links(self, pipeline_run_id: RunId | None) -> None:
-        """Push what the links of the task lead to, once for each run, so that they are there while it waits."""
+        """Push the addresses of the task's links once for each run, so that the links work while the task waits."""
         if pipeline_run_id in self._linked:
             return
         self._linked.append(pipeline_run_id)
@@ -118,13 +118,13 @@ class WaitingTask:
                 return self._poll_and_defer(monitor, method_name, kwargs)
             steps = wait(monitor, poll_interval_s=self._poll_interval_s, clock=time.time)
             return drive(steps, self._send_once, time.sleep)
-        except AirflowTaskTimeout:  # Airflow's alarm, in the middle of a poll
+        except AirflowTaskTimeout:  # the alarm of Airflow interrupted a poll
             return monitor.timed_out()
 
     def _poll_and_defer(self, monitor: RunMonitor, method_name: str, kwargs: dict[str, Any]) -> Outcome:
         from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger, resume_delay_s
 
-        # A deferred task resumes after this time at the earliest, so the worker waits for a run that may end within it.
+        # A deferred task resumes after this time at the earliest. So the worker waits for a run that may end sooner.
         delay_s = resume_delay_s()
         steps = wait_briefly(monitor, poll_interval_s=self._poll_interval_s, clock=time.time, within_s=delay_s)
         outcome, retry_after_s = drive(steps, self._send_once, time.sleep)
@@ -141,13 +141,13 @@ class WaitingTask:
         )
 
     def _conclude(self, outcome: Outcome) -> dict[str, Any]:
-        """Tell the world that the wait is over, and return what the task returns."""
+        """Send the metrics of the run, and return what the task returns."""
         IN_WORKER.run_ended(outcome)
         keep_run(self.operator, self.context, self._hook, outcome.run)
         return self._with_outlets(self._accept(outcome))
 
     def _with_outlets(self, run: dict[str, Any]) -> dict[str, Any]:
-        """Return a run after the events of the task's outlets tell of it."""
+        """Add the run to the events of the task's outlets, and return it."""
         describe_outlets(self.operator, self.context, run, lambda: self._hook.get_conn().config.workspace_id)
         return run
 
@@ -159,7 +159,7 @@ class WaitingTask:
         return run
 
     def _keep_finished(self, run: Mapping[str, Any]) -> None:
-        """Record that the work is done, where records are kept."""
+        """Record that the task has finished, if records are kept."""
 
 
 def _before_alarm(execution_timeout: timedelta | None) -> timedelta | None:
@@ -169,6 +169,6 @@ def _before_alarm(execution_timeout: timedelta | None) -> timedelta | None:
 
 
 def come_back_in(seconds: float) -> AirflowRescheduleException:
-    """Return what a task raises to free its slot and to be executed again after so many seconds."""
+    """Return the exception that frees the worker slot and lets Airflow execute the task again after this time."""
     at = datetime.now(UTC) + timedelta(seconds=seconds)
     return AirflowRescheduleException(at)  # type: ignore[no-untyped-call]  # Airflow leaves it unannotated

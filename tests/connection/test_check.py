@@ -1,4 +1,4 @@
-"""The test of a connection says what it did, which step failed and why, and never raises."""
+"""The test of a connection reports what it did, or which step failed and why, and never raises."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Tested = Callable[..., tuple[bool, str]]
 
 @pytest.fixture
 def tested(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Tested:
-    """Test a connection to the simulator with some fields changed, under a random id as Airflow's form does."""
+    """Test a connection to the simulator with some changed fields. The id is random, as for Airflow's form."""
 
     def test(extra: dict[str, Any] | None = None, **fields: Any) -> tuple[bool, str]:
         connection = {**simulator.airflow_connection(), **fields}
@@ -32,8 +32,8 @@ def tested(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Tested:
     return test
 
 
-def test_it_says_what_it_did(tested: Tested, simulator: Simulator) -> None:
-    """Green says little if one does not know what was tried."""
+def test_it_reports_what_it_did(tested: Tested, simulator: Simulator) -> None:
+    """The user sees what a successful test has checked."""
     works, said = tested()
 
     assert works
@@ -42,8 +42,8 @@ def test_it_says_what_it_did(tested: Tested, simulator: Simulator) -> None:
     assert 3 == len(simulator.requests)
 
 
-def test_an_account_is_left_out_where_none_is_given(tested: Tested, simulator: Simulator) -> None:
-    """Warehouse Sync needs none."""
+def test_the_account_is_not_read_without_an_account_id(tested: Tested, simulator: Simulator) -> None:
+    """Warehouse Sync does not need the account id."""
     works, said = tested(extra={"account_id": None})
 
     assert works
@@ -54,29 +54,29 @@ def test_an_account_is_left_out_where_none_is_given(tested: Tested, simulator: S
 @pytest.mark.parametrize(
     ("changes", "step"),
     [
-        ({"extra": {"workspace_id": "x"}}, "The connection is incomplete or malformed, and nothing was sent. "),
-        ({"login": ""}, "The connection is incomplete or malformed, and nothing was sent. "),
+        ({"extra": {"workspace_id": "x"}}, "The connection is incomplete or malformed: "),
+        ({"login": ""}, "The connection is incomplete or malformed: "),
         ({"password": "wrong"}, "The login failed. "),
         ({"extra": {"workspace_id": 99}}, "The login worked, but reading workspace 99 failed. "),
         ({"extra": {"account_id": 99}}, "But reading account 99 failed. "),
     ],
     ids=["malformed", "incomplete", "login", "workspace", "account"],
 )
-def test_it_says_which_step_failed(tested: Tested, changes: dict[str, Any], step: str) -> None:
-    """A wrong secret and a wrong workspace are mended in different places."""
+def test_it_reports_which_step_failed(tested: Tested, changes: dict[str, Any], step: str) -> None:
+    """The user corrects a wrong secret and a wrong workspace in different places."""
     works, said = tested(**changes)
 
     assert not works
     assert step in said
-    assert "xK2v9Qrt" not in said, "the random id of a form that is tested means nothing to anybody"
-    assert ("Nothing was sent" in said) is ("nothing was sent" in said)
+    assert "xK2v9Qrt" not in said, "the random id of a form means nothing to the user"
+    assert ("Nothing was sent" in said) is ("malformed" in step)
 
 
 @pytest.mark.parametrize(("login", "password", "named"), [("{} ", "{}", "client id"), ("{}", "\t{}", "client secret")])
-def test_white_space_around_a_credential_is_hinted_at(
+def test_white_space_around_a_credential_is_reported(
     tested: Tested, simulator: Simulator, login: str, password: str, named: str
 ) -> None:
-    """It cannot be seen in a form, and the secret is not shown at all."""
+    """White space is invisible in a form, and the form does not show the secret."""
     good = simulator.airflow_connection()
 
     works, said = tested(login=login.format(good["login"]), password=password.format(good["password"]))
@@ -86,8 +86,8 @@ def test_white_space_around_a_credential_is_hinted_at(
     assert good["password"] not in said
 
 
-def test_a_refused_login_without_white_space_is_not_hinted_at(tested: Tested) -> None:
-    """A wrong hint costs more than none."""
+def test_a_refused_login_without_white_space_has_no_such_hint(tested: Tested) -> None:
+    """A wrong hint would mislead the user."""
     assert "white space" not in tested(password="wr0ng")[1]
 
 
@@ -100,8 +100,8 @@ FAULTS = st.builds(
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(FAULTS)
-def test_whatever_fails_it_returns_a_sentence(tested: Tested, simulator: Simulator, fault: Fault) -> None:
-    """Airflow's form shows what is returned; what is raised it turns into an error of its own."""
+def test_it_returns_a_text_after_every_failure(tested: Tested, simulator: Simulator, fault: Fault) -> None:
+    """Airflow's form shows the returned text. It replaces an exception by its own error."""
     simulator.clear_faults() if hasattr(simulator, "clear_faults") else None
     simulator.inject(fault)
 
@@ -112,9 +112,9 @@ def test_whatever_fails_it_returns_a_sentence(tested: Tested, simulator: Simulat
     assert "Traceback" not in said
 
 
-def test_a_connection_that_is_missing_is_said(tested: Tested) -> None:
-    """It never raises, whatever Airflow does."""
+def test_a_missing_connection_is_reported(tested: Tested) -> None:
+    """The test does not raise, even if Airflow does."""
     works, said = MParticleHook("no_such_connection").test_connection()
 
     assert not works
-    assert "nothing was sent" in said
+    assert "does not exist. Create it, or correct the id. Nothing was sent" in said

@@ -1,4 +1,4 @@
-"""The connection form: one source for all versions of Airflow, in the order of need, with what is required marked."""
+"""The connection form has the same fields in all versions of Airflow, and marks the required ones."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.provider_info import get_provider_info
 
 
-def test_what_is_needed_comes_first() -> None:
-    """Whoever fills in a form goes from its top to its end, and may stop when the rest has defaults."""
+def test_the_most_important_fields_come_first() -> None:
+    """A user fills in the form from the top, and can stop when all other fields have defaults."""
     assert ["workspace_id", "pod", "account_id"] == [*EXTRA_FIELDS][:3]
     assert {"workspace_id"} == REQUIRED
 
 
 @pytest.mark.parametrize("name", EXTRA_FIELDS)
 def test_a_required_field_is_marked_in_every_version(name: str) -> None:
-    """Airflow 3.2 marks a field whose type has no null; earlier versions show the description only."""
+    """Airflow 3.2 marks a field whose type excludes null. Earlier versions only show the description."""
     schema_type = json_schema(name)["type"]
 
     assert (name in REQUIRED) is isinstance(schema_type, str)
@@ -30,15 +30,15 @@ def test_a_required_field_is_marked_in_every_version(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in EXTRA_FIELDS if name not in REQUIRED])
-def test_an_optional_field_says_what_holds_without_it(name: str) -> None:
-    """Nobody should have to open the documentation to leave a field empty."""
+def test_an_optional_field_explains_its_default(name: str) -> None:
+    """The user knows without the documentation what an empty field means."""
     meaning = EXTRA_FIELDS[name][2]
 
-    assert "Default:" in meaning or "fail without it" in meaning or "for example" in meaning
+    assert "Default:" in meaning or "for example" in meaning
 
 
-def test_a_pod_is_picked_from_a_list() -> None:
-    """The enum becomes a drop-down in Airflow 3.2 and later."""
+def test_a_pod_is_chosen_from_a_list() -> None:
+    """Airflow 3.2 and later show the enum as a list."""
     [connection_type] = get_provider_info()["connection-types"]
 
     assert [*PODS] == connection_type["conn-fields"]["pod"]["schema"]["enum"]
@@ -60,7 +60,7 @@ def test_what_hardly_anyone_needs_is_in_a_section_of_its_own() -> None:
 
 
 def test_the_form_of_airflow_2_has_the_widgets_of_other_providers() -> None:
-    """A bare input is 20 characters wide, too narrow for a JSON object."""
+    """The default input field is 20 characters wide, which is too narrow for a JSON object."""
     widgets = pytest.importorskip("flask_appbuilder.fieldwidgets", reason="only Airflow 2 asks the hook for its form")
     import wtforms
 
@@ -72,11 +72,11 @@ def test_the_form_of_airflow_2_has_the_widgets_of_other_providers() -> None:
     empty = Form()
 
     assert {widgets.BS3TextFieldWidget} == {type(field.widget) for field in empty}
-    assert empty.validate(), "a connection of another type shares this form, so none may be required"
+    assert empty.validate(), "all connection types share this form, so no field may be required"
 
 
 def test_the_uri_and_the_json_in_the_docs_mean_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever sets an environment variable picks one of them, and nothing warns of a typing mistake."""
+    """A user copies one of the two, and would not notice a mistake in it."""
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "connection.md").read_text()
     [uri] = re.findall(r"^mparticle://.*", page, re.MULTILINE)
     as_json = next(block for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL) if "conn_type" in block)

@@ -50,7 +50,7 @@ def warnings(caplog):
 
 @pytest.mark.parametrize("killed", [True, False], ids=["interrupted", "ended"])
 def test_a_task_warns_that_its_run_reads_one_slice(simulator, task, caplog, killed):
-    """It is green otherwise, with a part of the rows."""
+    """Without the warning, the task succeeds although its run has read only some of the rows."""
     slices = slice_task(deferrable=False)
     if killed:
         with pytest.raises(WorkerLost):
@@ -64,9 +64,9 @@ def test_a_task_warns_that_its_run_reads_one_slice(simulator, task, caplog, kill
     run_id = our_run(simulator)["pipeline_run_id"]
     assert our_run(simulator) == facts(result)
     [said] = [text for text in warnings(caplog) if "SQL of one slice" in text]
-    assert "Data model 'orders-model' holds the SQL of one slice, written by task" in said
+    assert "Data model 'orders-model' contains the SQL of one slice, written by task" in said
     assert "run 'backfill__2026-01-01'" in said
-    assert f"so run {run_id} reads the rows of that slice only" in said
+    assert f"so run {run_id} reads only the rows of that slice" in said
     assert "MParticleCreateDataModelOperator" in said
 
 

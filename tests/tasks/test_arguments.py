@@ -101,7 +101,7 @@ def test_an_id_is_a_text_without_white_space_around_it(value: Any, text: str) ->
 @pytest.mark.parametrize("value", [None, "", "  ", "None", " None ", "null"])
 def test_an_id_that_was_rendered_to_nothing_is_refused(value: Any) -> None:
     """Otherwise the request goes to /None/trigger."""
-    with pytest.raises(ConfigError, match=r"pipeline_id was rendered to .* gave no id. Nothing was sent"):
+    with pytest.raises(ConfigError, match=r"pipeline_id was rendered to .* returned no id. Nothing was sent"):
         read_id("pipeline_id", value)
 
 

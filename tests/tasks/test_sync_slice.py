@@ -127,7 +127,7 @@ def test_what_is_wrong_is_refused_before_anything_is_changed_or_started(simulato
 @pytest.mark.parametrize("date", ["partition_date", "logical_date"])
 def test_a_slice_that_is_not_over_is_refused(simulator, date):
     """Airflow 3 runs a daily DAG at the start of the day that its logical date names."""
-    with pytest.raises(AirflowFailException, match="is not over"):
+    with pytest.raises(AirflowFailException, match="has not ended"):
         run(slice_operator(granularity="day"), **{date: datetime.now(UTC)})
 
     assert 0 == simulator.starts("orders")
