@@ -1,4 +1,4 @@
-"""Who listens to a stream of runs: which pipelines have listeners, and which of these have just come."""
+"""Counts the listeners of a stream of runs: which pipelines have listeners, and which got a new one."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contextlib import contextmanager, suppress
 
 
 class Listeners:
-    """The listeners of one stream, in one event loop."""
+    """The listeners of one stream of runs, in one event loop."""
 
     def __init__(self) -> None:
         self._listening: Counter[str] = Counter()
         self._newcomers: set[str] = set()
-        self._has_come = asyncio.Event()
+        self._has_newcomer = asyncio.Event()
 
     @property
     def pipelines(self) -> set[str]:
@@ -23,21 +23,21 @@ class Listeners:
 
     @contextmanager
     def listening(self, pipeline_id: str) -> Iterator[None]:
-        """Count a listener of a pipeline while it listens."""
+        """Count one listener of a pipeline within the block."""
         self._listening[pipeline_id] += 1
         self._newcomers.add(pipeline_id)
-        self._has_come.set()
+        self._has_newcomer.set()
         try:
             yield
         finally:
             self._listening[pipeline_id] -= 1
-            self._listening += Counter()  # drops those without a listener
+            self._listening += Counter()  # removes pipelines without listeners
 
     async def wait_for_newcomers(self, seconds: float) -> set[str]:
-        """Return the pipelines of listeners that have come, as soon as there are some; none if time is up before."""
+        """Return the pipelines that got a new listener, as soon as one did; none if none did within *seconds*."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._has_come.wait()
-        self._has_come.clear()
-        came, self._newcomers = self._newcomers & self.pipelines, set()
-        return came
+                await self._has_newcomer.wait()
+        self._has_newcomer.clear()
+        newcomers, self._newcomers = self._newcomers & self.pipelines, set()
+        return newcomers

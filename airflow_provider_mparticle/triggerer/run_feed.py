@@ -1,7 +1,7 @@
 """
-One stream of ended runs per workspace: polls every pipeline that a listener in this triggerer waits for.
+Yields the ended runs of a workspace as one stream, for all listeners in this triggerer.
 
-An error of one pipeline never ends the stream, since Airflow would start all its listeners again every second.
+An error of one pipeline does not end the stream, since Airflow would then restart all its listeners every second.
 """
 
 from __future__ import annotations
@@ -20,18 +20,20 @@ from airflow_provider_mparticle.triggerer.shared_client import SharedClient, sha
 
 log = logging.getLogger(__name__)
 
-# So many pipelines are polled at the same time.
+# How many pipelines are polled at the same time.
 POLLS_AT_ONCE = 8
 
-# A poll that fails is logged at its first failure in a row, then at every tenth.
+# Of failed polls in a row, the first is logged, and then every tenth.
 FAILURES_PER_LOG_LINE = 10
 
 
 async def runs_seen(mparticle_conn_id: str, poll_interval_s: float, listeners: Listeners) -> AsyncIterator[RunsSeen]:
     """
-    Yield what is seen of a pipeline whenever a run of it has ended, or a listener has come.
+    Yield the runs of a pipeline whenever one of them has ended, or the pipeline got a new listener.
 
-    :param poll_interval_s: Pause between two polls of a pipeline; longer while mParticle is under load.
+    :param mparticle_conn_id: Id of the Airflow connection.
+    :param poll_interval_s: Pause between two polls of a pipeline, in seconds; longer while mParticle is under load.
+    :param listeners: The listeners, by pipeline. Only pipelines with a listener are polled.
     """
     feeds: dict[str, _PipelineFeed] = {}
     while True:
@@ -44,7 +46,7 @@ async def runs_seen(mparticle_conn_id: str, poll_interval_s: float, listeners: L
                 due = [feeds.setdefault(one, _PipelineFeed(one)) for one in sorted(pipelines)]
                 for seen in await _poll_all(due, client, newcomers):
                     yield seen
-                # The Airflow connection may have been corrected meanwhile: another client reads it again.
+                # The Airflow connection may have been corrected meanwhile, so a new client reads it again.
                 is_refused = any(isinstance(feed.error, AuthenticationError) for feed in due)
 
 
@@ -59,7 +61,7 @@ async def _poll_all(due: list[_PipelineFeed], client: SharedClient, newcomers: s
 
 
 class _PipelineFeed:
-    """The polls of one pipeline."""
+    """Polls one pipeline, and remembers which ended runs the listeners have got."""
 
     def __init__(self, pipeline_id: str) -> None:
         self.pipeline_id = pipeline_id
@@ -70,7 +72,7 @@ class _PipelineFeed:
         self._failures = 0
 
     async def poll(self, client: SharedClient, *, has_newcomer: bool) -> RunsSeen | None:
-        """Poll once; return what was seen if it is new, or if a listener has seen nothing yet."""
+        """Poll once; return the runs if one has ended since the last poll, or if a listener has not got any yet."""
         self._owes_newcomer |= has_newcomer
         steps = self._listing.poll(datetime.now(UTC), whole_month=self._owes_newcomer)
         try:
@@ -91,8 +93,8 @@ class _PipelineFeed:
         self._failures += 1
         if self._failures % FAILURES_PER_LOG_LINE == 1:
             log.warning(
-                "The runs of pipeline %r could not be read, so no DAG starts by them; trying again (%d failed polls so "
-                "far). %s",
+                "The runs of pipeline %r could not be read, so they cannot start DAGs now; trying again (%d failed "
+                "polls so far). %s",
                 self.pipeline_id,
                 self._failures,
                 error,
@@ -100,5 +102,7 @@ class _PipelineFeed:
 
     def _log_recovery(self) -> None:
         if self._failures:
-            log.info("The runs of pipeline %r are read again after %d failed polls.", self.pipeline_id, self._failures)
+            log.info(
+                "mParticle lists the runs of pipeline %r again after %d failed polls.", self.pipeline_id, self._failures
+            )
         self.error, self._failures = None, 0

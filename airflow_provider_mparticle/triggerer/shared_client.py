@@ -1,8 +1,8 @@
 """
-One asynchronous client per event loop and Airflow connection, shared by every trigger that waits there.
+Shares one asynchronous client per event loop and Airflow connection between all triggers that wait there.
 
-So a thousand deferred tasks read the Airflow connection once, log in once and share one pool of TCP connections.
-The last to leave closes it. Nothing here outlives its event loop: the registries hold loops weakly.
+So a thousand deferred tasks read the Airflow connection once, log in once, and share one pool of TCP connections. The
+last trigger that leaves closes the client. The registries refer to event loops weakly, so that nothing outlives them.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from airflow_provider_mparticle.triggerer.shared_polling import Polling
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
-# A look-up imports this on its way; this module is imported in a thread, where that keeps no event loop waiting.
-with contextlib.suppress(ImportError):  # Airflow 2 has no such module
-    import airflow.sdk.execution_time.supervisor  # noqa: F401 - loaded early, as said
+# A lookup of a connection imports this module, which would block the event loop. This file is imported in a thread.
+with contextlib.suppress(ImportError):  # Airflow 2 does not have this module
+    import airflow.sdk.execution_time.supervisor  # noqa: F401 - imported early, see above
 
 T = TypeVar("T")
 
 
 class SharedClient:
     """
-    Carries out calls and waits for one Airflow connection; the connection is read at the first call.
+    Sends calls and polls for one Airflow connection, which is read at the first call.
 
     :param mparticle_conn_id: Id of the Airflow connection.
-    :param durations: How long the last runs of each pipeline took, as far as it is known.
+    :param durations: How long the last runs of each pipeline took, as far as that is known; it is added to.
     """
 
     def __init__(self, mparticle_conn_id: str, durations: dict[str, RunDurations]) -> None:
@@ -54,8 +54,9 @@ class SharedClient:
 
     async def send(self, call: Call[T], *, retry: bool = True) -> T:
         """
-        Carry out *call* and return its decoded answer.
+        Send *call* and return its decoded answer.
 
+        :param retry: Whether to send it again after a transient error, if that is safe.
         :raises MParticleError: The error whose class names the cause.
         """
         if (client := self._client) is None:
@@ -63,12 +64,12 @@ class SharedClient:
         try:
             return await client.send(call, retry=retry)
         except AuthenticationError:
-            # The Airflow connection may have been corrected meanwhile: the next caller reads it again.
+            # The Airflow connection may have been corrected meanwhile, so the next trigger reads it again.
             _forget(self)
             raise
 
     async def poll(self, call: Call[T]) -> T:
-        """Carry out a call that asks how runs are, once, and count it."""
+        """Send a call that polls runs, without retries, and count it in the metrics."""
         with IN_TRIGGERER.poll(call):
             return await self.send(call, retry=False)
 
@@ -90,7 +91,7 @@ class SharedClient:
                 f"Airflow connection {self.mparticle_conn_id!r} does not exist. Create it, or correct the id. "
                 "Nothing was sent to mParticle."
             ) from error
-        except Exception as error:  # a secrets backend may fail in any way, and may be back in a minute
+        except Exception as error:  # broad, since a secrets backend may raise anything; it may work again in a minute
             raise NoAnswerError(
                 f"Airflow could not read its connection {self.mparticle_conn_id!r}: {type(error).__name__}."
             ) from error
@@ -99,14 +100,14 @@ class SharedClient:
 
 
 async def _extra_of(conn: Connection) -> Mapping[str, Any]:
-    # common-compat has a function for it since 1.21; Airflow's constraints pin older ones.
+    # common-compat has a function for this since 1.21, but Airflow's constraints pin older versions.
     if hasattr(conn, "aextra_dejson"):  # Airflow 3.3.2 and later
         return await conn.aextra_dejson()
-    return await sync_to_async(lambda: conn.extra_dejson)()  # it may ask the supervisor to mask a secret, and wait
+    return await sync_to_async(lambda: conn.extra_dejson)()  # in a thread, since it may wait for the supervisor
 
 
 async def _mask(token: str) -> None:
-    # In a thread: on some Airflow versions masking asks the supervisor and waits, which must not stop the loop.
+    # In a thread, since on some Airflow versions masking waits for the supervisor, which would block the event loop.
     await asyncio.to_thread(mask_secret, token)
 
 
@@ -116,7 +117,7 @@ _durations: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, dict[str, Run
 
 @contextlib.asynccontextmanager
 async def shared_client(mparticle_conn_id: str) -> AsyncIterator[SharedClient]:
-    """Lend the client that this event loop shares for an Airflow connection."""
+    """Lend the client that this event loop shares for an Airflow connection, and close it after its last user."""
     loop = asyncio.get_running_loop()
     clients = _clients.setdefault(loop, {})
     if (client := clients.get(mparticle_conn_id)) is None:

@@ -1,8 +1,8 @@
 """
-Waiting in an event loop: one poll serves all waits for the same run.
+Drives the waits of an event loop, so that one poll serves all waits for the same run.
 
-A thousand tasks that wait for one pipeline ask mParticle as often as one task does. The first wait whose pause is over
-polls, and what it sees ends the pauses of the others. An error that nobody expected in one wait stays in that wait.
+A thousand tasks that wait for one pipeline poll as often as one task. The first waiter to wake polls, and wakes the
+others. An unexpected error in one wait does not affect the others.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ Send = Callable[[Call[Any]], Awaitable[Any]]
 
 class Polling:
     """
-    Carries out waits against one workspace, in one event loop.
+    Drives the waits of one Airflow connection, in one event loop.
 
-    :param send: Carries out a call.
-    :param slowdown: Returns the factor by which pauses are stretched, 1.0 or more.
-    :param durations: How long the last runs of each pipeline took, as far as it is known; it is added to.
+    :param send: Sends a call.
+    :param slowdown: Returns the factor by which pauses are longer, 1.0 or more.
+    :param durations: How long the last runs of each pipeline took, as far as that is known; it is added to.
     """
 
     def __init__(self, send: Send, slowdown: Callable[[], float], durations: dict[str, RunDurations]) -> None:
         self.send = send
         self.slowdown = slowdown
         self._durations = durations
-        self.under_way = SingleFlight()
+        self.in_progress = SingleFlight()
         self._groups: dict[Hashable, _PollGroup] = {}
 
     @contextmanager
     def waiter(self, source: RunSource) -> Iterator[_Waiter]:
-        """Lend what carries out the steps of one wait; its polls name *source*."""
+        """Lend the driver for the steps of one wait, which polls *source*."""
         key = source.poll_key
         group = self._groups.get(key)
         if group is None:
@@ -56,23 +56,27 @@ class Polling:
             del group.sources[id(source)]
             if not group.sources:
                 del self._groups[key]
-                self.under_way.cancel(group)
+                self.in_progress.cancel(group)
 
     async def fetch_durations(self, pipeline_id: str, ask: Callable[[], Steps[RunDurations]] | None) -> RunDurations:
-        """Return how long the last runs of a pipeline took: as known here, or else after asking with *ask*."""
+        """Return how long the last runs of a pipeline took. Unknown durations are read with *ask*, if it is given."""
         if pipeline_id not in self._durations and ask:
-            learned = await self.under_way.do(pipeline_id, lambda: adrive(ask(), self.send))
-            self._durations.setdefault(pipeline_id, learned)
+            read = await self.in_progress.do(pipeline_id, lambda: adrive(ask(), self.send))
+            self._durations.setdefault(pipeline_id, read)
         return self._durations.get(pipeline_id) or RunDurations()
 
     def note(self, pipeline_id: str, run: PipelineRun, ended_now: bool) -> None:
-        """Remember how long a run took, if it has succeeded."""
+        """
+        Remember how long a run took, if it has succeeded.
+
+        :param ended_now: Whether the previous poll has seen it in progress, so that it has ended since then.
+        """
         if run.progress is Progress.SUCCEEDED:
             self._durations.setdefault(pipeline_id, RunDurations()).note(run, time.time() if ended_now else None)
 
 
 class _PollGroup:
-    """The waits that poll the same, and what their last poll has seen."""
+    """The waits that share polls, and the answer to their last poll."""
 
     def __init__(self, polling: Polling) -> None:
         self.sources: dict[int, RunSource] = {}
@@ -80,26 +84,30 @@ class _PollGroup:
         self._polling = polling
         self._seen: Any = None
         self._error: MParticleError | None = None
-        self._is_under_way = False
+        self._was_in_progress = False
         self._pausing: set[asyncio.Future[None]] = set()
 
     async def poll(self, source: RunSource, polls_seen: int) -> Any:
-        """Return what any wait of the group has seen since then; if none has, poll."""
+        """
+        Return the answer to the last poll of the group, and poll first if this wait has seen that answer.
+
+        :param polls_seen: The number of polls of the group that this wait has seen.
+        """
         if self.polls == polls_seen:
-            # A task for each poll, which others can join, costs time that a wait without company need not spend.
+            # Other waits can join a poll only if it is a task of its own, which takes time. A single wait needs none.
             await (self._poll(source) if len(self.sources) == 1 else self._poll_together(source))
         if self._error:
-            raise self._error.with_traceback(None)  # each time it is raised it would grow otherwise
+            raise self._error.with_traceback(None)  # without this, its traceback would grow each time it is raised
         return self._seen
 
     async def _poll_together(self, source: RunSource) -> None:
         try:
-            await self._polling.under_way.do(self, partial(self._poll, source))
-        except Exception:  # not even one of ours: the fault may be of another wait's making, so this one polls itself
+            await self._polling.in_progress.do(self, partial(self._poll, source))
+        except Exception:  # broad, since another wait may have caused it in any way; so this wait polls by itself
             await self._poll(source)
 
     async def pause(self, seconds: float, polls_seen: int) -> None:
-        """Wait for so long, or until there is news."""
+        """Wait for so long, or until another wait of the group has polled."""
         if self.polls != polls_seen:
             return
         loop = asyncio.get_running_loop()
@@ -126,8 +134,8 @@ class _PollGroup:
 
     def _note(self, pipeline_id: str, run: PipelineRun | None) -> None:
         if run:
-            self._polling.note(pipeline_id, run, ended_now=self._is_under_way)
-            self._is_under_way = run.progress is Progress.UNDER_WAY
+            self._polling.note(pipeline_id, run, ended_now=self._was_in_progress)
+            self._was_in_progress = run.progress is Progress.UNDER_WAY
 
 
 def _wake(pausing: asyncio.Future[None]) -> None:
@@ -136,7 +144,7 @@ def _wake(pausing: asyncio.Future[None]) -> None:
 
 
 class _Waiter:
-    """Carries out the steps of one wait."""
+    """The driver of one wait: carries out its steps."""
 
     def __init__(self, source: RunSource, group: _PollGroup, polling: Polling) -> None:
         self._source = source
@@ -158,7 +166,7 @@ class _Waiter:
 
     async def _poll(self, within_s: float) -> Any:
         try:
-            async with asyncio.timeout(within_s):  # others may poll on: their deadlines are later
+            async with asyncio.timeout(within_s):  # the poll itself continues, since other waits may have more time
                 return await self._group.poll(self._source, self._polls_seen)
         except TimeoutError:
             raise NoAnswerError(f"mParticle did not answer within the {within_s:.0f} s that were left.") from None

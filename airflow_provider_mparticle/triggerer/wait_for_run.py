@@ -1,7 +1,7 @@
 """
-What the trigger does in the triggerer: it waits for a run, and says in any case how the wait ended.
+Waits for a run in the triggerer, and returns in any case how the wait ended.
 
-Importing this takes longer than an event loop should stand still.
+Importing this module takes longer than an event loop may be blocked.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ async def wait_for_run(
     run_durations: Sequence[float] | None,
 ) -> Outcome:
     """
-    Wait for what a trigger of these arguments waits for. The worker has just polled, so a pause comes first.
+    Wait for the run of a trigger with these arguments. The worker has just polled, so the wait begins with a pause.
 
-    :return: How the wait ended. This raises nothing: an error here would end the task without a word about the run.
+    :return: How the wait ended. No error is raised, since Airflow would fail the task without a word about the run.
     """
     lookup = (
         RunLookup(pipeline_id, pipeline_run_id)
@@ -51,11 +51,11 @@ async def wait_for_run(
         async with shared_client(mparticle_conn_id) as client:
             with client.polling.waiter(lookup) as carry_out:
                 outcome = await adrive(steps, carry_out)
-    except Exception as error:  # a fault of ours must not leave a task without an outcome
+    except Exception as error:  # broad, since any fault of this package must still give the task an outcome
         log.exception("The wait for a run of pipeline %r ended with an unexpected error.", pipeline_id)
         run = PipelineRun(pipeline_id, lookup.pipeline_run_id)
         return Outcome(run.as_dict(), _triggerer_error(run, f"an unexpected {type(error).__name__}, see its log", ""))
-    if isinstance(outcome.error, ConfigError):  # the worker could reach mParticle, so the configuration differs here
+    if isinstance(outcome.error, ConfigError):  # the worker reached mParticle, so the configuration differs here
         run = PipelineRun(pipeline_id, lookup.pipeline_run_id)
         return Outcome(outcome.run, _triggerer_error(run, str(outcome.error), SAME_FOR_TRIGGERERS))
     return outcome
@@ -70,7 +70,7 @@ def _triggerer_error(run: PipelineRun, reason: str, advice: str) -> TriggererErr
     which = "a run" if run.pipeline_run_id is None else f"run {run.pipeline_run_id}"
     return TriggererError(
         f"The triggerer on {socket.gethostname()} stopped waiting for {which} of pipeline {run.pipeline_id!r}: "
-        f"{reason.rstrip('.')}. The run goes on in mParticle. {advice}"
+        f"{reason.rstrip('.')}. The run continues in mParticle. {advice}"
         "Retry the task: it reattaches to its run and starts no other.",
         pipeline_id=run.pipeline_id,
         pipeline_run_id=run.pipeline_run_id,
@@ -78,6 +78,6 @@ def _triggerer_error(run: PipelineRun, reason: str, advice: str) -> TriggererErr
 
 
 def _steady_clock() -> Callable[[], float]:
-    """Return a clock in seconds since the epoch that nobody can set back or forward from now on."""
+    """Return a clock in seconds since the epoch that ignores later changes of the system's clock."""
     offset_s = time.time() - time.monotonic()
     return lambda: offset_s + time.monotonic()

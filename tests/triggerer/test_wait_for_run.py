@@ -76,7 +76,7 @@ def test_a_connection_that_only_the_workers_know_is_said_so_and_may_be_retried(s
     said = str(outcome.error)
     assert isinstance(outcome.error, TriggererError)
     assert not isinstance(outcome.error, CONFIGURATION)
-    for part in ("The triggerer on ", "run 7 of pipeline 'orders'", "'only_in_workers'", "goes on", "Retry the task"):
+    for part in ("The triggerer on ", "run 7 of pipeline 'orders'", "'only_in_workers'", "continues", "Retry the task"):
         assert part in said
 
 
