@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 AIRFLOW ?= 3.3.2
 GROUP := dev
-# Most tests wait for the simulator's clock, so four run at a time on two cores; a file stays together.
+# Some tests wait, so four run at a time on two cores; a file stays together.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
+# Hundreds of interpreters start here, and each would compile Airflow again if this were set.
+export PYTHONDONTWRITEBYTECODE :=
 
 # Tests that do not depend on the Airflow version, or that need more than the group "test".
 SAME_ON_EVERY_AIRFLOW := client contract simulator explorer hostile airflow_e2e test_benchmarks.py test_docs.py \
@@ -20,7 +22,7 @@ $(VENV)/ready: pyproject.toml Makefile
 	@echo "Setting up $(VENV) with Airflow $(AIRFLOW) ..."
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/uv || ($(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet --disable-pip-version-check uv)
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable . --group $(GROUP) "apache-airflow==$(AIRFLOW)"
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable . --group $(GROUP) "apache-airflow==$(AIRFLOW)"
 	@touch $@
 
 demo: $(VENV)/ready ## Run the main job on a real Airflow against the simulator
@@ -29,8 +31,8 @@ demo: $(VENV)/ready ## Run the main job on a real Airflow against the simulator
 ui: $(VENV)/ready ## Keep an Airflow with the examples and the simulator up, to look at in a browser
 	@$(BIN)/python -m dev.ui
 
-test: unit ## Run every test, a whole Airflow included
-	@$(BIN)/python -m pytest -m slow --timeout 600
+test: unit ## Run every test, a complete Airflow included
+	@$(PYTEST) -n 2 -m "slow or database" --timeout 900
 
 check: $(VENV)/ready ## Check style, types, folders, imports and the messages on the troubleshooting page in some 25 seconds
 	@$(BIN)/ruff check .
@@ -38,8 +40,8 @@ check: $(VENV)/ready ## Check style, types, folders, imports and the messages on
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q -n 2 tests/test_layering.py tests/test_imports.py tests/test_troubleshooting.py
 
-unit: $(VENV)/ready ## Run the tests that need no whole Airflow
-	@$(PYTEST) -m "not slow"
+unit: $(VENV)/ready ## Run the tests that need no Airflow database
+	@$(PYTEST) -m "not slow and not database"
 
 test-airflow-2: ## Run the provider's tests on the oldest supported Airflow
 	@$(MAKE) --no-print-directory VENV=.venv-airflow-2 AIRFLOW=2.11.2 GROUP=test run-airflow-2

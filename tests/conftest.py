@@ -31,6 +31,13 @@ from airflow_provider_mparticle.connection.masking import mask_secret  # noqa: E
 from airflow_provider_mparticle.simulator import Simulator  # noqa: E402 - as above
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests with Airflow's database: creating it and the API for tasks costs a process 10 seconds of CPU."""
+    for item in items:
+        if "airflow_db" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.database)
+
+
 @pytest.fixture(autouse=True)
 def _no_old_secrets() -> None:
     """Forget what earlier tests have masked: Airflow compiles all secrets of a process again for each new one."""

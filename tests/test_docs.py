@@ -63,8 +63,12 @@ def test_json_in_the_docs_is_json(example: str, region: str, code: str) -> None:
     assert set(DEFAULT_ROUTES) == set(route_table(shown.get("routes", {})))
 
 
-def test_the_readme_s_dag_starts_one_run(run_dag: Callable[[Any], Any], simulator: Simulator, tmp_path: Path) -> None:
+def test_the_readme_s_dag_starts_one_run(
+    run_dag: Callable[[Any], Any], start_simulator: Callable[..., Simulator], tmp_path: Path
+) -> None:
     """The first code that a new user sees works, with one line added to hold the DAG."""
+    simulator = start_simulator(run_s=0.0)
+    simulator.add_pipeline("orders")
     code = next(code for _, _, kind, code in FENCE.findall((ROOT / "README.md").read_text()) if kind == "python")
     script = tmp_path / "readme_dag.py"
     script.write_text(code.replace("catchup=False):", "catchup=False) as dag:"))

@@ -85,16 +85,23 @@ def add_pipelines(simulator: Simulator, dag: Any) -> None:
         simulator.add_pipeline(pipeline_id, **({"data_model_id": models[0]} if models else {}))
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(
+    ("seed", "run_s"),
+    [
+        pytest.param(1, 0.0, id="runs end at once"),
+        # The examples have the poll interval of real life.
+        pytest.param(2, 0.5, id="tasks defer", marks=pytest.mark.slow),
+    ],
+)
 def test_the_examples_pass_together_in_any_order(
-    seed: int, run_dag: Callable[[Any], Any], simulator: Simulator
+    seed: int, run_s: float, run_dag: Callable[[Any], Any], start_simulator: Callable[..., Simulator]
 ) -> None:
     """Many people try all of them in one Airflow, against one workspace; each starts exactly one run."""
+    simulator = start_simulator(run_s=run_s)
     dags = [example(path) for path in EXAMPLES]
     random.Random(seed).shuffle(dags)  # noqa: S311 - not for secrets
     for dag in dags:
-        if dag.dag_id != "mparticle_trigger_then_sense":  # its pipeline is the one that every simulator here has
-            add_pipelines(simulator, dag)
+        add_pipelines(simulator, dag)
 
     states = {dag.dag_id: run_dag(dag).state for dag in dags}
 

@@ -33,7 +33,7 @@ def hand_over(
     """Run the example on 45 days of rows, of which 31 are history; one row is exactly at the end of history."""
 
     def run(**options: Any) -> tuple[Simulator, Any]:
-        simulator = start_simulator(run_s=0.1, warehouse_path=warehouse, **options)
+        simulator = start_simulator(**{"run_s": 0.0, "warehouse_path": warehouse, **options})
         simulator.add_pipeline("orders-history", data_model_id="orders-history-model")
         rows = [
             {"id": number, "email": f"{number}@example.com", "updated_at": FIRST_DAY + number * timedelta(hours=6)}
@@ -61,11 +61,19 @@ def without_retries(dag: Any) -> None:
             task.retries = 0
 
 
+@pytest.mark.parametrize(
+    "run_s",
+    [
+        pytest.param(0.0, id="runs end at once"),
+        # The example has the poll interval of real life.
+        pytest.param(0.1, id="tasks defer", marks=pytest.mark.slow),
+    ],
+)
 def test_every_row_is_ingested_once_by_slices_and_increment_together(
-    hand_over: Callable[..., tuple[Simulator, Any]],
+    hand_over: Callable[..., tuple[Simulator, Any]], run_s: float
 ) -> None:
     """There is no gap and no overlap between history and what follows it."""
-    simulator, run = hand_over()
+    simulator, run = hand_over(run_s=run_s)
 
     assert "success" == run.state
     assert Counter({1: 45 * 4}) == Counter(simulator.ingested().values())

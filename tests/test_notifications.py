@@ -99,9 +99,10 @@ def test_a_chain_of_errors_that_bites_its_tail_ends() -> None:
 
 
 def test_the_example_tells_both(
-    run_dag: Callable[[Any], Any], simulator: Simulator, capsys: pytest.CaptureFixture[str]
+    run_dag: Callable[[Any], Any], start_simulator: Callable[..., Simulator], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The function and the notifier."""
+    simulator = start_simulator(run_s=0.0)
     simulator.add_pipeline("payments")
     simulator.script_next_run("payments", errors=["The warehouse is closed."])
 

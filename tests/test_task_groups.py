@@ -22,9 +22,9 @@ EXAMPLE = Path(__file__).parents[1] / "example_dags" / "sync_many_pipelines.py"
 
 
 @pytest.fixture
-def many(start_simulator: Callable[..., Simulator]) -> Simulator:
-    """A simulator with four pipelines."""
-    simulator = start_simulator()
+def many(start_simulator: Callable[..., Simulator], request: pytest.FixtureRequest) -> Simulator:
+    """A simulator with four pipelines; their runs take half a second, or as long as a test asks for."""
+    simulator = start_simulator(run_s=getattr(request, "param", 0.5))
     for pipeline_id in PIPELINES:
         simulator.add_pipeline(pipeline_id)
     return simulator
@@ -40,6 +40,15 @@ def starts(simulator: Simulator) -> dict[str, int]:
     return {pipeline_id: simulator.starts(pipeline_id) for pipeline_id in PIPELINES}
 
 
+@pytest.mark.parametrize(
+    "many",
+    [
+        pytest.param(0.0, id="runs end at once"),
+        # The example has the poll interval of real life.
+        pytest.param(0.5, id="tasks defer", marks=pytest.mark.slow),
+    ],
+    indirect=True,
+)
 def test_the_example_syncs_each_pipeline_once(run_dag: Callable[[Any], Any], many: Simulator) -> None:
     """A task per pipeline, whatever form its arguments have."""
     run = run_dag(runpy.run_path(str(EXAMPLE))["dag"])
