@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 SAME_ON_EVERY_AIRFLOW := client contract simulator explorer hostile airflow_e2e test_benchmarks.py test_docs.py \
 	test_hand_over.py test_imports.py test_layering.py
 
-.PHONY: help check demo ui test unit explore test-airflow-2 run-airflow-2 chaos backfill cluster soak ten-thousand race bench fuzz package lint clean
+.PHONY: help check demo ui test unit explore test-airflow-2 run-airflow-2 chaos backfill cluster soak ten-thousand race bench fuzz docs package lint clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -77,6 +77,9 @@ bench: $(VENV)/ready ## Measure beside other providers, each in an environment o
 fuzz: $(VENV)/ready ## Let a hostile server send 20,000 answers that hypothesis makes up, over both drivers
 	@HOSTILE_EXAMPLES=8000 $(BIN)/python -m pytest tests/hostile/test_any_bytes.py --timeout 0 --hypothesis-show-statistics
 
+docs: $(VENV)/ready ## Build the site of the documentation in build/site; a warning or a broken link is an error
+	@$(BIN)/python -m dev.site
+
 package: $(VENV)/ready ## Build and check the distribution, and install it into bare Airflows under their constraints
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group package
 	@$(BIN)/python -m dev.package
@@ -88,4 +91,4 @@ lint: $(VENV)/ready ## Check style and types
 	@$(BIN)/mypy
 
 clean: ## Remove everything that was made
-	@rm -rf .venv* .demo .ui .bench .mypy_cache .pytest_cache .ruff_cache dist *.egg-info
+	@rm -rf .venv* .demo .ui .bench .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
