@@ -180,7 +180,10 @@ class RunMonitor:
         if self._failed_polls:
             log.info("mParticle answers again after %d failed polls.", self._failed_polls)
         if run and run.state != self._last.state:
-            if run.progress is Progress.UNDER_WAY:  # the end is logged elsewhere, with its reasons and counts
+            # The end is logged elsewhere, with its reasons and counts. The state before a deferral is in the worker's
+            # log: lines of a triggerer are costly, docs/how-to/scale.md.
+            is_news = self._last.state is not None or self.polls == 0
+            if is_news and run.progress is Progress.UNDER_WAY:
                 log.info("Run %s is %s.", run.pipeline_run_id, run.state)
             if not run.is_state_known:
                 log.warning(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -157,3 +158,14 @@ def test_a_missing_answer_is_not_the_end_of_a_wait(simulator: Simulator) -> None
     [outcome] = outcomes(wait("orders", run_id))
 
     assert outcome.error is None
+
+
+def test_a_wait_without_news_logs_nothing(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    """Log lines are what limits a triggerer with thousands of waits; the worker has logged the state already."""
+    caplog.set_level(logging.INFO)
+    run_id = simulator.add_run("orders", "running", ends_in_s=0.5)["pipeline_run_id"]
+
+    [outcome] = outcomes(wait("orders", run_id))
+
+    assert (None, 3) == (outcome.error, min(3, simulator.count("GET", "/runs")))
+    assert [] == [record.message for record in caplog.records if record.name.startswith("airflow_provider_mparticle")]
