@@ -78,6 +78,8 @@ def decide(state: StartState) -> tuple[Decision, PipelineRun | None]:
         return Decision.CHECK_AGAIN, None
     if s.matches is None or not_failed:
         return Decision.GIVE_UP, None
+    if s.trigger_state is TriggerState.ACCEPTED and s.matches.ours:  # the run began before the answer, so none is later
+        return Decision.ADOPT, s.matches.ours[-1]
     if s.matches.maybe:
         return _if_it_may_be_ours(s, s.matches.maybe[-1])
     if s.matches.ours:

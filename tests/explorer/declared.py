@@ -6,6 +6,7 @@ gives it. A violation that no entry allows fails the test; so does an entry that
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from mparticle_model import OTHERS, Run
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 
 # How long after a request a run of others passes for its own, with the tolerance of the clocks on both sides.
 SAME_SECONDS = (-4.0, 14.0)
+# A slice that has found the data model free writes its SQL within so long; with errors and lost answers, later.
+SAME_WRITES_S = 3.0
+SAME_WRITES_WITH_ERRORS_S = 120.0
+# A start that finds the pipeline busy looks for the run in its way for so long.
+LOOKS_S = 300.0
+# Without a Date header the clocks are taken to agree within so long.
+UNKNOWN_CLOCK_S = 60.0
 
 
 def foreign_run_in_the_same_seconds(world: World, which: str, task: Task, run: Run | None) -> bool:
@@ -27,18 +35,33 @@ def foreign_run_in_the_same_seconds(world: World, which: str, task: Task, run: R
 
 
 def status_only(world: World, which: str, task: Task, run: Run | None) -> bool:
-    """Without run routes only the latest run by logical date is visible."""
-    return which in ("I1", "I4", "I5") and not world.habits.has_run_routes
+    """Without run routes only the latest run by logical date is visible; it hides the task's own or one in progress."""
+    if world.habits.has_run_routes or which not in ("I1", "I4", "I5"):
+        return False
+    runs = world.mparticle.runs
+    hidden = [run for run in runs if run.owner == task.name or run.started + run.lasts_s > world.now - LOOKS_S]
+    return any(other is not run and other.logical >= run.logical for run in hidden for other in runs)
 
 
 def no_date_header(world: World, which: str, task: Task, run: Run | None) -> bool:
-    """Without a Date header the clocks have to agree within a minute."""
-    return not world.habits.tells_date
+    """Without a Date header nothing tells how the clocks differ, nor whose a run is that began within a minute."""
+    if world.habits.tells_date or not task.requests_in_doubt:
+        return False
+    if abs(world.habits.skew_s) > UNKNOWN_CLOCK_S:
+        return bool(world.faults) or not world.habits.tells_id
+    if which not in ("I2", "I3") or run is None or run.owner == task.name:
+        return False
+    low, high = SAME_SECONDS
+    return any(low - UNKNOWN_CLOCK_S <= run.started - sent <= high + UNKNOWN_CLOCK_S for sent in task.requests_in_doubt)
 
 
 def two_slices_at_once(world: World, which: str, task: Task, run: Run | None) -> bool:
-    """Two slices of one pipeline run at once, and write the data model in the same second."""
-    return bool(task.slice) and world.slots > 1
+    """Two slices run at once and write the data model within seconds, or minutes if mParticle answers with errors."""
+    if not task.slice or world.slots == 1 or which not in ("I1", "I4", "I5"):
+        return False
+    within_s = SAME_WRITES_S if not world.faults else SAME_WRITES_WITH_ERRORS_S
+    changes = world.mparticle.sql_changes
+    return any(later - earlier <= within_s and one != other for (earlier, one), (later, other) in pairwise(changes))
 
 
 def run_started_by_hand_reads_the_slice(world: World, which: str, task: Task, run: Run | None) -> bool:

@@ -107,13 +107,13 @@ def story(worlds: list[World], schedule: Schedule) -> str:
     handler = Handler()
     logging.disable(logging.NOTSET)
     logger = logging.getLogger()
-    level = logger.level
+    level, handlers = logger.level, logger.handlers
     logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
+    logger.handlers = [handler]  # and none that writes to the terminal
     try:
         play(worlds, choices)
     finally:
-        logger.removeHandler(handler)
+        logger.handlers = handlers
         logger.setLevel(level)
         logging.disable(logging.CRITICAL)
     for (label, number), _ in choices.taken.items():
@@ -149,7 +149,7 @@ def main() -> int:
         ):
             played += 1
             declared.update(
-                filter(None, [worlds[-1].judge.declared, worlds[-1].judge.ambiguous and "StartAmbiguousError"])
+                filter(None, [worlds[-1].judge.allowed, worlds[-1].judge.ambiguous and "StartAmbiguousError"])
             )
             if kind:
                 minimal = shrink(run, dict(choices.taken), kind)

@@ -37,6 +37,7 @@ class Judge:
         self.world = world
         self.violation: str | None = None
         self.declared: str | None = None
+        self.invariant: str | None = None
         self.ambiguous = 0
 
     @property
@@ -44,12 +45,17 @@ class Judge:
         """Whether an invariant is broken, declared or not."""
         return bool(self.violation or self.declared)
 
+    @property
+    def allowed(self) -> str | None:
+        """The invariant that is broken, and what allows that."""
+        return f"{self.declared}: {self.invariant}" if self.declared else None
+
     def break_invariant(self, which: str, text: str, task: Task, run: Run | None = None) -> None:
         """End the schedule."""
         if not self.is_over:
             allowed = (name for name, allows in DECLARED.items() if allows(self.world, which, task, run))
             self.declared = next(allowed, None)
-            self.violation = None if self.declared else which
+            self.violation, self.invariant = None if self.declared else which, which
             self.world.say(f"{f'Declared ({self.declared})' if self.declared else 'VIOLATION'} {which}: {text}")
         if not self.world.is_in_hub:
             raise ScheduleEnded

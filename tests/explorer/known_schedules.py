@@ -82,6 +82,11 @@ KNOWN: dict[str, Schedule] = {
         ("other people before A asks GET pipeline_runs", 2, "manual, fails after 15 s"),
         ("A asks POST trigger_pipeline, its worker dies", 2, "after"),
     ),
+    "others start a run after a run without an id has failed": schedule(
+        {"list lag": "20.0", "tells the id": "False"},
+        ("the run of A takes", 1, "failed, 20 s"),
+        ("other people before A asks GET pipeline_runs", 7, "manual, 15 s"),
+    ),
     "a stray 404 of the data model after the run": schedule(
         {"tasks": "slice"},
         ("A asks GET data_model, fate", 3, "404"),

@@ -64,6 +64,11 @@ class Run:
     logical_back: timedelta
     slice_read: str | None = None
 
+    @property
+    def logical(self) -> float:
+        """The logical date, by Airflow's clock."""
+        return self.started - self.logical_back.total_seconds()
+
     def state(self, now: float) -> str:
         """The state word at an instant."""
         return "running" if now < self.started + self.lasts_s else self.ends_as
@@ -128,7 +133,7 @@ class MParticle:
             run = self.run(ids["pipeline_run_id"])
             return (200, self._run(run)) if run and self.habits.has_run_routes and self._shows(run) else _missing()
         if name == "GET pipeline_status":
-            latest = max(filter(self._shows, self.runs), key=self._logical, default=None)
+            latest = max(filter(self._shows, self.runs), key=lambda run: run.logical, default=None)
             return 200, {"pipeline_id": PIPELINE, "latest_pipeline_run": latest and self._run(latest)}
         if route == "pipeline":
             return 200, {
@@ -157,16 +162,13 @@ class MParticle:
             self._run(run)
             for run in self.runs
             if self._shows(run)
-            and (since is None or self._instant(self._logical(run)) >= since)
-            and (until is None or self._instant(self._logical(run)) <= until)
+            and (since is None or self._instant(run.logical) >= since)
+            and (until is None or self._instant(run.logical) <= until)
         ]
         return 200, shown if params.get("currentPage") == 1 else []
 
     def _shows(self, run: Run) -> bool:
         return self.now() >= run.started + self.habits.list_lag_s
-
-    def _logical(self, run: Run) -> float:
-        return run.started - run.logical_back.total_seconds()
 
     def _run(self, run: Run) -> dict[str, Any]:
         state, ended = run.state(self.now()), run.started + run.lasts_s
@@ -175,7 +177,7 @@ class MParticle:
             "pipeline_id": PIPELINE,
             "type": run.type,
             "status": state,
-            "logical_date": self._instant(self._logical(run)),
+            "logical_date": self._instant(run.logical),
             "started_on": self._instant(run.started),
             "ended_on": None if state == "running" else self._instant(ended),
         }

@@ -108,6 +108,15 @@ DECISIONS = {
         Decision.ADOPT,
         OURS,
     ),
+    "an accepted start whose run has failed is not mixed up with a later run": (
+        state(
+            trigger_state=TriggerState.ACCEPTED,
+            matches=Matches((FAILED,), (replace(OURS, pipeline_run_id=8),)),
+            may_check_again=False,
+        ),
+        Decision.ADOPT,
+        FAILED,
+    ),
     "an accepted start that is not shown yet is checked for again": (
         state(trigger_state=TriggerState.ACCEPTED),
         Decision.CHECK_AGAIN,
