@@ -20,13 +20,13 @@ from airflow_provider_mparticle.simulator import Simulator
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two attempts there is next to no pause of our own; what mParticle asks for is still added."""
+    """Remove the client's own pauses between attempts; the pauses that mParticle asks for remain."""
     monkeypatch.setattr(retrying, "_jitter_s", tenacity.wait_fixed(0.01))
 
 
 @pytest.fixture
 def config_of() -> Callable[..., ApiConfig]:
-    """Make the configuration that leads to a simulator, with other fields where the test says so."""
+    """Make the configuration that leads to a simulator, with other fields if the test needs them."""
 
     def make(simulator: Simulator, **fields: Any) -> ApiConfig:
         conn = simulator.airflow_connection()

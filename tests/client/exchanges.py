@@ -1,4 +1,4 @@
-"""Feeding an exchange by hand: answers of mParticle as values, and the bodies that may stand where JSON is promised."""
+"""Drives an exchange by hand: answers of mParticle as values, and bodies that may come instead of JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ APPS = endpoints.request("GET", "/apps", Scope.ACCOUNT)
 TRIGGER = endpoints.trigger_pipeline("orders")
 
 HTML = b"<html><head><style>p {x: y}</style></head><body><h1>Bad\n Gateway</h1><p>nginx</p></body></html>"
-# Whatever may stand where JSON is promised.
+# Bodies that may come instead of the JSON that is promised.
 ODD_BODIES = [
     b"",
     b" \n",
@@ -51,17 +51,17 @@ def short(value: object) -> str | None:
 
 
 def said(status: int, body: Any = b"", **headers: str) -> HttpResponse:
-    """An answer of mParticle; anything but bytes is sent as JSON."""
+    """An answer of mParticle; a body that is not bytes is sent as JSON."""
     return HttpResponse(status, headers, body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
 def carry_out(call: Call[Any], *responses: HttpResponse, config: ApiConfig = CONFIG) -> tuple[Any, list[Any]]:
-    """Give the exchange ``token-1``, ``token-2`` as it asks, and the responses; return its answer and its steps."""
+    """Give the exchange tokens (``token-1``, ``token-2``) and the responses; return its answer and its steps."""
     return drive(exchange(call, config), *responses)
 
 
 def drive(steps: Generator[Any, Any, Any], *responses: HttpResponse) -> tuple[Any, list[Any]]:
-    """Feed a generator until it returns; every response has to be used."""
+    """Drive a generator until it returns. It must use every response."""
     left, made, tokens = [*responses], list[Any](), 0
     answer: str | HttpResponse | None = None
     while True:

@@ -1,4 +1,4 @@
-"""Answers that a client once took wrongly, as the bytes that a server sends. Data only: add what you find."""
+"""Answers that a client once misread, as the bytes that a server sends. Data only: add what you find."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Found(NamedTuple):
 
 
 def http(body: Any, status: int = 200, *headers: str) -> bytes:
-    """Return a whole answer; anything but bytes is sent as JSON."""
+    """Return a whole answer; a body that is not bytes is sent as JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     head = (f"HTTP/1.1 {status} Said", f"Content-Length: {len(data)}", "Connection: close", *headers)
     return "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + data
@@ -60,14 +60,14 @@ FOUND = [
     Found("a content length repeats the token", b"HTTP/1.1 200 OK\r\nContent-Length: " + ECHO + b"\r\n\r\n"),
     Found("a chunk size repeats the token", _chunked(ECHO + b"\r\n{}\r\n0\r\n\r\n")),
     Found("a content encoding repeats the token", http({}, 200, f"Content-Encoding: {TOKEN}")),
-    # Not HTTP, or not the HTTP that was asked for.
+    # Bytes that are not HTTP, or an encoding that was not asked for.
     Found("HTTP/0.9", b"<html>hello</html>"),
     Found("the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     Found("a negative length", b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n{}"),
     Found("101", b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\nabc", ServerError),
     Found("half an answer", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", NoAnswerError),
     Found("a date without a year that fits", http({"status": "success"}, 200, f"Date: 1 Jan +{'9' * 21} 0:0 0"), None),
-    # Another run, or no run, or none that succeeded.
+    # Another run, no run, or a run that did not succeed.
     *(
         Found(f"the run id {run_id!r}", http({"pipeline_run_id": run_id, "status": "success"}))
         for run_id in (99, 99.0, "99\n", [99], {"id": 99}, True, "..", [7], 2**70, "07", "7/")
@@ -102,7 +102,7 @@ FOUND = [
         endpoints.request("GET", "/apps", Scope.ACCOUNT),
     ),
     Found("a resource that repeats the token", http({"id": TOKEN}), call=endpoints.get_resource(PIPELINE, "orders")),
-    # Too much.
+    # Answers that are too large.
     Found("two million values", http(b"[" + b"[]," * 2_000_000 + b"[]]")),
     Found("nested a hundred thousand times", http(b"[" * 100_000)),
 ]

@@ -26,7 +26,7 @@ def collected(pieces: list[bytes], encoding: str) -> tuple[bytes, str]:
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=2000), st.sampled_from(sorted(PACK)), st.lists(st.integers(0, 3000), max_size=6))
 def test_a_body_is_whole_however_it_was_cut(body: bytes, encoding: str, cuts: list[int]) -> None:
-    """TCP cuts where it likes."""
+    """TCP may split a body anywhere."""
     packed = PACK[encoding](body)
     edges = [0, *sorted(min(cut, len(packed)) for cut in cuts), len(packed)]
 
@@ -38,7 +38,7 @@ def test_a_body_is_whole_however_it_was_cut(body: bytes, encoding: str, cuts: li
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=500), st.text(max_size=20))
 def test_any_bytes_and_any_encoding_are_a_body_or_a_flaw(data: bytes, encoding: str) -> None:
-    """Neither is in our hands."""
+    """The server decides about both."""
     body, flaw = collected([data], encoding)
 
     assert flaw or body == data or encoding.strip().lower() in ("gzip", "x-gzip", "deflate")
@@ -46,7 +46,7 @@ def test_any_bytes_and_any_encoding_are_a_body_or_a_flaw(data: bytes, encoding: 
 
 @pytest.mark.parametrize("encoding", PACK)
 def test_a_body_as_long_as_allowed_is_read_and_one_more_byte_is_too_much(encoding: str) -> None:
-    """The limit counts for what the body holds."""
+    """The limit applies to the body after decompression."""
     longest = b"x" * LONGEST_BODY
 
     assert (longest, "") == collected([PACK[encoding](longest)], encoding)
@@ -55,7 +55,7 @@ def test_a_body_as_long_as_allowed_is_read_and_one_more_byte_is_too_much(encodin
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "compress", "chunked"])
 def test_an_encoding_that_was_not_asked_for_is_a_flaw(encoding: str) -> None:
-    """Nobody here can read it."""
+    """The client cannot decompress it."""
     assert f"is encoded as {encoding!r}, which was not asked for" == collected([b"\x1b"], encoding)[1]
 
 
@@ -66,13 +66,13 @@ def test_no_body_needs_no_decompressing(encoding: str) -> None:
 
 
 def test_what_is_not_compressed_though_it_says_so_is_a_flaw() -> None:
-    """A proxy may unpack a body and leave the header."""
+    """A proxy may decompress a body and keep the header."""
     assert (b"", "is not the gzip data that it claims to be") == collected([b'{"a": 1}'], "gzip")
 
 
 @pytest.mark.parametrize("part", [b"[]", b"1", b"{}", b'"a"', b'{"a":[1]}', b'"\\""'])
 def test_json_of_too_many_values_is_a_flaw(part: bytes) -> None:
-    """Reading it took 767 MB in a worker, and the event loop of a triggerer stood still for 4 s."""
+    """Reading it took 767 MB in a worker, and blocked the event loop of a triggerer for 4 s."""
     body = AnswerBody("", most_values=1000)
     body.add(b"[" + b",".join([part] * 1500) + b"]")
     body.end()
@@ -92,5 +92,5 @@ def test_text_may_hold_any_number_of_separators(texts: list[str]) -> None:
 
 
 def test_what_follows_compressed_data_is_a_flaw() -> None:
-    """zlib keeps all of it, and copies it again with each piece that comes."""
+    """zlib keeps all of it, and copies it again with each piece that arrives."""
     assert (b"{}", "continues after the end of its gzip data") == collected([gzip.compress(b"{}"), b"\0"], "gzip")

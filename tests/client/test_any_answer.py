@@ -1,4 +1,4 @@
-"""Whatever mParticle or a proxy answers: a call returns or raises our error, and all of it can be stored."""
+"""For any answer of mParticle or a proxy, a call returns or raises our error, and all of it can be stored."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def answered(steps: Any, *responses: HttpResponse) -> Any:
 
 
 def stored(result: Any) -> Any:
-    """Return what of a result is stored in events, XComs and notes."""
+    """Return the part of a result that is stored in events, XComs and records."""
     if isinstance(result, MParticleError):
         return {"message": str(result), "facts": result.facts()}
     if isinstance(result, list):
@@ -79,7 +79,7 @@ def stored(result: Any) -> Any:
 def test_any_answer_is_a_result_or_our_error_and_can_be_stored(
     call: Call[Any], first: HttpResponse, second: HttpResponse
 ) -> None:
-    """One answer that cannot be stored ended the triggerer, and with it every deferred task."""
+    """One answer that could not be stored ended the triggerer, and every deferred task with it."""
     result = answered(exchange(call, CONFIG), first, second)
 
     msgspec.msgpack.encode(stored(result))
@@ -90,7 +90,7 @@ def test_any_answer_is_a_result_or_our_error_and_can_be_stored(
 @settings(max_examples=200, deadline=None)
 @given(RESPONSES, RESPONSES)
 def test_a_start_is_repeated_only_if_it_certainly_started_nothing(first: HttpResponse, second: HttpResponse) -> None:
-    """Only a 429 is transient and says that nothing was done."""
+    """Only a 429 is transient and says that nothing was executed."""
     result = answered(exchange(endpoints.trigger_pipeline("orders"), CONFIG), first, second)
 
     if isinstance(result, MParticleError) and is_repeatable(result, idempotent=False):
@@ -100,7 +100,7 @@ def test_a_start_is_repeated_only_if_it_certainly_started_nothing(first: HttpRes
 @settings(max_examples=200, deadline=None)
 @given(RESPONSES)
 def test_any_answer_to_a_login_is_a_token_or_our_error(response: HttpResponse) -> None:
-    """A token that no header can carry is not one."""
+    """A token that does not fit into a header is refused."""
     result = answered(login(CONFIG), response)
 
     assert isinstance(result, MParticleError) or result.value.isascii()

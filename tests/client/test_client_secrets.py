@@ -1,4 +1,4 @@
-"""What is secret, and that no escape of it is shown."""
+"""Which fields are secret, and that a secret is masked however it is escaped."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from airflow_provider_mparticle.client.storable import storable_text
     ],
 )
 def test_a_secret_is_known_by_its_name(name: str) -> None:
-    """The names are those that Airflow masks, and what warehouses call theirs."""
+    """The names are those that Airflow masks, and the names that warehouses use."""
     assert is_secret_name(name)
 
 
@@ -37,7 +37,7 @@ def test_a_secret_is_known_by_its_name(name: str) -> None:
     "name", ["user", "platform", "service_account_id", "data_plan_id", "account_identifier", "key"]
 )
 def test_other_names_are_shown(name: str) -> None:
-    """A plan that hides everything helps nobody."""
+    """A plan that hides everything is useless."""
     assert not is_secret_name(name)
 
 
@@ -49,7 +49,7 @@ def test_of_a_config_only_public_fields_are_shown() -> None:
 
 
 def test_a_dict_or_list_under_a_secret_name_is_wholly_secret() -> None:
-    """A key file has harmless names inside."""
+    """A key file has harmless names in it."""
     value = {"credentials": {"type": "t"}, "tokens": ["a", {"b": "c"}]}
 
     assert ["t", "a", "c"] == [secret for _, secret in secrets_in(value)]
@@ -68,7 +68,7 @@ SECRETS = st.text(st.sampled_from("a1Z\"\\/é'<&>%+ \n\t{}~-_.=ß€😀\x7f"), 
 @settings(max_examples=150, deadline=None)
 @given(SECRETS, st.sampled_from(ESCAPES))
 def test_no_escape_of_a_secret_is_shown(secret: str, escape: Callable[[str], str]) -> None:
-    """Validators quote what they refuse, in whatever way they encode it."""
+    """Validators quote the value that they refuse, with any encoding."""
     escaped = storable_text(escape(secret.strip()))
 
     assert escaped.strip("\"'") not in Mask([secret])(f"refused: {escaped} !")
@@ -86,15 +86,15 @@ def test_no_error_shows_a_secret_that_was_sent(secret: str) -> None:
 
 
 def test_each_line_of_a_key_is_hidden() -> None:
-    """A parser quotes the one line that it dislikes."""
+    """A parser quotes the one line that it cannot read."""
     key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQEF\n-----END PRIVATE KEY-----\n"
 
     assert "bad line *** in ***" == Mask([key])("bad line kqhkiG9w0BAQEF in MIIEvQIBADANBg")
 
 
 @pytest.mark.parametrize("body", [b"<" * 60_000, b"<script" * 9000, b"\\" * 60_000, b"[" * 60_000, b"&amp;" * 12_000])
-def test_an_error_page_is_read_in_next_to_no_time(body: bytes) -> None:
-    """It is read in the event loop of the triggerer, where 13 s once stopped a thousand tasks."""
+def test_an_error_page_is_read_fast(body: bytes) -> None:
+    """It is read in the event loop of the triggerer, where it once blocked a thousand tasks for 13 s."""
     begun = time.process_time()
     refused(TRIGGER, said(503, body))
 
@@ -105,7 +105,7 @@ def _wrapped(text: str) -> str:
     return "\n".join(text[at : at + 6] for at in range(0, len(text), 6))
 
 
-# In these, letters and digits change, too. The whole message is hidden then.
+# These change letters and digits, too. The whole message is hidden then.
 CODES: list[Callable[[str], str]] = [
     *(str.upper, str.lower, str.swapcase, _wrapped, lambda text: " ".join(text)),
     *(

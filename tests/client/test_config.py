@@ -1,4 +1,4 @@
-"""What a configuration refuses and what it never shows."""
+"""Which values a configuration refuses, and what it does not show."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CREDENTIALS = Credentials("an-id", "a-secret")
     ],
 )
 def test_tls_or_this_machine_is_safe(url: str) -> None:
-    """Credentials may travel encrypted, or not leave the machine at all, as to the simulator."""
+    """Credentials may be sent encrypted, or within this machine, as to the simulator."""
     assert is_safe(url)
 
 
@@ -48,18 +48,18 @@ def test_tls_or_this_machine_is_safe(url: str) -> None:
     ],
 )
 def test_anything_else_is_not(url: str) -> None:
-    """A readable line, an unknown scheme, or an address that hides another one would give the secret away."""
+    """Without encryption, with an unknown scheme or with a hidden host, others could read the secret."""
     assert not is_safe(url)
 
 
 def test_an_unsafe_host_is_refused_with_field_and_origin() -> None:
-    """At 2 a.m. one has to know which field of which connection to correct."""
+    """A user must see which field of which connection to correct."""
     with pytest.raises(ConfigError, match=r"^host of the nightly one must start with https://.*'http://example.com'"):
         ApiConfig(CREDENTIALS, 1, base_url="http://example.com", origin="the nightly one")
 
 
 def test_an_unsafe_token_url_is_refused() -> None:
-    """The token URL is where the client secret goes, so it matters most."""
+    """The client secret is sent to the token URL."""
     readable = dataclasses.replace(CREDENTIALS, token_url="http://example.com/oauth/token")
 
     with pytest.raises(ConfigError, match=r"^token_url of this configuration must start with https://"):
@@ -67,7 +67,7 @@ def test_an_unsafe_token_url_is_refused() -> None:
 
 
 def test_a_password_in_a_url_is_refused_without_being_shown() -> None:
-    """An error ends up in logs, so it must not repeat what made it."""
+    """Errors are logged, so the message must not repeat the value."""
     with pytest.raises(ConfigError, match="must not carry a user name or a password") as caught:
         ApiConfig(CREDENTIALS, 1, base_url="https://someone:s3cret@example.com")
 
@@ -86,7 +86,7 @@ def test_a_password_in_a_url_is_refused_without_being_shown() -> None:
     ],
 )
 def test_no_repr_holds_a_secret(value: object) -> None:
-    """Reprs get into logs and assertion messages without anybody meaning it."""
+    """Reprs end up in logs and assertion messages."""
     assert "a-secret" not in repr(value)
 
 
@@ -112,7 +112,7 @@ def test_equal_credentials_are_one_key() -> None:
 )
 @pytest.mark.parametrize("name", ["host", "token_url"])
 def test_a_malformed_address_names_its_field(name: str, url: str) -> None:
-    """With '#' every call would go to one address, and HTTP libraries raise errors of their own for the rest."""
+    """With '#' every call would go to one address, and for the others HTTP libraries raise errors of their own."""
     credentials = Credentials("an-id", "a-secret", **({"token_url": url} if name == "token_url" else {}))
     fields = {"base_url": url} if name == "host" else {}
 
@@ -122,6 +122,6 @@ def test_a_malformed_address_names_its_field(name: str, url: str) -> None:
 
 @pytest.mark.parametrize("timeout_s", [0.0, -1.0, 1e10, float("nan"), float("inf")])
 def test_a_timeout_that_cannot_be_counted_is_refused(timeout_s: float) -> None:
-    """Sockets would raise an overflow at the first call."""
+    """Sockets would raise an overflow error at the first call."""
     with pytest.raises(ConfigError, match=r"^timeout of the test must be a number of seconds"):
         ApiConfig(Credentials("an-id", "a-secret"), 1, timeout_s=timeout_s, origin="the test")

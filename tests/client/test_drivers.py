@@ -1,4 +1,4 @@
-"""Both drivers over HTTP, against the simulator: what arrives there, and how often."""
+"""Both drivers over HTTP, against the simulator: which requests arrive there, and how often."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ INVOICES = {
 
 
 def test_a_pipeline_lives_from_creation_to_deletion(send: Send, simulator: Simulator) -> None:
-    """Every call on pipelines as such, in the order a user makes them."""
+    """All calls on one pipeline, in the order in which a user makes them."""
     created = send(endpoints.create_resource(PIPELINE, INVOICES))
     listed = send(endpoints.list_resources(PIPELINE))
     updated = send(endpoints.update_resource(PIPELINE, "invoices", {**INVOICES, "state": "paused"}))
@@ -68,7 +68,7 @@ def test_a_pipeline_lives_from_creation_to_deletion(send: Send, simulator: Simul
 
 @pytest.mark.sends_anything(reason="a body with more in it than a pipeline has")
 def test_a_body_arrives_as_it_was_given(send: Send, simulator: Simulator) -> None:
-    """Umlauts, nulls and nesting survive both libraries."""
+    """Umlauts, nulls and nesting are the same with both libraries."""
     body = {**INVOICES, "name": "Rechnungen für Zoë ✓", "data_plan_id": None, "sync_mode": {"type": "full", "x": [1.5]}}
 
     send(endpoints.create_resource(PIPELINE, body))
@@ -95,7 +95,7 @@ def test_a_trigger_answers_the_run_where_mparticle_says_it(
     answer: str,
     expected: Any,
 ) -> None:
-    """The answer may be empty: then the run is found by other means."""
+    """The answer may be empty. Then the run must be found by other means."""
     simulator = start_simulator(trigger_answer=answer)
     simulator.add_pipeline("orders")
 
@@ -104,7 +104,7 @@ def test_a_trigger_answers_the_run_where_mparticle_says_it(
 
 
 def test_a_trigger_has_no_body(send: Send, simulator: Simulator) -> None:
-    """None is documented, and a declared type of one that is not there may be refused."""
+    """None is documented, and a Content-Type without a body may be refused."""
     send(TRIGGER)
 
     assert None is simulator.requests[-1]["body"]
@@ -112,7 +112,7 @@ def test_a_trigger_has_no_body(send: Send, simulator: Simulator) -> None:
 
 
 def test_a_status_shows_the_latest_run(send: Send, simulator: Simulator) -> None:
-    """Where the run routes are missing, this is the only way to see a run."""
+    """If mParticle has no run routes, this is the only way to see a run."""
     run = simulator.add_run("orders", "failed", errors=["No warehouse."])
 
     status = send(endpoints.get_pipeline_status("orders"))
@@ -132,12 +132,12 @@ def test_a_status_shows_the_latest_run(send: Send, simulator: Simulator) -> None
 
 
 def test_the_status_of_a_pipeline_that_never_ran_has_no_run(send: Send, simulator: Simulator) -> None:
-    """A first start is judged by that."""
+    """The first start of a pipeline depends on it."""
     assert None is send(endpoints.get_pipeline_status("orders")).latest_pipeline_run
 
 
 def test_one_run_is_read_by_its_id(send: Send, simulator: Simulator) -> None:
-    """With its counters, which are what a user reports."""
+    """It has the counts that a user reports."""
     made = simulator.add_run("orders", "success", successful_records=990, failed_records=10)
 
     run = send(endpoints.get_pipeline_run("orders", made["pipeline_run_id"]))
@@ -151,7 +151,7 @@ def test_one_run_is_read_by_its_id(send: Send, simulator: Simulator) -> None:
 
 
 def test_runs_are_listed_page_by_page(send: Send, simulator: Simulator) -> None:
-    """A page holds 100 runs, and the one after the last is empty."""
+    """A page has 100 runs, and the page after the last is empty."""
     start = datetime(2025, 7, 1, tzinfo=UTC)
     for hour in range(101):
         simulator.add_run("orders", "success", logical_date=start + timedelta(hours=hour))
@@ -164,7 +164,7 @@ def test_runs_are_listed_page_by_page(send: Send, simulator: Simulator) -> None:
 
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=9)), timezone(timedelta(hours=-5, minutes=-30))])
 def test_runs_are_listed_by_logical_date_in_any_zone(send: Send, simulator: Simulator, zone: dt.tzinfo) -> None:
-    """A window of 9 hours off would adopt a wrong run, or miss one."""
+    """If the range were 9 hours off, a wrong run could be adopted, or a run missed."""
     noon = datetime(2025, 7, 1, 12, tzinfo=UTC)
     for hour in range(-2, 3):
         simulator.add_run("orders", "success", logical_date=noon + timedelta(hours=hour))
@@ -179,7 +179,7 @@ def test_runs_are_listed_by_logical_date_in_any_zone(send: Send, simulator: Simu
 @pytest.mark.sends_anything(reason="no such id can exist, but a template can make one")
 @pytest.mark.parametrize("pipeline_id", ["odd id/ä?#%+:&=@;,", "%2F", "a\\b", "..x"])
 def test_an_odd_id_arrives_as_it_is(send: Send, simulator: Simulator, pipeline_id: str) -> None:
-    """Both libraries have their own ideas about which characters to quote."""
+    """The two libraries quote different characters."""
     with pytest.raises(errors.NotFoundError) as caught:
         send(endpoints.get_resource(PIPELINE, pipeline_id))
 
@@ -188,7 +188,7 @@ def test_an_odd_id_arrives_as_it_is(send: Send, simulator: Simulator, pipeline_i
 
 @pytest.mark.sends_anything(reason="parameters of every type, whoever understands them")
 def test_a_platform_request_answers_the_data(send: Send, simulator: Simulator) -> None:
-    """Any call of the Platform API: the account is added, the envelope taken off."""
+    """Any call of the Platform API: the account is added, and the envelope is removed."""
     params = {"name": "a b&c/ä", "active": True, "page": 2, "none": None}
 
     apps = send(endpoints.request("GET", "/apps", Scope.ACCOUNT, params))
@@ -222,7 +222,7 @@ def test_a_workspace_request_answers_the_json(send: Send, simulator: Simulator) 
 def test_the_layout_of_v1_works_with_the_routes_of_its_connection(
     send: Send, start_simulator: Callable[..., Simulator], config_of: Callable[..., ApiConfig]
 ) -> None:
-    """Every call on pipelines and runs, at other paths and with runs in the words of 2023."""
+    """All calls on pipelines and runs, with the paths and the field names of 2023."""
     simulator = start_simulator(layout="v1", run_s=0.0)
     simulator.add_pipeline("orders")
     config = config_of(simulator)
@@ -240,7 +240,7 @@ def test_the_layout_of_v1_works_with_the_routes_of_its_connection(
     assert 0 == simulator.count(None, PIPELINES)
 
 
-# What is repeated, and what is not
+# Which calls are sent again
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_the_layout_of_v1_works_with_the_routes_of_its_connection(
 )
 @pytest.mark.parametrize("call", [GET, endpoints.update_resource(PIPELINE, "orders", {"name": "Orders"})])
 def test_an_idempotent_call_is_repeated(send: Send, simulator: Simulator, fault: Fault, call: Call[Any]) -> None:
-    """It does no harm, and most failures are short."""
+    """It is safe, and most failures are short."""
     simulator.inject(fault)
 
     assert "orders" == send(call).id
@@ -275,8 +275,8 @@ def test_an_idempotent_call_is_repeated(send: Send, simulator: Simulator, fault:
 def test_a_trigger_that_may_have_arrived_is_not_repeated(
     send: Send, simulator: Simulator, fault: Fault, starts: int
 ) -> None:
-    """Nobody can tell from the answer whether a run was started, so a second request could start a second run."""
-    send(GET)  # there is a token and there was a connection: the usual case
+    """The answer does not say whether a run was started, so a second request could start a second run."""
+    send(GET)  # the usual case: there is a token, and a connection is open
     simulator.inject(fault)
 
     with pytest.raises(errors.MParticleError) as caught:
@@ -287,7 +287,7 @@ def test_a_trigger_that_may_have_arrived_is_not_repeated(
 
 
 def test_a_trigger_that_takes_too_long_is_not_repeated(send: Send, simulator: Simulator, config: ApiConfig) -> None:
-    """The request arrived, only its answer did not."""
+    """The request arrived, but its answer did not."""
     simulator.inject(Fault(path="/trigger", latency_s=2.0))
     hurried = dataclasses.replace(config, timeout_s=0.3)
 
@@ -299,7 +299,7 @@ def test_a_trigger_that_takes_too_long_is_not_repeated(send: Send, simulator: Si
 
 
 def test_creating_is_not_repeated_after_a_lost_answer(send: Send, simulator: Simulator) -> None:
-    """A second request would be refused because of the first, and the refusal would hide what happened."""
+    """mParticle would refuse the second request because of the first, and the error would hide what happened."""
     simulator.inject(Fault(method="POST", path=PIPELINES, lose="after"))
 
     with pytest.raises(errors.NoAnswerError):
@@ -309,7 +309,7 @@ def test_creating_is_not_repeated_after_a_lost_answer(send: Send, simulator: Sim
 
 
 def test_a_trigger_is_repeated_after_a_rate_limit(send: Send, simulator: Simulator) -> None:
-    """A 429 says that nothing was done."""
+    """A 429 says that nothing was executed."""
     simulator.fail_next(429, path="/trigger", times=2)
 
     assert 13325 == send(TRIGGER)
@@ -317,7 +317,7 @@ def test_a_trigger_is_repeated_after_a_rate_limit(send: Send, simulator: Simulat
 
 
 class _StartsAtTheFirstRepetition(logging.Handler):
-    """Starts the simulator as soon as a driver says that it will try again."""
+    """Starts the simulator when a driver reports that it will try again."""
 
     def __init__(self, simulator: Simulator) -> None:
         super().__init__()
@@ -329,7 +329,7 @@ class _StartsAtTheFirstRepetition(logging.Handler):
 
 @pytest.fixture
 def outage(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
-    """Stop the simulator until somebody has knocked in vain."""
+    """Stop the simulator until the first connection to it has failed."""
     log = logging.getLogger("airflow_provider_mparticle.client.retrying")
     handler = _StartsAtTheFirstRepetition(simulator)
     level = log.level
@@ -348,7 +348,7 @@ def outage(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
 def test_a_trigger_is_repeated_after_a_refused_connection(
     send: Send, simulator: Simulator, config: ApiConfig, outage: Callable[[], None], logged_in: bool
 ) -> None:
-    """Where nobody listens, nothing was started, whether it was the login or the trigger that found nobody."""
+    """A connection that was refused started nothing, whether it was for the login or for the trigger."""
     if logged_in:
         send(GET, config)
     outage()
@@ -358,7 +358,7 @@ def test_a_trigger_is_repeated_after_a_refused_connection(
 
 
 def test_a_refused_connection_never_left(send: Send, simulator: Simulator, config: ApiConfig) -> None:
-    """The error says so, for callers that decide by themselves."""
+    """The error says so, for callers that decide themselves whether to try again."""
     send(GET, config)
     simulator.stop()
 
@@ -370,7 +370,7 @@ def test_a_refused_connection_never_left(send: Send, simulator: Simulator, confi
 
 @pytest.mark.parametrize("fault", [Fault(path=LOGIN, status=503), Fault(path=LOGIN, lose="after")])
 def test_a_trigger_whose_login_failed_is_sent_once(send: Send, simulator: Simulator, fault: Fault) -> None:
-    """Whatever happened to the login, the trigger was not sent, so it can be; a login may be repeated."""
+    """If the login fails, the trigger was not sent, so it can be sent; and a login can be repeated."""
     simulator.inject(fault)
 
     assert 13325 == send(TRIGGER)
@@ -385,7 +385,7 @@ def test_a_trigger_whose_login_failed_is_sent_once(send: Send, simulator: Simula
 
 
 def test_an_expired_token_costs_exactly_one_more(send: Send, simulator: Simulator) -> None:
-    """A token may end before its time; the call is sent again with a new one."""
+    """A token may expire early; the call is sent again with a new one."""
     send(GET)
     simulator.expire_tokens()
 
@@ -394,7 +394,7 @@ def test_an_expired_token_costs_exactly_one_more(send: Send, simulator: Simulato
 
 
 def test_refused_credentials_send_nothing_else(send: Send, simulator: Simulator, config: ApiConfig) -> None:
-    """Neither the call nor the login again: repeated wrong logins may lock an API user."""
+    """Neither the call nor the login again: repeated wrong logins may lock the API user."""
     wrong = dataclasses.replace(config.credentials, client_secret="wr0ng")
 
     with pytest.raises(errors.AuthenticationError, match="refused the login of the test with 401"):
@@ -403,7 +403,7 @@ def test_refused_credentials_send_nothing_else(send: Send, simulator: Simulator,
     assert [LOGIN] == [request["path"] for request in simulator.requests]
 
 
-def test_credentials_that_are_replaced_under_way_end_the_call(
+def test_credentials_that_are_replaced_meanwhile_end_the_call(
     send: Send, simulator: Simulator, config: ApiConfig
 ) -> None:
     """The token is refused, and so is the login that should replace it."""
@@ -417,26 +417,26 @@ def test_credentials_that_are_replaced_under_way_end_the_call(
 
 
 def test_a_wrong_account_is_not_found(send: Send, simulator: Simulator, config: ApiConfig) -> None:
-    """What is out of reach looks as if it were missing."""
+    """mParticle answers as if the object did not exist."""
     with pytest.raises(errors.NotFoundError, match="no access"):
         send(endpoints.request("GET", "/apps", Scope.ACCOUNT), dataclasses.replace(config, account_id=1))
 
 
 def test_a_malformed_answer_is_unreadable(send: Send, simulator: Simulator) -> None:
-    """A proxy's login page comes with 200, too."""
+    """The login page of a proxy also comes with status 200."""
     simulator.inject(Fault(path="/orders", body="<html>Please log in</html>"))
 
     with pytest.raises(errors.UnreadableAnswerError, match="saying: Please log in"):
         send(GET, retry=False)
 
 
-# What never happens
+# What must never happen
 
 
 @pytest.mark.parametrize("path", [LOGIN, "/trigger"])
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed(send: Send, simulator: Simulator, path: str, status: int) -> None:
-    """It could carry the secret, or the trigger, to another place."""
+    """It could send the secret, or the trigger, to another server."""
     simulator.fail_next(status, path=path, headers={"Location": f"{simulator.url}/elsewhere"})
 
     with pytest.raises(errors.ServerError):
@@ -446,7 +446,7 @@ def test_a_redirect_is_not_followed(send: Send, simulator: Simulator, path: str,
 
 
 def test_a_netrc_is_not_used(send: Send, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An entry for mParticle's host would replace our token by a password that somebody keeps for a browser."""
+    """An entry for mParticle's host would replace our token with a password that is meant for a browser."""
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
     netrc.chmod(0o600)
@@ -457,12 +457,12 @@ def test_a_netrc_is_not_used(send: Send, simulator: Simulator, tmp_path: Path, m
     assert (1, 1) == (simulator.tokens_minted, simulator.count("GET", "/orders"))
 
 
-# Encrypted lines
+# Encrypted connections
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate for this machine that nobody has signed, with its key."""
+    """A self-signed certificate for this machine, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -482,7 +482,7 @@ def certificate(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def broken_tls(certificate: Path) -> Iterator[tuple[str, list[bytes]]]:
-    """A server that reads a request over TLS and answers it with noise: its address, and what it read."""
+    """A server that reads a request over TLS and answers with noise: its address, and what it has read."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     read: list[bytes] = []
@@ -503,10 +503,10 @@ def broken_tls(certificate: Path) -> Iterator[tuple[str, list[bytes]]]:
         thread.join(timeout=5)
 
 
-def test_a_certificate_that_nobody_trusts_ends_it_before_the_request(
+def test_an_untrusted_certificate_ends_the_call_before_the_request(
     send: Send, config: ApiConfig, broken_tls: tuple[str, list[bytes]]
 ) -> None:
-    """The request certainly did not leave, and neither did the token in it."""
+    """The request, with its token, certainly did not leave."""
     url, read = broken_tls
     send(GET, config)
 
@@ -517,14 +517,14 @@ def test_a_certificate_that_nobody_trusts_ends_it_before_the_request(
 
 
 @pytest.mark.parametrize("send", ["sync"], indirect=True)  # aiohttp has an error of its own for broken handshakes
-def test_an_encrypted_answer_that_breaks_may_have_acted(
+def test_an_encrypted_answer_that_breaks_may_have_executed(
     send: Send,
     config: ApiConfig,
     certificate: Path,
     broken_tls: tuple[str, list[bytes]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The library has one class for a failed handshake and for noise under the answer to a trigger."""
+    """The library has one error class for a failed handshake and for noise after a trigger request."""
     url, read = broken_tls
     send(GET, config)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
@@ -539,7 +539,7 @@ def test_an_encrypted_answer_that_breaks_may_have_acted(
 def test_no_secret_is_in_any_log_or_error(
     send: Send, simulator: Simulator, config: ApiConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """At DEBUG, where the libraries log too, over an expired token, a lost answer and a refused login."""
+    """At level DEBUG, where the libraries also log, for an expired token, a lost answer and a refused login."""
     caplog.set_level(logging.DEBUG)
     seen: list[str] = []
     simulator.inject(Fault(method="GET", path="/orders", lose="after"))

@@ -1,4 +1,4 @@
-"""Carrying out a generator, in a thread and in an event loop."""
+"""Driving a generator of steps, in a thread and in an event loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Steps = Generator[Any, Any, Any]
 
 
 def drive_in_a_loop(steps: Steps, carry_out: Callable[[Any], Any]) -> Any:
-    """Drive in an event loop, with the same function that a thread would call."""
+    """Drive in an event loop, with the same function as in a thread."""
 
     async def carry_out_later(step: Any) -> Any:
         await asyncio.sleep(0)
@@ -28,13 +28,13 @@ both_ways = pytest.mark.parametrize("driven", [drive, drive_in_a_loop])
 
 
 def fail(step: Any) -> Any:
-    """Fail as a transport does."""
+    """Fail like a transport."""
     raise NoAnswerError(str(step))
 
 
 @both_ways
 def test_each_step_gets_its_answer(driven: Callable[..., Any]) -> None:
-    """In the order of the steps."""
+    """The answers come in the order of the steps."""
 
     def steps() -> Steps:
         return [(yield 1), (yield 2), (yield 3)]
@@ -44,7 +44,7 @@ def test_each_step_gets_its_answer(driven: Callable[..., Any]) -> None:
 
 @both_ways
 def test_an_error_of_ours_is_raised_at_its_step(driven: Callable[..., Any]) -> None:
-    """So that the steps decide whether it ends them, and what an error means there."""
+    """The steps decide what an error means and whether it ends them."""
 
     def steps() -> Steps:
         try:
@@ -57,7 +57,7 @@ def test_an_error_of_ours_is_raised_at_its_step(driven: Callable[..., Any]) -> N
 
 @both_ways
 def test_an_error_that_is_not_caught_ends_the_steps(driven: Callable[..., Any]) -> None:
-    """It reaches the caller as it is."""
+    """The caller gets the same error."""
 
     def steps() -> Steps:
         yield "first"
@@ -68,7 +68,7 @@ def test_an_error_that_is_not_caught_ends_the_steps(driven: Callable[..., Any]) 
 
 @both_ways
 def test_another_error_does_not_reach_the_steps(driven: Callable[..., Any]) -> None:
-    """A fault of ours, or a cancelled task, must not be taken for an answer of mParticle."""
+    """A fault of this package, or a cancelled task, is not an answer of mParticle."""
     seen: list[BaseException] = []
 
     def steps() -> Steps:

@@ -1,4 +1,4 @@
-"""The errors: their tree, and what they carry between processes."""
+"""The errors: their tree, and their facts when they are sent between processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FACTS: dict[str, Any] = {
     "retry_after_s": 1.5,
     "may_have_executed": True,
 }
-# Which of them the errors of each branch carry.
+# The facts of each branch.
 FACTS_OF: dict[type[MParticleError], set[str]] = {
     MParticleError: {"pipeline_id"},
     errors.CallError: {"status", "reasons", "pipeline_id", "pipeline_run_id", "retry_after_s", "may_have_executed"},
@@ -45,7 +45,7 @@ LEAVES = [kind for kind in KINDS if not kind.__subclasses__()]
 
 
 def test_the_tree_at_the_top_of_the_module_is_the_tree() -> None:
-    """Readers choose what to catch by that drawing."""
+    """Readers use this drawing to choose which class to catch."""
     drawn: list[tuple[str, str]] = []
     path: dict[int, str] = {}
     for indent, name in re.findall(r"^    ([│ ├└─]*)(\w+Error)", errors.__doc__ or "", re.MULTILINE):
@@ -57,14 +57,14 @@ def test_the_tree_at_the_top_of_the_module_is_the_tree() -> None:
 
 
 def facts_of(kind: type[MParticleError]) -> dict[str, Any]:
-    """Return a value for each fact that errors of this class carry."""
+    """Return a value for each fact of this class."""
     branch = next(base for base in kind.__mro__ if base in FACTS_OF)
     return {name: FACTS[name] for name in FACTS_OF[branch]}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_error_survives_pickling_with_its_facts(kind: type[MParticleError]) -> None:
-    """Executors and triggerers carry errors between processes."""
+    """Executors and triggerers send errors between processes."""
     facts = facts_of(kind)
 
     error = pickle.loads(pickle.dumps(kind("The run failed.", **facts)))  # noqa: S301 - our own bytes
@@ -74,7 +74,7 @@ def test_an_error_survives_pickling_with_its_facts(kind: type[MParticleError]) -
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_error_carries_only_the_facts_of_its_cause(kind: type[MParticleError]) -> None:
-    """A faulty argument has no record counts; a name that is not there is a mistake of the caller."""
+    """An error about an argument has no record counts, and an unknown fact is a mistake of the caller."""
     error = kind("It failed.")
 
     assert set(facts_of(kind)) == set(error.facts())
@@ -84,7 +84,7 @@ def test_an_error_carries_only_the_facts_of_its_cause(kind: type[MParticleError]
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_handler_may_ask_what_to_do_next(kind: type[MParticleError]) -> None:
-    """Loops that wait or repeat handle every error, and these facts have an answer for all of them."""
+    """Waits and retries handle every error, so these facts have a value for all of them."""
     error = kind("It failed.")
 
     assert (None, (), None) == (error.status, error.reasons, error.retry_after_s)
@@ -109,7 +109,7 @@ def test_a_fact_that_no_error_has_is_refused() -> None:
 
 
 def test_an_error_with_a_note_survives_pickling() -> None:
-    """Anybody may add a note to an exception on its way up."""
+    """Python code may add a note to any exception."""
     error = RunFailedError("The run failed.", **facts_of(RunFailedError))
     error.add_note("while backfilling July")
 
@@ -117,29 +117,29 @@ def test_an_error_with_a_note_survives_pickling() -> None:
 
 
 def test_a_message_is_storable() -> None:
-    """It quotes what libraries say of odd bytes, and lies in events and in databases."""
+    """It quotes messages of libraries with any bytes, and is stored in events and databases."""
     assert "half \ufffd and \ufffd" == str(MParticleError("half \ud83d and \x00"))
 
 
 @pytest.mark.parametrize("kind", LEAVES)
 def test_an_error_can_be_found_by_its_name(kind: type[MParticleError]) -> None:
-    """A trigger event carries an error as text, and each that is raised may be the one."""
+    """A trigger event has the name of the error's class as text."""
     assert kind is error_named(kind.__name__)
 
 
 @pytest.mark.parametrize("name", ["", "MParticleError", "ValueError", "NoSuchError"])
-def test_a_name_that_is_no_cause_is_refused(name: str) -> None:
-    """An event that nobody here wrote must not become an error that nobody knows."""
+def test_an_unknown_name_is_refused(name: str) -> None:
+    """An event that this package did not write must not become an error."""
     with pytest.raises(KeyError):
         error_named(name)
 
 
 def test_bad_input_is_a_value_error() -> None:
-    """Callers who know nothing of mParticle still catch it."""
+    """Callers that do not know mParticle can catch it."""
     assert issubclass(ConfigError, ValueError)
 
 
-def test_only_what_time_may_cure_is_passing() -> None:
+def test_only_errors_that_time_may_cure_are_transient() -> None:
     """Retrying anything else wastes a worker and hides the cause."""
     transient = {kind.__name__ for kind in LEAVES if kind.is_transient}
 

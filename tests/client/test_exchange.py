@@ -1,4 +1,4 @@
-"""How one call is carried out: the generator is fed by hand, nothing is sent."""
+"""How one call is carried out: the generator is driven by hand, and nothing is sent."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from airflow_provider_mparticle.client.messages import HttpRequest, TokenNeeded
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, PIPELINE
 from airflow_provider_mparticle.client.routes import route_table
 
-# What is sent
+# Requests
 
 
 def test_a_call_asks_for_a_token_and_sends_one_request_with_it() -> None:
-    """The token comes from whoever keeps it; a call by itself never logs in."""
+    """The driver provides the token; a call itself does not log in."""
     answer, steps = carry_out(endpoints.get_resource(PIPELINE, "orders"), said(200, {"id": "orders"}))
 
     expected = HttpRequest(
@@ -34,7 +34,7 @@ def test_a_call_asks_for_a_token_and_sends_one_request_with_it() -> None:
 
 
 def test_the_account_goes_with_account_calls_only() -> None:
-    """Without ``accountId`` the Platform API answers 401; Warehouse Sync takes none."""
+    """Without ``accountId`` the Platform API answers 401; Warehouse Sync does not need it."""
     _, (_, platform) = carry_out(APPS, said(200, []))
     _, (_, workspace) = carry_out(endpoints.list_resources(PIPELINE), said(200, []))
 
@@ -43,7 +43,7 @@ def test_the_account_goes_with_account_calls_only() -> None:
 
 
 def test_a_missing_account_is_named_before_anything_is_sent() -> None:
-    """It is a gap in the connection, found without a login."""
+    """The connection is incomplete, which is found without a login."""
     config = dataclasses.replace(CONFIG, account_id=None)
 
     with pytest.raises(errors.ConfigError, match="field account_id of the nightly connection is missing"):
@@ -58,13 +58,13 @@ def test_an_id_that_names_another_path_is_refused_before_anything_is_sent() -> N
 
 @pytest.mark.parametrize("body", [{"at": object()}, {"n": float("nan")}])
 def test_a_body_that_is_not_json_is_refused_before_anything_is_sent(body: Any) -> None:
-    """The libraries below would raise errors of their own, or send it."""
+    """The HTTP libraries would raise errors of their own, or send it."""
     with pytest.raises(errors.ConfigError, match="is not JSON"):
         next(exchange(endpoints.request("POST", "/apps", Scope.WORKSPACE, json=body), CONFIG))
 
 
 def test_query_parameters_are_spelled_once_for_both_drivers() -> None:
-    """One library would refuse a boolean that the other writes in Python's spelling."""
+    """One library refuses a boolean, and the other writes it as Python does."""
     params = {"all": True, "none": None, "ids": [1, 2], "name": "a b", "size": 7}
 
     _, (_, request) = carry_out(endpoints.request("GET", "/x", Scope.WORKSPACE, params), said(200, {}))
@@ -73,7 +73,7 @@ def test_query_parameters_are_spelled_once_for_both_drivers() -> None:
 
 
 def test_an_overridden_route_is_where_the_call_goes() -> None:
-    """The connection's ``routes`` correct what we assume."""
+    """The connection's ``routes`` correct our assumptions."""
     config = dataclasses.replace(CONFIG, routes=route_table({"trigger_pipeline": "/data-pipelines/{pipeline_id}"}))
 
     assert "https://api.mparticle.com/platform/v2/workspaces/1234/data-pipelines/a%20b" == url_of(
@@ -81,11 +81,11 @@ def test_an_overridden_route_is_where_the_call_goes() -> None:
     )
 
 
-# A token that died
+# A token that is refused
 
 
 def test_after_a_401_it_asks_once_more_for_a_token() -> None:
-    """A token may die before its time; it names the refused one, so that nobody hands it out again."""
+    """A token may expire early; the step names the refused token, so that it is not used again."""
     answer, steps = carry_out(TRIGGER, said(401), said(200, {"pipeline_run_id": 7}))
 
     assert 7 == answer
@@ -94,7 +94,7 @@ def test_after_a_401_it_asks_once_more_for_a_token() -> None:
 
 
 def test_a_second_401_names_both_of_its_causes() -> None:
-    """The status is 401 for a bad token and for a missing accountId alike."""
+    """mParticle answers 401 both for a bad token and for a missing accountId."""
     error = refused(APPS, said(401), said(401))
 
     assert errors.AuthenticationError is type(error)
@@ -102,12 +102,12 @@ def test_a_second_401_names_both_of_its_causes() -> None:
     assert "accountId" in str(error)
 
 
-# Reading a success
+# Answers that are a success
 
 
 @pytest.mark.parametrize("body", [b"7", b"[1]", b'{"broken', b"\xff\xfe\x00\xd8", b"[" * 100_000, HTML], ids=short)
 def test_a_good_status_with_a_strange_body_is_unreadable(body: bytes) -> None:
-    """The trigger may have started a run all the same, so nobody may believe that it did not."""
+    """The trigger may have started a run, so the error must not say that it did not."""
     error = refused(TRIGGER, said(200, body))
 
     assert errors.UnreadableAnswerError is type(error)
@@ -124,14 +124,14 @@ LISTS = [
 @pytest.mark.parametrize("call", LISTS)
 @pytest.mark.parametrize("body", [b"", {}, {"data": None}, {"items": {}}, {"data": [], "items": []}, "", "orders", 7])
 def test_a_list_that_is_none_is_unreadable(call: Call[Any], body: Any) -> None:
-    """An object read as "no runs" would make the caller believe that its start never happened."""
+    """If an object were read as "no runs", the caller would believe that its start never happened."""
     assert errors.UnreadableAnswerError is type(refused(call, said(200, body)))
 
 
 @pytest.mark.parametrize("call", [endpoints.get_resource(PIPELINE, "orders"), endpoints.get_pipeline_run("orders", 7)])
 @pytest.mark.parametrize("body", [b"", [], [{}], "orders", 7])
 def test_an_object_that_is_none_is_unreadable(call: Call[Any], body: Any) -> None:
-    """A route that leads elsewhere is found out here, with the call's name, not in a user's code."""
+    """A wrong route is found here, with the name of the call, and not in the code of a user."""
     error = refused(call, said(200, body))
 
     assert errors.UnreadableAnswerError is type(error)
@@ -140,7 +140,7 @@ def test_an_object_that_is_none_is_unreadable(call: Call[Any], body: Any) -> Non
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 def test_any_2xx_is_good(status: int) -> None:
-    """Warehouse Sync answers 200 to creates in practice, where the overview says 201."""
+    """Warehouse Sync answers creates with 200, although the overview says 201."""
     answer, _ = carry_out(endpoints.create_resource(PIPELINE, {"id": "orders", "name": "Orders"}), said(status))
 
     assert ("orders", "Orders") == (answer.id, answer.name)
@@ -151,13 +151,13 @@ def test_any_2xx_is_good(status: int) -> None:
     [({"pipeline_run_id": 7, "status": "trigger_requested"}, 7), ({"pipeline_run_id": "a-7"}, "a-7")],
 )
 def test_a_trigger_answers_the_id_as_it_came(body: Any, expected: object) -> None:
-    """Run ids are integers in the documents, and are carried as given."""
+    """Run ids are integers in the documentation, and are used as they come."""
     assert expected == carry_out(TRIGGER, said(200, body))[0]
 
 
 @pytest.mark.parametrize("body", [b"", b"null", {}, {"status": "trigger_requested"}, {"pipeline_run_id": None}])
 def test_a_trigger_that_does_not_say_its_run_answers_none(body: Any) -> None:
-    """The run is then looked for; it was started all the same."""
+    """The run was started anyway, so the task looks for it."""
     assert carry_out(TRIGGER, said(200, body))[0] is None
 
 
@@ -178,12 +178,12 @@ def test_a_trigger_that_does_not_say_its_run_answers_none(body: Any) -> None:
     ],
 )
 def test_the_envelope_is_taken_off_where_there_is_one(body: Any, expected: Any) -> None:
-    """Audiences may come as a bare array, deletes without a body."""
+    """Audiences may come as a bare array, and deletes without a body."""
     assert expected == carry_out(APPS, said(200, body))[0]
 
 
 def test_an_envelope_with_errors_and_no_data_is_a_refusal() -> None:
-    """The status is good, the answer is no."""
+    """The status is a success, but the call failed."""
     error = refused(APPS, said(200, {"data": None, "errors": [{"code": "7", "message": "Not this app."}]}))
 
     assert errors.InvalidRequestError is type(error)
@@ -191,7 +191,7 @@ def test_an_envelope_with_errors_and_no_data_is_a_refusal() -> None:
 
 
 def test_a_workspace_answer_is_never_unwrapped() -> None:
-    """Warehouse Sync answers bare JSON, in which ``data`` would be a field like any other."""
+    """Warehouse Sync answers bare JSON, in which ``data`` is a field like any other."""
     body = {"data": 1}
 
     assert body == carry_out(endpoints.request("GET", "/x", Scope.WORKSPACE), said(200, body))[0]

@@ -1,4 +1,4 @@
-"""Every answer that was once taken wrongly, over both drivers and a real socket: none is taken wrongly again."""
+"""Every answer that was once misread, over both drivers and a real socket, is read correctly."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOGIN = http({"access_token": TOKEN, "expires_in": 28_800})
 
 @contextmanager
 def serving(answer: bytes) -> Iterator[str]:
-    """Serve a login, and *answer* to every other request; give the address."""
+    """Serve a login, and *answer* to every other request; yield the address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_serve, args=(listener, answer), daemon=True).start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -45,7 +45,7 @@ def _serve(listener: socket.socket, answer: bytes) -> None:
 
 
 def _request(connection: socket.socket) -> bytes:
-    """Read one request, its body included: an answer to half of it would break the connection."""
+    """Read one request with its body: an answer before the end of it would break the connection."""
     connection.settimeout(10)
     head, body = b"", b""
     while b"\r\n\r\n" not in head:
@@ -63,7 +63,7 @@ def _request(connection: socket.socket) -> bytes:
 def test_an_answer_is_taken_for_what_it_is(
     send: Callable[..., Any], found: Found, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The error has the right class, and neither it, its causes nor any log repeat the token."""
+    """The error has the right class, and neither it nor its causes nor a log repeat the token."""
     caplog.set_level(logging.DEBUG)
     token_cache.forget()
     error: BaseException | None = None

@@ -1,4 +1,4 @@
-"""How a token is obtained: the generators are fed by hand, nothing is sent."""
+"""How a token is obtained: the generators are driven by hand, and nothing is sent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_login_sends_the_credentials_as_json() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403])
 def test_a_refused_login_says_what_to_check(status: int) -> None:
-    """The connection is wrong, and mParticle's own words tell which part of it."""
+    """The connection is wrong, and mParticle's own words say which part of it."""
     body = {"error": "access_denied", "error_description": "Unauthorized cl1ent-s3cret."}
 
     with pytest.raises(errors.AuthenticationError) as caught:
@@ -57,7 +57,7 @@ def test_a_refused_login_says_what_to_check(status: int) -> None:
     ids=short,
 )
 def test_a_login_without_a_readable_token_shows_none_of_its_answer(body: Any) -> None:
-    """The answer may hold a token in a shape that we do not know."""
+    """The answer may have a token in an unknown shape."""
     with pytest.raises(errors.UnreadableAnswerError, match=r"Check token_url: sso\.auth") as caught:
         drive(login(CONFIG), said(200, body))
 
@@ -74,7 +74,7 @@ def test_a_wrong_token_url_is_a_login_error_that_names_it(status: int) -> None:
 
 
 def test_every_status_but_a_success_is_a_refusal_of_the_login() -> None:
-    """A login is refused, or fails for a while; it never is a missing run or a busy pipeline."""
+    """A login is refused or fails transiently; it never means a missing run or a busy pipeline."""
     busy = {"errors": [{"message": "Pipeline orders is already in progress."}]}
     kinds = set()
 
@@ -89,7 +89,7 @@ def test_every_status_but_a_success_is_a_refusal_of_the_login() -> None:
 
 @pytest.mark.parametrize("status", [302, 408, 425, 429, 499, 500, 503, 504, 505, 521])
 def test_a_login_that_fails_for_a_while_is_transient(status: int) -> None:
-    """A wait goes on: the login of a minute later may be granted."""
+    """A wait continues, since a login may succeed a minute later."""
     with pytest.raises(errors.RefusedError) as caught:
         drive(login(CONFIG), said(status, **{"retry-after": "7"}))
 
@@ -107,7 +107,7 @@ def _no_tokens() -> None:
 
 
 def test_a_new_token_is_announced_before_it_is_kept() -> None:
-    """Airflow masks it in logs from then on, and another thread may take it as soon as it is kept."""
+    """Airflow masks it in logs from then on, and another thread may use it as soon as it is kept."""
     steps = obtain_token(CONFIG)
 
     next(steps)
@@ -120,14 +120,14 @@ def test_a_new_token_is_announced_before_it_is_kept() -> None:
 
 
 def test_a_kept_token_needs_no_login() -> None:
-    """A login takes seconds, a token lives for hours."""
+    """A login takes seconds, and a token is valid for hours."""
     token_cache.keep(CONFIG.credentials, Token("kept", 1000.0))
 
     assert ("kept", []) == drive(obtain_token(CONFIG))
 
 
 def test_a_refused_token_is_replaced() -> None:
-    """mParticle answered 401 to it, so it is of no use however long it should live."""
+    """mParticle answered 401 to it, so it cannot be used, even before it expires."""
     token_cache.keep(CONFIG.credentials, Token("old", 1000.0))
 
     token, _ = drive(obtain_token(CONFIG, refused="old"), LOGGED_IN)
@@ -136,7 +136,7 @@ def test_a_refused_token_is_replaced() -> None:
 
 
 def test_a_refused_login_is_raised_again_without_another_request() -> None:
-    """A thousand waiting tasks whose credentials were revoked must not lock the API user out."""
+    """A thousand waiting tasks with revoked credentials must not lock the API user."""
     with pytest.raises(errors.AuthenticationError):
         drive(obtain_token(CONFIG), said(401))
 
@@ -146,7 +146,7 @@ def test_a_refused_login_is_raised_again_without_another_request() -> None:
 
 @pytest.mark.parametrize("kind", [errors.NoAnswerError, errors.UnreadableAnswerError])
 def test_whatever_happens_to_a_login_the_call_was_not_sent(kind: type[errors.MParticleError]) -> None:
-    """A trigger whose login got no answer started nothing, so it is sent again without a doubt."""
+    """A trigger whose login got no answer started nothing, so it can be sent again safely."""
     steps = obtain_token(CONFIG)
     next(steps)
 

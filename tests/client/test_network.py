@@ -1,4 +1,4 @@
-"""Proxies and certificates, by the environment: what each variable means, and how a wrong one is refused."""
+"""Proxies and certificates from the environment: what each variable means, and how a wrong one is refused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def proxy_url(environ: dict[str, str], url: str = API) -> str | None:
 
 @pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
 def test_a_proxy_is_found_in_either_case(name: str) -> None:
-    """Tools disagree which case is usual, so people write both."""
+    """Tools use different cases, so users set both."""
     assert proxy_url({name: PROXY}) == PROXY
 
 
@@ -49,7 +49,7 @@ def test_a_proxy_is_found_in_either_case(name: str) -> None:
     ],
 )
 def test_the_proxy_of_an_environment(environ: dict[str, str], expected: str | None) -> None:
-    """Both drivers ask for it here, so there is one meaning."""
+    """Both drivers use it, so a variable has one meaning."""
     assert expected == proxy_url(environ)
 
 
@@ -66,7 +66,7 @@ def test_the_login_of_a_proxy_is_kept_apart_from_its_address() -> None:
 
 @pytest.mark.parametrize("value", ["socks5://u:PROXYPASS@proxy:1080", "socks4a://proxy", "socks5h://proxy:1080"])
 def test_a_socks_proxy_is_refused_clearly(value: str) -> None:
-    """One driver would need a library that is not there, the other would call it unknown."""
+    """One driver would need a library that is missing, and the other does not know the scheme."""
     with pytest.raises(ConfigError, match="HTTPS_PROXY names a SOCKS proxy, which is not supported") as caught:
         Network({"HTTPS_PROXY": value})
 
@@ -90,7 +90,7 @@ def test_a_socks_proxy_is_refused_clearly(value: str) -> None:
     ],
 )
 def test_a_malformed_proxy_is_refused_without_showing_it(value: str) -> None:
-    """A password with special characters makes an address malformed, and must not be shown for that."""
+    """A password with special characters makes an address malformed, and must still not be shown."""
     with pytest.raises(ConfigError, match="all_proxy is not the address of a proxy") as caught:
         Network({"all_proxy": value})
 
@@ -144,20 +144,20 @@ def test_an_exception_is_reached_directly(name: str, exceptions: str, url: str, 
     ],
 )
 def test_this_machine_is_never_reached_by_proxy(url: str) -> None:
-    """The secret would leave the machine in clear, which is all that allows http:// here."""
+    """The secret would leave the machine without encryption, while http:// is allowed only for this machine."""
     assert proxy_url({"HTTP_PROXY": PROXY, "HTTPS_PROXY": PROXY, "ALL_PROXY": PROXY}, url) is None
 
 
 @pytest.mark.parametrize("host", ["localhost.example.com", "128.0.0.1", "mylocalhost", "0.0.0.0", "", "::2"])  # noqa: S104
 def test_another_machine_is_not_taken_for_this_one(host: str) -> None:
-    """It may be asked for in clear, so nothing that only looks like it."""
+    """It may get requests without encryption, so a similar name must not pass."""
     assert not is_loopback(host)
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.ip_addresses(), st.integers(0, 128), st.integers(1, 65535))
 def test_every_address_is_in_its_own_networks(address: ipaddress.IPv4Address, prefix: int, port: int) -> None:
-    """However a network is written, with a host part or without."""
+    """A network may be written with a host part or without."""
     host = f"[{address}]" if address.version == 6 else str(address)
     bits = min(prefix, address.max_prefixlen)
     network = ipaddress.ip_network(f"{address}/{bits}", strict=False)
@@ -169,7 +169,7 @@ def test_every_address_is_in_its_own_networks(address: ipaddress.IPv4Address, pr
 @settings(max_examples=300, deadline=None)
 @given(st.dictionaries(st.sampled_from(["https_proxy", "HTTPS_PROXY", "ALL_PROXY", "no_proxy", "NO_PROXY"]), st.text()))
 def test_any_text_is_read_or_refused(environ: dict[str, str]) -> None:
-    """Whatever stands in a variable, the answer is a proxy, none, or our own error that names the variable."""
+    """For any value of a variable, the result is a proxy, none, or an error that names the variable."""
     try:
         said = str(Network(environ).proxy_for(API))
     except ConfigError as error:
@@ -183,7 +183,7 @@ def test_any_text_is_read_or_refused(environ: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_a_variable_names_the_certificates_that_are_trusted(variable: str) -> None:
-    """Instead of the system's, not beside them."""
+    """They replace those of the system."""
     network = Network({variable: certifi.where()})
 
     assert len(network.tls_context().get_ca_certs()) > 100
@@ -191,7 +191,7 @@ def test_a_variable_names_the_certificates_that_are_trusted(variable: str) -> No
 
 
 def test_the_variables_of_requests_come_before_those_of_openssl(tmp_path: Path) -> None:
-    """What worked for workers so far goes on to work."""
+    """A variable that works for workers works for triggerers."""
     network = Network(
         {"REQUESTS_CA_BUNDLE": certifi.where(), "CURL_CA_BUNDLE": "/no/such", "SSL_CERT_FILE": "/no/such"}
     )
@@ -200,7 +200,7 @@ def test_the_variables_of_requests_come_before_those_of_openssl(tmp_path: Path) 
 
 
 def test_the_system_is_trusted_where_no_variable_says_otherwise() -> None:
-    """An empty variable says nothing."""
+    """An empty variable counts as not set."""
     assert "certificates of the system" in Network({"SSL_CERT_FILE": "", "REQUESTS_CA_BUNDLE": ""}).trust
     assert Network({}).tls_context().cert_store_stats()["x509_ca"]
 
@@ -210,7 +210,7 @@ def test_the_system_is_trusted_where_no_variable_says_otherwise() -> None:
 def test_a_file_without_certificates_is_refused_by_the_name_of_its_variable(
     variable: str, content: str | None, tmp_path: Path
 ) -> None:
-    """OpenSSL ignores a missing file, and then trusts nobody."""
+    """OpenSSL ignores a missing file, and then trusts no certificate."""
     path = tmp_path / "ca.pem"
     if content is not None:
         path.write_text(content)
@@ -220,7 +220,7 @@ def test_a_file_without_certificates_is_refused_by_the_name_of_its_variable(
 
 
 def test_bytes_in_a_proxy_password_that_are_not_utf_8_are_sent_as_they_are() -> None:
-    """Python hands them over as lone surrogates."""
+    """Python represents them as lone surrogates."""
     proxy = Network({"https_proxy": "http://user:p\udce9w@proxy:8080"}).proxy_for("https://example.com")
 
     assert proxy is not None

@@ -30,7 +30,7 @@ from airflow_provider_mparticle.client.paths import check_path, fill_path, is_ac
     ],
 )
 def test_an_odd_id_stays_one_segment_of_the_path(value: object, quoted: str) -> None:
-    """An id comes from a template and could otherwise reach another resource."""
+    """An id comes from a template, and could otherwise reach another resource."""
     assert f"/pipelines/{quoted}/trigger" == fill_path("/pipelines/{pipeline_id}/trigger", {"pipeline_id": value})
 
 
@@ -43,7 +43,7 @@ def test_an_odd_id_stays_one_segment_of_the_path(value: object, quoted: str) -> 
     ],
 )
 def test_an_id_that_would_name_another_path_is_refused(value: str) -> None:
-    """A template that renders to nothing must not turn "delete this pipeline" into a call on all of them."""
+    """A template that renders to nothing must not turn "delete this pipeline" into a call on all pipelines."""
     with pytest.raises(ConfigError, match=r"^pipeline_id must not be '"):
         fill_path("/pipelines/{pipeline_id}", {"pipeline_id": value})
 
@@ -53,7 +53,7 @@ def test_an_id_that_would_name_another_path_is_refused(value: str) -> None:
     ["/", "/apps", "/apps/", "/apps/5/platforms", "/users/a.b+c@example.com", "/apps?limit=1&x=a.b", "/a%20b", "/..x"],
 )
 def test_a_plain_path_is_sent(path: str) -> None:
-    """Only what may be read as another path is refused."""
+    """Only a path that may be read as another path is refused."""
     assert None is path_flaw(path)
 
 
@@ -77,7 +77,7 @@ def test_a_plain_path_is_sent(path: str) -> None:
     ],
 )
 def test_a_path_that_may_be_read_as_another_is_refused(path: str) -> None:
-    """The platform operator templates its path, so the person who triggers a DAG writes a part of it."""
+    """The platform operator has a templated path, so the user who triggers a DAG writes a part of it."""
     with pytest.raises(ConfigError, match=r"^The path of a request must .* Nothing was sent to mParticle\.$"):
         check_path(path)
 
@@ -87,11 +87,11 @@ def test_a_path_that_may_be_read_as_another_is_refused(path: str) -> None:
     [("accountId", True), ("ACCOUNT_ID", True), ("%61ccountId", True), (" accountId ", True), ("limit", False)],
 )
 def test_an_account_is_recognised_in_any_spelling(parameter: str, expected: bool) -> None:
-    """The account is that of the connection."""
+    """The account comes from the connection."""
     assert expected is is_account(parameter)
 
 
-# Generated: hostile pieces in any order, percent-encoded any number of times in part
+# Generated: hostile pieces in any order, parts of them percent-encoded any number of times
 
 PIECES = [
     *(
@@ -118,7 +118,7 @@ PIECES = [
 
 @st.composite
 def hostile(draw: st.DrawFn) -> str:
-    """Return a text that tries to leave its place in a path."""
+    """Return a text that tries to change the path around it."""
     text = ""
     for piece in draw(st.lists(st.sampled_from(PIECES), max_size=8)):
         for _ in range(draw(st.integers(0, 3))):
@@ -133,7 +133,7 @@ def all_encoded(text: str) -> str:
 
 
 def resource(path: str) -> str:
-    """Return where a server ends up that decodes, normalises and resolves everything it can."""
+    """Return the path that a server uses if it decodes, normalizes and resolves everything that it can."""
     path = path.partition("#")[0].partition("?")[0]
     while (decoded := unquote(path)) != path:
         path = decoded
@@ -151,7 +151,7 @@ def resource(path: str) -> str:
 @settings(max_examples=400, deadline=None)
 @given(hostile())
 def test_no_id_reaches_another_resource(value: str) -> None:
-    """Whatever an id holds, the call stays below its pipeline's place."""
+    """With any id, the call stays below the path of its pipeline."""
     try:
         path = fill_path("/pipelines/{pipeline_id}/trigger", {"pipeline_id": value})
     except ConfigError:
@@ -163,7 +163,7 @@ def test_no_id_reaches_another_resource(value: str) -> None:
 @settings(max_examples=400, deadline=None)
 @given(hostile())
 def test_no_path_below_a_resource_reaches_another_one(rest: str) -> None:
-    """A DAG author who writes ``/users/{{ name }}`` means something below ``/users``."""
+    """A DAG author who writes ``/users/{{ name }}`` means a path below ``/users``."""
     path = f"/users/x{rest}"
     assume(path_flaw(path) is None)
 
@@ -175,13 +175,13 @@ def test_no_path_below_a_resource_reaches_another_one(rest: str) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.text())
 def test_checking_never_raises_anything_else(text: str) -> None:
-    """Any text at all gets an answer."""
+    """Any text is accepted or refused."""
     assert isinstance(segment_flaw(text), str | None)
     assert isinstance(path_flaw(f"/{text}"), str | None)
 
 
 @pytest.mark.parametrize("value", [None, True, 7.0, float("nan"), [], ["orders"], {}, b"orders"])
 def test_an_id_is_text_or_a_whole_number(value: object) -> None:
-    """Python would write None and lists into the path as they look."""
+    """Python would write None and lists into the path as text."""
     with pytest.raises(ConfigError, match="connection_id must be text or a whole number"):
         fill_path("/connections/{connection_id}", {"connection_id": value})

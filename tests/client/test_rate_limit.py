@@ -42,17 +42,17 @@ def rate_limit_after(*responses: HttpResponse) -> RateLimit:
     ],
 )
 def test_pauses_grow_with_the_used_share_of_the_limit(told: str, slowdown: float) -> None:
-    """A client that waits for many runs leaves a part of the limit to others."""
+    """A client that waits for many runs leaves a part of the limit to other clients."""
     assert pytest.approx(slowdown) == rate_limit_after(HttpResponse(200, {USED: told})).slowdown
 
 
 def test_a_refusal_counts_as_the_whole_limit() -> None:
-    """mParticle need not say how much is used."""
+    """mParticle may not say how much is used."""
     assert pytest.approx(MAX_SLOWDOWN) == rate_limit_after(HttpResponse(429)).slowdown
 
 
 def test_answers_that_do_not_mention_the_limit_restore_the_usual_pauses() -> None:
-    """Step by step, or the next answer would be a refusal again."""
+    """The pauses become shorter step by step, or the next answer would be a refusal again."""
     slowdowns = [rate_limit_after(HttpResponse(429), *[HttpResponse(200)] * n).slowdown for n in range(12)]
 
     assert slowdowns == sorted(slowdowns, reverse=True)
@@ -60,8 +60,8 @@ def test_answers_that_do_not_mention_the_limit_restore_the_usual_pauses() -> Non
     assert 1.0 == slowdowns[10]
 
 
-def test_a_refusal_counts_for_as_long_as_it_asks() -> None:
-    """And says how much of that is left."""
+def test_a_refusal_counts_for_as_long_as_it_asks_to_wait() -> None:
+    """The error says how much of that time is left."""
     now = [100.0]
     rate_limit = RateLimit(clock=lambda: now[0])
     rate_limit.hold_back(RateLimitedError("Too many", status=429, reasons=("Slow down",), retry_after_s=30.0))
@@ -77,7 +77,7 @@ def test_a_refusal_counts_for_as_long_as_it_asks() -> None:
 
 
 def test_a_refusal_that_asks_for_nothing_is_not_kept() -> None:
-    """``Retry-After`` may be absent."""
+    """``Retry-After`` may be missing."""
     rate_limit = RateLimit()
 
     rate_limit.hold_back(RateLimitedError("Too many", status=429))
@@ -85,8 +85,8 @@ def test_a_refusal_that_asks_for_nothing_is_not_kept() -> None:
     assert rate_limit.refusal is None
 
 
-def test_a_refusal_keeps_all_calls_of_a_client_back(simulator: Simulator, config: ApiConfig) -> None:
-    """A limit counts for the workspace, not for the pipeline that met it first."""
+def test_a_refusal_holds_back_all_calls_of_a_client(simulator: Simulator, config: ApiConfig) -> None:
+    """A limit applies to the workspace, not only to the pipeline that reached it first."""
     simulator.inject(Fault(method="GET", status=429, headers={"Retry-After": "60"}))
 
     async def use() -> list[float | None]:
@@ -111,7 +111,7 @@ async def _refused(client: AsyncClient) -> float | None:
 
 
 def test_what_an_answer_says_about_the_limit_stretches_the_pauses(simulator: Simulator, config: ApiConfig) -> None:
-    """It may come with any answer, also a good one."""
+    """Any answer may have the header, also a success."""
     simulator.inject(Fault(method="GET", headers={"X-mp-rate-limit-percentage-used": "75"}))
 
     async def use() -> float:

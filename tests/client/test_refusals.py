@@ -1,4 +1,4 @@
-"""What an answer other than a success means, and which words of it are shown."""
+"""Which error an answer other than a success becomes, and which of its words are shown."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from airflow_provider_mparticle.client.resource_kinds import PIPELINE
     ],
 )
 def test_each_status_is_the_error_that_names_its_cause(status: int, kind: type[errors.MParticleError]) -> None:
-    """What to do next depends on the cause, so users catch the class."""
+    """Users catch the class, since the next step depends on the cause."""
     body = {"errors": [{"message": "Own words of mParticle."}]}
 
     error = refused(endpoints.get_pipeline_run("orders", 7), said(status, body))
@@ -45,8 +45,8 @@ def test_each_status_is_the_error_that_names_its_cause(status: int, kind: type[e
 
 
 @pytest.mark.parametrize("status", [404, 405])
-def test_not_found_names_its_three_causes_and_who_tells_them_apart(status: int) -> None:
-    """Missing, out of reach and a different route look alike; most routes are assumptions."""
+def test_not_found_names_its_three_causes_and_the_command_that_finds_the_right_one(status: int) -> None:
+    """Missing, without access, and another route look alike; most routes are assumptions."""
     text = str(refused(endpoints.get_resource(PIPELINE, "orders"), said(status)))
 
     for needed in ("does not exist", "no access", "route", "python -m airflow_provider_mparticle doctor", "'routes'"):
@@ -54,7 +54,7 @@ def test_not_found_names_its_three_causes_and_who_tells_them_apart(status: int) 
 
 
 def test_505_is_about_the_warehouse() -> None:
-    """It looks like a server error, but only the owner of the warehouse's credentials can cure it."""
+    """It looks like a server error, but only new credentials of the warehouse can cure it."""
     assert "credentials in the mParticle connection" in str(refused(TRIGGER, said(505)))
 
 
@@ -63,7 +63,7 @@ def test_505_is_about_the_warehouse() -> None:
     [("2", 2.0), (" 30 ", 30.0), ("0", 0.0), ("", None), ("-1", None), ("soon", None), ("Wed, 21 Oct 2015", None)],
 )
 def test_a_rate_limit_carries_how_long_to_wait(value: str, expected: float | None) -> None:
-    """``Retry-After`` comes in whole seconds and may be absent."""
+    """``Retry-After`` has whole seconds and may be missing."""
     error = refused(TRIGGER, said(429, **{"retry-after": value}))
 
     assert expected == error.retry_after_s
@@ -80,7 +80,7 @@ def test_a_rate_limit_carries_how_long_to_wait(value: str, expected: float | Non
     ],
 )
 def test_the_busy_sentence_is_a_busy_pipeline(status: int, body: Any) -> None:
-    """Whether to wait, attach or fail is then the user's choice, not an error of the request."""
+    """The user chooses whether to wait, to attach or to fail."""
     error = refused(TRIGGER, said(status, body))
 
     assert errors.PipelineBusyError is type(error)
@@ -89,19 +89,19 @@ def test_the_busy_sentence_is_a_busy_pipeline(status: int, body: Any) -> None:
 
 @pytest.mark.parametrize("status", [403, 404, 500])
 def test_the_busy_sentence_elsewhere_is_what_its_status_says(status: int) -> None:
-    """A server that breaks while it speaks of a run may have started one."""
+    """A server that fails while it speaks of a run may have started one."""
     body = {"errors": [{"message": "Pipeline orders is already in progress."}]}
 
     assert errors.PipelineBusyError is not type(refused(TRIGGER, said(status, body)))
 
 
-# mParticle decided, and did not do what was asked: Platform API overview, "Status codes", and what HTTP says of them.
+# With these, mParticle has certainly not executed the request. Platform API overview, "Status codes", and HTTP itself.
 NO_SUCCESS = [*range(100, 200), *range(300, 1000)]
 DECIDED = {400, 401, 402, 403, 404, 405, 406, 409, 410, 411, 413, 414, 415, 422, 429, 431, 505}
 
 
 def test_only_a_decided_status_ends_a_wait_or_says_that_nothing_was_started() -> None:
-    """A proxy may answer anything for a while: a wait goes on, and a start looks for its run before it repeats it."""
+    """A proxy may answer anything for a while: a wait continues, and a start looks for its run first."""
     errors_by_status = {
         status: refused(TRIGGER, *[said(status)] * (2 if status == 401 else 1)) for status in NO_SUCCESS
     }
@@ -112,11 +112,11 @@ def test_only_a_decided_status_ends_a_wait_or_says_that_nothing_was_started() ->
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_names_the_host(status: int) -> None:
-    """It may be a maintenance page, which goes away, or another address, which the user has to give."""
+    """It may be a maintenance page, which will go away, or a new address, which the user must set."""
     assert "Redirects are not followed. If it lasts, check host" in str(refused(TRIGGER, said(status)))
 
 
-# Reading what an answer says
+# The words of an answer
 
 
 @pytest.mark.parametrize(
@@ -136,21 +136,21 @@ def test_a_redirect_names_the_host(status: int) -> None:
     ],
 )
 def test_mparticles_words_are_found_in_any_body(body: Any, reasons: tuple[str, ...]) -> None:
-    """These are the shapes met so far, and what gateways in between send."""
+    """These are the known shapes, and those of gateways in between."""
     assert reasons == refused(TRIGGER, said(400, body)).reasons
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 429, 500, 505])
 @pytest.mark.parametrize("body", ODD_BODIES, ids=short)
 def test_reading_an_error_never_raises_another(status: int, body: bytes) -> None:
-    """The status says enough; a strange body must not hide it."""
+    """The status is enough; a strange body must not hide it."""
     error = refused(APPS, *[said(status, body)] * (2 if status == 401 else 1))
 
     assert status == error.status
     assert len(str(error)) < 2000
 
 
-# Secrets that come back
+# Secrets in an answer
 
 ECHO = "cl1ent-s3cret token-1 f33d-key pa55word pr1vate t0ken-in-list ADA"
 SHOWN = "*** *** *** *** *** *** ADA"
@@ -167,7 +167,7 @@ SHOWN = "*** *** *** *** *** *** ADA"
     ],
 )
 def test_a_secret_that_an_answer_echoes_is_not_shown(scope: Scope, status: int, body: Any) -> None:
-    """Validators like to quote what they refuse, and errors end up in logs, XComs and tickets."""
+    """Validators quote the value that they refuse, and errors end up in logs, XComs and tickets."""
     error = refused(endpoints.request("POST", "/connections", scope, json=SECRET_BODY), said(status, body))
 
     assert (SHOWN,) == error.reasons
@@ -175,7 +175,7 @@ def test_a_secret_that_an_answer_echoes_is_not_shown(scope: Scope, status: int, 
 
 
 def test_a_secret_in_an_envelope_with_a_good_status_is_not_shown() -> None:
-    """The Platform API refuses in a 200, too."""
+    """The Platform API also refuses with status 200."""
     call = endpoints.request("POST", "/users", Scope.ACCOUNT, json=SECRET_BODY)
 
     error = refused(call, said(200, {"data": None, "errors": [{"message": ECHO}]}))
@@ -185,7 +185,7 @@ def test_a_secret_in_an_envelope_with_a_good_status_is_not_shown() -> None:
 
 
 def test_a_token_that_was_renewed_is_not_shown() -> None:
-    """After a 401 it is the second token that an answer could echo."""
+    """After a 401, an answer may repeat the second token."""
     error = refused(TRIGGER, said(401), said(500, b"got token-2"))
 
     assert ("got ***",) == error.reasons

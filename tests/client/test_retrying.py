@@ -19,7 +19,7 @@ TRIGGER = endpoints.trigger_pipeline("orders")
 @pytest.mark.parametrize(
     ("kind", "acted", "idempotent", "otherwise"),
     [
-        # whether it may have acted; repeated if idempotent; repeated if not
+        # whether it may have been executed; repeated if idempotent; repeated if not
         (errors.NoAnswerError, False, True, True),
         (errors.NoAnswerError, True, True, False),
         (errors.RateLimitedError, False, True, True),
@@ -37,7 +37,7 @@ TRIGGER = endpoints.trigger_pipeline("orders")
 def test_a_call_is_repeated_if_that_may_help_and_does_no_harm(
     kind: type[errors.MParticleError], acted: bool, idempotent: bool, otherwise: bool
 ) -> None:
-    """A trigger that may have arrived would start a second run; a refusal stays a refusal."""
+    """A trigger that may have arrived would start a second run, and a refusal would be repeated."""
     error = kind("It failed.")
     error.may_have_executed = acted
 
@@ -48,13 +48,13 @@ def test_a_call_is_repeated_if_that_may_help_and_does_no_harm(
 
 
 def test_an_error_of_our_own_is_not_repeated() -> None:
-    """A mistake in the code is no outage."""
+    """A mistake in the code is not an outage."""
     assert not is_repeatable(KeyError("x"), idempotent=True)
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 422, 505])
 def test_a_refusal_is_sent_once(send: Callable[..., Any], simulator: Simulator, status: int) -> None:
-    """Sending the same again cannot help, and a 505 could lock the warehouse's user out."""
+    """The same call would fail again, and after a 505 it could lock the user of the warehouse."""
     simulator.fail_next(status, path="/status", times=None)
 
     with pytest.raises(errors.RefusedError):
@@ -67,7 +67,7 @@ def test_a_refusal_is_sent_once(send: Callable[..., Any], simulator: Simulator, 
 def test_a_lasting_failure_ends_after_the_last_attempt(
     send: Callable[..., Any], simulator: Simulator, status: int
 ) -> None:
-    """The error itself comes out, so that its class tells the cause."""
+    """The error itself is raised, so that its class says the cause."""
     simulator.fail_next(status, path="/status", times=None)
 
     with pytest.raises(errors.RefusedError) as caught:
@@ -78,7 +78,7 @@ def test_a_lasting_failure_ends_after_the_last_attempt(
 
 
 def test_without_retry_a_call_is_sent_once(send: Callable[..., Any], simulator: Simulator) -> None:
-    """Waiting loops repeat by themselves, at their own pace."""
+    """A wait polls again by itself, with its own pauses."""
     simulator.fail_next(503, path="/status")
 
     with pytest.raises(errors.ServerError):
@@ -88,7 +88,7 @@ def test_without_retry_a_call_is_sent_once(send: Callable[..., Any], simulator: 
 
 
 def test_retry_after_is_obeyed(send: Callable[..., Any], simulator: Simulator) -> None:
-    """Coming back earlier would prolong the limit."""
+    """A call that comes earlier would extend the limit."""
     simulator.fail_next(429, path="/trigger", headers={"Retry-After": "1"})
 
     send(TRIGGER)
@@ -101,7 +101,7 @@ def test_retry_after_is_obeyed(send: Callable[..., Any], simulator: Simulator) -
 def test_a_retry_after_that_is_too_long_ends_the_call(
     send: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Holding a worker for an hour is the caller's decision, who finds the seconds in the error."""
+    """The caller finds the seconds in the error, and decides whether to hold a worker for an hour."""
     monkeypatch.setattr(retrying, "LONGEST_RETRYING_S", 1.0)
     simulator.fail_next(429, path="/status", headers={"Retry-After": "2"})
 
@@ -114,7 +114,7 @@ def test_a_retry_after_that_is_too_long_ends_the_call(
 def test_a_repetition_is_said_in_the_log(
     send: Callable[..., Any], simulator: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Who looks at a slow task wants to know what it waits for."""
+    """A user who looks at a slow task can see what it waits for."""
     caplog.set_level(logging.INFO)
     simulator.inject(Fault(path="/status", status=503, times=2))
 

@@ -9,7 +9,7 @@ from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES, route_table
 
 
 def test_without_overrides_the_defaults_stand() -> None:
-    """These names and paths are what users override, so a change of one breaks their connections."""
+    """Users override these names and paths, so a change would break their connections."""
     pipelines = "/inputs/data-pipelines"
     expected = {
         "connections": "/connections",
@@ -30,7 +30,7 @@ def test_without_overrides_the_defaults_stand() -> None:
 
 
 def test_an_override_replaces_one_route_and_no_other() -> None:
-    """The defaults are assumptions, and whoever knows better about one need not repeat the rest."""
+    """The defaults are assumptions, and a correction of one need not repeat the others."""
     table = route_table({"pipeline_status": "/data-pipelines/{pipeline_id}/report"})
 
     assert table == {**DEFAULT_ROUTES, "pipeline_status": "/data-pipelines/{pipeline_id}/report"}
@@ -38,7 +38,7 @@ def test_an_override_replaces_one_route_and_no_other() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    """A misspelt name would silently change nothing."""
+    """A misspelled name would silently have no effect."""
     with pytest.raises(ConfigError, match=r"'pipelins' is not a route; the names are connections, connection, "):
         route_table({"pipelins": "/data-pipelines"})
 
@@ -62,13 +62,13 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     ],
 )
 def test_a_malformed_path_is_refused_with_the_name_of_its_route(name: str, path: str) -> None:
-    """It would otherwise fail at the first call that uses it, far from the connection that holds it."""
+    """It would otherwise fail at the first call that uses it, far from the connection."""
     with pytest.raises(ConfigError, match=rf"^routes: {name} must"):
         route_table({name: path})
 
 
 def test_a_placeholder_may_occur_twice_and_in_any_order() -> None:
-    """Which placeholders a path has matters, where they stand does not."""
+    """Only the names of the placeholders matter, not their position."""
     path = "/runs/{pipeline_run_id}/of/{pipeline_id}/{pipeline_id}"
 
     assert path == route_table({"pipeline_run": path})["pipeline_run"]
@@ -93,6 +93,6 @@ def test_a_placeholder_may_occur_twice_and_in_any_order() -> None:
     ],
 )
 def test_a_path_that_is_not_plain_is_refused(path: str) -> None:
-    """A format writes another path than the one that was checked, and a dot segment or '#' leads elsewhere."""
+    """A format changes the path after the check, and a dot segment or '#' leads to another path."""
     with pytest.raises(ConfigError, match=r"^routes: pipeline must"):
         route_table({"pipeline": path})

@@ -12,8 +12,8 @@ from airflow_provider_mparticle.client.server_clock import clock_skew_s
 
 
 @given(st.floats(0, 4e9), st.floats(-1e5, 1e5), st.floats(0, 60))
-def test_the_skew_is_told_to_half_a_second_and_half_the_exchange(sent, skew, took):
-    """Runs are matched to requests by it, so its error has to be known."""
+def test_the_skew_is_exact_to_half_a_second_and_half_the_exchange(sent, skew, took):
+    """Runs are compared with requests by it, so its error must be known."""
     stamped = sent + took / 2 + skew
     headers = {"date": formatdate(int(max(0.0, stamped)), usegmt=True)}
 
@@ -24,8 +24,8 @@ def test_the_skew_is_told_to_half_a_second_and_half_the_exchange(sent, skew, too
 
 
 @pytest.mark.parametrize("headers", [{}, {"date": ""}, {"date": "yesterday"}, {"date": "2026-03-01T12:00:00Z"}])
-def test_an_answer_without_a_date_tells_no_skew(headers):
-    """A proxy may drop the header."""
+def test_an_answer_without_a_date_has_no_skew(headers):
+    """A proxy may remove the header."""
     assert clock_skew_s(headers, 1.0, 2.0) is None
 
 
@@ -36,8 +36,8 @@ DATE_PARTS = st.sampled_from(
 
 @settings(max_examples=300, deadline=None)
 @given(st.one_of(st.text(max_size=30), st.lists(DATE_PARTS, max_size=7).map(" ".join)))
-def test_any_date_tells_a_skew_or_nothing(date: str) -> None:
-    """Python's parser raises OverflowError for some, which once hid that a run had been started."""
+def test_any_date_gives_a_skew_or_none(date: str) -> None:
+    """Python's parser raises OverflowError for some dates, which once hid that a run had been started."""
     told = clock_skew_s({"date": date}, 0.0, 1.0)
 
     assert told is None or isinstance(told, float)

@@ -1,4 +1,4 @@
-"""Callers that want the same at the same time share one piece of work."""
+"""Callers that need the same result at the same time share one piece of work."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Work:
 
 
 class Asking:
-    """Asks for the work, as if there were no other."""
+    """Asks for the result, as if it were the only caller."""
 
     def __init__(self, work: Work) -> None:
         self.flight = SingleFlight()
@@ -50,7 +50,7 @@ def run(work: Work, scenario: Any) -> Any:
 
 
 def test_callers_at_the_same_time_get_one_result() -> None:
-    """A thousand ask, one does it."""
+    """A thousand callers share one piece of work."""
     work = Work()
 
     results = run(work, lambda once: asyncio.gather(*(once() for _ in range(1000))))
@@ -69,7 +69,7 @@ def test_a_later_caller_starts_the_work_again() -> None:
 
 
 def test_an_error_reaches_all_callers_and_the_next_one_tries_again() -> None:
-    """A secrets backend that is away is asked once, not a thousand times in a row."""
+    """A secrets backend that fails is asked once, not a thousand times in a row."""
     work = Work(ConnectionError("away"))
 
     async def fail_then_try(once: Asking) -> list[Any]:
@@ -82,7 +82,7 @@ def test_an_error_reaches_all_callers_and_the_next_one_tries_again() -> None:
 
 
 def test_cancelling_one_caller_does_not_affect_the_others() -> None:
-    """A trigger may be cancelled at any time, also the one that began."""
+    """Any trigger may be cancelled at any time, also the one that started the work."""
     work = Work()
 
     async def cancel_the_first(once: Asking) -> int:

@@ -1,4 +1,4 @@
-"""What was read can be stored: as JSON, as msgpack, and in a database."""
+"""Whatever is read can be stored: as JSON, as msgpack, and in a database."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from airflow_provider_mparticle.client.storable import DEEPEST, read_json
     ],
 )
 def test_what_cannot_be_stored_is_replaced(body: bytes, expected: object) -> None:
-    """A trigger event that cannot be encoded ends the triggerer, again after each restart."""
+    """A trigger event that cannot be encoded ends the triggerer, and again after each restart."""
     assert expected == read_json(body)
 
 
 @pytest.mark.parametrize("depth", [DEEPEST + 1, 900, 100_000])
 def test_deep_nesting_is_refused(depth: int) -> None:
-    """Encoders give up at some hundred levels."""
+    """Encoders fail at some hundred levels."""
     with pytest.raises(ValueError, match="nested too deeply"):
         read_json(b"[" * depth + b"]" * depth)
 
@@ -49,7 +49,7 @@ VALUES = st.recursive(
 
 @given(value=VALUES, as_ascii=st.booleans())
 def test_what_needs_no_walk_reads_like_what_is_walked(value: object, as_ascii: bool) -> None:
-    """An answer without escapes is not walked; the escape that is added here makes it be."""
+    """An answer without escapes is read on the fast path; the escape that is added here prevents that."""
     body = json.dumps(value, ensure_ascii=as_ascii).encode()
 
     assert [read_json(body), "A"] == read_json(b"[" + body + b', "\\u0041"]')
@@ -57,7 +57,7 @@ def test_what_needs_no_walk_reads_like_what_is_walked(value: object, as_ascii: b
 
 @pytest.mark.parametrize("inside", [b"", b'"\\u0041"'])
 def test_the_deepest_nesting_is_read_with_and_without_a_walk(inside: bytes) -> None:
-    """Both ways draw the line at the same depth."""
+    """Both paths have the same limit of depth."""
     value = read_json(b"[" * DEEPEST + inside + b"]" * DEEPEST)
     for _ in range(DEEPEST - 1):
         [value] = value

@@ -1,4 +1,4 @@
-"""The tokens of a process: minted once, whoever asks, and never older than they may be."""
+"""The tokens of a process: minted once for all callers, and not used after they expire."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def no_tokens() -> None:
 
 
 def in_threads(work: Callable[[], Any]) -> list[Any]:
-    """Do the same in many threads that begin together; return what came of it."""
+    """Do the same in many threads that begin together; return the results."""
     gate, done = threading.Barrier(THREADS), []
 
     def run() -> None:
@@ -64,7 +64,7 @@ async def in_coroutines(config: ApiConfig, **hooks: Any) -> list[Any]:
 
 
 def test_a_token_is_kept_for_its_credentials() -> None:
-    """Whoever has other credentials, or asks another server, gets none of it."""
+    """Other credentials, or another server, do not get it."""
     token_cache.keep(CREDENTIALS, Token("t", 1000.0))
 
     assert "t" == token_cache.kept(Credentials("an-id", "a-secret"))
@@ -73,7 +73,7 @@ def test_a_token_is_kept_for_its_credentials() -> None:
 
 
 def test_a_refused_token_is_not_handed_out_again() -> None:
-    """But one that was minted meanwhile is: it need not be minted twice."""
+    """But a token that was minted meanwhile is: it need not be minted twice."""
     token_cache.keep(CREDENTIALS, Token("new", 1000.0))
 
     assert None is token_cache.kept(CREDENTIALS, refused="new")
@@ -82,21 +82,21 @@ def test_a_refused_token_is_not_handed_out_again() -> None:
 
 @pytest.mark.parametrize("lifetime_s", [0.0, -5.0])
 def test_a_token_that_has_ended_is_not_handed_out(lifetime_s: float) -> None:
-    """It would only earn a 401."""
+    """mParticle would answer 401."""
     token_cache.keep(CREDENTIALS, Token("t", lifetime_s))
 
     assert None is token_cache.kept(CREDENTIALS)
 
 
 def test_a_short_token_keeps_most_of_its_life() -> None:
-    """Renewed two minutes ahead, a token of a minute would be minted for every call."""
+    """If it were renewed two minutes before its end, a token of one minute would be minted for every call."""
     token_cache.keep(CREDENTIALS, Token("t", token_cache.TOKEN_LEEWAY_S / 2))
 
     assert "t" == token_cache.kept(CREDENTIALS)
 
 
 def test_no_secret_is_in_the_repr_of_what_is_kept() -> None:
-    """A debugger or a log of locals shows it."""
+    """A debugger or a log of local variables shows it."""
     token_cache.keep(CREDENTIALS, Token("t0ken", 1000.0))
 
     assert "t0ken" not in repr(token_cache._tokens)
@@ -107,7 +107,7 @@ def test_no_secret_is_in_the_repr_of_what_is_kept() -> None:
 
 
 def test_many_threads_mint_one_token(simulator: Simulator, config: ApiConfig) -> None:
-    """A login takes seconds; 20 tasks of one process need one."""
+    """A login takes seconds; 20 tasks of one process need only one."""
     simulator.inject(Fault(path=LOGIN, latency_s=0.2, times=None))
 
     read = in_threads(lambda: Client(config).send(GET).id)
@@ -117,7 +117,7 @@ def test_many_threads_mint_one_token(simulator: Simulator, config: ApiConfig) ->
 
 
 def test_many_coroutines_mint_one_token(simulator: Simulator, config: ApiConfig) -> None:
-    """A thousand deferred tasks are one login."""
+    """A thousand deferred tasks need one login."""
     simulator.inject(Fault(path=LOGIN, latency_s=0.2, times=None))
 
     read = asyncio.run(in_coroutines(config))
@@ -135,7 +135,7 @@ def test_both_drivers_share_the_tokens(simulator: Simulator, config: ApiConfig) 
 
 
 def test_two_connections_of_one_api_user_share_a_token(simulator: Simulator, config: ApiConfig) -> None:
-    """What a token is minted for are the credentials; the workspace is not among them."""
+    """A token depends on the credentials only, and not on the workspace."""
     Client(config).send(GET)
     Client(dataclasses.replace(config, account_id=None, origin="another connection")).send(GET)
 
@@ -157,7 +157,7 @@ def test_two_clients_of_one_api_user_that_log_in_at_once_mint_one_token(
 
 
 def test_many_threads_with_a_refused_token_mint_one_more(simulator: Simulator, config: ApiConfig) -> None:
-    """All of them meet the 401 before any of them has a new token; the first to ask mints it for all."""
+    """All of them get the 401 before any has a new token; the first mints it for all."""
     Client(config).send(GET)
     simulator.inject(Fault(path="/orders", status=401, latency_s=0.3, times=THREADS))
 
@@ -168,7 +168,7 @@ def test_many_threads_with_a_refused_token_mint_one_more(simulator: Simulator, c
 
 
 def test_many_coroutines_with_a_refused_token_mint_one_more(simulator: Simulator, config: ApiConfig) -> None:
-    """As with threads."""
+    """The same as with threads."""
     Client(config).send(GET)
     simulator.inject(Fault(path="/orders", status=401, latency_s=0.3, times=COROUTINES))
 
@@ -178,7 +178,7 @@ def test_many_coroutines_with_a_refused_token_mint_one_more(simulator: Simulator
 
 
 def test_a_failed_login_lets_the_next_one_try(simulator: Simulator, config: ApiConfig) -> None:
-    """Whoever waits while a login fails must neither hang nor fail with it."""
+    """A caller that waits while a login fails must neither hang nor fail with it."""
     simulator.fail_next(503, path=LOGIN)
 
     read = in_threads(lambda: Client(config).send(GET).id)
@@ -188,7 +188,7 @@ def test_a_failed_login_lets_the_next_one_try(simulator: Simulator, config: ApiC
 
 
 def test_a_refused_login_is_not_asked_again_at_once(simulator: Simulator, config: ApiConfig) -> None:
-    """A thousand waiting tasks whose credentials were taken away would otherwise lock them out."""
+    """A thousand waiting tasks with revoked credentials could otherwise lock the API user."""
     wrong = dataclasses.replace(config, credentials=Credentials("an-id", "wrong", config.credentials.token_url))
 
     async def all_ask() -> list[Any]:
@@ -217,7 +217,7 @@ def test_logging_in_mints_only_if_there_is_no_token(simulator: Simulator, config
 
 
 def test_a_token_is_announced_once_and_before_its_first_use(simulator: Simulator, config: ApiConfig) -> None:
-    """Airflow masks it in logs from then on, so no request may carry it earlier."""
+    """Airflow masks it in logs from then on, so no request may be sent with it earlier."""
     announced: list[tuple[str, int]] = []
 
     client = Client(config, on_token=lambda token: announced.append((token, simulator.count("GET", "/orders"))))
@@ -228,7 +228,7 @@ def test_a_token_is_announced_once_and_before_its_first_use(simulator: Simulator
 
 
 def test_a_token_is_awaited_before_its_first_use(simulator: Simulator, config: ApiConfig) -> None:
-    """As with the blocking driver, although masking may take a while."""
+    """The same as with the blocking driver, although masking may take a while."""
     announced: list[tuple[str, int]] = []
 
     async def announce(token: str) -> None:
@@ -240,7 +240,7 @@ def test_a_token_is_awaited_before_its_first_use(simulator: Simulator, config: A
     assert [(token_cache.kept(config.credentials), 0)] == announced
 
 
-# Renewing
+# Renewal
 
 
 def test_a_token_is_renewed_ahead_of_its_end(
@@ -249,7 +249,7 @@ def test_a_token_is_renewed_ahead_of_its_end(
     send: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A call that starts with a dying token would earn a 401 on its way."""
+    """A token that expires while the call is sent would get a 401."""
     monkeypatch.setattr(token_cache, "LEEWAY_SHARE", 0.95)
     simulator = start_simulator(token_lifetime_s=6)
     simulator.add_pipeline("orders")
@@ -263,11 +263,11 @@ def test_a_token_is_renewed_ahead_of_its_end(
     assert {200} == {request["status"] for request in simulator.requests}
 
 
-# Forking
+# Forks
 
 
 def in_a_child(answer: Callable[[], str]) -> str:
-    """Answer in a forked process, which is killed if it takes too long; return what it said."""
+    """Answer in a forked process, which is killed if it takes too long; return its answer."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -284,7 +284,7 @@ def in_a_child(answer: Callable[[], str]) -> str:
 
 
 def test_a_forked_child_starts_without_tokens(simulator: Simulator, config: ApiConfig) -> None:
-    """Tasks run in forked processes; what a parent holds must not multiply."""
+    """Tasks run in forked processes, which must not share the tokens of their parent."""
     Client(config).send(GET)
 
     assert "None" == in_a_child(lambda: str(token_cache.kept(config.credentials)))
