@@ -18,7 +18,7 @@ def example_airflow(
     home: Path, simulator: Simulator, pattern: str = "*.*", **environment: str
 ) -> Iterator[StandaloneAirflow]:
     """
-    Start an Airflow for as long as the block lasts.
+    Start an Airflow for as long as the block lasts; it has parsed its DAGs when the block begins.
 
     :param home: New folder for its files.
     :param simulator: The mParticle that the connection ``mparticle_default`` leads to.
@@ -31,4 +31,6 @@ def example_airflow(
         shutil.copy(path, dags)
     with standalone_airflow(home, dags, **environment) as airflow:
         airflow.add_connection("mparticle_default", simulator.airflow_connection())
+        for path in dags.glob("*.py"):
+            airflow.wait_for_dag(f"mparticle_{path.stem}")
         yield airflow

@@ -97,7 +97,7 @@ EXTRA_FIELDS: dict[str, tuple[str, str, str]] = {
 }
 REQUIRED = frozenset({"workspace_id"})
 # Airflow 3 shows these in a section of its own, which stays closed: hardly anyone needs them.
-RARE_SECTION = "If your workspace differs from mParticle's documentation"
+RARE_SECTION = "If your workspace differs"
 RARE = frozenset({"token_url", "audience", "routes", "run_states", "run_fields"})
 
 HIDDEN_FIELDS = ["schema", "port"]

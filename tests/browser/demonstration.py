@@ -1,0 +1,82 @@
+"""``make ui`` as a process: started, asked for its addresses, stopped by Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+
+ROOT = Path(__file__).parents[2]
+DOWN_WITHIN_S = 60
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """
+    An Airflow with the example DAGs, on a simulator.
+
+    :param process: ``python -m dev.ui``.
+    :param url: Airflow's address.
+    :param simulator: The simulator's address.
+    """
+
+    process: subprocess.Popen[str]
+    url: str
+    simulator: str
+
+    def end_runs(self, state: str) -> None:
+        """End all runs in mParticle now."""
+        requests.post(f"{self.simulator}/_simulator/runs/end", json={"state": state}, timeout=10).raise_for_status()
+
+    def connection(self, conn_id: str) -> dict[str, Any]:
+        """Return a stored connection as Airflow shows it, without secrets."""
+        fields: dict[str, Any] = self._call("GET", f"/connections/{conn_id}")
+        return {**fields, "extra": json.loads(fields["extra"])}
+
+    def test_connection(self, conn_id: str) -> str:
+        """Return what the test of a stored connection says."""
+        message: str = self._call("POST", "/connections/test", connection_id=conn_id, conn_type="mparticle")["message"]
+        return message
+
+    def stop(self) -> tuple[int, list[psutil.Process]]:
+        """Press Ctrl-C; return the exit code and the processes that are left."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.send_signal(signal.SIGINT)
+        code = self.process.wait(DOWN_WITHIN_S)
+        return code, psutil.wait_procs(children, timeout=5)[1]
+
+    def _call(self, method: str, path: str, **body: str) -> Any:
+        token = requests.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = requests.request(method, f"{self.url}/api/v2{path}", headers=headers, json=body, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+
+def start(home: Path, run_s: float) -> Demonstration:
+    """
+    Start it, and wait until it says that it is up.
+
+    :param home: Folder for its files.
+    :param run_s: How long a run takes, in seconds.
+    """
+    command = [sys.executable, "-m", "dev.ui", "--home", str(home), "--run-seconds", str(run_s)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if line.startswith("Ctrl-C"):
+            break
+    url, simulator = (re.search(pattern, printed) for pattern in (r"up: (\S+)", r"(http\S+)/_simulator\n"))
+    assert url, printed
+    assert simulator, printed
+    return Demonstration(process, url[1], simulator[1])
