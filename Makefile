@@ -10,10 +10,10 @@ PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
 export PYTHONDONTWRITEBYTECODE :=
 
 # Tests that do not depend on the Airflow version, or that need more than the group "test".
-SAME_ON_EVERY_AIRFLOW := client contract simulator explorer hostile airflow_e2e test_benchmarks.py test_docs.py \
+SAME_ON_EVERY_AIRFLOW := client contract simulator explorer hostile airflow_e2e browser test_benchmarks.py test_docs.py \
 	test_hand_over.py test_imports.py test_layering.py
 
-.PHONY: help check demo ui test unit explore test-airflow-2 run-airflow-2 chaos backfill cluster soak ten-thousand race bench fuzz docs package lint clean
+.PHONY: help check demo ui screenshots test unit explore test-airflow-2 run-airflow-2 chaos backfill cluster soak ten-thousand race bench fuzz docs package lint clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ demo: $(VENV)/ready ## Run the main job on a real Airflow against the simulator
 
 ui: $(VENV)/ready ## Keep an Airflow with the examples and the simulator up, to look at in a browser
 	@$(BIN)/python -m dev.ui
+
+screenshots: $(VENV)/ready ## Write the pictures of the documentation anew, from the tests in the browser; needs chromium
+	@SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/browser
 
 test: unit ## Run every test, a complete Airflow included
 	@$(PYTEST) -n 2 -m "slow or database" --timeout 900
