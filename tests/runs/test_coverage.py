@@ -1,4 +1,4 @@
-"""Which run has read everything up to an instant, and how many requests it takes to find it."""
+"""Which run has read everything up to an instant, and how many requests are needed to find it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RUNNING = replace(INCREMENTAL, pipeline_run_id=9, state="running", progress=Prog
 MISSING = NotFoundError("404", status=404)
 
 
-# What a run covers
+# Which instants a run covers
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ MISSING = NotFoundError("404", status=404)
         pytest.param(replace(FULL, started_on=None), None, id="neither"),
     ],
 )
-def test_a_run_reaches_to_the_end_of_its_range_else_to_its_start(run: PipelineRun, reached: datetime | None) -> None:
-    """A full run reads what is there when it starts; its end and its logical date say nothing of that."""
+def test_a_run_reads_up_to_the_end_of_its_range_or_else_its_start(run: PipelineRun, reached: datetime | None) -> None:
+    """A full run reads the rows that exist when it starts; its end and its logical date do not matter."""
     assert reached == reaches(run)
 
 
@@ -61,18 +61,18 @@ def test_a_run_reaches_to_the_end_of_its_range_else_to_its_start(run: PipelineRu
         pytest.param(replace(FULL, started_on=None, ended_on=LATER), AT, False, id="nothing told but its end"),
     ],
 )
-def test_a_run_covers_an_instant_only_if_it_has_succeeded_and_reaches_it(
+def test_a_run_covers_an_instant_only_if_it_succeeded_and_read_up_to_it(
     run: PipelineRun, at: datetime, covered: bool
 ) -> None:
-    """A wrong yes is a sync that nobody makes."""
+    """A wrong "yes" means that a sync is missing."""
     assert covered is covers(run, at)
 
 
-# Finding one, by hand
+# Finding a run, driven by hand
 
 
 class Api:
-    """Answers a status and pages of runs, the last of each for ever, and writes down what was asked."""
+    """Answers a status and pages of runs, the last of each for ever, and records the requests."""
 
     def __init__(self, *statuses: Any, pages: tuple[Any, ...] = ([],)) -> None:
         self.answers = {"pipeline_status": list(statuses), "pipeline_runs": list(pages)}
@@ -98,22 +98,22 @@ def page_of(*last: PipelineRun, first_id: int = 1000, size: int = RUNS_PER_PAGE)
     return [*(replace(FAILED, pipeline_run_id=first_id + n) for n in range(size - len(last))), *last]
 
 
-def looked(lookup: CoverageLookup) -> Steps[PipelineRun | None]:
-    """Look once, and pick what the finder is for."""
+def polled(lookup: CoverageLookup) -> Steps[PipelineRun | None]:
+    """Poll once, and select the run of this lookup."""
     return lookup.select((yield from lookup.poll()))
 
 
 Poll = Callable[[], Steps[PipelineRun | None]]
 both_ways = pytest.mark.parametrize(
     "poll",
-    [lambda: find_covering("orders", AT), lambda: looked(CoverageLookup("orders", AT))],
+    [lambda: find_covering("orders", AT), lambda: polled(CoverageLookup("orders", AT))],
     ids=["find_covering", "lookup"],
 )
 
 
 @both_ways
 def test_a_latest_run_that_covers_takes_one_request(poll: Poll) -> None:
-    """A catch-up asks this for each of its DAG runs."""
+    """A catch-up polls this for each of its DAG runs."""
     api = Api(INCREMENTAL)
 
     assert INCREMENTAL == api.do(poll())
@@ -122,7 +122,7 @@ def test_a_latest_run_that_covers_takes_one_request(poll: Poll) -> None:
 
 @both_ways
 def test_a_pipeline_without_runs_takes_one_request(poll: Poll) -> None:
-    """The list could show none either."""
+    """The list would be empty, too."""
     api = Api(None)
 
     assert api.do(poll()) is None
@@ -130,9 +130,9 @@ def test_a_pipeline_without_runs_takes_one_request(poll: Poll) -> None:
 
 
 @pytest.mark.parametrize("latest", [SHORT, FAILED, RUNNING], ids=["short", "failed", "under way"])
-def test_behind_a_latest_run_that_does_not_cover_another_one_may(latest: PipelineRun) -> None:
-    """The latest run hides those before it, and a failure undoes nothing that was read before."""
-    for poll in (find_covering("orders", AT), looked(CoverageLookup("orders", AT))):
+def test_if_the_latest_run_does_not_cover_another_run_may(latest: PipelineRun) -> None:
+    """The latest run hides earlier ones, and a failed run does not undo what earlier runs have read."""
+    for poll in (find_covering("orders", AT), polled(CoverageLookup("orders", AT))):
         api = Api(latest, pages=([latest, INCREMENTAL],))
 
         assert INCREMENTAL == api.do(poll)
@@ -161,7 +161,7 @@ def test_pages_are_read_until_one_run_covers() -> None:
 
 @pytest.mark.parametrize("last", [[], [FAILED]], ids=["an empty page", "a page that is not full"])
 def test_pages_end_where_the_runs_end(last: list[PipelineRun]) -> None:
-    """No run covers, so a run is needed."""
+    """No run covers the instant, so a run is needed."""
     api = Api(FAILED, pages=(page_of(), last))
 
     assert api.do(find_covering("orders", AT)) is None
@@ -170,7 +170,7 @@ def test_pages_end_where_the_runs_end(last: list[PipelineRun]) -> None:
 
 @both_ways
 def test_a_server_that_repeats_its_page_for_ever_is_asked_twice(poll: Poll) -> None:
-    """One that does not know ``currentPage`` must not keep a task for ever."""
+    """A server that does not know ``currentPage`` must not hold a task for ever."""
     api = Api(SHORT, pages=(page_of(),))
 
     assert api.do(poll()) is None
@@ -178,8 +178,8 @@ def test_a_server_that_repeats_its_page_for_ever_is_asked_twice(poll: Poll) -> N
 
 
 @both_ways
-def test_where_runs_cannot_be_listed_the_status_is_all(poll: Poll) -> None:
-    """Which run routes v2 has is assumed."""
+def test_if_runs_cannot_be_listed_only_the_status_is_read(poll: Poll) -> None:
+    """The run routes of v2 are assumed."""
     api = Api(SHORT, pages=(MISSING,))
 
     assert api.do(poll()) is None
@@ -187,14 +187,14 @@ def test_where_runs_cannot_be_listed_the_status_is_all(poll: Poll) -> None:
 
 
 def test_a_status_that_is_not_there_yet_is_replaced_by_the_list() -> None:
-    """For about a minute after its creation a pipeline's status answers 404."""
+    """A pipeline's status answers 404 for about a minute after the pipeline was created."""
     api = Api(MISSING, pages=([FAILED, INCREMENTAL],))
 
     assert INCREMENTAL == api.do(find_covering("orders", AT))
 
 
-def test_a_pipeline_that_nothing_is_known_of_has_no_run_that_covers() -> None:
-    """Whether it exists is for the start to find out."""
+def test_an_unknown_pipeline_has_no_run_that_covers() -> None:
+    """The start finds out whether the pipeline exists."""
     api = Api(MISSING, pages=(MISSING,))
 
     assert api.do(find_covering("orders", AT)) is None
@@ -202,24 +202,24 @@ def test_a_pipeline_that_nothing_is_known_of_has_no_run_that_covers() -> None:
 
 @both_ways
 @pytest.mark.parametrize("error", [ServerError("503"), NoAnswerError("away")], ids=["503", "no answer"])
-def test_an_api_that_is_away_does_not_answer_the_question(poll: Poll, error: Exception) -> None:
-    """To start a run because nobody could look would make one too many."""
+def test_an_api_that_cannot_be_reached_is_an_error(poll: Poll, error: Exception) -> None:
+    """A run that is started only because the runs could not be read would be one too many."""
     for api in (Api(error), Api(SHORT, pages=(error,))):
         with pytest.raises(type(error)):
             api.do(poll())
 
 
-# Looking again and again
+# Polling
 
 
-def test_a_finder_that_finds_no_pipeline_says_so() -> None:
-    """The wait decides how long that is forgiven."""
+def test_a_lookup_raises_if_the_pipeline_is_not_found() -> None:
+    """The wait decides for how long a 404 is accepted."""
     with pytest.raises(NotFoundError):
-        Api(MISSING).do(looked(CoverageLookup("orders", AT)))
+        Api(MISSING).do(polled(CoverageLookup("orders", AT)))
 
 
-def test_one_look_serves_the_instants_of_all_who_look() -> None:
-    """The latest run does for one of them, and hides the run that does for the other."""
+def test_one_poll_serves_the_instants_of_all_sources() -> None:
+    """The latest run covers one of the instants, and hides the run that covers the other."""
     further = replace(INCREMENTAL, pipeline_run_id=5, range_end=LATER)
     api = Api(INCREMENTAL, pages=([further, INCREMENTAL],))
     near, far = CoverageLookup("orders", AT), CoverageLookup("orders", LATER)
@@ -229,8 +229,8 @@ def test_one_look_serves_the_instants_of_all_who_look() -> None:
     assert (INCREMENTAL, further) == (near.select(seen), far.select(seen))
 
 
-def test_a_finder_reads_all_pages_only_when_the_latest_run_is_news() -> None:
-    """A month of an hourly pipeline is eight requests, too many for every look."""
+def test_a_lookup_reads_all_pages_only_when_the_latest_run_has_changed() -> None:
+    """A month of an hourly pipeline needs eight requests, too many for every poll."""
     api = Api(RUNNING, RUNNING, FAILED, pages=(page_of(first_id=1000), page_of(first_id=2000), []) * 3)
     lookup = CoverageLookup("orders", AT)
 
@@ -238,42 +238,42 @@ def test_a_finder_reads_all_pages_only_when_the_latest_run_is_news() -> None:
     for _ in range(3):
         api.params.clear()
         api.answers["pipeline_runs"] = [page_of(first_id=1000), page_of(first_id=2000), []]
-        api.do(looked(lookup))
+        api.do(polled(lookup))
         polls.append([asked["currentPage"] for asked in api.params[1:]])
 
     assert [[1, 2, 3], [1], [1, 2, 3]] == polls
 
 
-def test_a_finder_sees_a_run_that_sorts_before_the_latest_one() -> None:
-    """A scheduled run's logical date may be the start of its day, and a manual run in mid-day stays the latest."""
+def test_a_lookup_finds_a_run_that_sorts_before_the_latest_one() -> None:
+    """A scheduled run's logical date may be the start of its day, and then a manual run at noon stays the latest."""
     before = replace(RUNNING, logical_date=AT - timedelta(days=1))
     done = replace(before, state="success", progress=Progress.SUCCEEDED)
     api = Api(SHORT, pages=([SHORT], [SHORT, before], [SHORT, done]))
     lookup = CoverageLookup("orders", AT)
 
-    polls = [api.do(looked(lookup)) for _ in range(3)]
+    polls = [api.do(polled(lookup)) for _ in range(3)]
 
     assert [None, None, done] == polls
 
 
-def test_a_look_that_failed_is_made_up_for() -> None:
-    """The news was not read, so it is still news."""
+def test_the_poll_after_a_failed_one_reads_all_pages() -> None:
+    """The change was not read, so the next poll reads all pages again."""
     api = Api(FAILED, pages=(ServerError("503"), page_of(), [INCREMENTAL]))
     lookup = CoverageLookup("orders", AT)
     with pytest.raises(ServerError):
-        api.do(looked(lookup))
+        api.do(polled(lookup))
 
-    assert INCREMENTAL == api.do(looked(lookup))
+    assert INCREMENTAL == api.do(polled(lookup))
 
 
-def test_a_finder_says_once_how_far_the_latest_run_reaches(caplog: pytest.LogCaptureFixture) -> None:
-    """The log tells the story of the schedule, not of the polling."""
+def test_a_lookup_logs_once_up_to_when_the_latest_run_has_read(caplog: pytest.LogCaptureFixture) -> None:
+    """The log reports changes of the runs, not each poll."""
     caplog.set_level(logging.INFO)
     api = Api(SHORT, SHORT, SHORT, FAILED)
     lookup = CoverageLookup("orders", AT)
 
     for _ in range(4):
-        api.do(looked(lookup))
+        api.do(polled(lookup))
 
     assert [(6, "success", EARLIER), (8, "failed", AT)] == [record.args[1:4] for record in caplog.records]
 
@@ -284,9 +284,9 @@ def test_a_finder_says_once_how_far_the_latest_run_reaches(caplog: pytest.LogCap
 def test_an_overdue_wait_names_the_instant_the_latest_run_and_the_trouble(
     latest: PipelineRun | None, said: str
 ) -> None:
-    """The message is what somebody reads at 2 a.m."""
+    """A user must understand what happened from the message alone."""
     lookup = CoverageLookup("orders", AT)
-    Api(latest).do(looked(lookup))
+    Api(latest).do(polled(lookup))
 
     error = lookup.timeout_error(PipelineRun("orders"), ServerError("It is away.", status=503))
 
@@ -313,7 +313,7 @@ def id_of(run: PipelineRun | None) -> Any:
 def test_the_end_of_a_range_is_read_in_every_layout(
     start_simulator: Callable[..., Simulator], find: Callable[..., PipelineRun | None], layout: str
 ) -> None:
-    """The two versions call it differently."""
+    """The two versions have different names for it."""
     simulator = start_simulator(layout=layout)
     simulator.add_pipeline("orders")
     run = simulator.add_run("orders", "success", range_end=AT, started_on=LATER)
@@ -324,7 +324,7 @@ def test_the_end_of_a_range_is_read_in_every_layout(
 
 @pytest.mark.parametrize("newer", [5, RUNS_PER_PAGE, 2 * RUNS_PER_PAGE + 5])
 def test_a_run_on_any_page_is_found(simulator: Simulator, find: Callable[..., PipelineRun | None], newer: int) -> None:
-    """After it the pipeline may have failed for days."""
+    """The pipeline may have failed for days after that run."""
     run = simulator.add_run("orders", "success", range_end=AT, logical_date=EARLIER)
     for _ in range(newer):
         simulator.add_run("orders", "failed", range_end=LATER, logical_date=LATER)
@@ -336,7 +336,7 @@ def test_a_run_on_any_page_is_found(simulator: Simulator, find: Callable[..., Pi
 def test_without_run_routes_only_the_latest_run_is_seen(
     start_simulator: Callable[..., Simulator], find: Callable[..., PipelineRun | None]
 ) -> None:
-    """An earlier run that covers is not seen, so one sync too many is made, and none too few."""
+    """An earlier run that covers the instant is not seen, so one sync too many may start, but none is missing."""
     simulator = start_simulator(run_routes=False)
     simulator.add_pipeline("orders")
     run = simulator.add_run("orders", "success", range_end=AT, logical_date=AT)
@@ -347,7 +347,7 @@ def test_without_run_routes_only_the_latest_run_is_seen(
     assert find() is None
 
 
-def test_in_the_first_minute_of_a_pipeline_its_list_of_runs_tells(
+def test_in_the_first_minute_of_a_pipeline_its_list_of_runs_is_read(
     start_simulator: Callable[..., Simulator], find: Callable[..., PipelineRun | None]
 ) -> None:
     """Its status answers 404 until then."""

@@ -1,4 +1,4 @@
-"""What logs say about a run reads as a person would say it."""
+"""What logs say about a run is easy to read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RUN = {
 
 
 def test_a_summary_has_the_duration_the_counts_and_the_range() -> None:
-    """One line answers what everybody asks."""
+    """One line has everything that users look for."""
     assert (
         "Run 13325 of pipeline 'orders' succeeded in 10 s: 1000 records ingested, 0 rejected; "
         "it read 2025-12-31T00:00:00+00:00 to 2026-01-01T00:00:00+00:00." == summary(RUN)
@@ -29,7 +29,7 @@ def test_a_summary_has_the_duration_the_counts_and_the_range() -> None:
 
 
 def test_a_summary_leaves_out_what_mparticle_does_not_say() -> None:
-    """The end instant is null even on ended runs in mParticle's own examples."""
+    """In mParticle's own examples ended runs have no end instant."""
     silent = {**RUN, "ended_on": None, "range_end": None, "failed_records": None}
 
     assert "Run 13325 of pipeline 'orders' succeeded: 1000 records ingested, unknown rejected." == summary(silent)
@@ -47,14 +47,14 @@ def test_a_summary_leaves_out_what_mparticle_does_not_say() -> None:
         (90_000, "1 d 1 h"),
     ],
 )
-def test_a_duration_is_said_in_two_units_at_most(seconds: float, words: str) -> None:
-    """Nobody divides by 3600 at night."""
+def test_a_duration_has_two_units_at_most(seconds: float, words: str) -> None:
+    """Users need not convert seconds."""
     assert words == in_words(seconds)
 
 
 @given(st.floats(min_value=-1e9, max_value=1e9))
-def test_every_duration_is_said(seconds: float) -> None:
-    """A clock that was set back must not break the last line of a run that succeeded."""
+def test_every_duration_has_words(seconds: float) -> None:
+    """A clock that was set back must not break the last log line of a run that succeeded."""
     parts = in_words(seconds).split()
 
     assert len(parts) in (2, 4)

@@ -1,4 +1,4 @@
-"""What a run state or an error means for a wait, and how an outcome travels as an event."""
+"""What a run state or an error means for a wait, and how an outcome becomes an event and back."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def kind_of(outcome):
     return outcome and (type(outcome.error) if outcome.error else "success")
 
 
-# What a state or an error means
+# The meaning of states and errors
 
 
 @pytest.mark.parametrize(
@@ -83,12 +83,12 @@ def kind_of(outcome):
     ],
 )
 def test_the_state_word_decides_and_the_deadline_comes_second(run, now, outcome):
-    """Ended runs may come without an end instant, as in mParticle's own examples."""
+    """Ended runs may have no end instant, as in mParticle's own examples."""
     assert outcome == kind_of(evaluate_run(run, now, deadline=10.0))
 
 
 def test_a_failed_run_carries_everything_that_is_known_of_it():
-    """The reader of the error needs the reason and the counts."""
+    """A reader of the error needs the reason and the counts."""
     error = evaluate_run(FAILED, 0.0, 10.0).error
 
     assert ("orders", 7, "failed", 1, 2, ("Column x.",)) == (
@@ -119,12 +119,12 @@ def test_a_failed_run_carries_everything_that_is_known_of_it():
     ],
 )
 def test_an_error_ends_a_wait_only_if_waiting_cannot_help(error, missing_for_s, now, outcome):
-    """An unreachable API is not a failed run."""
+    """If the API cannot be reached, the run has not failed."""
     assert outcome == kind_of(evaluate_error(error, RUNNING, missing_for_s, now, deadline=10.0))
 
 
 def test_a_pipeline_that_is_not_found_is_not_a_lost_run():
-    """Without a run id nothing was lost: the pipeline is not there."""
+    """Without a run id no run is lost: the pipeline does not exist."""
     outcome = evaluate_error(MISSING, PipelineRun("orders"), 91.0, 0.0, 10.0)
 
     assert MISSING is outcome.error
@@ -132,7 +132,7 @@ def test_a_pipeline_that_is_not_found_is_not_a_lost_run():
 
 @pytest.mark.parametrize(("run_id", "said"), [(7, "Run 7 of pipeline 'orders' had not ended"), (None, "No run of")])
 def test_a_timeout_says_what_has_not_happened(run_id, said):
-    """The message is all that an engineer on call reads at first."""
+    """The message is the first thing that an engineer on call reads."""
     outcome = evaluate_run(PipelineRun("orders", run_id, state="queued"), now=2.0, deadline=1.0)
 
     assert said in str(outcome.error)
@@ -152,8 +152,8 @@ def test_a_timeout_says_what_has_not_happened(run_id, said):
     ],
     ids=["success", "failed", "timed out", "lost", "rate limited"],
 )
-def test_an_outcome_survives_its_way_as_an_event(outcome):
-    """Airflow stores events as JSON, and the task raises the same error as the trigger met."""
+def test_an_outcome_is_the_same_after_its_way_as_an_event(outcome):
+    """Airflow stores events as JSON, and the task raises the same error as the trigger."""
     read = Outcome.from_event(json.loads(json.dumps(outcome.as_event())))
 
     assert (outcome.run, type(outcome.error), str(outcome.error)) == (read.run, type(read.error), str(read.error))
@@ -187,18 +187,18 @@ GOOD_ERROR = evaluate_run(FAILED, 0.0, 10.0).as_event()
     ],
 )
 def test_an_event_of_another_shape_is_refused(event):
-    """A task must not succeed without knowing the end of its run."""
+    """A task must not succeed if it does not know how its run ended."""
     with pytest.raises(MParticleError, match="does not say how the run ended"):
         Outcome.from_event(event)
 
 
-# Any run, any error, any event
+# Any run, any error, any event (generated)
 
 
 @settings(deadline=None)
 @given(RUNS, SECONDS, SECONDS)
 def test_only_the_state_word_makes_a_success_or_a_failure(run, now, deadline):
-    """No instant, count or message of a run can turn its task green or red."""
+    """No instant, count or message of a run can make its task succeed or fail."""
     known = {Progress.SUCCEEDED: "success", Progress.FAILED: RunFailedError}
 
     expected = known.get(run.progress, RunTimeoutError if now >= deadline else None)
@@ -209,7 +209,7 @@ def test_only_the_state_word_makes_a_success_or_a_failure(run, now, deadline):
 @settings(deadline=None)
 @given(st.sampled_from(TRANSIENT), RUNS, st.floats(0, 1e6))
 def test_a_transient_error_never_ends_a_wait_before_its_deadline(kind, last, missing_for_s):
-    """The run goes on in mParticle, however long its API cannot be reached."""
+    """The run continues in mParticle, however long its API cannot be reached."""
     assert evaluate_error(kind("away"), last, missing_for_s, now=0.0, deadline=math.inf) is None
 
 
@@ -241,7 +241,7 @@ def test_the_outcome_of_any_run_survives_its_way_as_an_event(run, is_late):
 @settings(deadline=None)
 @given(JSON)
 def test_an_event_of_any_other_shape_never_reads_as_a_success(event):
-    """A task that knows nothing of its run must end with an error."""
+    """A task that does not know how its run ended must end with an error."""
     with pytest.raises(MParticleError, match="does not say how the run ended"):
         Outcome.from_event(event)
 
@@ -249,7 +249,7 @@ def test_an_event_of_any_other_shape_never_reads_as_a_success(event):
 @settings(deadline=None)
 @given(RUNS)
 def test_an_error_names_the_run_and_keeps_what_mparticle_said(run):
-    """An alert is of use only if it says which run, and why."""
+    """An alert is useful only if it says which run failed, and why."""
     outcome = evaluate_run(replace(run, progress=Progress.FAILED), 0.0, 1.0)
 
     assert outcome

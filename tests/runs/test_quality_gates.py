@@ -1,4 +1,4 @@
-"""What a run has to have counted: the rules, and the sensor that keeps them in its three modes."""
+"""The gates on the counts of a run: which runs pass, in the sensor's three modes, too."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def counted(succeeded: int | None, failed: int | None) -> dict[str, Any]:
     return run.as_dict()
 
 
-# What passes and what does not
+# Which runs pass
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def counted(succeeded: int | None, failed: int | None) -> dict[str, Any]:
     ],
 )
 def test_a_run_with_these_counts_passes(gates: Gates, succeeded: int | None, failed: int | None) -> None:
-    """A boundary names what is still good."""
+    """A count that is equal to the limit passes."""
     gates.check(counted(succeeded, failed))
 
 
@@ -76,7 +76,7 @@ def test_a_run_with_these_counts_passes(gates: Gates, succeeded: int | None, fai
 def test_a_run_with_these_counts_does_not_pass(
     gates: Gates, succeeded: int | None, failed: int | None, said: str
 ) -> None:
-    """Whoever reads it needs the number, and the argument that it is held against."""
+    """A reader needs the count, and the argument with its limit."""
     with pytest.raises(DataGateError, match=said):
         gates.check(counted(succeeded, failed))
 
@@ -96,7 +96,7 @@ def test_a_run_with_these_counts_does_not_pass(
 def test_a_gate_on_an_unknown_count_says_that_it_is_unknown(
     gates: Gates, succeeded: int | None, failed: int | None, gate: str
 ) -> None:
-    """Silence must not pass for good data, and the cure is in the Airflow connection, not in the warehouse."""
+    """Unknown counts must not pass, and the user must correct the Airflow connection, not the warehouse."""
     with pytest.raises(DataGateError, match="does not report how many records") as unknown:
         gates.check(counted(succeeded, failed))
 
@@ -105,8 +105,8 @@ def test_a_gate_on_an_unknown_count_says_that_it_is_unknown(
 
 
 @pytest.mark.parametrize("gates", [Gates(min_records=10), Gates(max_failed_ratio=0.1)], ids=["shut", "unknown"])
-def test_a_run_that_does_not_pass_is_told_with_all_that_is_known_of_it(gates: Gates) -> None:
-    """Callbacks and retry rules look at the facts, not at the words."""
+def test_the_error_for_a_run_that_does_not_pass_has_all_its_facts(gates: Gates) -> None:
+    """Callbacks and retry rules read the facts, not the message."""
     with pytest.raises(DataGateError, match=r"Run 7 of pipeline 'orders' succeeded, but") as error:
         gates.check(counted(3, None))
 
@@ -134,7 +134,7 @@ def test_a_run_that_does_not_pass_is_told_with_all_that_is_known_of_it(gates: Ga
 def test_only_a_run_that_read_nothing_is_skipped(
     on_empty: Any, succeeded: int | None, failed: int | None, skipped: bool
 ) -> None:
-    """A run whose rows were all rejected read something, and somebody should look."""
+    """A run whose rows were all rejected did read something, and a user should check it."""
     assert skipped is Gates(on_empty=on_empty).skips(counted(succeeded, failed))
 
 
@@ -147,13 +147,13 @@ def test_only_a_run_that_read_nothing_is_skipped(
         (Gates(on_empty="skip"), False),
     ],
 )
-def test_any_gate_at_all_has_to_be_checked(gates: Gates, accept_everything: bool) -> None:
-    """Even one that every known count passes asks for the counts to be known."""
+def test_every_gate_is_checked(gates: Gates, accept_everything: bool) -> None:
+    """Even a gate that every known count passes needs known counts."""
     assert accept_everything is gates.accept_everything
 
 
 @pytest.mark.parametrize(("name", "value"), BAD_VALUES)
-def test_a_gate_that_is_none_is_refused_by_name(name: str, value: object) -> None:
-    """5 for five per cent would let everything pass, and a text fails only after the run has ended."""
+def test_an_invalid_gate_is_refused_by_name(name: str, value: object) -> None:
+    """5 instead of five per cent would let every run pass, and a text would fail only after the run has ended."""
     with pytest.raises(ConfigError, match=f"^{name} must be .*, not {value!r}"):
         Gates(**{name: value})

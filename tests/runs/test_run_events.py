@@ -1,4 +1,4 @@
-"""Which ends of runs are news, for every order in which runs begin, end and are listed."""
+"""Which ended runs are reported, for every order in which runs begin, end and are listed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ended_run(run_id: int, logical_date: datetime, state: str = "success", **fie
 
 
 def poll(listing: RunListing, runs: list[PipelineRun], now: datetime) -> tuple[RunsSeen, int]:
-    """Answer a listing's requests as mParticle does, by logical date; return what it saw and how often it asked."""
+    """Answer a listing's requests as mParticle does, by logical date; return the runs and the number of requests."""
     steps, requests = listing.poll(now), 0
     call = next(steps)
     while True:
@@ -41,14 +41,14 @@ def poll(listing: RunListing, runs: list[PipelineRun], now: datetime) -> tuple[R
             return done.value, requests
 
 
-# How long a run's logical date lies before its end, and after how many minutes the next poll comes.
+# How long the logical date of a run is before its end, and the minutes until the next poll.
 LAGS = st.lists(st.tuples(st.integers(0, 31 * 24), st.integers(1, 50), st.booleans()), min_size=1, max_size=150)
 
 
 @settings(deadline=None, max_examples=150)
 @given(LAGS)
-def test_every_end_is_news_once(lags: list[tuple[int, int, bool]]) -> None:
-    """Also of a run that begins a month after its logical date, among so many that a month fills several pages."""
+def test_every_end_is_reported_once(lags: list[tuple[int, int, bool]]) -> None:
+    """Also for a run that begins a month after its logical date, in a month that fills several pages."""
     runs: list[PipelineRun] = [ended_run(number, START - timedelta(hours=number)) for number in range(120)]
     listing, now = RunListing("orders"), START
     seen, _ = poll(listing, runs, now)
@@ -69,7 +69,7 @@ def test_every_end_is_news_once(lags: list[tuple[int, int, bool]]) -> None:
 
 
 def test_an_hourly_pipeline_costs_one_request_for_most_polls() -> None:
-    """A month of it fills eight pages."""
+    """A month of such a pipeline fills eight pages."""
     runs = [ended_run(number, START - timedelta(hours=number)) for number in range(32 * 24)]
     listing = RunListing("orders")
 
@@ -88,16 +88,16 @@ def test_what_is_known_stays_bounded() -> None:
     assert KEPT_AT_LEAST == len(known.ids)
 
 
-def test_a_run_that_is_left_out_of_one_listing_is_no_news_afterwards() -> None:
-    """Pages shift while they are read."""
+def test_a_run_that_one_list_leaves_out_is_not_reported_again() -> None:
+    """Pages may shift while they are read."""
     runs = tuple(ended_run(number, START) for number in range(3))
     known = KnownEnds(("0", "1")).after(runs[2], RunsSeen("orders", runs[1:], is_month=True))
 
     assert [] == known.news(RunsSeen("orders", runs, is_month=True))
 
 
-def test_news_come_in_the_order_of_the_ends() -> None:
-    """A DAG that takes the latest event takes the latest run."""
+def test_runs_are_reported_in_the_order_of_their_ends() -> None:
+    """A DAG that reads the latest event gets the latest run."""
     ends = [START + timedelta(minutes=minutes) for minutes in (5, 1, 3)]
     runs = tuple(ended_run(number, START, ended_on=end) for number, end in enumerate(ends))
 
@@ -115,12 +115,12 @@ def test_news_come_in_the_order_of_the_ends() -> None:
     ],
 )
 def test_a_run_of_unknown_type_counts(run_type: str | None, asked_for: list[str] | None, expected: bool) -> None:
-    """Where mParticle does not say the type, an event too many is better than none at all."""
+    """If mParticle does not give the type, an event too many is better than a missing one."""
     run = PipelineRun("orders", 1, type=run_type, progress=Progress.SUCCEEDED)
 
     assert expected is matches(run, (Progress.SUCCEEDED,), asked_for)
 
 
 def test_a_month_is_longer_than_any_interval() -> None:
-    """A run may begin as long after its logical date as its interval is, and none is longer than a month."""
+    """A run may begin one interval after its logical date, and no interval is longer than a month."""
     assert timedelta(days=31) <= LONGEST_INTERVAL

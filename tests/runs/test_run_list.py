@@ -17,7 +17,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 @pytest.mark.parametrize(("sizes", "pages"), [((0,), 1), ((99,), 1), ((100, 0), 2), ((100, 100, 30), 3)])
 def test_runs_are_read_to_the_last_page(sizes, pages):
-    """In which order mParticle lists them is not documented, so the newest may stand on any."""
+    """The order of mParticle's list is not documented, so the newest run may be on any page."""
     asked = []
 
     def page(call):
@@ -32,14 +32,14 @@ def test_runs_are_read_to_the_last_page(sizes, pages):
 
 
 def test_a_server_that_repeats_its_page_is_read_once_more_and_no_longer():
-    """Whether mParticle knows pages at all is only assumed."""
+    """It is only assumed that mParticle supports paging."""
     same = [PipelineRun("orders", number) for number in range(100)]
 
     assert same == drive(runs_since("orders", NOW), lambda _: same, lambda _: None)
 
 
 def test_the_durations_of_the_last_runs_take_one_request():
-    """They only tell when to poll, so a hundred runs are enough."""
+    """They only decide when to poll, so a hundred runs are enough."""
     asked = []
     run = PipelineRun("orders", 1, progress=Progress.SUCCEEDED, started_on=NOW, ended_on=NOW + timedelta(seconds=40))
 

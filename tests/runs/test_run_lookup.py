@@ -33,7 +33,7 @@ def test_a_run_is_asked_for_by_its_id():
 
 
 def test_a_missing_route_to_one_run_is_replaced_by_the_list_for_good():
-    """Which run routes v2 has is assumed; the detour is taken once."""
+    """The run routes of v2 are assumed; the wrong route is tried only once."""
     api = Api(pipeline_run=[MISSING], pipeline_runs=[[DONE, RUNNING]])
     lookup = RunLookup("orders", "7")
 
@@ -44,7 +44,7 @@ def test_a_missing_route_to_one_run_is_replaced_by_the_list_for_good():
 
 
 def test_missing_run_routes_are_replaced_by_the_status_for_good():
-    """The one route that every version has."""
+    """Every version has this route."""
     api = Api(pipeline_run=[MISSING], pipeline_runs=[MISSING], pipeline_status=[status(RUNNING)])
     lookup = RunLookup("orders", 7)
 
@@ -56,7 +56,7 @@ def test_missing_run_routes_are_replaced_by_the_status_for_good():
 
 @pytest.mark.parametrize("shown", [None, replace(DONE, pipeline_run_id=8)], ids=["no run", "another run"])
 def test_a_status_without_our_run_does_not_find_it(shown):
-    """The latest run by logical date need not be ours, and its end must not pass for the end of ours."""
+    """The latest run by logical date may be another run, whose end is not the end of ours."""
     api = Api(pipeline_run=[MISSING], pipeline_runs=[[]], pipeline_status=[status(shown)])
 
     with pytest.raises(NotFoundError, match=r"Run 7 .* was not found") as raised:
@@ -66,7 +66,7 @@ def test_a_status_without_our_run_does_not_find_it(shown):
 
 
 def test_an_api_that_is_away_does_not_change_the_route():
-    """Only a 404 says that a route may be missing."""
+    """Only a 404 may mean that a route is missing."""
     api = Api(pipeline_run=[AWAY, RUNNING])
     lookup = RunLookup("orders", 7)
 
@@ -78,7 +78,7 @@ def test_an_api_that_is_away_does_not_change_the_route():
 
 
 def test_without_an_id_the_latest_run_is_adopted_and_kept():
-    """A later run does not concern this wait."""
+    """A later run does not affect this wait."""
     later = replace(RUNNING, pipeline_run_id=8)
     api = Api(pipeline_status=[status(None), status(RUNNING), status(later)], pipeline_run=[DONE])
     lookup = RunLookup("orders")
@@ -90,7 +90,7 @@ def test_without_an_id_the_latest_run_is_adopted_and_kept():
 
 
 def test_without_an_id_no_run_is_adopted_that_began_after_the_first_poll():
-    """A sensor that reschedules remembers nothing but when it began."""
+    """A sensor that reschedules remembers only when it began."""
     later = replace(RUNNING, pipeline_run_id=8, logical_date=NOON + timedelta(hours=1))
     older = replace(RUNNING, pipeline_run_id=6, logical_date=NOON - timedelta(hours=1))
     api = Api(pipeline_status=[status(later)], pipeline_runs=[[older, later, RUNNING]])
@@ -121,7 +121,7 @@ def test_the_list_shows_our_run_in_any_place_among_others(others, place, run_id)
     st.lists(st.sampled_from([MISSING, *TRANSIENT]) | OTHERS, min_size=1, max_size=6),
 )
 def test_no_sequence_of_answers_shows_another_run_as_ours(by_id, lists, latest):
-    """The end of another run must never pass for the end of this one."""
+    """The end of another run must never be taken for the end of this one."""
     api = Api(
         pipeline_run=by_id,
         pipeline_runs=[_listed(answer) for answer in lists],
@@ -141,7 +141,7 @@ def test_no_sequence_of_answers_shows_another_run_as_ours(by_id, lists, latest):
 @settings(deadline=None)
 @given(st.lists(st.integers(-50, 50), min_size=1, max_size=8, unique=True), st.integers(-50, 50))
 def test_without_an_id_the_latest_run_up_to_the_first_poll_is_adopted(hours, as_of):
-    """Whatever order mParticle lists the runs in."""
+    """For any order of mParticle's list."""
     runs = [replace(RUNNING, pipeline_run_id=n, logical_date=NOON + timedelta(hours=n)) for n in hours]
     api = Api(pipeline_status=[status(max(runs, key=lambda run: run.logical_date))], pipeline_runs=[runs])
 

@@ -1,4 +1,4 @@
-"""Which run a request started: by time, on two clocks."""
+"""Which run a request started, by time, on two clocks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(began, **facts):
 
 @given(st.floats(0, STARTS_WITHIN_S), SKEWS, st.floats(-0.5, 0.5), st.booleans())
 def test_a_run_that_a_request_started_is_ours_whatever_the_clocks_say(delay, skew, error, cuts_seconds):
-    """The Date header tells the skew to about half a second, and instants may lose their fractions."""
+    """The Date header shows the skew to about half a second, and instants may have no fractions."""
     began = SENT + delay + skew
     started = run(int(began) if cuts_seconds else began)
 
@@ -40,13 +40,13 @@ def test_a_run_that_a_request_started_is_ours_whatever_the_clocks_say(delay, ske
 
 @given(st.one_of(st.floats(-1e6, -CLOCK_TOLERANCE_S - 2), st.floats(LATE_S + CLOCK_TOLERANCE_S + 2, 1e6)), SKEWS)
 def test_a_run_that_began_at_another_time_is_not_ours(delay, skew):
-    """Others start runs of the same pipeline, before and after."""
+    """Others start runs of the same pipeline before and after."""
     assert Match.NOT_OURS is match(run(SENT + delay + skew), REQUEST, skew)
 
 
 @given(st.floats(STARTS_WITHIN_S + CLOCK_TOLERANCE_S + 2, LATE_S))
 def test_a_run_that_began_a_little_later_may_be_ours(delay):
-    """A request may be delayed on its way, and others may start a run: nothing tells the two apart."""
+    """A request may be delayed, and others may start a run; the two look the same."""
     assert Match.MAYBE is match(run(SENT + delay), REQUEST, 0.0)
 
 
@@ -59,12 +59,12 @@ def test_a_scheduled_run_is_never_ours(word):
 
 @given(st.one_of(st.none(), st.text()).filter(lambda word: (word or "").strip().lower() != "scheduled"))
 def test_any_other_type_word_may_name_a_triggered_run(word):
-    """Only `scheduled` is documented to name a run that is not triggered."""
+    """Only `scheduled` is documented as the type of runs that are not triggered."""
     assert Match.OURS is match(run(SENT, type=word), REQUEST, 0.0)
 
 
 def test_a_failed_run_is_ours_or_of_no_interest():
-    """Whether or not it may be ours, a task without a run starts one."""
+    """A task without a run starts one, whether the failed run may be its own or not."""
     failed = run(SENT + 30, progress=Progress.FAILED)
 
     found = find_matches([failed, run(SENT)], REQUEST, 0.0, lambda _: True)
@@ -73,5 +73,5 @@ def test_a_failed_run_is_ours_or_of_no_interest():
 
 
 def test_a_run_without_a_start_is_ours():
-    """Nothing tells it from a run of this task; the caller leaves out what was there before."""
+    """mParticle says nothing that speaks against it; the caller leaves out the runs from before."""
     assert Match.OURS is match(PipelineRun("orders", 7), REQUEST, 0.0)

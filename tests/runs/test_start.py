@@ -1,4 +1,4 @@
-"""The order of what is recorded and sent by a start, driven by hand."""
+"""The order in which a start stores records and sends requests, driven by hand."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OTHER = PipelineRun("orders", 3, type="manual", state="running", logical_date=NO
 
 
 class Story:
-    """Answers each route with what the story has for it, the last of it for ever, and writes down what was done."""
+    """Answers each route with the prepared answers, the last one for ever, and records the steps."""
 
     def __init__(self, **answers):
         self.answers = {"pipeline_runs": [[]], **answers}
@@ -65,8 +65,8 @@ BUSY = PipelineBusyError("already in progress", status=400, reasons=("already in
 NEW = replace(OURS, pipeline_run_id=8)
 
 
-def test_the_intent_is_noted_before_the_start_and_the_id_after_it():
-    """A worker may die between any two of these steps, and the next try has only what was noted."""
+def test_the_request_is_recorded_before_the_start_and_the_id_after_it():
+    """A worker may die between any two of these steps, and the next try knows only what was recorded."""
     story = Story(pipeline_runs=[[DONE]], trigger_pipeline=[8])
 
     started = story.start()
@@ -76,8 +76,8 @@ def test_the_intent_is_noted_before_the_start_and_the_id_after_it():
     assert NOW.timestamp() == started.record.waiting_since
 
 
-def test_a_lost_answer_is_looked_into_before_anything_else():
-    """The run that the note does not know is ours."""
+def test_after_a_lost_answer_the_runs_are_read_first():
+    """A run that the record does not have is ours."""
     story = Story(pipeline_runs=[[DONE], [DONE], [DONE, NEW]], trigger_pipeline=[lost()])
 
     started = story.start()
@@ -86,8 +86,8 @@ def test_a_lost_answer_is_looked_into_before_anything_else():
     assert ["trigger_pipeline", "pipeline_runs", "pipeline_runs", ("record", (("7",), 8))] == story.told[2:]
 
 
-def test_a_start_that_left_no_trace_is_sent_again_a_few_times_only():
-    """After a few starts without a trace something else is wrong, and a person should look."""
+def test_a_request_that_started_no_run_is_sent_again_only_a_few_times():
+    """If several requests start no run, something else is wrong, and a user should check it."""
     story = Story(trigger_pipeline=[lost()])
 
     with pytest.raises(StartAmbiguousError) as raised:
@@ -99,8 +99,8 @@ def test_a_start_that_left_no_trace_is_sent_again_a_few_times_only():
 
 
 @pytest.mark.parametrize("answer", [None, lost()], ids=["accepted without an id", "answer lost"])
-def test_an_ambiguous_start_keeps_its_note(answer):
-    """The next try resolves it, and can do so only with the note."""
+def test_an_ambiguous_start_keeps_its_record(answer):
+    """The next try looks for the run, and needs the record for that."""
     story = Story(trigger_pipeline=[answer])
 
     with pytest.raises(StartAmbiguousError):
@@ -114,8 +114,8 @@ def test_an_ambiguous_start_keeps_its_note(answer):
     [InvalidRequestError("no"), NoAnswerError("no connection"), BUSY],
     ids=["refused", "never left", "busy"],
 )
-def test_a_start_that_certainly_did_not_happen_forgets_its_note(answer):
-    """The next try has nothing to resolve, and a run of somebody else's must not look like ours to it."""
+def test_a_start_that_certainly_did_not_happen_deletes_its_record(answer):
+    """The next try need not look for a run, and must not take the run of another user for ours."""
     story = Story(trigger_pipeline=[answer])
 
     with pytest.raises(type(answer)):
@@ -126,7 +126,7 @@ def test_a_start_that_certainly_did_not_happen_forgets_its_note(answer):
 
 
 def test_an_accepted_start_is_never_repeated():
-    """The answer was yes; that mParticle does not show the run is no reason to ask for another."""
+    """mParticle accepted the request. If it does not show the run, a second request would be wrong."""
     story = Story(trigger_pipeline=[None])
 
     with pytest.raises(StartAmbiguousError):
@@ -135,8 +135,8 @@ def test_an_accepted_start_is_never_repeated():
     assert 1 == story.count("trigger_pipeline")
 
 
-def test_a_start_after_which_nobody_can_look_is_not_repeated():
-    """It may have started a run, and the last look decides whether one is there."""
+def test_a_start_is_not_repeated_if_the_runs_cannot_be_read():
+    """It may have started a run, and only the last read decides whether it did."""
     story = Story(pipeline_runs=[[], [], lost()], trigger_pipeline=[lost()])
 
     with pytest.raises(StartAmbiguousError):
@@ -146,7 +146,7 @@ def test_a_start_after_which_nobody_can_look_is_not_repeated():
 
 
 def test_a_start_refused_as_busy_after_a_lost_one_adopts_the_run_of_the_lost_one():
-    """The first request arrived after all, only late."""
+    """The first request has arrived after all, but late."""
     polls = [[]] * (1 + len(start.LOOKUP_PAUSES_S))
     story = Story(pipeline_runs=[*polls, [NEW]], trigger_pipeline=[lost(), BUSY])
 
@@ -160,8 +160,8 @@ def test_a_start_refused_as_busy_after_a_lost_one_adopts_the_run_of_the_lost_one
     ("if_running", "decision"), [("wait", Decision.WAIT), ("skip", Decision.SKIP), ("attach", Decision.ADOPT)]
 )
 @pytest.mark.parametrize("runs", [[[OTHER]], [[], [OTHER]]], ids=["seen before the start", "met by the start"])
-def test_somebody_elses_run_is_named_and_no_note_is_left_unless_it_is_adopted(if_running, decision, runs):
-    """By a note from before that run, a later try would take it for ours."""
+def test_another_run_is_named_and_no_record_is_left_unless_it_is_adopted(if_running, decision, runs):
+    """With a record from before that run, a later try would take the run for ours."""
     story = Story(pipeline_runs=runs, trigger_pipeline=[BUSY])
 
     started = story.start(if_running)
@@ -172,7 +172,7 @@ def test_somebody_elses_run_is_named_and_no_note_is_left_unless_it_is_adopted(if
 
 
 def test_a_busy_pipeline_that_shows_no_run_is_busy_all_the_same():
-    """By its answer there is one, so nothing is started and the error says what is known."""
+    """mParticle says that a run is in progress, so nothing is started, and the error says what is known."""
     story = Story(trigger_pipeline=[BUSY])
 
     with pytest.raises(PipelineBusyError, match="a run that it does not name in progress") as raised:
@@ -182,7 +182,7 @@ def test_a_busy_pipeline_that_shows_no_run_is_busy_all_the_same():
 
 
 def test_a_retry_with_an_id_asks_for_that_run_only():
-    """It needs to know nothing else, and starts nothing."""
+    """It needs nothing else, and starts nothing."""
     story = Story(pipeline_run=[OURS])
     kept = StartRecord("orders", 1.0, (), 3, 0, 7, 2.0)
 
@@ -195,8 +195,8 @@ def test_a_retry_with_an_id_asks_for_that_run_only():
 @pytest.mark.parametrize(
     "error", [lost(), NoAnswerError("away"), NotFoundError("missing")], ids=["502", "no answer", "404"]
 )
-def test_a_retry_keeps_to_its_run_though_nobody_can_see_it_now(error):
-    """An API that is away says nothing about the run; the wait is what decides."""
+def test_a_retry_keeps_its_run_even_if_it_cannot_be_seen_now(error):
+    """If the API cannot be reached, that says nothing about the run; the wait decides."""
     story = Story(pipeline_run=[error], pipeline_runs=[error], pipeline_status=[error])
 
     started = story.start(kept=StartRecord("orders", 1.0, (), 3, 0, 7, 2.0))
@@ -205,7 +205,7 @@ def test_a_retry_keeps_to_its_run_though_nobody_can_see_it_now(error):
 
 
 def test_a_retry_of_a_finished_task_asks_nothing():
-    """Its run ended well; Airflow only has not heard of it."""
+    """Its run succeeded, but Airflow does not know that yet."""
     story = Story()
 
     started = story.start(kept=StartRecord("orders", 1.0, (), 3, 0, 7, 2.0, is_finished=True))
@@ -214,7 +214,7 @@ def test_a_retry_of_a_finished_task_asks_nothing():
     assert 0 == sum(isinstance(step, str) for step in story.told)
 
 
-def test_a_retry_of_a_failed_run_notes_it_as_known_and_starts_afresh():
+def test_a_retry_of_a_failed_run_records_it_as_known_and_starts_a_new_one():
     """A failed run is no longer ours, not even after a lost answer."""
     story = Story(pipeline_run=[FAILED], pipeline_runs=[[FAILED]], trigger_pipeline=[8])
 
@@ -229,7 +229,7 @@ def test_a_retry_of_a_failed_run_notes_it_as_known_and_starts_afresh():
 
 
 def test_a_retry_without_an_id_checks_the_runs_before_it_starts():
-    """An earlier try may have died on its way. After so long mParticle must show its run, so one check is enough."""
+    """An earlier try may have died. After this time mParticle must show its run, so one check is enough."""
     story = Story(trigger_pipeline=[8])
 
     started = story.start(kept=StartRecord("orders", 1.0, (), 3))
@@ -248,7 +248,7 @@ def test_a_retry_soon_after_a_request_checks_the_runs_for_as_long_as_they_may_be
 
 
 def test_a_retry_that_cannot_read_the_runs_starts_nothing():
-    """An old run must not be adopted because a request failed, nor a new one be started beside ours."""
+    """A failed request must lead neither to the adoption of an old run nor to a second run."""
     story = Story(pipeline_runs=[lost()])
 
     with pytest.raises(StartAmbiguousError):
@@ -257,8 +257,8 @@ def test_a_retry_that_cannot_read_the_runs_starts_nothing():
     assert 0 == story.count("trigger_pipeline")
 
 
-def test_the_latest_run_stands_in_where_runs_cannot_be_listed():
-    """Which run routes v2 has is assumed."""
+def test_the_latest_run_is_used_if_runs_cannot_be_listed():
+    """The run routes of v2 are assumed."""
     status = PipelineStatus("orders", latest_pipeline_run=DONE)
     story = Story(pipeline_runs=[NotFoundError("no route")], pipeline_status=[status], trigger_pipeline=[8])
 
@@ -268,7 +268,7 @@ def test_the_latest_run_stands_in_where_runs_cannot_be_listed():
 
 
 def test_a_new_pipeline_without_a_status_is_started():
-    """For about a minute after its creation a pipeline's status answers 404."""
+    """A pipeline's status answers 404 for about a minute after the pipeline was created."""
     story = Story(pipeline_runs=[NotFoundError("none")], pipeline_status=[NotFoundError("none")], trigger_pipeline=[8])
 
     started = story.start()
@@ -277,7 +277,7 @@ def test_a_new_pipeline_without_a_status_is_started():
 
 
 def test_an_unreachable_api_stops_a_start_before_anything_is_recorded():
-    """Without knowing what was there before, a lost answer could not be resolved."""
+    """If the runs from before are not known, a lost answer could not be resolved."""
     story = Story(pipeline_runs=[lost()])
 
     with pytest.raises(ServerError):

@@ -1,4 +1,4 @@
-"""The decision that makes one run out of one task."""
+"""The decision with which a task starts exactly one run."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def state(**facts):
 
 
 DECISIONS = {
-    # An idle or busy pipeline, nothing sent yet
+    # An idle or busy pipeline, no request sent yet
     "an idle pipeline is started": (state(), Decision.START, None),
     "a busy pipeline fails the task if asked": (state(in_progress=OTHER), Decision.FAIL, OTHER),
     "a busy pipeline is waited for if asked": (state(if_running="wait", in_progress=OTHER), Decision.WAIT, OTHER),
     "a busy pipeline is attached to if asked": (state(if_running="attach", in_progress=OTHER), Decision.ADOPT, OTHER),
     "a busy pipeline skips the task if asked": (state(if_running="skip", in_progress=OTHER), Decision.SKIP, OTHER),
-    # A run that an earlier try knows by its id
+    # A run whose id an earlier try has recorded
     "our run under way is adopted": (state(ours=OURS, is_retry=True), Decision.ADOPT, OURS),
     "our run that succeeded is adopted": (state(ours=DONE, is_retry=True), Decision.ADOPT, DONE),
     "our run that failed is started again": (state(ours=FAILED, is_retry=True), Decision.START, None),
     "our run is adopted though another is in progress": (state(ours=OURS, in_progress=OTHER), Decision.ADOPT, OURS),
-    # A request whose answer is lost
+    # A request whose answer was lost
     "after a lost answer the new run is ours": (
         state(trigger_state=TriggerState.UNCERTAIN, matches=Matches((OURS,))),
         Decision.ADOPT,
@@ -174,7 +174,7 @@ DECISIONS = {
 
 @pytest.mark.parametrize(("seen", "decision", "run"), DECISIONS.values(), ids=DECISIONS.keys())
 def test_a_decision_follows_from_what_is_seen(seen, decision, run):
-    """One table says when a second run would be started, so that a reader can check it."""
+    """One table shows when a second run is started, so that a reader can check it."""
     decided = decide(seen)
 
     assert (decision, run) == decided

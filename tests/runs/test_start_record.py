@@ -1,4 +1,4 @@
-"""What a task keeps from one try to the next: it fits into Airflow's store, and is read back by any version."""
+"""What a task keeps from one try to the next: it fits into Airflow's store, and every version can read it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STORE_LIMIT = 64_000
     ids=["new", "finished", "id as text", "with requests and a result"],
 )
 def test_a_record_survives_its_way_through_the_store(record):
-    """Airflow's task state store keeps JSON, which knows no tuples."""
+    """Airflow's task state store keeps JSON, which has no tuples."""
     stored = json.dumps(record.as_json())
 
     assert record == StartRecord.from_json(json.loads(stored))
@@ -45,7 +45,7 @@ def test_a_record_survives_its_way_through_the_store(record):
     ],
 )
 def test_a_record_counts_for_a_retry_and_not_after_a_clear(finished, pipeline_id, max_tries, clear_number, counts):
-    """A retry has to find its run, and a user who clears a task wants a new one."""
+    """A retry must find its run, and a user who clears a task wants a new run."""
     record = StartRecord("orders", 1.5, max_tries=3, clear_number=0, is_finished=finished)
 
     assert counts == record.counts_for(pipeline_id, None, max_tries, clear_number)
@@ -54,7 +54,7 @@ def test_a_record_counts_for_a_retry_and_not_after_a_clear(finished, pipeline_id
 @given(st.dictionaries(st.sampled_from(["noted_at", "recorded_at", "known_run_ids", "max_tries", "mood"]), st.none()))
 @settings(deadline=None, max_examples=50)
 def test_a_record_of_another_version_is_read(stored):
-    """Keys come and go with versions, and a task may be in flight during an upgrade."""
+    """Versions add and remove keys, and a task may be running during an upgrade."""
     record = StartRecord.from_json({"pipeline_id": "orders", **stored})
 
     assert ("orders", ()) == (record.pipeline_id, record.known_run_ids)
@@ -75,7 +75,7 @@ def test_a_record_of_a_former_version_keeps_its_meaning():
 )
 @settings(deadline=None, max_examples=50)
 def test_a_record_fits_into_the_store(ids, requests, state):
-    """The store takes 64 KB, and a record that it refuses would cost a run."""
+    """The store takes 64 KB, and a record that it refuses would be lost."""
     runs = [PipelineRun("orders", run_id, started_on=NOW) for run_id in ids * 100]
     record = StartRecord("orders", 1.0, result={"state": state}).with_known(runs)
     for at in requests:
@@ -85,7 +85,7 @@ def test_a_record_fits_into_the_store(ids, requests, state):
 
 
 def test_a_run_that_is_older_than_the_newest_known_one_is_known():
-    """A list that was cut short, or a status that showed one run, must not make an old run look new."""
+    """An old run that a short list or a status does not show must not look new later."""
     newest = PipelineRun("orders", 9, started_on=NOW)
     record = StartRecord("orders", 1.0).with_known([newest])
 

@@ -1,4 +1,4 @@
-"""Carrying out steps in a thread and in an event loop: order, errors and time limits."""
+"""Driving steps in a thread and in an event loop: order, errors and time limits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CALL = endpoints.get_pipeline_run("orders", 7)
 
 
 def drive_async(steps, send, sleep):
-    """``adrive`` with what ``drive`` takes."""
+    """``adrive`` with the parameters of ``drive``."""
 
     async def carry_out(step):
         return sleep(step.seconds) if isinstance(step, Pause) else send(step)
@@ -86,7 +86,7 @@ def test_a_driver_raises_errors_that_the_steps_do_not_handle(driver, error):
 
 
 def test_a_poll_is_carried_out_by_its_source():
-    """A task makes its own poll at once; nothing is shared there."""
+    """A task polls at once by itself; it shares no polls."""
     sent = []
 
     def steps():
@@ -98,7 +98,7 @@ def test_a_poll_is_carried_out_by_its_source():
 
 @pytest.mark.parametrize(("ask", "expected"), [(None, None), (lambda: (yield CALL), "durations")])
 def test_durations_are_requested_only_where_a_request_can_tell_them(ask, expected):
-    """A source without a question costs no request."""
+    """A step without *ask* sends no request."""
 
     def steps():
         return (yield FetchDurations("orders", ask))
@@ -129,7 +129,7 @@ def test_the_calls_of_one_poll_share_its_time(within_s, calls):
 
 
 def test_a_poll_without_a_limit_sends_its_calls_unchanged():
-    """Each call then has the time limit of the connection."""
+    """Each call then has the timeout of the connection."""
     sent = []
 
     def steps():
@@ -143,7 +143,7 @@ def test_a_poll_without_a_limit_sends_its_calls_unchanged():
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(["call", "error"]) | st.floats(0, 100), max_size=10))
 def test_both_drivers_carry_out_any_steps_alike(plan):
-    """What a task does and what the triggerer does must not differ."""
+    """A task and the triggerer must do the same."""
 
     def steps():
         met = []

@@ -1,4 +1,4 @@
-"""Reading the runs by their list, or by the status where there is no list."""
+"""Reading the runs from their list, or from the status if there is no list."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read(visible, mparticle, *, must=True):
 
 
 def test_one_stray_404_does_not_hide_the_list():
-    """The status shows one run, and by it old runs would look new."""
+    """The status shows one run, so old runs would look new later."""
     mparticle = MParticle([MISSING, [RUN]], PipelineStatus("orders"))
 
     assert [RUN] == read(VisibleRuns("orders"), mparticle)
@@ -46,7 +46,7 @@ def test_one_stray_404_does_not_hide_the_list():
 
 
 def test_a_list_that_answered_once_is_never_replaced_by_the_status():
-    """It exists, so its 404 says nothing about the runs."""
+    """The route exists, so its 404 says nothing about the runs."""
     mparticle = MParticle([[RUN], MISSING], PipelineStatus("orders"))
     visible = VisibleRuns("orders")
     read(visible, mparticle)
@@ -57,8 +57,8 @@ def test_a_list_that_answered_once_is_never_replaced_by_the_status():
     assert "pipeline_status" not in mparticle.asked
 
 
-def test_the_status_stands_in_where_there_is_no_list_and_is_asked_at_once_from_then_on():
-    """Which run routes v2 has is assumed."""
+def test_without_a_list_the_status_is_read_and_at_once_from_then_on():
+    """The run routes of v2 are assumed."""
     mparticle = MParticle([MISSING], PipelineStatus("orders", latest_pipeline_run=RUN))
     visible = VisibleRuns("orders")
 
@@ -68,12 +68,12 @@ def test_the_status_stands_in_where_there_is_no_list_and_is_asked_at_once_from_t
 
 
 def test_a_new_pipeline_that_answers_404_has_no_runs():
-    """For a minute after its creation its status answers 404."""
+    """Its status answers 404 for a minute after it was created."""
     assert [] == read(VisibleRuns("orders"), MParticle([MISSING]))
 
 
 def test_runs_that_cannot_be_read_are_unknown_and_not_none():
-    """Without this difference a task would start a second run after a failed request."""
+    """If unknown runs counted as none, a task would start a second run after a failed request."""
     visible = VisibleRuns("orders")
 
     assert read(visible, MParticle([ServerError("503")]), must=False) is None

@@ -1,4 +1,4 @@
-"""What ends a wait and what does not, when to look again, and what is said meanwhile."""
+"""What ends a wait, when it polls again, and what it logs meanwhile."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def kind_of(outcome):
 
 
 class Clock:
-    """A clock that only pauses move."""
+    """A clock that only pauses advance."""
 
     def __init__(self):
         self.now = 0.0
@@ -57,23 +57,23 @@ class Clock:
 
 
 def waited(*polls, poll_interval_s=10.0, deadline=1000.0, retry_after_s=None, runs=MISSING, **options):
-    """Wait for run 7, which the *looks* tell of, the last of them for ever."""
+    """Wait for run 7 with the given answers to polls, the last of them for ever."""
     clock, api = Clock(), Api(pipeline_run=list(polls), pipeline_runs=[runs], pipeline_status=[MISSING])
     monitor = RunMonitor(RunLookup("orders", 7), deadline, clock.now, **options)
     steps = wait(monitor, poll_interval_s=poll_interval_s, clock=clock, retry_after_s=retry_after_s)
     return drive(steps, api.send, clock.sleep), clock, api
 
 
-def test_a_wait_looks_at_once_and_ends_with_the_run():
-    """Nothing is paused for that has ended already."""
+def test_a_wait_polls_at_once_and_ends_with_the_run():
+    """A run that has already ended needs no pause."""
     outcome, clock, _ = waited(DONE)
 
     assert ("success", []) == (kind_of(outcome), clock.paused)
 
 
 @pytest.mark.parametrize(("retry_after_s", "least", "most"), [(0.0, 10 / 6, 10 / 3), (30.0, 30.0, 33.0)])
-def test_a_wait_after_somebody_elses_look_begins_with_a_pause(retry_after_s, least, most):
-    """The worker has just looked, and may have been asked to stay away for a while."""
+def test_a_wait_after_a_poll_of_the_worker_begins_with_a_pause(retry_after_s, least, most):
+    """The worker has just polled, and mParticle may have asked it to wait."""
     _, clock, _ = waited(DONE, retry_after_s=retry_after_s)
 
     [pause_s] = clock.paused
@@ -81,13 +81,13 @@ def test_a_wait_after_somebody_elses_look_begins_with_a_pause(retry_after_s, lea
 
 
 def test_a_wait_ends_at_its_deadline_and_not_a_pause_later():
-    """The last pause is cut short."""
+    """The last pause is shortened."""
     outcome, clock, _ = waited(RUNNING, poll_interval_s=60.0, deadline=100.0)
 
     assert (RunTimeoutError, pytest.approx(100.0)) == (kind_of(outcome), clock.now)
 
 
-def test_a_deadline_that_has_passed_leaves_one_look():
+def test_after_its_deadline_a_wait_polls_once():
     """A retry after the deadline may still find that the run has ended."""
     outcome, clock, api = waited(DONE, deadline=-1.0)
 
@@ -95,15 +95,15 @@ def test_a_deadline_that_has_passed_leaves_one_look():
 
 
 def test_a_missing_run_is_lost_after_the_grace():
-    """A minute after a pipeline is created its status still answers 404."""
+    """A pipeline's status answers 404 for a minute after the pipeline was created."""
     outcome, clock, _ = waited(MISSING)
 
     assert RunLostError is kind_of(outcome)
     assert MISSING_GRACE_S < clock.now <= MISSING_GRACE_S + 11
 
 
-def test_a_run_that_shows_up_again_is_not_lost():
-    """The grace counts from the last time it was seen."""
+def test_a_run_that_is_found_again_is_not_lost():
+    """The grace period begins when the run was last seen."""
     missing = [MISSING] * 15
     outcome, clock, _ = waited(*missing, RUNNING, *missing, DONE)
 
@@ -112,14 +112,14 @@ def test_a_run_that_shows_up_again_is_not_lost():
 
 
 def test_an_outage_does_not_count_as_missing():
-    """Only mParticle itself can say that there is no such run."""
+    """Only mParticle itself can say that the run does not exist."""
     outcome, _, _ = waited(MISSING, *[AWAY] * 50, MISSING, DONE)
 
     assert "success" == kind_of(outcome)
 
 
 def test_a_pause_that_mparticle_asks_for_is_kept():
-    """It is longer than the poll_timing, and asking sooner only prolongs the refusal."""
+    """It is longer than the poll interval, and an earlier request would only prolong the refusal."""
     _, clock, _ = waited(RateLimitedError("429", retry_after_s=30.0), RUNNING, DONE)
 
     assert 30.0 <= clock.paused[0] <= 33.0
@@ -127,14 +127,14 @@ def test_a_pause_that_mparticle_asks_for_is_kept():
 
 
 def test_a_pause_that_mparticle_asks_for_does_not_outlast_the_deadline():
-    """The deadline is a promise to the user."""
+    """The wait must not exceed the deadline."""
     outcome, clock, _ = waited(RateLimitedError("429", retry_after_s=500.0), deadline=20.0)
 
     assert (RunTimeoutError, 20.0) == (kind_of(outcome), clock.now)
 
 
-def test_trouble_is_said_at_first_and_then_rarely_with_a_count(caplog):
-    """A night of outage must not fill the log, nor pass in silence."""
+def test_failed_polls_are_logged_at_first_and_then_rarely_with_a_count(caplog):
+    """An outage of a night must not fill the log, but must be in it."""
     with caplog.at_level(logging.INFO):
         waited(RUNNING, *[AWAY] * 25, DONE)
 
@@ -143,8 +143,8 @@ def test_trouble_is_said_at_first_and_then_rarely_with_a_count(caplog):
     assert "mParticle answers again after 25 failed polls." in caplog.messages
 
 
-def test_a_state_is_said_only_when_it_changes(caplog):
-    """The log tells the story of the run, not of the polling."""
+def test_a_state_is_logged_only_when_it_changes(caplog):
+    """The log reports changes of the run, not each poll."""
     queued = replace(RUNNING, state="queued")
     with caplog.at_level(logging.INFO):
         waited(queued, queued, RUNNING, RUNNING, RUNNING, DONE)
@@ -152,8 +152,8 @@ def test_a_state_is_said_only_when_it_changes(caplog):
     assert ["queued", "running"] == [record.args[-1] for record in caplog.records]
 
 
-def test_an_unknown_state_is_said_once_with_the_cure(caplog):
-    """Somebody who waits for ever has to learn that a word of mParticle's is not known here."""
+def test_an_unknown_state_is_logged_once_with_what_to_do(caplog):
+    """A user whose task waits for ever must learn that the state is unknown here."""
     warming = replace(RUNNING, state="pre_warming", is_state_known=False)
     with caplog.at_level(logging.WARNING):
         waited(warming, warming, RUNNING, DONE)
@@ -172,23 +172,23 @@ def test_an_unknown_state_is_said_once_with_the_cure(caplog):
     ids=["timeout only", "execution_timeout is shorter", "timeout is shorter"],
 )
 def test_the_shorter_limit_counts(execution_timeout, deadline):
-    """Airflow's ``execution_timeout`` does not bound a deferred task, so we do."""
+    """Airflow's ``execution_timeout`` does not limit a deferred task, so the wait does."""
     assert deadline == deadline_of(100.0, 60.0, execution_timeout)
 
 
-def test_the_backstop_stands_behind_the_deadline():
-    """Airflow's own limit ends a task without a word about its run."""
+def test_the_backstop_comes_after_the_deadline():
+    """Airflow's own limit ends a task without a message about its run."""
     assert timedelta(seconds=30 + BACKSTOP_S) == backstop(130.0, 100.0)
     assert timedelta(seconds=BACKSTOP_S) == backstop(90.0, 100.0)
 
 
 def test_an_instant_without_a_zone_is_utc():
-    """A deadline that shifts with the machine's zone would be hours off."""
+    """A deadline in the zone of the machine would be wrong by hours."""
     assert NOON.timestamp() == as_epoch(NOON.replace(tzinfo=None))
     assert (NOON.timestamp(), 5.0) == (as_epoch(NOON), as_epoch(5))
 
 
-# Learning how long runs take
+# Reading the durations of earlier runs
 
 
 def runs_of(length_s):
@@ -197,33 +197,33 @@ def runs_of(length_s):
     ]
 
 
-def test_who_knows_nothing_asks_once_when_a_run_is_under_way_at_the_second_look():
-    """A short wait does not pay for it, and a long one pays once."""
+def test_unknown_durations_are_read_once_when_the_second_poll_finds_the_run_in_progress():
+    """A short wait does not need the request, and a long wait sends it once."""
     _, clock, api = waited(*[RUNNING] * 6, DONE, runs=runs_of(60.0))
 
     assert ["pipeline_run", "pipeline_run", "pipeline_runs"] == api.asked[:3]
     assert 1 == api.asked.count("pipeline_runs")
-    assert [pytest.approx(10.0, rel=poll_timing.JITTER)] * 3 == clock.paused[1:4]  # nobody expects the end yet
+    assert [pytest.approx(10.0, rel=poll_timing.JITTER)] * 3 == clock.paused[1:4]  # the end is not expected yet
 
 
 @pytest.mark.parametrize("runs", [[], MISSING], ids=["no run", "no such route"])
-def test_who_has_asked_in_vain_does_not_ask_again(runs):
-    """A pipeline's first run has none before it."""
+def test_durations_that_were_not_found_are_not_read_again(runs):
+    """The first run of a pipeline has no earlier runs."""
     _, _, api = waited(*[RUNNING] * 6, DONE, runs=runs)
 
     assert 1 == api.asked.count("pipeline_runs")
 
 
 @pytest.mark.parametrize("durations_s", [[], [5.0]], ids=["there were none", "known"])
-def test_who_has_been_told_does_not_ask(durations_s):
-    """The list before the start has told it."""
+def test_known_durations_are_not_read(durations_s):
+    """The list before the start has shown the durations."""
     _, _, api = waited(*[RUNNING] * 6, DONE, durations_s=durations_s)
 
     assert {"pipeline_run"} == {*api.asked}
 
 
-def test_there_is_nothing_to_learn_before_there_is_a_run():
-    """It is asked for when the run has come."""
+def test_durations_are_not_read_before_the_run_exists():
+    """The request is sent after the run has appeared."""
     api = Api(pipeline_status=[status(None)] * 3 + [status(RUNNING)], pipeline_run=[RUNNING, DONE], pipeline_runs=[[]])
     clock = Clock()
     monitor = RunMonitor(RunLookup("orders"), 1000.0, clock.now)
@@ -234,7 +234,7 @@ def test_there_is_nothing_to_learn_before_there_is_a_run():
 
 
 def test_a_run_s_age_counts_from_its_start_not_from_the_wait_s():
-    """Whoever comes late to a run looks closely when its end is near."""
+    """A wait that begins late polls often when the end of the run is near."""
     clock = Clock()
     clock.now = NOON.timestamp() + 95.0
     api = Api(pipeline_run=[replace(RUNNING, started_on=NOON), DONE])
@@ -245,7 +245,7 @@ def test_a_run_s_age_counts_from_its_start_not_from_the_wait_s():
     assert clock.paused[0] < 10.0
 
 
-def test_a_start_in_the_future_is_not_believed():
+def test_a_start_in_the_future_is_ignored():
     """mParticle's clock may be ahead of ours."""
     clock = Clock()
     clock.now = NOON.timestamp() - 5.0
@@ -258,7 +258,7 @@ def test_a_start_in_the_future_is_not_believed():
 
 
 def waited_briefly(*polls, poll_interval_s=1.0, durations_s=(), within_s=10.0):
-    """Wait in a worker for run 7, which the *polls* report, the last of them for ever."""
+    """Wait in a worker for run 7 with the given answers to polls, the last of them for ever."""
     clock, api = Clock(), Api(pipeline_run=list(polls))
     monitor = RunMonitor(RunLookup("orders", 7), 1000.0, clock.now, durations_s)
     steps = wait_briefly(monitor, poll_interval_s=poll_interval_s, clock=clock, within_s=within_s)
@@ -267,7 +267,7 @@ def waited_briefly(*polls, poll_interval_s=1.0, durations_s=(), within_s=10.0):
 
 
 def test_a_worker_waits_for_a_run_that_is_likely_to_end_before_a_deferred_task_could_resume():
-    """Its end is seen earlier, and nothing has to start again."""
+    """Its end is seen earlier, and the task need not start again."""
     outcome, _, clock, _ = waited_briefly(RUNNING, RUNNING, DONE, durations_s=[4.0] * 3)
 
     assert "success" == kind_of(outcome)
@@ -292,7 +292,7 @@ def test_a_worker_polls_once_if_it_is_not_likely_that_the_run_ends_soon(duration
 def test_a_worker_never_waits_longer_than_it_should_nor_pauses_longer_than_poll_interval(
     poll_interval_s, durations_s, within_s, polls
 ):
-    """Whatever the last runs, the pauses that mParticle asks for, and the faults of single polls."""
+    """For any durations, any pauses that mParticle asks for, and any failed polls."""
     _, _, clock, _ = waited_briefly(
         *polls, RUNNING, poll_interval_s=poll_interval_s, durations_s=durations_s, within_s=within_s
     )
@@ -304,7 +304,7 @@ def test_a_worker_never_waits_longer_than_it_should_nor_pauses_longer_than_poll_
 @settings(deadline=None)
 @given(st.floats(0.001, 100.0), st.lists(st.floats(0.01, 300.0), max_size=6))
 def test_the_first_pause_of_a_trigger_is_not_longer_than_poll_interval(poll_interval_s, durations_s):
-    """The trigger holds its event back, not its polls."""
+    """The trigger delays its event, but not its polls."""
     _, clock, _ = waited(RUNNING, DONE, poll_interval_s=poll_interval_s, durations_s=durations_s, retry_after_s=0.0)
 
     assert all(pause_s <= poll_interval_s for pause_s in clock.paused)
@@ -325,7 +325,7 @@ def test_the_first_pause_of_a_trigger_is_not_longer_than_poll_interval(poll_inte
 def test_no_pause_is_longer_than_the_poll_interval_whatever_the_clocks_say(
     poll_interval_s, began_before_s, durations_s, jumps, started, retry_after_s
 ):
-    """A triggerer's clock may differ from the worker's, or be set while a run is polled."""
+    """The clock of a triggerer may differ from the worker's, or be set while a run is polled."""
     clock = JumpingClock(jumps)
     api = Api(
         pipeline_run=[*[replace(RUNNING, started_on=started)] * len(jumps), DONE],

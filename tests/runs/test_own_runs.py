@@ -1,0 +1,63 @@
+"""Which of the visible runs a task's own requests may have started."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from airflow_provider_mparticle.client.models import PipelineRun
+from airflow_provider_mparticle.client.run_states import Progress
+from airflow_provider_mparticle.runs.own_runs import find_own_runs
+from airflow_provider_mparticle.runs.run_matching import Matches
+from airflow_provider_mparticle.runs.start_record import StartRecord
+from airflow_provider_mparticle.runs.visible_runs import VisibleRuns
+
+SENT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+OLD = PipelineRun("orders", 1, "triggered", "success", Progress.SUCCEEDED, started_on=SENT - timedelta(hours=1))
+NEW = PipelineRun("orders", 2, "triggered", "running", started_on=SENT + timedelta(seconds=2))
+# One request, sent when OLD was known.
+RECORD = StartRecord("orders", SENT.timestamp()).with_known([OLD]).with_request(SENT.timestamp())
+
+
+def visible(runs: list[PipelineRun] | None, *, has_list: bool = True) -> VisibleRuns:
+    """Runs as they were last read."""
+    seen = VisibleRuns("orders", runs)
+    seen.has_list = has_list
+    return seen
+
+
+class Lock:
+    """A lock on a data model that knows which runs cannot have read its slice."""
+
+    def __init__(self, *others: PipelineRun) -> None:
+        self._others = others
+
+    def may_have_read(self, run: PipelineRun) -> bool:
+        """Return whether the run may have read the slice."""
+        return run not in self._others
+
+
+def test_runs_that_could_not_be_read_are_unknown() -> None:
+    """A task must not take them for no runs, and start a second one."""
+    assert None is find_own_runs(visible(None), RECORD, None, 0.0)
+
+
+def test_a_new_run_is_ours_and_a_recorded_one_is_not() -> None:
+    """The record has the runs from before the request."""
+    assert Matches(ours=(NEW,)) == find_own_runs(visible([OLD, NEW]), RECORD, None, 0.0)
+
+
+def test_a_run_that_cannot_have_read_the_slice_is_not_ours() -> None:
+    """It read other rows, so another task or user started it."""
+    assert Matches() == find_own_runs(visible([NEW]), RECORD, Lock(NEW), 0.0)  # type: ignore[arg-type] # one method
+
+
+@pytest.mark.parametrize("minutes", [5, None], ids=["later", "start unknown"])
+def test_a_status_that_shows_a_later_run_may_hide_ours(minutes: int | None) -> None:
+    """The status shows one run only."""
+    later = replace(NEW, type="scheduled", started_on=SENT + timedelta(minutes=minutes) if minutes else None)
+
+    assert Matches(maybe=(later,)) == find_own_runs(visible([later], has_list=False), RECORD, None, 0.0)
+    assert Matches() == find_own_runs(visible([later]), RECORD, None, 0.0)
