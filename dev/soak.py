@@ -54,6 +54,8 @@ KINDS_OF_FAULT: tuple[dict[str, Any], ...] = (
 )
 ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 SAMPLED_EVERY_S = 1.0
+# The triggerer's name for the simulator's host. Its requests and those of workers differ only in this header.
+TRIGGERER_HOST = "localhost"
 LOOP_BLOCK = re.compile(r"Triggerer's async thread was blocked for ([0-9.]+) seconds")
 LOGGED_ERROR = re.compile(r'"level":"(?:error|critical)"|\[(?:error|critical) *\]')
 
@@ -95,7 +97,12 @@ def soak(plan: Plan, folder: Path) -> Figures:
             "AIRFLOW__SCHEDULER__MAX_TIS_PER_QUERY": "0",  # as many as there are workers
             "AIRFLOW__TRIGGERER__CAPACITY": str(plan.tasks + 100),
         }
-        with standalone_airflow(folder / "airflow", dags, **environment) as airflow, _Tasks(database) as tasks:
+        connection = simulator.airflow_connection_json().replace("//127.0.0.1:", f"//{TRIGGERER_HOST}:")
+        of_triggerer = {"triggerer": {"AIRFLOW_CONN_MPARTICLE_DEFAULT": connection}}
+        with (
+            standalone_airflow(folder / "airflow", dags, of_component=of_triggerer, **environment) as airflow,
+            _Tasks(database) as tasks,
+        ):
             return _Soak(plan, airflow, simulator, tasks).run()
 
 
@@ -235,8 +242,7 @@ class _Soak:
         # The runs last so long that mParticle would refuse a second start of most pipelines.
         figures.refused_starts = sum(1 for trigger in triggers if trigger["status"] == 400)
         figures.logins = len(logins)
-        # Workers use another HTTP library than the triggerer.
-        figures.triggerer_logins = sum(1 for login in logins if "aiohttp" in login["headers"].get("user-agent", ""))
+        figures.triggerer_logins = sum(login["headers"]["host"].startswith(TRIGGERER_HOST) for login in logins)
 
     def _count_log_lines(self) -> None:
         blocks = self._loop_blocks()

@@ -43,8 +43,9 @@ class StandaloneAirflow:
 
     :param home: Folder for the database, the logs and the configuration.
     :param dags: Folder of the DAG files.
-    :param environment: Further environment, for instance an ``AIRFLOW_CONN_...``.
+    :param environment: More environment variables for all components, for example an ``AIRFLOW_CONN_...``.
     :param components: The names of the components, and the arguments of ``airflow`` that start them.
+    :param of_component: More environment variables for single components, by their names. Default: none.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class StandaloneAirflow:
         dags: Path,
         environment: Mapping[str, str],
         components: Mapping[str, Sequence[str]] = COMPONENTS,
+        of_component: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.home = home
         self.components = components
@@ -60,6 +62,7 @@ class StandaloneAirflow:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._session = requests.Session()
         self._environment = {**os.environ, **_settings(home, dags, self.url), **environment}
+        self._of_component = of_component or {}
 
     def start(self) -> None:
         """Make the database, start every component and wait until all are healthy."""
@@ -75,7 +78,7 @@ class StandaloneAirflow:
         with (self.home / f"{component}.log").open("ab") as log:
             self._processes[component] = subprocess.Popen(
                 [AIRFLOW, *self.components[component]],
-                env={**self._environment, "LOGNAME": component},
+                env={**self._environment, **self._of_component.get(component, {}), "LOGNAME": component},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -253,10 +256,15 @@ class StandaloneAirflow:
 
 @contextmanager
 def standalone_airflow(
-    home: Path, dags: Path, components: Mapping[str, Sequence[str]] = COMPONENTS, **environment: str
+    home: Path,
+    dags: Path,
+    components: Mapping[str, Sequence[str]] = COMPONENTS,
+    *,
+    of_component: Mapping[str, Mapping[str, str]] | None = None,
+    **environment: str,
 ) -> Iterator[StandaloneAirflow]:
-    """A whole Airflow for as long as the block lasts."""
-    airflow = StandaloneAirflow(home, dags, environment, components)
+    """Run a complete Airflow for as long as the block lasts. The parameters are those of `StandaloneAirflow`."""
+    airflow = StandaloneAirflow(home, dags, environment, components, of_component)
     try:
         airflow.start()
         yield airflow

@@ -122,7 +122,7 @@ def test_what_mparticle_refuses_is_said_in_its_words(hook: MParticleHook) -> Non
         hook.update_pipeline("orders", {"connection_id": "nowhere"})
 
     assert 422 == refused.value.status
-    assert ("connection_id: there is no connection 'nowhere'.",) == refused.value.reasons
+    assert ("connection_id: the connection 'nowhere' does not exist.",) == refused.value.reasons
 
 
 def test_delete_pipeline(hook: MParticleHook) -> None:

@@ -1,10 +1,10 @@
 """
-An mParticle that runs on this machine, for tests, demos and users without an account.
+Simulates mParticle on this machine, for tests, demos and users without an account.
 
-It imitates what mParticle documents about its OAuth endpoint, the Platform API v1 and Warehouse Sync, keeps
-its state in memory, listens on 127.0.0.1 only and fails on demand. It has a small warehouse, so that a run
-reads rows and a test can count how often each was ingested. It shares no code with the client, or a
-misreading would agree with itself. Each module lists at its top what it assumes.
+It simulates what mParticle documents about its OAuth endpoint, the Platform API v1 and Warehouse Sync. It keeps its
+state in memory, listens only on 127.0.0.1, and fails on request. It has a small warehouse, so that a run reads rows and
+a test can count how often each row was ingested. It must not share code with the client: otherwise both could misread
+mParticle in the same way. Each module lists its assumptions at its top.
 """
 
 from airflow_provider_mparticle.simulator.faults import Fault

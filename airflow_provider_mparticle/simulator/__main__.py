@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_mparticle.simulator``: serve a simulated mParticle until Ctrl-C."""
+"""Runs ``python -m airflow_provider_mparticle.simulator``, which serves a simulated mParticle until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_mparticle.simulator",
         description="Serve a simulated mParticle on 127.0.0.1: OAuth, Platform API v1 and Warehouse Sync. "
-        "It keeps everything in memory and reaches nothing outside.",
+        "It keeps everything in memory and connects to no other host.",
         epilog="Control it under /_simulator: GET /_simulator shows its state, "
-        "POST /_simulator/faults makes requests fail, DELETE /_simulator/faults ends that.",
+        "POST /_simulator/faults makes requests fail, DELETE /_simulator/faults removes these faults.",
     )
     parser.add_argument("--port", type=int, default=8090, help="TCP port, 0 for any free one (default: %(default)s)")
     parser.add_argument(
@@ -25,7 +25,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         type=float,
         default=10.0,
         metavar="S",
-        help="how long a run takes from its trigger to its end (default: %(default)s)",
+        help="duration of a run from its trigger to its end (default: %(default)s)",
     )
     parser.add_argument(
         "--layout",
@@ -37,7 +37,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         "--pipeline",
         action="append",
         metavar="ID",
-        help="a pipeline to add at the start; may be repeated (default: orders)",
+        help="pipeline to add at the start; may be repeated (default: orders)",
     )
     return parser.parse_args(argv)
 
@@ -49,18 +49,18 @@ def _banner(simulator: Simulator, pipelines: list[str], run_s: float) -> str:
 Simulated mParticle at {simulator.url} (workspace {simulator.workspace_id}, account {simulator.account_id})
 Pipelines, full and on demand: {", ".join(pipelines)}. A run takes {run_s:g} s.
 
-Point Airflow at it:
+Connect Airflow to it:
 export AIRFLOW_CONN_MPARTICLE_DEFAULT={connection}
 
-See what happened, or answer the next trigger with 503:
+Show what happened, or answer the next trigger request with 503:
 curl -s {simulator.url}/_simulator
 curl -s {simulator.url}/_simulator/faults -d {shlex.quote(fault)}
 
-Ctrl-C ends it."""
+Press Ctrl-C to stop."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; 2 if the port is taken."""
+    """Serve until SIGINT or SIGTERM, and return the exit code: 2 if the port is in use."""
     arguments = _arguments(argv)
     pipelines = arguments.pipeline or ["orders"]
     ended = threading.Event()

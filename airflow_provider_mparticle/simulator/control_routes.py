@@ -1,9 +1,9 @@
 """
-The simulator's own routes under ``/_simulator``, for a person with curl.
+The simulator's own routes under ``/_simulator``, for users with curl.
 
-They need no token, so they refuse what a web page of another origin can send: a ``Host`` that is not this machine
-(DNS rebinding) and a foreign ``Origin``. They are neither recorded nor counted, and no fault touches them. In JSON the
-rows of a source have no datetimes: an instant is the text that a query compares.
+They need no token. So they refuse what a web page of another origin can send: a ``Host`` that is not this machine (DNS
+rebinding), and another ``Origin``. They are not recorded or counted, and faults do not affect them. The rows of a
+source in JSON have no datetimes: an instant is the text that a query compares.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
 BASE = "/_simulator"
 
-# What a client on this machine calls it. A page that was loaded from elsewhere cannot choose this header.
+# The names of this machine for its own clients. A page from another host cannot set this header.
 _LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.ASCII)
 
 
 def concerns(request: Request) -> bool:
-    """Whether the request is for the simulator rather than for mParticle."""
+    """Return whether the request is for the simulator itself, and not for mParticle."""
     return request.path == BASE or request.path.startswith(BASE + "/")
 
 
 def answer(router: Router, request: Request) -> Answer:
-    """Answer a control request from this machine; 403 if a foreign web page may have sent it."""
+    """Answer a control request from this machine, or 403 if a web page of another origin may have sent it."""
     try:
         _check_origin(request)
         return router.answer(request)
@@ -50,7 +50,7 @@ def answer(router: Router, request: Request) -> Answer:
 def _check_origin(request: Request) -> None:
     host = request.headers.get("host", "").lower()
     if not _LOOPBACK_HOST.fullmatch(host):
-        raise Refusal(403, f"Control routes answer 127.0.0.1 and localhost only, not the host {host!r}.")
+        raise Refusal(403, f"Control routes answer only 127.0.0.1 and localhost, not the host {host!r}.")
     origin = request.headers.get("origin", "").lower()
     if origin not in ("", f"http://{host}"):
         raise Refusal(403, f"Control routes refuse web pages of another origin, here {origin!r}.")
@@ -143,7 +143,7 @@ def _counted(times: dict[Any, int]) -> JsonObject:
 
 
 def _fields(request: Request) -> JsonObject:
-    """The body as named values. An empty body has none; the content type may be any, as curl sends a form's."""
+    """Return the body as named values. Any content type is accepted, because curl sends that of a form."""
     if not request.raw:
         return {}
     fields = request.json()
@@ -153,7 +153,7 @@ def _fields(request: Request) -> JsonObject:
 
 
 def _called(act: Callable[..., Any], *arguments: Any, **fields: Any) -> Any:
-    """Call with the values of a request; 400 says which of them does not fit."""
+    """Call a function with the values of a request. 400 names the value that it does not accept."""
     try:
         return act(*arguments, **fields)
     except TypeError as error:

@@ -1,4 +1,4 @@
-"""Faults on demand: what fails, for which request, and how often."""
+"""Faults that a test or a user requests: what fails, for which requests, and how often."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class Fault:
     A failure of the requests that it matches.
 
     Only one fault acts on a request: the oldest that matches, is due and, with a *share*, is drawn. So two faults for
-    the same path act one after the other. With several effects at once, *lose* wins over *status*, and *latency_s*
-    joins any.
+    the same path act one after the other. If a fault has several effects, *lose* has precedence over *status*, and
+    *latency_s* is combined with any.
     """
 
     method: str | None = None
     """Matches requests with this method, for example ``"POST"``. None: any method."""
 
     path: str = ""
-    """Matches requests whose path (without query) contains this text. Empty: any, ``/oauth/token`` too."""
+    """Matches requests whose path (without query) contains this text. Empty: any path, also ``/oauth/token``."""
 
     times: int | None = 1
-    """On how many requests it acts. None: without end."""
+    """Number of requests on which the fault acts. None: no limit."""
 
     status: int | None = None
-    """Answer this status *instead of* doing the work (see *after*). None: do the work and answer as usual."""
+    """Status of the answer, *instead of* the work (see *after*). None: do the work and answer as usual."""
 
     headers: dict[str, str] = field(default_factory=dict)
     """Headers added to the answer, for example ``{"Retry-After": "2"}``."""
@@ -52,19 +52,19 @@ class Fault:
     """Seconds to wait before answering (or losing the answer). The work is done *before* the wait."""
 
     lose: Literal["before", "after"] | None = None
-    """Reset the connection without a byte of answer: *before* the work (it is never done) or *after* it."""
+    """Reset the connection without an answer: *before* the work (it is not done) or *after* it."""
 
     skip: int = 0
-    """How many matching requests pass before it acts. Those on which an older fault acts do not count."""
+    """Number of matching requests before the fault acts. Requests on which an older fault acts do not count."""
 
     share: float = 1.0
     """
-    On which share of the requests it acts, drawn for each: ``0.01`` is one in a hundred. It is drawn
+    Share of the requests on which the fault acts, drawn for each request: ``0.01`` is one in a hundred. It is drawn
     after *skip* and before *times*. :class:`.simulator.Simulator` has the seed of all draws.
     """
 
     after: bool = False
-    """With *status*: do the work first, then answer *status* all the same ("accepted, but answered 502")."""
+    """With *status*: do the work first, then answer with *status* (for example "accepted, but answered 502")."""
 
     def __post_init__(self) -> None:
         """Refuse a fault that could not act as intended."""
@@ -72,11 +72,11 @@ class Fault:
             raise ValueError(problem)
 
     def matches(self, request: Request) -> bool:
-        """Whether the request is one of those this fault is about."""
+        """Return whether the fault matches the request."""
         return self.method in (None, request.method) and self.path in request.path
 
     def act(self, request: Request, work: Callable[[Request], Answer]) -> Answer | None:
-        """Answer the request, doing the work or not; None loses the answer."""
+        """Answer the request, with or without the work. None means that the answer is lost."""
         if self.lose == "before":
             return None
         if self.status is not None and not self.after:
@@ -116,7 +116,7 @@ def _problems(fault: Fault) -> list[str]:
 
 
 def fault_from_json(fields: JsonObject) -> Fault:
-    """Read a fault from the fields of the dataclass; 400 names what is wrong."""
+    """Create a fault from the fields of the dataclass. 400 names what is wrong."""
     try:
         return Fault(**fields)
     except (TypeError, ValueError) as error:
@@ -148,11 +148,11 @@ class Faults:
         self._armed.append(_Armed(fault, fault.skip, fault.times))
 
     def clear(self) -> None:
-        """Disarm every fault."""
+        """Remove every fault."""
         self._armed.clear()
 
     def take(self, request: Request) -> Fault | None:
-        """The fault that acts on this request, if any; it is used up by one."""
+        """Return the fault that acts on this request, or None, and count it."""
         for armed in self._armed:
             if not armed.fault.matches(request):
                 continue
@@ -173,7 +173,7 @@ class Faults:
             self._armed.remove(armed)
 
     def overview(self) -> list[JsonObject]:
-        """What is armed, for a person."""
+        """Return the active faults for the overview."""
         return [
             {
                 "method": armed.fault.method,

@@ -1,4 +1,4 @@
-"""How the simulated mParticle behaves where the documentation leaves it open, or where it depends on the account."""
+"""Options of the simulated mParticle, where the documentation is unclear or the behavior depends on the account."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Habits:
     """What a trigger answers. ``"id"``: the run's id and a status. ``"no_id"``: a status. ``"empty"``: no body."""
 
     status_404_s: float = 0.0
-    """For so many seconds after its creation the status of a pipeline answers 404."""
+    """Seconds after the creation of a pipeline during which its status answers 404."""
 
     from_is_inclusive: bool = True
     """
@@ -37,4 +37,4 @@ class Habits:
     """
 
     list_lag_s: float = 0.0
-    """For so many seconds after its start a run is missing from the list of runs and from the pipeline's status."""
+    """Seconds after its start during which a run is missing in the list of runs and in the status of the pipeline."""

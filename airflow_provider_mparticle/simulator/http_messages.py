@@ -1,4 +1,4 @@
-"""A request, an answer, a refusal: what the simulator receives and sends. No sockets, no state."""
+"""The requests, answers and refusals of the simulator. It must not know sockets or state."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Request:
 
     @property
     def is_json(self) -> bool:
-        """Whether the caller says that the body is JSON."""
+        """Whether the header says that the body is JSON."""
         return self.headers.get("content-type", "").split(";")[0].strip().lower() == JSON_TYPE
 
     def json(self) -> Any:
@@ -62,7 +62,7 @@ class Request:
         return body
 
     def json_or_none(self) -> Any:
-        """The body as JSON, or None if there is none or it is something else."""
+        """The body as JSON, or None if it is empty or is not JSON."""
         try:
             return _parsed(self.raw)
         except ValueError:
@@ -70,7 +70,7 @@ class Request:
 
 
 def _parsed(raw: bytes) -> Any:
-    """Read JSON as RFC 8259 defines it: Python would also accept NaN, and then send it."""
+    """Parse JSON as RFC 8259 defines it. Python's parser would also accept NaN, and later send it."""
     return json.loads(raw, parse_constant=_refused)
 
 

@@ -1,7 +1,7 @@
 """
-The simulated mParticle: its state, the lock around it, and the faults that a test injects.
+The simulated mParticle: its state, the lock around the state, and the injected faults.
 
-It does not know sockets: :mod:`.simulator` serves it.
+It must not know sockets: :mod:`.simulator` serves it.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class MParticle:
     """
     One account with one workspace. Safe to use from several threads.
 
-    :param token_lifetime_s: Seconds a bearer token lives.
-    :param workspace_id: The only workspace there is.
-    :param account_id: The only account there is.
+    :param token_lifetime_s: Lifetime of a bearer token in seconds.
+    :param workspace_id: Id of the only workspace.
+    :param account_id: Id of the only account.
     :param client_id: Accepted by the login.
     :param client_secret: Accepted by the login.
-    :param warehouse_path: A sqlite file for the source tables, which another process can read meanwhile. It is
-        created if it is missing. None: the tables are in memory.
-    :param fault_seed: Seed of the draws for faults with a share: the same requests in the same order meet the same
+    :param warehouse_path: A sqlite file for the source tables, which another process can read at the same time. It is
+        created if it does not exist. None: the tables are in memory.
+    :param fault_seed: Seed of the draws for faults with a share: the same requests in the same order get the same
         faults.
     :param habits: The fields of :class:`.habits.Habits`.
     """
@@ -77,14 +77,14 @@ class MParticle:
     # Its clock
 
     def now(self) -> float:
-        """mParticle's clock, as a Unix time. Runs, tokens and the ``Date`` header go by it."""
+        """Return the time of mParticle's clock as a Unix time. Runs, tokens and the ``Date`` header use it."""
         return time.time() + self._ahead_s
 
     def advance(self, seconds: float) -> None:
         """
-        Move mParticle's clock forward, so that runs end and tokens expire without a wait.
+        Move mParticle's clock forward, so that runs end and tokens expire without waiting.
 
-        :param seconds: By how much; a negative number moves it back.
+        :param seconds: Number of seconds. A negative number moves the clock back.
         """
         with self._lock:
             self._workspace.settle()
@@ -102,20 +102,20 @@ class MParticle:
         """The client secret accepted now."""
         return self._tokens.client_secret
 
-    # What it holds
+    # Its resources and runs
 
     def add_pipeline(self, pipeline_id: str, **fields: Any) -> JsonObject:
         """
-        Add a pipeline with everything it refers to: full and on demand, unless *fields* say otherwise.
+        Add a pipeline with all resources that it refers to. Without *fields* it is full and on demand.
 
-        :raises Refusal: mParticle would refuse such a pipeline.
+        :raises Refusal: mParticle would refuse this pipeline.
         """
         with self._lock:
             return self._workspace.add_pipeline(pipeline_id, **fields)
 
     def stored(self, kind: str, resource_id: str) -> JsonObject:
         """
-        Return a resource as it is stored, secrets included, which no answer shows.
+        Return a resource as it is stored, with its secrets, which no answer shows.
 
         :param kind: ``"connection"``, ``"data model"``, ``"field transformation"`` or ``"pipeline"``.
         :raises Refusal: The workspace has no such resource.
@@ -133,7 +133,7 @@ class MParticle:
         """
         Add a run that the trigger route did not start.
 
-        In the state success or failed it ended long ago; in any other it is in progress since a minute ago.
+        In the state success or failed it ended a long time ago. In any other it has been in progress for a minute.
 
         :param state: Its state.
         :param type: ``"manual"`` or ``"scheduled"``.
@@ -152,11 +152,11 @@ class MParticle:
         **behaviour: Any,
     ) -> None:
         """
-        Say how the next triggered run behaves; a second call is for the run after that one.
+        Set how the next triggered run behaves. A second call is for the run after that.
 
-        :param states: States and seconds, ``[("triggered", 0.1), ("SUCCESS", None)]``; the last state stays,
-            whatever its seconds. Default: as usual, ending in failed if there are *errors*.
-        :param errors: Sentences shown once the run has ended.
+        :param states: States and seconds, for example ``[("triggered", 0.1), ("SUCCESS", None)]``. The last state
+            remains. Default: the usual states; the last is failed if *errors* are given.
+        :param errors: Sentences that are shown after the end of the run.
         :param behaviour: The other fields of :class:`.runs.Script`, for example ``failed_records=3``.
         """
         with self._lock:
@@ -164,20 +164,20 @@ class MParticle:
 
     def end_runs(self, state: Literal["success", "failed"] = "success") -> int:
         """
-        End every run in progress now, and return how many those were.
+        End every run in progress now, and return their number.
 
-        A test can hold runs (with a long ``run_s`` or a script without an end) until it has seen what it waits for.
+        So a test can keep runs in progress (with a long ``run_s`` or a script without an end) as long as it needs.
         """
         with self._lock:
             return self._workspace.end_runs(state)
 
     def starts(self, pipeline_id: str) -> int:
-        """How many runs of this pipeline were started through the trigger route."""
+        """Return how many runs of this pipeline the trigger route has started."""
         with self._lock:
             return self._workspace.starts(pipeline_id)
 
     def runs(self, pipeline_id: str) -> list[JsonObject]:
-        """Every run of the pipeline as of now, in v2 names, oldest first by creation; hidden runs too."""
+        """Return every run of the pipeline, with v2 names, in the order of creation, including hidden runs."""
         with self._lock:
             return self._workspace.runs(pipeline_id)
 
@@ -185,32 +185,32 @@ class MParticle:
 
     def add_source(self, table: str, rows: Iterable[Mapping[str, Any]], key: str = "id") -> None:
         """
-        Add rows to a source table of the warehouse, for the runs that read from now on.
+        Add rows to a source table of the warehouse. Runs that read later see them.
 
-        Runs whose SQL names a source table read it; other SQL is not executed.
+        A run reads a source table if its SQL names the table. Other SQL is not executed.
 
-        :param table: The name by which SQL knows it, ``"shop.public.orders"``. ``"main.orders"`` is sqlite's own
-            table ``orders``, for a process that opens the file.
-        :param rows: Columns and values. The first row of the first call gives the table its columns. Datetimes
+        :param table: The name of the table in SQL, for example ``"shop.public.orders"``. ``"main.orders"`` is
+            sqlite's own table ``orders``, for a process that opens the file.
+        :param rows: Columns and values. The first row of the first call defines the columns of the table. Datetimes
             become texts in UTC, ``2025-03-01 12:00:00+00:00``.
-        :param key: The column that identifies a row, among the rows of all sources. The first call decides.
-        :raises Refusal: sqlite refuses the table, a row or a value; then nothing was added.
+        :param key: The column that identifies a row among the rows of all sources. The first call decides.
+        :raises Refusal: sqlite refuses the table, a row or a value. Nothing was added.
         """
         with self._lock:
             self._workspace.add_source(table, rows, key)
 
     def ingested(self, pipeline_id: str | None = None) -> dict[Any, int]:
         """
-        Count how often each row of the sources was ingested by runs that have succeeded by now.
+        Count how often each row of the sources was ingested by successful runs.
 
-        :param pipeline_id: Runs of this pipeline only. Default: of all.
-        :return: The number of times by the row's key; 0 for a row that no run ingested.
-        :raises Refusal: The workspace has no such pipeline, and never had a run of it.
+        :param pipeline_id: Count only the runs of this pipeline. Default: all pipelines.
+        :return: The count by the key of the row; 0 for a row that no run ingested.
+        :raises Refusal: The workspace does not have this pipeline, and never had a run of it.
         """
         with self._lock:
             return self._workspace.ingested(pipeline_id)
 
-    # What goes wrong
+    # Faults
 
     def inject(self, fault: Fault) -> None:
         """Add a fault."""
@@ -219,7 +219,7 @@ class MParticle:
 
     def fail_next(self, status: int, path: str = "", times: int | None = 1, **effects: Any) -> None:
         """
-        Answer the next request(s) whose path contains *path* with *status*, without doing the work.
+        Answer the next requests whose path contains *path* with *status*, without doing the work.
 
         :param effects: The other fields of :class:`.faults.Fault`, for example ``headers``.
         """
@@ -231,12 +231,12 @@ class MParticle:
             self._faults.clear()
 
     def expire_tokens(self) -> None:
-        """Refuse every token minted so far with 401."""
+        """Refuse every token that was issued so far with 401."""
         with self._lock:
             self._tokens.expire_all()
 
     def rotate_credentials(self, client_id: str | None = None, client_secret: str = "other") -> None:  # noqa: S107
-        """Replace the credentials: the old ones and their tokens are refused from now on."""
+        """Replace the credentials. The old credentials and their tokens are refused from now on."""
         with self._lock:
             self._tokens.rotate(client_id, client_secret)
 
@@ -245,30 +245,30 @@ class MParticle:
     @property
     def requests(self) -> list[JsonObject]:
         """
-        The requests received, oldest first, without secrets.
+        The received requests, oldest first, without secrets.
 
-        *status* is None if there was no answer, or not yet; *fault* says whether a fault acted.
+        *status* is None if the request was not answered, or not yet. *fault* says whether a fault acted.
         """
         with self._lock:
             return self._log.entries()
 
     def count(self, method: str | None, path: str) -> int:
-        """How many requests had this method (None: any) and this text in their path."""
+        """Return how many requests had this method (None: any) and this text in their path."""
         with self._lock:
             return self._log.count(method, path)
 
     @property
     def tokens_minted(self) -> int:
-        """How many tokens the login handed out."""
+        """The number of tokens that the login has issued."""
         return len(self._tokens.minted)
 
     @property
     def token_values(self) -> list[str]:
-        """Every token that the login handed out, so that a test can search logs for them."""
+        """Every token that the login has issued, so that a test can search logs for them."""
         return list(self._tokens.minted)
 
     def overview(self) -> JsonObject:
-        """A summary of everything above."""
+        """Return a summary of the state."""
         with self._lock:
             return {
                 "workspace_id": self.workspace_id,
@@ -282,14 +282,14 @@ class MParticle:
     # One request
 
     def answer(self, request: Request) -> Answer | None:
-        """Answer one request to the API; None: the answer is lost."""
+        """Answer one request to the API. None means that the answer is lost."""
         with self._lock:
             entry = self._log.add(request, time.time())
             fault = self._faults.take(request)
             entry["fault"] = fault is not None
         answer = fault.act(request, self._work) if fault else self._work(request)
         if fault and fault.latency_s and self._stopping.wait(fault.latency_s):
-            return None  # stopped meanwhile: an API that is down does not answer
+            return None  # the simulator was stopped meanwhile, and does not answer any more
         entry["status"] = answer.status if answer else None
         return answer
 

@@ -1,5 +1,5 @@
 """
-The Platform API v1: a small account to read and change.
+The Platform API v1, with a small account that callers can read and change.
 
 Source: Platform API overview ("Query parameters", "Status codes", "Response body") and each group's page.
 
@@ -32,14 +32,14 @@ def envelope(data: Any, data_type: str, status: int = 200) -> Answer:
 
 
 def platform_error_answer(refusal: Refusal) -> Answer:
-    """A refusal in the envelope."""
+    """Return a refusal in the envelope."""
     errors = [{"code": str(refusal.status), "message": message} for message in refusal.messages]
     body = {"data": None, "dataType": "error", "errors": errors}
     return json_answer(body, refusal.status, refusal.headers)
 
 
 class Platform:
-    """What an account holds. Not thread-safe: the caller holds the lock."""
+    """The content of an account. Not thread-safe: the caller holds the lock."""
 
     def __init__(self, account_id: int, workspace_id: int) -> None:
         self.account_id = account_id
@@ -49,35 +49,35 @@ class Platform:
         self._next_id = 9001
 
     def list_all(self, group: str) -> list[JsonObject]:
-        """Everything in a group."""
+        """Return all items of a group."""
         return copy.deepcopy(self._held[group])
 
     def get(self, group: str, key: str, value: str) -> JsonObject:
-        """The one whose *key* is *value*; 404 if there is none."""
+        """Return the item whose *key* is *value*, or 404."""
         for one in self._held[group]:
             if str(one[key]) == value:
                 return one
-        raise Refusal(404, f"There is no {group} {value!r} in this account.")
+        raise Refusal(404, f"This account has no {group} {value!r}.")
 
     def create(self, group: str, body: JsonObject) -> JsonObject:
-        """Add one under the next free id."""
+        """Add an item with the next free id."""
         created = {**body, "id": self._next_id}
         self._next_id += 1
         self._held[group].append(created)
         return created
 
     def update(self, group: str, one_id: str, body: JsonObject) -> JsonObject:
-        """Replace the fields that are sent."""
+        """Replace the sent fields of an item."""
         one = self.get(group, "id", one_id)
         one.update({**body, "id": one["id"]})
         return one
 
     def delete(self, group: str, one_id: str) -> None:
-        """Remove one."""
+        """Remove an item."""
         self._held[group].remove(self.get(group, "id", one_id))
 
     def datapoints(self, app_id: str, replacement: list[JsonObject] | None = None) -> list[JsonObject]:
-        """The data points of an app, replaced first if there is a replacement."""
+        """Return the data points of an app, after replacing them if a replacement is passed."""
         self.get("app", "id", app_id)
         if replacement is not None:
             self._datapoints[app_id] = replacement
@@ -85,7 +85,7 @@ class Platform:
 
 
 def platform_routes(platform: Platform, workspace: Workspace) -> list[Route]:
-    """Every v1 call of the contract behind the check of ``accountId``, and calculated attributes (v2)."""
+    """Return every v1 route of the contract, with a check of ``accountId``, and calculated attributes (v2)."""
     rows = [
         *_crud_routes(platform, "account", "/accounts"),
         *_crud_routes(platform, "app", "/apps"),
@@ -101,14 +101,14 @@ def platform_routes(platform: Platform, workspace: Workspace) -> list[Route]:
 
 
 def _only_account(platform: Platform, act: Act) -> Act:
-    """Without ``accountId`` 401, with another's 404 (Platform API overview, "Query parameters")."""
+    """Answer 401 without ``accountId``, and 404 with another account (Platform API overview, "Query parameters")."""
 
     def checked(request: Request, **names: str) -> Answer:
         account_id = request.query.get("accountId")
         if not account_id:
             raise Refusal(401, "Unauthorized: the query parameter accountId is missing.")
         if account_id != str(platform.account_id):
-            raise Refusal(404, f"There is no account {account_id}, or this credential has no access to it.")
+            raise Refusal(404, f"Account {account_id} does not exist, or this credential has no access to it.")
         return act(request, **names)
 
     return checked

@@ -1,4 +1,4 @@
-"""A log of the requests received, without their secrets."""
+"""A log of the received requests, without their secrets."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow_provider_mparticle.simulator.http_messages import JsonObject, Request
 
-# What a request may carry and a log must not (contract, "Objects": fields that never come back).
+# Fields that a request may have, but a log must not (contract, "Objects": fields that never come back).
 _SECRET_FIELDS = {"client_secret", "password", "partner_feed_key", "service_account_key", "access_token"}
 _SECRET_HEADERS = {"authorization", "cookie"}
 
 
 def without_secrets(value: Any) -> Any:
-    """Copy JSON, leaving out the fields that hold secrets at any depth."""
+    """Return a copy of JSON without the fields that contain secrets, at any depth."""
     if isinstance(value, dict):
         return {name: without_secrets(part) for name, part in value.items() if name not in _SECRET_FIELDS}
     if isinstance(value, list):
@@ -28,7 +28,7 @@ class RequestLog:
         self._entries: list[JsonObject] = []
 
     def add(self, request: Request, at: float) -> JsonObject:
-        """Record a request as it arrives; what became of it is filled in later."""
+        """Record a request when it arrives. Its result is added later."""
         entry: JsonObject = {
             "method": request.method,
             "path": request.path,
@@ -43,7 +43,7 @@ class RequestLog:
         return entry
 
     def entries(self) -> list[JsonObject]:
-        """A copy of what was recorded."""
+        """Return a copy of the log."""
         return [dict(entry) for entry in self._entries]
 
     def count(self, method: str | None, text: str) -> int:

@@ -1,5 +1,5 @@
 """
-The four kinds of resources a workspace holds, as mParticle shows them.
+The four kinds of resources of a workspace, as mParticle stores and shows them.
 
 Source: Warehouse Sync API reference, "Connections", "Data models", "Field transformations", "Pipelines".
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """A kind of resource, by the name it has in sentences."""
+    """A kind of resource, with its name in sentences."""
 
     CONNECTION = "connection"
     DATA_MODEL = "data model"
@@ -36,7 +36,7 @@ class Kind(StrEnum):
     PIPELINE = "pipeline"
 
 
-# What the caller may set, with the value a resource has when the caller does not.
+# The fields that a caller may set, with their defaults.
 FIELDS: dict[Kind, JsonObject] = {
     Kind.CONNECTION: {"id": None, "name": None, "state": "active", "service_provider": None, "config": None},
     Kind.DATA_MODEL: {"id": None, "name": None, "state": "active", "type": None, "config": None},
@@ -58,7 +58,7 @@ FIELDS: dict[Kind, JsonObject] = {
     },
 }
 
-# The fields by which a pipeline refers to the other kinds.
+# The fields with which a pipeline refers to the other kinds.
 REFERENCES = {
     "connection_id": Kind.CONNECTION,
     "data_model_id": Kind.DATA_MODEL,
@@ -85,7 +85,7 @@ class Resources:
         try:
             return self._stored[kind][resource_id]
         except KeyError:
-            raise Refusal(404, f"There is no {kind} {resource_id!r} in this workspace.") from None
+            raise Refusal(404, f"This workspace has no {kind} {resource_id!r}.") from None
 
     def get(self, kind: Kind, resource_id: str) -> JsonObject:
         """The resource as an answer shows it."""
@@ -138,7 +138,7 @@ class Resources:
         if kind is not Kind.PIPELINE:
             return []
         return [
-            f"{field}: there is no {referred} {resource[field]!r}."
+            f"{field}: the {referred} {resource[field]!r} does not exist."
             for field, referred in REFERENCES.items()
             if resource[field] not in (None, "") and not self.has(referred, resource[field])
         ]

@@ -1,4 +1,4 @@
-"""Find what answers a method and a path, in a table. It knows no state and no sockets."""
+"""Finds the function that answers a method and a path. It must not know state or sockets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Act: TypeAlias = Callable[..., Answer]
 
 @dataclass(frozen=True)
 class Route:
-    """A row of the table: *act* is called with the request and the placeholders of *path*."""
+    """A row of the routing table. *act* is called with the request and the placeholders of *path*."""
 
     method: str
     path: str
@@ -23,7 +23,7 @@ class Route:
 
 
 class Router:
-    """Answers a request by its route: 404 if no route has its path, 405 if none of those has its method."""
+    """Answers a request by its route: 404 if no route has the path, 405 if no route with the path has the method."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._rows = [(re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path)), route) for route in routes]
@@ -39,4 +39,4 @@ class Router:
                 allowed.append(route.method)
         if allowed:
             raise Refusal(405, f"{request.method} is not allowed here.", headers={"Allow": ", ".join(allowed)})
-        raise Refusal(404, f"There is nothing at {request.path}.")
+        raise Refusal(404, f"The path {request.path} does not exist.")

@@ -1,7 +1,7 @@
 """
-The runs of a workspace in the order in which they were made, and the scripts of the next ones.
+The runs of a workspace in the order of their creation, and the scripts for the next runs.
 
-It does not know resources, the warehouse or a clock: each question about the present is asked with an instant.
+It must not know resources, the warehouse or a clock: the caller passes the current time.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ class RunHistory:
 
     @property
     def next_id(self) -> int:
-        """The id of the next run; ids count up in the workspace."""
+        """The id of the next run. Ids count up in the workspace."""
         return FIRST_RUN_ID + len(self.made)
 
     def add(self, run: Run) -> None:
-        """Remember a run, which reads the warehouse later."""
+        """Add a run, which reads the warehouse later."""
         for runs in (self._by_pipeline.setdefault(run.pipeline_id, []), self.made, self._unread):
             runs.append(run)
 
     def forget(self, pipeline_id: str) -> None:
-        """Drop the runs of a deleted pipeline; those that have not read the warehouse never will."""
+        """Remove the runs of a deleted pipeline. Runs that have not read the warehouse never will."""
         self._by_pipeline.pop(pipeline_id, None)
         self._unread = [run for run in self._unread if run.pipeline_id != pipeline_id]
 
     def of(self, pipeline_id: str) -> list[Run]:
-        """Every run of a pipeline, also those that no route shows."""
+        """Return every run of a pipeline, including runs that no route shows."""
         return self._by_pipeline.get(pipeline_id, [])
 
     def newest_first(self, pipeline_id: str, now: float) -> list[Run]:
@@ -70,7 +70,7 @@ class RunHistory:
                 yield run
 
     def end_all(self, state: str, now: float) -> int:
-        """End every run in progress, and return how many those were."""
+        """End every run in progress, and return their number."""
         if str(state).lower() not in END_WORDS:
             raise Refusal(400, f"state must be one of {', '.join(END_WORDS)}.")
         running = [run for run in self.made if run.in_progress(now)]
@@ -79,10 +79,10 @@ class RunHistory:
         return len(running)
 
     def add_script(self, pipeline_id: str, script: Script) -> None:
-        """Say how a later run behaves: the first script is for the next run."""
+        """Set how a later run behaves. The first script is for the next run."""
         self._scripts.setdefault(pipeline_id, deque()).append(script)
 
     def take_script(self, pipeline_id: str) -> Script | None:
-        """The script of the run that starts now; None if there is none."""
+        """Return the script for the run that starts now, or None."""
         waiting = self._scripts.get(pipeline_id)
         return waiting.popleft() if waiting else None

@@ -1,17 +1,17 @@
 """
-What a run reads from the warehouse, once, at the instant at which it leaves triggered and queued.
+Determines what a run reads from the warehouse. It reads once, after the states triggered and queued.
 
 Source: Warehouse Sync API reference, "Create a pipeline": sync mode.
 
 Assumed, the documentation does not say:
 - a run reads with the SQL, the data model and the sync mode that its pipeline has at that instant;
-- an incremental run reads what lies after its ``range_start``, at or before its ``range_end``, and at or before
-  ``until``; whether the first one reads what lies exactly at ``from`` is a habit (``from_is_inclusive``);
-- no incremental run reads a row whose iterator is null;
+- an incremental run reads rows after its ``range_start``, up to and including its ``range_end`` and ``until``; the
+  option ``from_is_inclusive`` decides whether the first run reads rows exactly at ``from``;
+- an incremental run does not read a row whose iterator is null;
 - a query without the iterator column, or with an iterator that is not an instant, makes the run fail;
 - the iterator column is found without regard to case, and an iterator without a zone is UTC.
 
-Not imitated: ``sync_mode.time_zone``.
+Not simulated: ``sync_mode.time_zone``.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from airflow_provider_mparticle.simulator.http_messages import JsonObject
     from airflow_provider_mparticle.simulator.warehouse import Result, Warehouse
 
-# How many of each Unix time make a second; any other iterator data type is a text.
+# Units per second of the Unix times. Every other iterator data type is a text.
 _PER_SECOND = {"timestamp_unixtime_s": 1, "timestamp_unixtime_ms": 1000}
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a run found: how many rows, the keys by which they are known, or why there is nothing."""
+    """What a run has read: the number of rows and their keys, or the problem."""
 
     rows: int = 0
     keys: tuple[Any, ...] = ()
@@ -88,7 +88,7 @@ def window(mode: JsonObject, start: float | None, end: float | None, *, at_start
 
 
 def read(warehouse: Warehouse, sql: str, part: Window | None) -> Reading | None:
-    """Read what the SQL returns, or *part* of it; None if it names no source table."""
+    """Return the rows of the SQL, or of *part* of them, or None if the SQL does not name a source table."""
     try:
         result = warehouse.query(sql)
         if result is None:

@@ -1,4 +1,4 @@
-"""Resources that a pipeline refers to, so that a test can add the pipeline alone."""
+"""Sample resources that a pipeline refers to, so that a test only has to add the pipeline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def missing_references(resources: Resources, pipeline: JsonObject) -> Iterator[tuple[Kind, JsonObject]]:
-    """Yield each resource that a pipeline refers to and that is not there, as a POST would send it."""
+    """Yield each missing resource that a pipeline refers to, in the form of a POST."""
     for kind, resource in _samples(pipeline):
         if resource["id"] and not resources.has(kind, resource["id"]):
             yield kind, resource

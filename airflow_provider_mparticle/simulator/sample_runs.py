@@ -1,4 +1,4 @@
-"""Runs that a test adds without a trigger: when they started, and their states."""
+"""Computes the start and the states of runs that a test adds without a trigger."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_mparticle.simulator.runs import Step
 
-# When a run started that was added without a start: an ended one, and one in progress.
+# The default age of an added run that has ended, and of one in progress.
 ENDED_RUN_AGE_S = 86_400.0
 RUN_IN_PROGRESS_AGE_S = 60.0
 
@@ -20,7 +20,7 @@ INSTANTS = frozenset({"started_on", "ended_on", "logical_date", "range_start", "
 
 
 def read_instants(fields: Mapping[str, object]) -> dict[str, float | None]:
-    """Read the instants of a run as Unix times; TypeError names a field that a run does not have."""
+    """Return the instants of a run as Unix times. A TypeError names a field that a run does not have."""
     unknown = fields.keys() - INSTANTS
     if unknown:
         raise TypeError(f"A run has no {', '.join(sorted(unknown))}.")
@@ -31,11 +31,11 @@ def life(
     state: str, now: float, run_s: float, instants: Mapping[str, float | None], ends: tuple[float | None, str]
 ) -> tuple[float, tuple[Step, ...]]:
     """
-    When a run started, and its states since.
+    Return when a run started, and its states since then.
 
-    :param state: Its state now.
-    :param run_s: How many seconds an ended run lasted, unless *instants* has its end.
-    :param instants: What is known of its instants.
+    :param state: The current state of the run.
+    :param run_s: Duration of a run that has ended, in seconds, unless *instants* contains its end.
+    :param instants: The known instants of the run.
     :param ends: For a run in progress: in how many seconds it ends (None: never), and in which state.
     """
     begin = instants.get("started_on") or min(instants.get("logical_date") or 0.0, now)  # a date may lie in the future

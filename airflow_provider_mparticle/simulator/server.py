@@ -47,17 +47,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._write(answer)
 
     def _respond(self, request: Request) -> Answer | None:
-        """A bug of the simulator answers 500 and prints its traceback; it must not look like a lost answer."""
+        """Return the answer. After a bug of the simulator, print its traceback and answer 500."""
         try:
             return self.server.respond(request)
-        except Exception:
+        except Exception:  # broad: a bug of the simulator may raise anything, and must not look like a lost answer
             traceback.print_exc()
             return Answer(500, b'{"errors": [{"message": "A bug in the simulator: see its standard error."}]}')
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_TRACE = _serve  # noqa: N815
 
     def _read(self) -> Request | None:
-        """Read the rest of the request; None if its length is unknown, which ends the connection."""
+        """Read the rest of the request. Return None and end the connection if its length is unknown."""
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
             self.close_connection = True
@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
         return Request(self.command, url.path, query, headers, self.rfile.read(int(length)))
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """The ``Date`` header, by mParticle's clock."""
+        """Return the ``Date`` header with the time of mParticle's clock."""
         return super().date_time_string(self.server.clock() if timestamp is None else timestamp)
 
     def _write(self, answer: Answer) -> None:
@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
-        """Print nothing: the request log has it."""
+        """Print nothing, because the request log has it."""
 
 
 class LoopbackServer(ThreadingHTTPServer):
@@ -120,7 +120,7 @@ class LoopbackServer(ThreadingHTTPServer):
         self.server_address = (self.server_name, self.server_port)
 
     def start(self) -> None:
-        """Accept connections from now on."""
+        """Start to accept connections."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -134,19 +134,19 @@ class LoopbackServer(ThreadingHTTPServer):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Count and remember a connection before its thread starts."""
+        """Count and store a connection before its thread starts."""
         with self._guard:
             self.opened += 1
             self._open.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Close a connection without the base class's orderly end, which would soften a reset."""
+        """Close a connection without the orderly shutdown of the base class, which would prevent a reset."""
         with self._guard:
             self._open.discard(request)
         self.close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore clients that went away; anything else is a bug of the simulator and is printed."""
+        """Ignore clients that have disconnected. Print every other error: it is a bug of the simulator."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)

@@ -1,4 +1,4 @@
-"""Answer a request to the API: check the token, then let the router answer. It does not know sockets or faults."""
+"""Answers a request to the API: checks the token, then calls the router. It must not know sockets or faults."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
 
 
 class Service:
-    """Checks the token, and lets the router answer. Not thread-safe: the caller holds the lock."""
+    """Checks the token and calls the router. Not thread-safe: the caller holds the lock."""
 
     def __init__(self, tokens: Tokens, router: Router) -> None:
         self._tokens = tokens
         self._router = router
 
     def answer(self, request: Request) -> Answer:
-        """Answer one request; a refusal has the form of the family of paths."""
+        """Answer one request. A refusal has the form of its family of paths."""
         try:
             return self._carry_out(request)
         except Refusal as refusal:

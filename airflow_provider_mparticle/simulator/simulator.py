@@ -1,4 +1,4 @@
-"""The simulator that a test or a person starts: an mParticle with an address on this machine."""
+"""The simulator that tests and users start: a simulated mParticle with an address on this machine."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Simulator(MParticle):
     """
     An mParticle on 127.0.0.1, started as a context manager or with :meth:`start`.
 
-    Its state outlives :meth:`stop`, so a stop and a start are an outage.
+    Its state is kept after :meth:`stop`, so a stop and a later start simulate an outage.
 
-    :param port: TCP port; 0 for any free one, which it then keeps.
+    :param port: TCP port; 0 for any free port, which is used again after a stop.
     :param options: The parameters of :class:`.mparticle.MParticle` and the fields of :class:`.habits.Habits`.
     """
 
@@ -33,7 +33,7 @@ class Simulator(MParticle):
         self._opened_before = 0
 
     def start(self) -> Self:
-        """Serve, on the port of last time if there was one."""
+        """Serve. After a stop, use the same port again."""
         if self._server is None:
             self._stopping.clear()
             self._server = LoopbackServer(self._port, self._respond, self.now)
@@ -42,7 +42,7 @@ class Simulator(MParticle):
         return self
 
     def stop(self) -> None:
-        """Close every connection and free the port; the state stays."""
+        """Close every connection and release the port. The state is kept."""
         if self._server is not None:
             self._stopping.set()
             self._server.stop()
@@ -71,11 +71,11 @@ class Simulator(MParticle):
 
     @property
     def connections_opened(self) -> int:
-        """How many TCP connections were accepted."""
+        """The number of accepted TCP connections."""
         return self._opened_before + (self._server.opened if self._server else 0)
 
     def airflow_connection(self) -> JsonObject:
-        """The Airflow connection that leads here, as a dict."""
+        """Return the Airflow connection to this simulator as a dict."""
         extra: JsonObject = {
             "workspace_id": self.workspace_id,
             "account_id": self.account_id,
@@ -92,11 +92,11 @@ class Simulator(MParticle):
         }
 
     def airflow_connection_json(self) -> str:
-        """The Airflow connection as the value of ``AIRFLOW_CONN_MPARTICLE_DEFAULT``."""
+        """Return the Airflow connection as the value of ``AIRFLOW_CONN_MPARTICLE_DEFAULT``."""
         return json.dumps(self.airflow_connection())
 
     def overview(self) -> JsonObject:
-        """Its address, and a summary of what it holds and of what happened."""
+        """Return the address and a summary of the state."""
         return {"url": self.url, "connections_opened": self.connections_opened, **super().overview()}
 
     def _respond(self, request: Request) -> Answer | None:

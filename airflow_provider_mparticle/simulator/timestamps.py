@@ -1,8 +1,8 @@
 """
-Instants as mParticle writes and reads them: ISO 8601, with 0 to 3 fraction digits, some without a zone (UTC).
+Formats and parses instants as mParticle does: ISO 8601 with 0 to 3 fraction digits, some without a time zone (UTC).
 
-Inside the simulator an instant is a Unix time in seconds, cut to whole milliseconds so that what is shown is
-what is compared.
+In the simulator an instant is a Unix time in seconds, cut to whole milliseconds, so that the shown and the compared
+values are equal.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from airflow_provider_mparticle.simulator.http_messages import Refusal
 
 
 def cut(instant: float) -> float:
-    """Drop what is finer than a millisecond."""
+    """Return an instant without parts of a millisecond."""
     return math.floor(instant * 1000) / 1000
 
 
 def iso(instant: float | None, *, zone: str = "Z") -> str | None:
-    """Write an instant with as many fraction digits as it needs: none for a whole second, three at most."""
+    """Return an instant as text, with as few fraction digits as possible, from none to three."""
     if instant is None:
         return None
     milliseconds = round(instant * 1000)
@@ -30,9 +30,9 @@ def iso(instant: float | None, *, zone: str = "Z") -> str | None:
 
 def unix(value: object, name: str, *, status: int = 400) -> float | None:
     """
-    Read an instant from ISO 8601 text, a datetime or a Unix time; None and "" mean no instant.
+    Parse an instant from ISO 8601 text, a datetime or a Unix time. None and "" mean no instant.
 
-    :param value: What the caller sent. Without a zone it is UTC.
+    :param value: The value of the caller. Without a time zone it is UTC.
     :param name: Name of the field, for the refusal.
     :param status: HTTP status of the refusal.
     """
@@ -45,7 +45,7 @@ def unix(value: object, name: str, *, status: int = 400) -> float | None:
 
 
 def moment(value: object) -> datetime:
-    """The instant in UTC, as exact as it was given; ValueError or OverflowError if it is not one."""
+    """Return the exact instant in UTC. Raise ValueError or OverflowError if the value is not an instant."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return datetime.fromtimestamp(value, UTC)
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))

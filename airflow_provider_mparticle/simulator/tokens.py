@@ -1,12 +1,12 @@
 """
-The login: client credentials against a bearer token.
+The login, which issues a bearer token for client credentials.
 
 Source: Warehouse Sync API overview, "Authentication", "Create a bearer token" and "Using your Bearer Token".
 
 Assumed, the documentation does not say:
 - a body that is not declared as JSON is refused with 415, one that is not JSON with 400;
 - an unknown grant type or a missing field is refused with 400, as RFC 6749 section 5.2 does;
-- when the secret is rotated, tokens minted with the old one are refused.
+- when the secret is rotated, tokens of the old secret are refused.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ AUDIENCE = "https://api.mparticle.com"
 
 
 class Tokens:
-    """Credentials and the tokens minted for them. Not thread-safe: the caller holds the lock."""
+    """Credentials and the tokens issued for them. Not thread-safe: the caller holds the lock."""
 
     def __init__(self, client_id: str, client_secret: str, lifetime_s: float, clock: Callable[[], float]) -> None:
         self.client_id = client_id
         self.client_secret = client_secret
         self.lifetime_s = lifetime_s
-        self.minted: list[str] = []  # every token ever handed out, so that a test can look for them in logs
+        self.minted: list[str] = []  # every token that was issued, so that a test can search logs for them
         self._clock = clock
         self._ends: dict[str, float] = {}
 
@@ -43,17 +43,17 @@ class Tokens:
         return json_answer(self._mint())
 
     def check(self, request: Request) -> None:
-        """Refuse a call without a live token (Platform API overview, "Status codes": 401)."""
+        """Refuse a call without a valid token (Platform API overview, "Status codes": 401)."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or self._ends.get(token.strip(), 0.0) <= self._clock():
             raise Refusal(401, "Unauthorized: the bearer token is missing, unknown or has expired.")
 
     def expire_all(self) -> None:
-        """Refuse every token minted so far from now on."""
+        """Refuse every token that was issued so far."""
         self._ends.clear()
 
     def rotate(self, client_id: str | None, client_secret: str) -> None:
-        """Replace the credentials; the old ones and all tokens are refused from now on."""
+        """Replace the credentials. The old credentials and all tokens are refused from now on."""
         self.client_id = client_id or self.client_id
         self.client_secret = client_secret
         self.expire_all()

@@ -1,8 +1,8 @@
 """
-What mParticle accepts in a connection, a data model, a field transformation and a pipeline.
+Checks connections, data models, field transformations and pipelines as mParticle does.
 
-Each function returns one sentence for each thing that is wrong; the answer is then a 422 with all of them
-(Platform API overview, "Status codes": a business rule is violated).
+Each function returns one sentence for each problem. The answer is then a 422 with all sentences (Platform API overview,
+"Status codes": a business rule is violated).
 
 Assumed, the documentation does not say:
 - which fields of a connection's ``config`` each warehouse requires: none is enforced here;
@@ -50,15 +50,15 @@ SECRET_FIELDS = ("password", "service_account_key", "partner_feed_key")
 
 
 def problems(kind: str, resource: JsonObject) -> list[str]:
-    """Everything that is wrong with a resource by itself, without those it refers to."""
+    """Return all problems of a resource, without the resources that it refers to."""
     found = [f"{name} is required." for name in REQUIRED[kind] if _blank(resource.get(name))]
     found += _slug_problems(resource)
-    found += [f"{name} holds a masked value; send the real one or leave it out." for name in _masked(resource)]
+    found += [f"{name} contains a masked value; send the real one or leave it out." for name in _masked(resource)]
     return found + _OWN_RULES[kind](resource)
 
 
 def one_of(name: str, value: object, allowed: Collection[str]) -> list[str]:
-    """Refuse a word that is not among the allowed ones; another rule refuses a missing one."""
+    """Refuse a word that is not allowed. Another rule refuses a missing word."""
     if value is None or value in allowed:
         return []
     return [f"{name} must be one of {', '.join(allowed)}, not {value!r}."]

@@ -75,7 +75,7 @@ class Result:
     keys: set[str]
 
     def place(self, column: str) -> int | None:
-        """Where a column is, without regard to case; None if there is none."""
+        """Return the index of a column, ignoring case, or None."""
         names = [name.lower() for name in self.columns]
         return names.index(column.lower()) if column.lower() in names else None
 
@@ -203,7 +203,7 @@ def _check_key(db: sqlite3.Connection, source: Source) -> None:
     """Refuse a missing key: sqlite itself takes an unknown name in double quotes for a text."""
     cursor = db.execute(f"SELECT * FROM {source.table} LIMIT 0")  # noqa: S608 - quoted
     if source.key.lower() not in [str(column[0]).lower() for column in cursor.description]:
-        raise ValueError(f"there is no column {source.key!r}; pass key, the column that identifies a row.")
+        raise ValueError(f"a row has no column {source.key!r}. Pass key, the column that identifies a row.")
 
 
 def _insert(db: sqlite3.Connection, source: Source, row: Mapping[str, Any]) -> None:

@@ -106,7 +106,7 @@ class Workspace:
         """The state of a pipeline and of everything it depends on, with its latest run by logical date."""
         pipeline = self.resources.stored(Kind.PIPELINE, pipeline_id)
         if self._clock() < self._created[pipeline_id] + self.habits.status_404_s:
-            raise Refusal(404, f"There is no status of the pipeline {pipeline_id!r} yet.")
+            raise Refusal(404, f"The pipeline {pipeline_id!r} has no status yet.")
         newest = self._listed(pipeline_id)
         return {
             "pipeline_id": pipeline_id,
@@ -131,29 +131,29 @@ class Workspace:
         return [self.show(run) for run in chosen[first : first + page_size]]
 
     def get_run(self, pipeline_id: str, run_id: str) -> JsonObject:
-        """One run; 404 if the pipeline has none with this id."""
+        """Return one run, or 404 if the pipeline does not have it."""
         self.resources.stored(Kind.PIPELINE, pipeline_id)
         for run in self._newest_first(pipeline_id):
             if str(run.run_id) == run_id and not run.script.answer_404:
                 return self.show(run)
-        raise Refusal(404, f"There is no run {run_id} of the pipeline {pipeline_id!r}.")
+        raise Refusal(404, f"The pipeline {pipeline_id!r} has no run {run_id}.")
 
     def show(self, run: Run) -> JsonObject:
-        """A run as of now, in the field names of the layout."""
+        """Return a run in its current state, with the field names of the layout."""
         return (run_v1 if self.habits.layout == "v1" else run_v2)(run, self._now())
 
-    # Runs, as the author of a test sees and makes them
+    # Runs, for the author of a test
 
     def starts(self, pipeline_id: str) -> int:
-        """How many runs the trigger route has started, of this pipeline or of deleted ones of the same id."""
+        """Return how many runs the trigger route has started, for this pipeline and deleted ones with the same id."""
         return self._history.starts[pipeline_id]
 
     def runs(self, pipeline_id: str) -> list[JsonObject]:
-        """Every run in the order in which they were made, also those that the routes hide."""
+        """Return every run in the order of creation, including runs that the routes hide."""
         return [run_v2(run, self._now()) for run in self._history.of(pipeline_id)]
 
     def overview(self) -> dict[str, JsonObject]:
-        """For each pipeline: its state, its starts, and its latest run's id and state."""
+        """Return for each pipeline its state, its number of starts, and the id and state of its latest run."""
         return {one["id"]: self._summary(one) for one in self.resources.list_all(Kind.PIPELINE)}
 
     def script_next_run(
@@ -164,7 +164,7 @@ class Workspace:
         errors: Iterable[Any] = (),
         **behaviour: Any,
     ) -> None:
-        """Say how the next run behaves; further calls are for the runs after it. *errors* alone make it fail."""
+        """Set how the next run behaves. More calls are for later runs. With only *errors* the run fails."""
         reasons = read_errors(errors)
         usual = usual_steps(self.habits.run_s, "failed" if reasons else "success")
         script = Script(usual if states is None else read_steps(states), reasons, **behaviour)
@@ -183,7 +183,7 @@ class Workspace:
         failed_records: int | None = None,
         **instants: Any,
     ) -> JsonObject:
-        """Add a run without a trigger: ended long ago, or in progress since a minute ago."""
+        """Add a run without a trigger: one that ended a long time ago, or that has been in progress for a minute."""
         self.resources.stored(Kind.PIPELINE, pipeline_id)
         times = read_instants(instants)
         started, steps = life(state, self._clock(), self.habits.run_s, times, (ends_in_s, ends_as))
@@ -191,18 +191,18 @@ class Workspace:
         return run_v2(self._append(pipeline_id, script, type, started, times), self._now())
 
     def end_runs(self, state: str) -> int:
-        """End every run in progress now, and return how many those were."""
+        """End every run in progress now, and return their number."""
         return self._history.end_all(state, self._now())
 
     # The warehouse
 
     def add_source(self, table: str, rows: Iterable[Mapping[str, Any]], key: str = "id") -> None:
-        """Add rows to a source table, for the runs that read from now on."""
+        """Add rows to a source table. Runs that read later see them."""
         self.settle()
         self._warehouse.add(table, rows, key)
 
     def ingested(self, pipeline_id: str | None = None) -> dict[Any, int]:
-        """How often each row of the sources was ingested by the runs that have succeeded."""
+        """Return how often each row of the sources was ingested by successful runs."""
         now = self._now()
         runs = [run for run in self._history.made if pipeline_id in (None, run.pipeline_id)]
         if pipeline_id is not None and not runs:
@@ -211,11 +211,11 @@ class Workspace:
         return {key: times[key] for key in self._warehouse.all_keys()}
 
     def settle(self) -> None:
-        """Do the reads that are due: call this before anything changes that they depend on."""
+        """Do the reads that are due. Call this before changing anything that they depend on."""
         self._now()
 
     def _now(self) -> float:
-        """The present instant, after every read that was due by then."""
+        """Return the current time, after doing all reads that are due."""
         now = self._clock()
         for run in self._history.take_due(now):
             self._read(run)
@@ -250,7 +250,7 @@ class Workspace:
         return run
 
     def _range_start(self, pipeline_id: str, last: Run | None) -> float | None:
-        """Incremental runs read what is newer than the last success (sync mode of the pipeline reference)."""
+        """Return where an incremental run begins: after the last success (sync mode in the pipeline reference)."""
         mode = self.resources.stored(Kind.PIPELINE, pipeline_id)["sync_mode"]
         if mode["type"] == "full":
             return None
@@ -263,7 +263,7 @@ class Workspace:
         return self._history.newest_first(pipeline_id, self._now())
 
     def _listed(self, pipeline_id: str) -> list[Run]:
-        """The runs that the list and the status show by now, newest first."""
+        """Return the runs that the list and the status show now, newest first."""
         began_by = self._now() - self.habits.list_lag_s
         return [run for run in self._newest_first(pipeline_id) if run.started <= began_by]
 

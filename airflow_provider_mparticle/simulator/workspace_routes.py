@@ -1,5 +1,5 @@
 """
-The calls of Warehouse Sync: which method and path below the workspace does what.
+The routes of Warehouse Sync below the workspace.
 
 Source: Warehouse Sync API reference for the resources and the v2 base; v1 reference for ``/data-pipelines``.
 
@@ -7,7 +7,7 @@ Assumed, the documentation does not say:
 - the v2 paths below ``/inputs/data-pipelines`` and ``/field-transformations``;
 - ``currentPage`` counts from 1, ``pageSize`` is 100 if not sent, and a number below 1 answers 400;
 - lists are bare arrays, single answers bare objects;
-- a trigger answers 200 and does not look at a body.
+- a trigger answers 200 and ignores a body.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ V2_BASE = "/platform/v2/workspaces/{workspace_id}"
 
 
 def workspace_routes(workspace: Workspace) -> list[Route]:
-    """Everything below the v2 base of this workspace; other workspaces answer 404 (no access)."""
+    """Return all routes below the v2 base of this workspace. Other workspaces answer 404 (no access)."""
     rows = [
         *resource_routes(workspace, Kind.CONNECTION, "/connections"),
         *resource_routes(workspace, Kind.DATA_MODEL, "/data-models"),
@@ -39,18 +39,18 @@ def workspace_routes(workspace: Workspace) -> list[Route]:
 
 
 def only_here(workspace: Workspace, act: Act) -> Act:
-    """Answer 404 for any workspace but this one (Platform API overview, "Status codes": 404)."""
+    """Answer 404 for every other workspace (Platform API overview, "Status codes": 404)."""
 
     def checked(request: Request, *, workspace_id: str, **names: str) -> Answer:
         if workspace_id != str(workspace.workspace_id):
-            raise Refusal(404, f"There is no workspace {workspace_id}, or this credential has no access to it.")
+            raise Refusal(404, f"Workspace {workspace_id} does not exist, or this credential has no access to it.")
         return act(request, **names)
 
     return checked
 
 
 def resource_routes(workspace: Workspace, kind: Kind, path: str) -> list[Route]:
-    """The five calls every kind of resource has."""
+    """Return the five routes of a kind of resource."""
     resources = workspace.resources
 
     def listing(request: Request) -> Answer:
@@ -82,7 +82,7 @@ def resource_routes(workspace: Workspace, kind: Kind, path: str) -> list[Route]:
 
 @dataclass(frozen=True)
 class PipelinePaths:
-    """Where the calls on pipelines live."""
+    """The paths of the calls for pipelines."""
 
     pipelines: str
     trigger: str
@@ -108,7 +108,7 @@ PATHS = {
 
 
 def route_overrides(layout: str) -> dict[str, str]:
-    """The pipeline routes of a layout under the names the provider's connection knows them by."""
+    """Return the pipeline routes of a layout with the names that the Airflow connection uses."""
     paths = PATHS[layout]
     return {
         "pipelines": paths.pipelines,
@@ -121,7 +121,7 @@ def route_overrides(layout: str) -> dict[str, str]:
 
 
 def pipeline_routes(workspace: Workspace) -> list[Route]:
-    """The calls on pipelines, at the paths of the layout."""
+    """Return the routes for pipelines, with the paths of the layout."""
     paths = PATHS[workspace.habits.layout]
 
     def create(request: Request) -> Answer:
@@ -148,7 +148,7 @@ def pipeline_routes(workspace: Workspace) -> list[Route]:
 
 
 def trigger_answer(habits: Habits, run_id: int) -> Answer:
-    """What a successful trigger says; the real one may say nothing."""
+    """Return the answer to a successful trigger. The real one may be empty."""
     if habits.trigger_answer == "empty":
         return Answer()
     said = {"status": "trigger_requested"}
@@ -156,7 +156,7 @@ def trigger_answer(habits: Habits, run_id: int) -> Answer:
 
 
 def run_routes(workspace: Workspace, path: str) -> list[Route]:
-    """The list of a pipeline's runs, and one of them."""
+    """Return the routes for the list of runs and for one run."""
 
     def listing(request: Request, pipeline_id: str) -> Answer:
         runs = workspace.list_runs(

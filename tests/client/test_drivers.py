@@ -183,7 +183,7 @@ def test_an_odd_id_arrives_as_it_is(send: Send, simulator: Simulator, pipeline_i
     with pytest.raises(errors.NotFoundError) as caught:
         send(endpoints.get_resource(PIPELINE, pipeline_id))
 
-    assert (f"There is no pipeline {pipeline_id!r} in this workspace.",) == caught.value.reasons
+    assert (f"This workspace has no pipeline {pipeline_id!r}.",) == caught.value.reasons
 
 
 @pytest.mark.sends_anything(reason="parameters of every type, whoever understands them")
