@@ -1,4 +1,4 @@
-# Two commands do everything on a fresh machine with Python 3.11, make and git: make demo, make test.
+# On a new machine with Python 3.11, make and git, two commands are enough: make demo, make test.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +15,7 @@ SAME_ON_EVERY_AIRFLOW := client contract simulator explorer hostile airflow_e2e 
 
 .PHONY: help check demo ui screenshots test unit explore test-airflow-2 run-airflow-2 chaos backfill cluster soak ten-thousand race bench fuzz docs package lint clean
 
-help: ## Show what can be made
+help: ## Show all targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(VENV)/ready: pyproject.toml Makefile
@@ -25,19 +25,19 @@ $(VENV)/ready: pyproject.toml Makefile
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable . --group $(GROUP) "apache-airflow==$(AIRFLOW)"
 	@touch $@
 
-demo: $(VENV)/ready ## Run the main job on a real Airflow against the simulator
+demo: $(VENV)/ready ## Run the main job on a real Airflow with the simulator
 	@$(BIN)/python -m dev.demo
 
-ui: $(VENV)/ready ## Keep an Airflow with the examples and the simulator up, to look at in a browser
+ui: $(VENV)/ready ## Keep an Airflow with the examples and the simulator running for your browser
 	@$(BIN)/python -m dev.ui
 
-screenshots: $(VENV)/ready ## Write the pictures of the documentation anew, from the tests in the browser; needs chromium
+screenshots: $(VENV)/ready ## Write the pictures of the documentation again, with the tests in the browser; needs chromium
 	@SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/browser
 
-test: unit ## Run every test, a complete Airflow included
+test: unit ## Run every test, with a complete Airflow too
 	@$(PYTEST) -n 2 -m "slow or database" --timeout 900
 
-check: $(VENV)/ready ## Check style, types, folders, imports and the messages on the troubleshooting page in some 25 seconds
+check: $(VENV)/ready ## Check style, types, folders, imports and the messages on the troubleshooting page in about 25 seconds
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -52,35 +52,35 @@ test-airflow-2: ## Run the provider's tests on the oldest supported Airflow
 run-airflow-2: $(VENV)/ready
 	@$(PYTEST) -m "not slow" $(addprefix --ignore=tests/,$(SAME_ON_EVERY_AIRFLOW))
 
-chaos: $(VENV)/ready ## Kill workers and the triggerer of a real Airflow, take mParticle away, count the runs
+chaos: $(VENV)/ready ## Kill workers and the triggerer of a real Airflow, stop mParticle for a while, count the runs
 	@$(BIN)/python -m dev.chaos
 
-explore: $(VENV)/ready ## Play 100,000 schedules of faults against models of mParticle and Airflow
+explore: $(VENV)/ready ## Try 100,000 schedules of faults with models of mParticle and Airflow
 	@$(BIN)/python tests/explorer/explore.py --depth 2 --schedules 100000
 
-backfill: $(VENV)/ready ## Ingest history by Airflow's own backfill, with failing runs and killed workers
+backfill: $(VENV)/ready ## Ingest history with Airflow's own backfill, failing runs and killed workers
 	@$(BIN)/python -m dev.backfill
 
 cluster: $(VENV)/ready ## Kill machines of an Airflow on CeleryExecutor, with two workers and two triggerers
 	@$(BIN)/python -m dev.cluster
 
-soak: $(VENV)/ready ## Let 1,000 deferred tasks wait on a real triggerer while answers fail
+soak: $(VENV)/ready ## Keep 1,000 deferred tasks waiting on a real triggerer while requests fail
 	@$(BIN)/python -m dev.soak
 
-ten-thousand: $(VENV)/ready ## Let 10,000 tasks wait in two triggerers, one of which dies
+ten-thousand: $(VENV)/ready ## Keep 10,000 tasks waiting in two triggerers, one of which dies
 	@$(BIN)/python -m dev.ten_thousand
 
-race: $(VENV)/ready ## Let 100 short deferred runs end soon after their tasks defer, without retries, on two executors
+race: $(VENV)/ready ## Run short deferred tasks without retries on two executors, and count the failed tasks
 	@$(BIN)/python -m dev.race
 
-bench: $(VENV)/ready ## Measure beside other providers, each in an environment of its own, and write a report
+bench: $(VENV)/ready ## Measure this provider and others, each in its own environment, and write a report
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
 	@$(BIN)/python -m benchmarks
 
-fuzz: $(VENV)/ready ## Let a hostile server send 20,000 answers that hypothesis makes up, over both drivers
+fuzz: $(VENV)/ready ## Send 20,000 random answers of a hostile server to both drivers
 	@HOSTILE_EXAMPLES=8000 $(BIN)/python -m pytest tests/hostile/test_any_bytes.py --timeout 0 --hypothesis-show-statistics
 
-docs: $(VENV)/ready ## Build the site of the documentation in build/site; a warning or a broken link is an error
+docs: $(VENV)/ready ## Build the documentation in build/site; a warning or a broken link is an error
 	@$(BIN)/python -m dev.site
 
 package: $(VENV)/ready ## Build and check the distribution, and install it into bare Airflows under their constraints
@@ -93,5 +93,5 @@ lint: $(VENV)/ready ## Check style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-clean: ## Remove everything that was made
+clean: ## Remove all created files
 	@rm -rf .venv* .demo .ui .bench .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info

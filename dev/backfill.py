@@ -1,7 +1,7 @@
 """
-Native backfills on a real Airflow: history is synced slice by slice, with failing runs and a killed worker.
+Runs backfills of a real Airflow: history is synced slice by slice, with failing runs and killed workers.
 
-Run it with ``make backfill``. It ends by itself, stays on this machine and prints a table of figures.
+Run it with ``make backfill``. It ends by itself, uses only this machine, and prints a table of results.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ with DAG(
 @dataclass(frozen=True)
 class Plan:
     """
-    One backfill of one DAG, which has a pipeline of its own.
+    One backfill of one DAG with its own pipeline.
 
     :param schedule: The DAG's timetable, as Python.
-    :param days: How many days of history there are.
-    :param options: Further options of ``airflow backfill create``.
+    :param days: Number of days of history.
+    :param options: Additional options of ``airflow backfill create``.
     :param failing: Which runs of the pipeline fail, counted from 0.
-    :param kills_at: The task is killed while so many runs have been started; None: never.
+    :param kills_at: The task is killed after this number of started runs. None: never.
     :param is_mapped: Whether one DAG run syncs all days, by tasks mapped over them.
     """
 
@@ -87,12 +87,12 @@ class Plan:
 
     @property
     def dag_runs(self) -> int:
-        """How many DAG runs there are."""
+        """The number of DAG runs."""
         return 1 if self.is_mapped else self.days
 
     @property
     def slices(self) -> list[dict[str, str]]:
-        """The days that tasks are mapped over."""
+        """The days over which tasks are mapped."""
         ends = [FIRST_DAY + timedelta(days=day) for day in range(self.days + 1)] if self.is_mapped else []
         return [{"window_start": str(start), "window_end": str(end)} for start, end in pairwise(ends)]
 
@@ -143,7 +143,7 @@ class Figures:
 
     @property
     def is_good(self) -> bool:
-        """Every slice has ended well, with one run, and every row was ingested once."""
+        """Whether every slice succeeded with one run, and every row was ingested once."""
         rows = self.plan.days * ROWS_PER_DAY
         wanted = (Counter(success=self.plan.dag_runs), Counter({1: rows}), self.plan.days + self.failed_runs)
         return wanted == (self.states, self.times_ingested, self.starts)
@@ -171,7 +171,7 @@ HEADER = """\
 
 
 def backfill(plans: Sequence[Plan], folder: Path) -> list[Figures]:
-    """Carry out the *plans*, all at once, with an Airflow whose files lie in *folder*."""
+    """Run all *plans* at the same time, with an Airflow whose files are in *folder*."""
     dags = folder / "dags"
     dags.mkdir(parents=True)
     write_dags(plans, dags)
@@ -221,7 +221,7 @@ def _prepare(plan: Plan, simulator: Simulator) -> None:
 
 
 class Backfills:
-    """Backfills of an Airflow that runs already, whose DAGs and pipelines are there."""
+    """Runs backfills on a running Airflow that has the DAGs and pipelines."""
 
     def __init__(self, airflow: StandaloneAirflow, simulator: Simulator, plans: Sequence[Plan]) -> None:
         self._airflow = airflow
@@ -229,7 +229,7 @@ class Backfills:
         self._figures = {plan.dag_id: Figures(plan) for plan in plans}
 
     def run(self) -> list[Figures]:
-        """Carry them out all at once, and count what came of them."""
+        """Run all backfills at the same time, and count the results."""
         began = time.monotonic()
         for plan in (figures.plan for figures in self._figures.values()):
             self._airflow.wait_for_dag(plan.dag_id)
@@ -252,12 +252,12 @@ class Backfills:
         self._airflow.run_command("backfill", "create", "--dag-id", plan.dag_id, *dates, *options)
 
     def _is_over(self, figures: Figures) -> bool:
-        """Return whether all slices have ended; the failed ones are processed again once all others have ended."""
+        """Return whether all slices have ended. Reprocess the failed slices after all others have ended."""
         states = self._airflow.dag_run_states(figures.plan.dag_id)
         if len(states) < figures.plan.dag_runs or set(states) - {"success", "failed"}:
             return False
         if not self._airflow.are_backfills_over(figures.plan.dag_id):
-            return False  # Airflow notices the end of a backfill every half a minute
+            return False  # Airflow checks the end of a backfill every 30 seconds
         if "failed" in states:
             self._create(figures.plan, "--reprocess-behavior", "failed", *figures.plan.options)
             return False
@@ -286,7 +286,7 @@ class Backfills:
 
 
 def report(found: list[Figures]) -> tuple[str, bool]:
-    """Return a row for each plan, with the figures of those that are not good, and whether all are."""
+    """Return a row for each plan, the details of failed plans, and whether all plans passed."""
     wrong = [figures for figures in found if not figures.is_good]
     rows = [HEADER, *(figures.row() for figures in found), *(f"Not good: {figures}" for figures in wrong)]
     return "\n".join(rows), not wrong

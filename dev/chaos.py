@@ -1,7 +1,8 @@
 """
-Faults on a real Airflow: workers and the triggerer are killed, mParticle is down; each pipeline must get one run.
+Injects faults into a real Airflow: kills workers and the triggerer, and stops mParticle.
 
-Run it with ``make chaos``. It ends by itself, stays on this machine and prints a table of figures.
+Each pipeline must get exactly one run. Run it with ``make chaos``. It ends by itself, uses only this
+machine, and prints a table of results.
 """
 
 from __future__ import annotations
@@ -53,17 +54,17 @@ def sqlite(folder: Path) -> Iterator[str]:
     yield f"sqlite:///{folder}/airflow.db"
 
 
-# A task's own process carries the id of its task instance in its name; its parent is the executor's worker.
+# The process of a task has the id of the task instance in its name. Its parent is the worker of the executor.
 TASK_PROCESS = re.compile(r"^airflow worker -- ([0-9a-f-]{36})")
 
-# How long mParticle takes to answer a trigger request: a worker can die after the start and before the answer.
+# Time until mParticle answers a trigger request, so that a worker can die after the start and before the answer.
 TRIGGER_LATENCY_S = 1.0
 ENDS_WITHIN_S = 1200.0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How many tasks, faults and seconds, and which metadata database Airflow has."""
+    """The number of tasks and faults, the durations, and the metadata database of Airflow."""
 
     tasks: int
     kills: int
@@ -76,7 +77,7 @@ class Plan:
     list_lag_s: float = 20.0
 
 
-# SQLite serves a handful of tasks at once, then it is locked.
+# SQLite can serve only a few tasks at the same time.
 FULL = Plan(
     tasks=48, kills=45, triggerer_kills=5, away_s=60.0, run_s=30.0, seed=20261127, parallelism=8, database=postgres
 )
@@ -95,7 +96,7 @@ SHORT = Plan(
 
 @dataclass
 class Figures:
-    """What was done, and the result."""
+    """The faults and the results."""
 
     killed: Counter[str] = field(default_factory=Counter)
     triggerers_killed: int = 0
@@ -130,7 +131,7 @@ class Figures:
 
 
 def chaos(plan: Plan, folder: Path) -> Figures:
-    """Carry out *plan* with an Airflow and a database whose files are in *folder*."""
+    """Run *plan* with an Airflow and a database whose files are in *folder*."""
     dags = folder / "dags"
     dags.mkdir(parents=True)
     (dags / "chaos.py").write_text(DAG.format(tasks=plan.tasks))
@@ -199,7 +200,7 @@ class _Chaos:
                 process.send_signal(signal.SIGKILL)
                 kind = "task"
         except (psutil.NoSuchProcess, AttributeError):
-            return  # it has ended in the meantime
+            return  # it has ended meanwhile
         self._figures.killed[kind] += 1
         self._figures.killed[self._mode(run_id, ti_id)] += 1
 
@@ -249,7 +250,7 @@ def _command(process: psutil.Process) -> str:
 
 
 def report(figures: Figures) -> tuple[str, bool]:
-    """Return the table, with the states and starts if they are wrong, and whether all is well."""
+    """Return the table, with states and starts if they are wrong, and whether the result is good."""
     problem = "" if figures.is_good else f"\nNot good: {dict(figures.states)}, starts {figures.starts}"
     return figures.table() + problem, figures.is_good
 

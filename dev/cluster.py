@@ -1,9 +1,9 @@
 """
-Faults on an Airflow of several machines on CeleryExecutor: two workers, two triggerers, and a broker between them.
+Injects faults into an Airflow with CeleryExecutor, two workers, two triggerers, and a broker, as on several machines.
 
-A worker and a triggerer are lost, the others are restarted politely, mParticle is away for a while, and two backfills
-run meanwhile, one of which loses a task. Run it with ``make cluster``. It ends by itself, stays on this machine and
-prints a table of figures. Every pipeline must get exactly one run for each task, and every task must succeed.
+A worker and a triggerer are killed, the others are restarted with SIGTERM, and mParticle is stopped for a while. Two
+backfills run at the same time, and a task of one is killed. Run it with ``make cluster``. It ends by itself, uses only
+this machine, and prints a table of results. Every pipeline must get exactly one run for each task, and every task must succeed.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ NO_WORD = "its worker was killed"
 @dataclass(frozen=True)
 class Plan:
     """
-    How many tasks, faults and seconds.
+    The number of tasks and faults, and the durations.
 
-    :param tasks: Tasks that each start and wait for one run of a pipeline of their own.
-    :param every_blocking: Every so many tasks, one does not defer.
-    :param run_s: How long a run of these pipelines takes.
-    :param waits_lost: The triggerer is killed when it has so many waits.
-    :param days: How many slices each backfill has.
-    :param limits: How soon Airflow notices what is lost; by default as Airflow does.
+    :param tasks: Number of tasks. Each starts one run of its own pipeline and waits for it.
+    :param every_blocking: One of so many tasks does not defer.
+    :param run_s: Duration of a run of these pipelines, in seconds.
+    :param waits_lost: Number of waits of the triggerer when it is killed.
+    :param days: Number of slices of each backfill.
+    :param limits: Settings for how soon Airflow notices lost processes. Default: those of Airflow.
     """
 
     tasks: int
@@ -81,7 +81,7 @@ class Plan:
 
     @property
     def backfills(self) -> tuple[backfill.Plan, ...]:
-        """One by blocking tasks, which loses a task in mid-run, and one by deferrable tasks, backwards."""
+        """One backfill with blocking tasks, one of which is killed, and one with deferrable tasks, backwards."""
         return (
             backfill.Plan("forwards", '"@daily"', self.days, granularity="day", retries=10, kills_at=self.days // 2),
             backfill.Plan(
@@ -116,7 +116,7 @@ SHORT = Plan(
 
 @dataclass(frozen=True)
 class TakeOver:
-    """How many waits a triggerer had when it ended, and how long it took until another had all of them."""
+    """The number of waits of a triggerer at its end, and the time until another triggerer had all of them."""
 
     waits: int = 0
     seconds: float = 0.0
@@ -124,7 +124,7 @@ class TakeOver:
 
 @dataclass
 class Figures:
-    """What was done, and the result."""
+    """The faults and the results."""
 
     plan: Plan
     states: Counter[str] = field(default_factory=Counter)
@@ -144,7 +144,7 @@ class Figures:
 
     @property
     def is_good(self) -> bool:
-        """Every fault happened, every task succeeded, and every pipeline got one run for each task."""
+        """Whether every fault happened, every task succeeded, and every pipeline got one run for each task."""
         plan = self.plan
         all_happened = self.tasks_lost and self.lost.waits and self.restarted and self.away_s
         return bool(
@@ -187,7 +187,7 @@ class Figures:
 
 
 def cluster(plan: Plan, folder: Path) -> Figures:
-    """Carry out *plan* with an Airflow, a database and a broker whose files are in *folder*."""
+    """Run *plan* with an Airflow, a database and a broker whose files are in *folder*."""
     dags = folder / "dags"
     dags.mkdir(parents=True)
     (dags / "cluster.py").write_text(DAG.format(tasks=plan.tasks, every_blocking=plan.every_blocking))
@@ -251,12 +251,12 @@ class _Cluster:
         return any(self._simulator.starts(f"pipeline-{task.rpartition('_')[2]}") for task in tasks)
 
     def _lose_a_triggerer(self) -> None:
-        """Kill a triggerer with many waits, and start it again when the other one has taken them over."""
+        """Kill a triggerer with many waits, and start it again when the other one has these waits."""
         self._wait_until(lambda: len(self._waits_of("triggerer-1")) >= self._plan.waits_lost)
         self._figures.lost = self._end("triggerer-1", self._airflow.kill_component)
 
     def _end(self, triggerer: str, end: Callable[[str], None]) -> TakeOver:
-        """End a triggerer, start it again when the other one has its waits, and return how long that took."""
+        """Stop a triggerer, start it again when the other one has its waits, and return how long that took."""
         waits, began = self._waits_of(triggerer), time.monotonic()
         end(triggerer)
         self._wait_until(lambda: not waits & self._waits_of(triggerer))
@@ -276,7 +276,7 @@ class _Cluster:
         self._figures.away_s = self._plan.away_s
 
     def _end_politely(self, worker: str) -> None:
-        """Let a worker end its tasks and go, and start it again."""
+        """Let a worker finish its tasks and end, and start it again."""
         self._stop(worker)
         self._airflow.start_component(worker)
         self._figures.restarted += 1
@@ -288,7 +288,7 @@ class _Cluster:
         return backfilled.done() and self._airflow.dag_run_state(DAG_ID, self._run_id) in ENDED
 
     def _wait_until(self, is_there: Callable[[], bool], within_s: float = 120.0) -> None:
-        """Wait until *is_there* or for *within_s*, and sample the memory meanwhile."""
+        """Wait until *is_there* returns True or *within_s* has passed, and measure the memory meanwhile."""
         sampled_at, give_up_at = 0.0, time.monotonic() + within_s
         while not is_there() and time.monotonic() < give_up_at:
             if time.monotonic() > sampled_at + SAMPLED_EVERY_S:
@@ -309,7 +309,7 @@ class _Cluster:
         figures.states.update(str(ti["state"]) for ti in self._tasks().values())
         figures.starts.update(simulator.starts(f"pipeline-{number}") for number in range(self._plan.tasks))
         figures.further_tries.update(_causes(self._airflow.home))
-        # Of a worker that was killed, too, the scheduler is told something that does not fit: the task is "running".
+        # After a killed worker, the scheduler also gets a report that does not match: the task is "running".
         figures.mismatches = (self._airflow.home / "scheduler.log").read_text().count(f"{MISMATCH} queued")
         figures.logins = simulator.tokens_minted
         figures.connections = simulator.connections_opened
@@ -317,7 +317,7 @@ class _Cluster:
 
 
 def _causes(home: Path) -> Iterator[str]:
-    """Yield why each try ended that another try followed: the error in its log, if there is one."""
+    """Yield the error in the log of each try that was followed by another try."""
     for log in home.glob("logs/dag_id=*/**/attempt=*.log"):
         number = log.stem.removeprefix("attempt=")  # not a number in a log of a trigger
         if number.isdecimal() and log.with_name(f"attempt={int(number) + 1}.log").exists():
@@ -326,7 +326,7 @@ def _causes(home: Path) -> Iterator[str]:
 
 
 def report(figures: Figures) -> tuple[str, bool]:
-    """Return the table, with what is wrong, and whether all is well."""
+    """Return the table with the problems, and whether the result is good."""
     wrong = f"\nNot good: {dict(figures.states)}, runs per pipeline {dict(figures.starts)}, {figures.backfills}"
     return figures.table() + ("" if figures.is_good else wrong), figures.is_good
 

@@ -1,4 +1,4 @@
-"""The main job on a real Airflow: create a pipeline, start one run of it, wait for it in the triggerer."""
+"""Runs the main job on a real Airflow: creates a pipeline, starts one run, and waits for it in the triggerer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENDS_WITHIN_S = 120.0
 
 
 class Timeline:
-    """Prints what happened and how many seconds after the start."""
+    """Prints events with the seconds since the start."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -33,7 +33,7 @@ class Timeline:
 
 
 def main() -> int:
-    """Run the demo; 0 means that one run was started and the task succeeded."""
+    """Run the demo, and return the exit code: 0 if one run was started and the task succeeded."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that Airflow's processes end too
     shutil.rmtree(HOME, ignore_errors=True)
     timeline = Timeline()

@@ -1,7 +1,7 @@
 """
-Build the distribution twice, compare, and check what is in it and what it needs.
+Builds the distribution twice, compares the results, and checks contents and dependencies.
 
-Run it with ``make package``. The wheel and the source distribution that passed lie in ``dist/`` afterwards.
+Run it with ``make package``. The checked wheel and source distribution are then in ``dist/``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = "airflow_provider_mparticle"
 EXAMPLES = "example_dags"
-# What somebody needs who has the source distribution only: the code, its tests, and how both are run.
+# What a source distribution must contain: the code, its tests, and the instructions to run them.
 IN_SDIST = (
     *(
         "Makefile",
@@ -37,15 +37,15 @@ IN_SDIST = (
     *("dev/package.py", "benchmarks/__main__.py", "docs/index.md", "example_dags/trigger_and_wait.py"),
     *("tests/conftest.py", f"{PACKAGE}/py.typed"),
 )
-# Airflow's own dependencies are Airflow's to choose; these and what they need are ours.
+# Our dependencies. Airflow chooses its own dependencies.
 DEPENDENCIES = ("requests", "tenacity", "aiohttp")
 LICENCES = re.compile(r"\b(Apache|BSD|MIT|MPL|PSF|Python Software Foundation|ISC|Unlicense|0BSD)\b", re.IGNORECASE)
-# 2020-01-01: zip files cannot hold dates before 1980, and any fixed date will do.
+# 2020-01-01. Any fixed date after 1980 is possible: zip files do not support earlier dates.
 BUILD_DATE = "1577836800"
 
 
 def main() -> int:
-    """Build and check; 0 means that all is well."""
+    """Build and check, and return the exit code: 0 without problems."""
     with tempfile.TemporaryDirectory() as folder:
         first, second = (_built(Path(folder) / name) for name in ("first", "second"))
         problems = [
@@ -109,14 +109,14 @@ def _tracked(folder: str) -> set[str]:
 
 
 def _problems_of_sdist(sdist: Path) -> Iterator[str]:
-    """Name what is missing from a source distribution."""
+    """Return what is missing in a source distribution."""
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     yield from (f"{sdist.name} lacks {name}" for name in IN_SDIST if name not in names)
 
 
 def _problems_of_licences() -> Iterator[str]:
-    """List the licences of our dependencies, and name those that users may not want."""
+    """Print the licences of our dependencies, and return those that users may not want."""
     for name in sorted(_with_dependencies(DEPENDENCIES)):
         licence = _licence(metadata.metadata(name))
         print(f"{name:<24} {licence[:60]}")

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own, for an Airflow with more tasks at once than SQLite can serve."""
+"""Runs a PostgreSQL server for an Airflow with more simultaneous tasks than SQLite can serve."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dev.standalone import free_port
 
 
 def postgres_programs() -> Path:
-    """Return the folder of PostgreSQL's programs: those of the machine, else those of a package from PyPI."""
+    """Return the folder of PostgreSQL's programs: those of the machine, or else those of a package from PyPI."""
     if found := shutil.which("initdb"):
         return Path(found).resolve().parent
     debian = sorted(glob.glob("/usr/lib/postgresql/*/bin"))  # noqa: PTH207 - Path cannot glob from the root
@@ -59,5 +59,5 @@ def _user() -> str:
 
 def _run(*command: str | Path) -> None:
     as_postgres = ["runuser", "-u", _user(), "--"] if os.getuid() == 0 else []
-    # No pipes: the server would hold them open, and we would wait for their end forever.
+    # No pipes: the server would keep them open, and we would wait for their end for ever.
     subprocess.run([*as_postgres, *map(str, command)], check=True, stdout=subprocess.DEVNULL, cwd="/")

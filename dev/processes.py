@@ -1,4 +1,4 @@
-"""What a process takes of the machine; nothing if it has ended."""
+"""Measures the memory, files and processor time of a process; 0 if it has ended."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
-Short deferred runs on a real Airflow, with LocalExecutor and with CeleryExecutor: none may turn its task red.
+Runs short deferred tasks on a real Airflow, with LocalExecutor and with CeleryExecutor. No task may fail.
 
-Airflow 3's scheduler fails a task that is resumed before its executor has heard of the worker's exit. Run the trial
-with ``make race``. It ends by itself, stays on this machine and prints a table of figures.
+Airflow 3's scheduler fails a task that is resumed before the executor has reported the exit of its process. Run this
+with ``make race``. It ends by itself, uses only this machine, and prints a table of results.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ with DAG("race", schedule=None, start_date=datetime(2026, 1, 1), max_active_task
         task_id="sync", deferrable=True, poll_interval={poll_interval_s}, retries=0
     ).expand(pipeline_id=[f"pipeline-{{number}}" for number in range({tasks})])
 """
-# What the scheduler logs as it fails a task whose run may have succeeded.
+# The scheduler logs this when it fails a task whose run may have succeeded.
 MISMATCH = "but the task instance's state attribute is"
 
 
@@ -64,7 +64,7 @@ SHORT = (Plan(tasks=24, ends_within_s=300.0), Plan(tasks=24, ends_within_s=300.0
 
 @dataclass
 class Figures:
-    """What came of the tasks of all runs of the DAG."""
+    """The results of the tasks in all runs of the DAG."""
 
     plan: Plan
     states: Counter[str] = field(default_factory=Counter)
@@ -76,7 +76,7 @@ class Figures:
 
     @property
     def is_good(self) -> bool:
-        """Every task succeeded, and every pipeline got one run for each run of the DAG."""
+        """Whether every task succeeded, and every pipeline got one run for each run of the DAG."""
         return set(self.states) == {"success"} and set(self.starts) == {self.plan.dag_runs} and not self.mismatches
 
     def table(self) -> str:
@@ -99,7 +99,7 @@ class Figures:
 
 
 def race(plans: Sequence[Plan], folder: Path) -> list[Figures]:
-    """Let many short deferred runs end soon after their tasks defer, with no retries."""
+    """Let many short runs end soon after their tasks are deferred, without retries."""
     return [_race(plan, folder / str(number)) for number, plan in enumerate(plans)]
 
 
@@ -146,7 +146,7 @@ def _run(plan: Plan, airflow: StandaloneAirflow) -> Figures:
 
 
 def report(found: list[Figures]) -> tuple[str, bool]:
-    """Return the tables, with the states and starts if they are wrong, and whether all is well."""
+    """Return the tables, with states and starts if they are wrong, and whether the result is good."""
     wrong = [figures for figures in found if not figures.is_good]
     tables = [figures.table() for figures in found]
     return "\n\n".join([*tables, *(f"Not good: {figures}" for figures in wrong)]), not wrong

@@ -1,4 +1,4 @@
-"""The command line of a trial on a real Airflow: choose a plan, carry it out, print its figures in a table."""
+"""The command line of all trials on a real Airflow: chooses a plan, runs it, and prints a table of results."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def run_plan(
     short: Plan | None = None,
 ) -> int:
     """
-    Carry out a plan in a new folder, and print the report.
+    Run a plan in a new folder, and print the report.
 
-    :param carry_out: The trial: plan and folder to figures.
-    :param report: What to print, and whether the figures are as they should be.
+    :param carry_out: The trial: a function of plan and folder that returns the results.
+    :param report: Function that returns the text to print, and whether the results are good.
     :param full: The plan.
-    :param short: The plan for ``--short``, if there is one.
-    :return: The exit code: 0 if the figures are as they should be, else 1.
+    :param short: The plan for ``--short``. Default: none.
+    :return: The exit code: 0 if the results are good, otherwise 1.
     """
     name = carry_out.__name__
     parser = argparse.ArgumentParser(prog=f"python -m dev.{name}", description=carry_out.__doc__)
@@ -41,6 +41,6 @@ def run_plan(
 
 
 def table(rows: Mapping[str, Any]) -> str:
-    """Return figures by name as a table in Markdown."""
+    """Return named values as a table in Markdown."""
     wide = max(map(len, rows))
     return "\n".join(f"| {name:<{wide}} | {value:>6} |" for name, value in rows.items())

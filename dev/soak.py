@@ -1,8 +1,8 @@
 """
-Many deferred runs at once on a real triggerer, with PostgreSQL, while some answers of mParticle fail.
+Keeps many deferred tasks waiting on a real triggerer, with PostgreSQL, while some requests to mParticle fail.
 
-Run it with ``make soak``. It ends by itself, stays on this machine and prints a table of figures. Every task must end
-in success, with exactly one run of its pipeline.
+Run it with ``make soak``. It ends by itself, uses only this machine, and prints a table of results. Every task must
+succeed, with exactly one run of its pipeline.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ with DAG("soak", schedule=None, start_date=datetime(2026, 1, 1), max_active_task
     ).expand(pipeline_id=[f"pipeline-{{number}}" for number in range({tasks})])
 """
 
-# Faults of an answer. After three of these a run has started, and the task does not know it.
+# Faults of an answer. After three of them a run has started, but the task does not know it.
 KINDS_OF_FAULT: tuple[dict[str, Any], ...] = (
     {"status": 500, "after": True},
     {"status": 503},
@@ -59,7 +59,7 @@ TRIGGERER_HOST = "localhost"
 LOOP_BLOCK = re.compile(r"Triggerer's async thread was blocked for ([0-9.]+) seconds")
 LOGGED_ERROR = re.compile(r'"level":"(?:error|critical)"|\[(?:error|critical) *\]')
 
-# On two cores some 3 tasks start in a second, and some 4 resume. The three limits make 38 minutes at most.
+# On two cores about 3 tasks start and 4 tasks resume in a second. The three limits add up to 38 minutes.
 FULL = Plan(
     tasks=1000,
     soak_s=600.0,
@@ -81,7 +81,7 @@ SHORT = Plan(
 
 
 def soak(plan: Plan, folder: Path) -> Figures:
-    """Carry out *plan* with an Airflow and a PostgreSQL whose files are in *folder*."""
+    """Run *plan* with an Airflow and a PostgreSQL whose files are in *folder*."""
     dags = folder / "dags"
     dags.mkdir(parents=True)
     (dags / "soak.py").write_text(
@@ -107,7 +107,7 @@ def soak(plan: Plan, folder: Path) -> Figures:
 
 
 def allow_open_files(wanted: int) -> None:
-    """Let Airflow open more files than a shell's usual 1,024: the triggerer holds one log open for each task."""
+    """Let Airflow open more than the usual 1,024 files: the triggerer keeps one log open for each task."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
@@ -115,7 +115,7 @@ def allow_open_files(wanted: int) -> None:
 
 
 def _prepare(simulator: Simulator, plan: Plan) -> None:
-    """Add the pipelines, whose runs go on until they are ended, and let answers fail, also that to the first start."""
+    """Add pipelines whose runs go on until they are ended, and inject faults, also for the first start."""
     for number in range(plan.tasks):
         simulator.add_pipeline(f"pipeline-{number}")
         simulator.script_next_run(f"pipeline-{number}", [("running", None)])
@@ -125,12 +125,12 @@ def _prepare(simulator: Simulator, plan: Plan) -> None:
 
 
 def loop_blocks(triggerer_log: str) -> list[float]:
-    """Return how long each block of the event loop lasted that Airflow warned of."""
+    """Return the duration of each block of the event loop in the warnings of Airflow."""
     return [float(block) for block in LOOP_BLOCK.findall(triggerer_log)]
 
 
 class _Tasks:
-    """Reads the tasks' states from the database: Airflow's API needs seconds for a thousand of them."""
+    """Reads the states of tasks from the database, because Airflow's API needs seconds for a thousand of them."""
 
     def __init__(self, database: str) -> None:
         self._engine = sqlalchemy.create_engine(database)
@@ -142,11 +142,11 @@ class _Tasks:
         self._engine.dispose()
 
     def states(self) -> Counter[str]:
-        """Count the tasks by state; a deferred one that no triggerer has taken yet is *untaken*."""
+        """Count the tasks by state. A deferred task that no triggerer has yet is *untaken*."""
         return Counter(state for state, _ in self.all().values())
 
     def all(self) -> dict[int, tuple[str, int]]:
-        """Return the state and the number of the try for each map index."""
+        """Return the state and the try number for each map index."""
         query = sqlalchemy.text(
             "SELECT map_index, "
             "CASE WHEN state = 'deferred' AND triggerer_id IS NULL THEN 'untaken' ELSE coalesce(state, 'none') END, "
@@ -182,7 +182,7 @@ class _Soak:
         return figures
 
     def _sample_until(self, is_done: Callable[[], bool], within_s: float) -> float:
-        """Take samples until *is_done* or for *within_s*, and return how long that took."""
+        """Take samples until *is_done* returns True or *within_s* has passed, and return how long that took."""
         began = time.monotonic()
         while time.monotonic() < began + within_s:
             self._sample()
@@ -214,7 +214,7 @@ class _Soak:
         return self._ended() + self._states["deferred"] == self._plan.tasks
 
     def _is_over(self) -> bool:
-        # At each call, for tasks that came too late for the soak.
+        # At each call, for tasks that started too late.
         self._simulator.end_runs()
         return self._ended() == self._plan.tasks
 
@@ -254,7 +254,7 @@ class _Soak:
         return loop_blocks(self._triggerer_log())
 
     def _log_lines(self) -> Iterator[str]:
-        """Yield the lines that the triggerer and each of its triggers have logged."""
+        """Yield the log lines of the triggerer and of each of its triggers."""
         yield from self._triggerer_log().splitlines()
         for path in self._airflow.home.glob("logs/**/*.trigger.*.log"):
             yield from path.read_text(errors="replace").splitlines()
@@ -264,7 +264,7 @@ class _Soak:
 
 
 def report(figures: Figures) -> tuple[str, bool]:
-    """Return the tables, with what is wrong, and whether all is well."""
+    """Return the tables with the problems, and whether the result is good."""
     lines = [figures.table(), "", HEADER, figures.row()]
     if not figures.is_good:
         wrong = f"{figures.lost} lost, {figures.duplicates} with more than one run"

@@ -1,4 +1,4 @@
-"""The plan of a soak, and the figures of its result."""
+"""The plan of a soak, and its results."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ MEGABYTE = 1024 * 1024
 @dataclass(frozen=True)
 class Plan:
     """
-    How many tasks wait together and for how long.
+    How many tasks wait at the same time, and for how long.
 
-    :param soak_s: How long the runs go on once all tasks wait.
+    :param soak_s: How long the runs go on after all tasks wait, in seconds.
     :param failing: Share of answers that fail.
-    :param starts_within_s: How long tasks may take to start their runs; then the soak begins without the rest.
-    :param ends_within_s: How long tasks may take to end, once their runs have ended.
+    :param starts_within_s: How long tasks may take to start their runs. After that, the soak begins without the others.
+    :param ends_within_s: How long tasks may take to end after their runs have ended.
     """
 
     tasks: int
@@ -33,7 +33,7 @@ class Plan:
 
 @dataclass
 class Figures:
-    """What was done, and the result."""
+    """The faults and the results."""
 
     plan: Plan
     most_deferred: int = 0
@@ -60,12 +60,12 @@ class Figures:
 
     @property
     def duplicates(self) -> int:
-        """How many pipelines got more than one run."""
+        """The number of pipelines with more than one run."""
         return sum(1 for starts in self.starts if starts > 1)
 
     @property
     def is_good(self) -> bool:
-        """All tasks waited together as planned, and each ended in success, with exactly one run of its pipeline."""
+        """Whether all tasks waited together as planned, and each succeeded with exactly one run of its pipeline."""
         tasks = self.plan.tasks
         if self.all_deferred_s < 0.9 * self.plan.soak_s:
             return False

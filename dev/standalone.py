@@ -1,4 +1,4 @@
-"""A complete Airflow of our own: API server, scheduler, DAG processor and triggerer, each in its own process."""
+"""Runs a complete Airflow: API server, scheduler, DAG processor and triggerer, each in its own process."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class StandaloneAirflow:
         self._of_component = of_component or {}
 
     def start(self) -> None:
-        """Make the database, start every component and wait until all are healthy."""
+        """Create the database, start every component, and wait until all are healthy."""
         self.home.mkdir(parents=True, exist_ok=True)
         self.run_command("db", "migrate")
         for component in self.components:
@@ -74,7 +74,7 @@ class StandaloneAirflow:
         self._session.headers["Authorization"] = f"Bearer {self._get('/auth/token')['access_token']}"
 
     def start_component(self, component: str) -> None:
-        """Start one component in a process group of its own; what it prints goes to a file in the home."""
+        """Start one component in its own process group. Its output goes to a file in the home."""
         with (self.home / f"{component}.log").open("ab") as log:
             self._processes[component] = subprocess.Popen(
                 [AIRFLOW, *self.components[component]],
@@ -85,7 +85,7 @@ class StandaloneAirflow:
             )
 
     def kill_component(self, component: str) -> None:
-        """End one component and its children at once, as a lost machine would."""
+        """Kill one component and its children at once, as when a machine is lost."""
         _kill(self.processes_of(component))
         self._processes.pop(component).wait()
 
@@ -118,7 +118,7 @@ class StandaloneAirflow:
         return self._processes[component].pid
 
     def processes_of(self, component: str) -> list[psutil.Process]:
-        """Return the process of a component and all its children; none if it does not run."""
+        """Return the process of a component and all its children, or nothing if it does not run."""
         try:
             root = psutil.Process(self.pid_of(component))
             return [root, *root.children(recursive=True)]
@@ -126,7 +126,7 @@ class StandaloneAirflow:
             return []
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
-        """Start a run of a DAG, once the DAG processor has found it, and return the run's id."""
+        """Start a run of a DAG after the DAG processor has found it, and return the id of the run."""
         self.wait_for_dag(dag_id)
         answer = self._request(
             "POST", f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": dict(conf or {})}
@@ -140,7 +140,7 @@ class StandaloneAirflow:
         self.wait_until(lambda: self._request("GET", f"/api/v2/dags/{dag_id}").ok, HEALTHY_WITHIN_S, f"DAG {dag_id}")
 
     def machines(self, job_type: str) -> list[str]:
-        """Return on which machines jobs of a type are alive, for example ``"TriggererJob"``."""
+        """Return the machines on which jobs of a type are alive, for example ``"TriggererJob"``."""
         return [job["hostname"] for job in self._get("/api/v2/jobs", job_type=job_type, is_alive=True)["jobs"]]
 
     def dag_run_states(self, dag_id: str) -> list[str]:
@@ -179,7 +179,7 @@ class StandaloneAirflow:
         ).raise_for_status()
 
     def add_connection(self, conn_id: str, fields: Mapping[str, Any]) -> None:
-        """Store a connection: *fields* as in the JSON of ``AIRFLOW_CONN_...``."""
+        """Store a connection with *fields* as in the JSON of ``AIRFLOW_CONN_...``."""
         body = {"connection_id": conn_id, **fields, "extra": json.dumps(fields.get("extra", {}))}
         self._request("POST", "/api/v2/connections", json=body).raise_for_status()
 
@@ -281,7 +281,7 @@ def free_port() -> int:
 
 
 def _kill(processes: Sequence[psutil.Process]) -> None:
-    """End processes at once. Airflow's tasks and triggers have process groups of their own, so no group has all."""
+    """Kill processes at once, one by one: tasks and triggers of Airflow have their own process groups."""
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()

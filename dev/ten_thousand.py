@@ -1,7 +1,7 @@
 """
-Ten thousand waits in two triggerers, one of which dies: all must end well, and no run is started.
+Keeps ten thousand tasks waiting in two triggerers, one of which dies. All must succeed, and no run is started.
 
-Run it with ``make ten-thousand``. It ends by itself, stays on this machine and prints a table of figures. There is no
+Run it with ``make ten-thousand``. It ends by itself, uses only this machine, and prints a table of results. There is no
 scheduler and no worker: tasks are put into the database as deferred, and end when their triggers resume them.
 """
 
@@ -41,7 +41,7 @@ CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'airflow'"
 @dataclass(frozen=True)
 class Plan:
     """
-    How many tasks wait, and for how long.
+    The number of waiting tasks, and the durations.
 
     :param steady_s: How long all wait before a triggerer dies.
     :param selected_at_once: Airflow's ``max_trigger_to_select_per_loop``; a loop takes about a second.
@@ -63,7 +63,7 @@ SHORT = Plan(waits=300, steady_s=10.0, poll_interval_s=5.0, settings=TRIGGERERS_
 
 @dataclass
 class Figures:
-    """What was done, and the result."""
+    """The faults and the results."""
 
     plan: Plan
     taking_s: float = 0.0

@@ -1,5 +1,5 @@
 """
-An Airflow to look at: the example DAGs, a connection to a simulated mParticle, kept up until Ctrl-C.
+Runs an Airflow with the example DAGs and a connection to the simulator for your browser, until Ctrl-C.
 
 Run it with ``make ui``. It listens on this machine only.
 """
@@ -17,7 +17,7 @@ from airflow_provider_mparticle.simulator import Simulator
 from dev.example_airflow import example_airflow
 
 HOME = Path(__file__).parents[1] / ".ui"
-# What the example DAGs take for granted; the others they create.
+# The pipelines that the example DAGs expect. They create the others.
 PIPELINES = (
     *("orders", "subscriptions", "payments", "customers", "invoices", "products", "refunds"),
     *("orders-by-day", "orders-history"),
@@ -46,7 +46,7 @@ Ctrl-C stops everything.
 
 
 def main() -> int:
-    """Keep Airflow up until Ctrl-C or SIGTERM; then stop it and return 0."""
+    """Run Airflow until Ctrl-C or SIGTERM, then stop it and return 0."""
     parser = argparse.ArgumentParser(prog="python -m dev.ui", description=__doc__)
     parser.add_argument("--home", type=Path, default=HOME, help="folder for Airflow's files, emptied first")
     parser.add_argument("--run-seconds", type=float, default=20.0, metavar="S", help="how long a run takes")

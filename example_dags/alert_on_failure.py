@@ -1,8 +1,8 @@
 """
-Say what happened when a sync fails: which pipeline, which run, mParticle's own words, and where to look.
+Send a message when a sync fails, with the pipeline, the run, mParticle's own words, and links.
 
-`on_failure_callback` takes a function or a notifier; Slack, e-mail and PagerDuty have notifiers of their own providers,
-whose text can be `str(failure_of(context))`.
+`on_failure_callback` accepts a function or a notifier. The Airflow providers for Slack, e-mail and PagerDuty have
+notifiers, whose text can be `str(failure_of(context))`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 # [START alert]
 def page_the_team(context: Context) -> None:
-    """Act on the kind of the failure: a run that failed is not the same as a wrong password."""
+    """Choose the team by the kind of the failure: a failed run and a wrong password need different people."""
     failure = failure_of(context)
     team = "data owners" if failure.kind in ("RunFailedError", "DataGateError") else "platform"
     print(f"To {team}: {failure}")
 
 
 class PrintNotifier(BaseNotifier):
-    """Print a message; a notifier of your own sends it."""
+    """Print a message. Your own notifier would send it."""
 
     def notify(self, context: Any) -> None:
         """Send the message."""

@@ -1,4 +1,4 @@
-"""Make the workspace what a document beside this file says, then run the pipeline that it describes."""
+"""Apply the document `workspace.yaml` to the workspace, then run the pipeline that it describes."""
 
 from __future__ import annotations
 

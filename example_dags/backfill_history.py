@@ -1,8 +1,8 @@
 """
-Ingest history day by day through a full, on-demand pipeline. Each DAG run syncs the day of its data interval.
+Ingest history day by day with a full, on-demand pipeline. Each DAG run syncs the day of its data interval.
 
 ``airflow backfill create --dag-id mparticle_backfill_history --from-date 2026-01-01 --to-date 2026-01-30`` ingests
-30 days; the schedule goes on with each day that is over.
+30 days. The schedule then ingests each day after its end.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Create a Warehouse Sync pipeline if it is missing, run it once and wait for it without a worker slot."""
+"""Create a Warehouse Sync pipeline if it does not exist, run it once, and wait for it without a worker slot."""
 
 from __future__ import annotations
 

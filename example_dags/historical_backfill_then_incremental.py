@@ -1,8 +1,8 @@
 """
-Ingest history slice by slice, then hand over to an incremental pipeline, and verify that no row is missed or doubled.
+Ingest history slice by slice, continue with an incremental pipeline, and verify that no row is missed or duplicated.
 
-It wants a full, on-demand pipeline ``orders-history`` with the data model ``orders-history-model``, and an Airflow
-connection ``warehouse`` to the warehouse (any provider with a ``common-sql`` hook).
+This DAG needs a full, on-demand pipeline ``orders-history`` with the data model ``orders-history-model``, and an
+Airflow connection ``warehouse`` to the warehouse (any provider with a ``common-sql`` hook).
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ with DAG(
     # [START verify]
     @task
     def verify(planned: list[dict], synced: list[dict], increment: dict, end: str) -> int:
-        """Compare what every slice and the increment ingested with what the warehouse holds."""
+        """Compare the number of ingested records of each slice and of the increment with the rows in the warehouse."""
         rows = {one["window_start"]: one["rows"] for one in planned}
         ingested = {one["window_start"]: one["successful_records"] for one in synced}
         bounds = [datetime.fromisoformat(at) for at in (end, increment["range_end"])]

@@ -1,8 +1,8 @@
 """
-Start a DAG whenever a run of a pipeline succeeds that mParticle scheduled itself. Needs Airflow 3.
+Start a DAG after each successful run that mParticle scheduled itself. Needs Airflow 3.
 
-The DAG below polls nothing and holds no worker: the triggerer watches the pipeline, and each run that succeeds is an
-event of the pipeline's asset. `WORKSPACE_ID` is the id that your Airflow connection names.
+The DAG does not poll and does not use a worker: the triggerer watches the pipeline, and each successful run is an event
+of the pipeline's asset. `WORKSPACE_ID` is the workspace id of your Airflow connection.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ with DAG(
 
     @task
     def report(triggering_asset_events: Any = None) -> list[Any]:
-        """Return the ids of the runs that have started this DAG run; several, if they ended at about the same time."""
+        """Return the ids of the runs that started this DAG run: several, if they ended at about the same time."""
         events = [event for of_one_asset in triggering_asset_events.values() for event in of_one_asset]
         runs = [event.extra["payload"] for event in events]
         for run in runs:

@@ -1,8 +1,8 @@
 """
 Sync many pipelines, a few at a time.
 
-mParticle limits how many pipelines of a workspace may be under way. The group maps one task per pipeline and keeps that
-limit; the grid shows each pipeline by its name, and each is retried or cleared alone.
+mParticle limits how many pipelines of a workspace may run at the same time. The group maps one task per pipeline and
+keeps this limit. The grid shows the id of each pipeline, and you can retry or clear each pipeline separately.
 """
 
 from __future__ import annotations

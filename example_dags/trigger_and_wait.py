@@ -1,4 +1,4 @@
-"""Start one run of a pipeline that is there already, and wait for it in the triggerer."""
+"""Start one run of an existing pipeline, and wait for it in the triggerer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Start a run in one task and wait for it in another, so that work can go on in between."""
+"""Start a run in one task and wait for it in another, so that other tasks can run meanwhile."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def test_the_examples_are_listed_with_what_they_do(capsys: pytest.CaptureFixture
     out = capsys.readouterr().out
     listed = [line for line in out.splitlines() if line and not line.startswith((" ", "--copy"))]
     assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == listed
-    assert "trigger_and_wait\n    Start one run of a pipeline that is there already" in out
+    assert "trigger_and_wait\n    Start one run of an existing pipeline" in out
 
 
 def test_the_examples_are_copied_with_the_files_that_they_read(
