@@ -3,7 +3,8 @@ Injects faults into an Airflow with CeleryExecutor, two workers, two triggerers,
 
 A worker and a triggerer are killed, the others are restarted with SIGTERM, and mParticle is stopped for a while. Two
 backfills run at the same time, and a task of one is killed. Run it with ``make cluster``. It ends by itself, uses only
-this machine, and prints a table of results. Every pipeline must get exactly one run for each task, and every task must succeed.
+this machine, and prints a table of results. Every pipeline must get exactly one run for each task, and every task must
+succeed.
 """
 
 from __future__ import annotations
