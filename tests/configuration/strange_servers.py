@@ -1,4 +1,4 @@
-"""Servers that keep what they are sent in a form of their own: a simulator whose answers and PUTs are rewritten."""
+"""Servers that store values in a form of their own: a simulator whose answers and PUTs are rewritten."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MASKS = ("", "****", "[REDACTED]", "xxxx", "********", "•••", "<hidden>")
 
 class StrangeSimulator(Simulator):
     """
-    A simulator with habits that the documentation leaves open.
+    A simulator with behaviour that the documentation does not define.
 
     :param rewrite: Turns a resource into the form in which it is shown. Default: as it is.
     :param put_replaces: Whether a PUT replaces the whole resource, secrets included. Default: it merges.
@@ -63,7 +63,7 @@ class StrangeSimulator(Simulator):
 
 
 class Spelling:
-    """Spells a resource in another way at each answer, and fills in defaults; the meaning is the same."""
+    """Writes a resource in another spelling at each answer, and adds defaults; the meaning is the same."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311 - not for secrets
@@ -112,7 +112,7 @@ class Spelling:
 
 
 def truncated(resource: dict[str, Any]) -> dict[str, Any]:
-    """Keep less than was sent: names of eight letters, no static values, iterator fields in upper case."""
+    """Store less than was sent: names of eight letters, no static values, iterator fields in upper case."""
     shown = {**resource, "name": resource["name"][:8]}
     if shown.get("mappings"):
         shown["mappings"] = [{**one, "value": None} for one in shown["mappings"]]
@@ -126,7 +126,7 @@ def truncated(resource: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def serving(simulator: Simulator, environ: Any) -> Iterator[MParticleHook]:
-    """Start a simulator, and give the hook that leads to it."""
+    """Start a simulator, and yield a hook that is connected to it."""
     with simulator:
         environ["AIRFLOW_CONN_MPARTICLE_DEFAULT"] = simulator.airflow_connection_json()
         yield MParticleHook()

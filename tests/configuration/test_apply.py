@@ -1,4 +1,4 @@
-"""A document planned, applied, interrupted, completed and exported, over HTTP; and the operator that does it."""
+"""A document is planned, applied, interrupted, completed and exported, over HTTP; and the operator that does it."""
 
 from __future__ import annotations
 
@@ -50,19 +50,19 @@ def simulator(start_simulator: Callable[..., Simulator]) -> Simulator:
 
 @pytest.fixture
 def hook(simulator: Simulator) -> MParticleHook:
-    """The hook that leads there."""
+    """A hook that is connected to it."""
     return MParticleHook()
 
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Repeat after hundredths of seconds."""
+    """Send again after hundredths of seconds."""
     monkeypatch.setattr(retrying, "_jitter_s", lambda _: 0.01)
 
 
 @pytest.fixture
 def masked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the operator has Airflow mask."""
+    """The secrets that the operator lets Airflow mask."""
     found: list[str] = []
     monkeypatch.setattr(resource_tasks, "mask_secret", found.append)
     return found
@@ -70,19 +70,19 @@ def masked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """Everything that is logged, at any level; Airflow writes what operators say elsewhere."""
+    """Everything that is logged, at any level. Airflow writes the log of operators elsewhere."""
     monkeypatch.setattr(MParticleApplyOperator, "log", logging.getLogger("operator"))
     caplog.set_level(logging.DEBUG)
     return caplog
 
 
 def sample() -> dict[str, Any]:
-    """A realistic document, fresh for each caller to change."""
+    """A realistic document, a new copy for each call."""
     return copy.deepcopy(load_document(SAMPLE).content)
 
 
 def planned(hook: MParticleHook, content: dict[str, Any], *, prune: bool = False) -> Plan:
-    """Plan a document against what mParticle has now."""
+    """Plan a document against the workspace as it is now."""
     return plan(load_document(content), read_workspace(hook), prune=prune)
 
 
@@ -92,7 +92,7 @@ def applied(hook: MParticleHook, content: dict[str, Any], *, prune: bool = False
 
 
 def writes(simulator: Simulator) -> list[tuple[str, str]]:
-    """Method and last part of the path of every request that may change something, the login aside."""
+    """Method and last part of the path of each request that may change something, without the login."""
     return [
         (request["method"], request["path"].rsplit("/", 1)[-1])
         for request in simulator.requests
@@ -104,7 +104,7 @@ def writes(simulator: Simulator) -> list[tuple[str, str]]:
 
 
 def test_a_document_is_applied_exported_and_applied_again(hook: MParticleHook, simulator: Simulator) -> None:
-    """What is exported is what was applied, secrets aside, and applying either changes nothing."""
+    """The export is what was applied, without secrets, and applying either again changes nothing."""
     done = applied(hook, sample())
 
     assert done["changed"]
@@ -118,7 +118,7 @@ def test_a_document_is_applied_exported_and_applied_again(hook: MParticleHook, s
 
 
 def test_an_export_is_a_document(hook: MParticleHook, simulator: Simulator) -> None:
-    """It can be written to a file, checked by an editor and read back; sections without anything are left out."""
+    """It can be written to a file, checked by an editor and read again; it has no empty sections."""
     simulator.add_pipeline("orders", partner_feed_key="orders-feed-key")
 
     exported = export_document(hook)
@@ -132,7 +132,7 @@ def test_an_export_is_a_document(hook: MParticleHook, simulator: Simulator) -> N
 
 
 def test_an_altered_document_changes_what_differs(hook: MParticleHook, simulator: Simulator) -> None:
-    """One request for each thing that differs, and the right difference in the plan."""
+    """One request for each resource that differs, and the right difference in the plan."""
     applied(hook, sample())
     content = sample()
     query = content["data_models"][1]["config"]["sql_query"]
@@ -156,7 +156,7 @@ def test_an_altered_document_changes_what_differs(hook: MParticleHook, simulator
 
 
 def test_prune_removes_what_the_document_does_not_name(hook: MParticleHook, simulator: Simulator) -> None:
-    """A workspace that one document owns."""
+    """One document describes the whole workspace."""
     simulator.add_pipeline("old")
 
     applied(hook, sample(), prune=True)
@@ -166,7 +166,7 @@ def test_prune_removes_what_the_document_does_not_name(hook: MParticleHook, simu
 
 
 def test_reading_a_workspace_is_four_requests(hook: MParticleHook, simulator: Simulator) -> None:
-    """However much it holds."""
+    """For any number of resources."""
     applied(hook, sample())
     before = simulator.count("GET", "/")
 
@@ -176,14 +176,14 @@ def test_reading_a_workspace_is_four_requests(hook: MParticleHook, simulator: Si
     assert [2, 3, 2, 3] == [len(found.of(kind)) for kind in KINDS]
 
 
-# Failures half-way
+# Failures of a step
 
 
 @pytest.mark.parametrize("number", range(10))
 def test_a_failure_half_way_is_completed_by_applying_again(
     hook: MParticleHook, simulator: Simulator, number: int
 ) -> None:
-    """Whichever step fails, the error says what is done and what is not, and no step is done twice."""
+    """Whichever step fails, the error says which steps were done, and no step is done twice."""
     simulator.inject(Fault(method="POST", path="/platform/", status=502, skip=number))
     steps = [str(step) for step in planned(hook, sample()).steps]
 
@@ -201,8 +201,8 @@ def test_a_failure_half_way_is_completed_by_applying_again(
     assert 11 == len(writes(simulator))
 
 
-def test_a_lost_answer_to_a_creation_is_no_failure(hook: MParticleHook, simulator: Simulator) -> None:
-    """It is looked for, not sent twice."""
+def test_a_lost_answer_to_a_creation_is_not_a_failure(hook: MParticleHook, simulator: Simulator) -> None:
+    """The resource is read, and not created twice."""
     simulator.inject(Fault(method="POST", path="/connections", lose="after"))
     simulator.inject(Fault(method="POST", path="/data-pipelines", status=502, after=True))
 
@@ -212,8 +212,8 @@ def test_a_lost_answer_to_a_creation_is_no_failure(hook: MParticleHook, simulato
     assert without_secrets(sample()) == export_document(hook)
 
 
-def test_a_lost_answer_to_a_deletion_is_no_failure(hook: MParticleHook, simulator: Simulator) -> None:
-    """It is sent again, and is gone already."""
+def test_a_lost_answer_to_a_deletion_is_not_a_failure(hook: MParticleHook, simulator: Simulator) -> None:
+    """The request is sent again, and the resource has already been deleted."""
     simulator.add_pipeline("old")
     simulator.inject(Fault(method="DELETE", path="/old", lose="after"))
 
@@ -222,8 +222,8 @@ def test_a_lost_answer_to_a_deletion_is_no_failure(hook: MParticleHook, simulato
     assert {"connections", "data_models"} == set(export_document(hook))
 
 
-def test_a_lost_answer_to_an_update_is_no_failure(hook: MParticleHook, simulator: Simulator) -> None:
-    """A PUT does the same when it is sent twice."""
+def test_a_lost_answer_to_an_update_is_not_a_failure(hook: MParticleHook, simulator: Simulator) -> None:
+    """A PUT has the same effect when it is sent twice."""
     applied(hook, sample())
     content = sample()
     content["pipelines"][0]["name"] = "Renamed"
@@ -235,7 +235,7 @@ def test_a_lost_answer_to_an_update_is_no_failure(hook: MParticleHook, simulator
 
 
 def test_an_interrupted_update_says_what_is_left(hook: MParticleHook, simulator: Simulator) -> None:
-    """MParticle's own words stay in the message, the cause in the chain."""
+    """mParticle's own words stay in the message, and the cause in the chain."""
     applied(hook, sample())
     content = sample()
     content["data_models"][0]["name"] = content["pipelines"][0]["name"] = "Renamed"
@@ -254,7 +254,7 @@ def test_an_interrupted_update_says_what_is_left(hook: MParticleHook, simulator:
 def test_an_outage_before_the_first_step_says_that_nothing_is_done(
     hook: MParticleHook, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The plan was made, then mParticle went away."""
+    """mParticle fails after the plan was made."""
     changes = planned(hook, sample())
     simulator.stop()
 
@@ -263,7 +263,7 @@ def test_an_outage_before_the_first_step_says_that_nothing_is_done(
 
 
 def test_an_update_keeps_what_the_list_leaves_out(hook: MParticleHook, simulator: Simulator) -> None:
-    """A PUT may replace the whole, so each resource is read by itself before it is written."""
+    """A PUT may replace the whole resource, so each resource is read before it is written."""
     applied(hook, sample())
     short = [{"id": "customers-daily", "name": "Customers, daily", "sync_mode": {"type": "incremental"}}]
     simulator.inject(Fault(method="GET", path="/data-pipelines", body=short))
@@ -279,7 +279,7 @@ def test_an_update_keeps_what_the_list_leaves_out(hook: MParticleHook, simulator
 def test_a_change_of_a_pipeline_needs_the_key_that_only_mparticle_knows(
     hook: MParticleHook, simulator: Simulator
 ) -> None:
-    """A PUT that replaces would take it away; without a change the document may leave it out."""
+    """A PUT that replaces would delete it; without a change the document need not have it."""
     applied(hook, sample())
     content = without_secrets(sample())
     assert planned(hook, content).is_empty
@@ -291,8 +291,8 @@ def test_a_change_of_a_pipeline_needs_the_key_that_only_mparticle_knows(
     assert [] == [one for one in simulator.requests if one["method"] == "PUT"]
 
 
-def test_a_plan_with_refusals_is_not_begun(hook: MParticleHook, simulator: Simulator) -> None:
-    """Not even the steps that would work."""
+def test_a_plan_with_refusals_is_not_applied(hook: MParticleHook, simulator: Simulator) -> None:
+    """Not even the steps that would work are done."""
     applied(hook, sample())
     content = sample()
     content["data_models"][0]["name"] = "Renamed"
@@ -309,7 +309,7 @@ def test_a_plan_with_refusals_is_not_begun(hook: MParticleHook, simulator: Simul
 
 
 def operator(**options: Any) -> MParticleApplyOperator:
-    """The operator with the sample, unless told otherwise."""
+    """The operator with the sample, unless a test passes other arguments."""
     return MParticleApplyOperator(task_id="apply", **{"spec": sample(), **options})
 
 
@@ -330,7 +330,7 @@ def test_the_operator_takes_every_form_of_a_document(
     assert not execute(operator(spec=spec))["changed"]
 
 
-def test_a_dry_run_changes_nothing_and_tells_whether_it_would(execute: Execute, simulator: Simulator) -> None:
+def test_a_dry_run_changes_nothing_and_returns_whether_it_would(execute: Execute, simulator: Simulator) -> None:
     """The same steps as the real run returns."""
     dry = execute(operator(dry_run=True))
     assert [] == writes(simulator)
@@ -341,7 +341,7 @@ def test_a_dry_run_changes_nothing_and_tells_whether_it_would(execute: Execute, 
 
 
 def test_the_operator_prunes_when_asked(execute: Execute, simulator: Simulator, hook: MParticleHook) -> None:
-    """The default keeps what it does not know."""
+    """By default, resources that the document does not name are kept."""
     simulator.add_pipeline("old")
 
     execute(operator())
@@ -369,7 +369,7 @@ def test_all_problems_fail_the_task_at_once_and_nothing_is_sent(execute: Execute
 def test_refusals_fail_the_task_after_the_plan_was_logged(
     execute: Execute, hook: MParticleHook, log: pytest.LogCaptureFixture, dry_run: bool
 ) -> None:
-    """A dry run that hides them would be worthless."""
+    """A dry run that hides them would be useless."""
     applied(hook, sample())
     content = sample()
     content["pipelines"][0]["sync_mode"] = {"type": "full"}
@@ -383,7 +383,7 @@ def test_refusals_fail_the_task_after_the_plan_was_logged(
 def test_templates_in_a_file_are_rendered_in_its_values(
     execute: Execute, simulator: Simulator, masked: list[str], tmp_path: Path
 ) -> None:
-    """After reading it, so a password may hold what YAML gives a meaning; Airflow stores the path alone."""
+    """They are rendered after the file was read, so a password may have characters of YAML; Airflow stores the path."""
     secret = "*a: 'b\" #"
     path = tmp_path / "workspace.yaml"
     path.write_text(SAMPLE.read_text().replace("snowflake-password", '"{{ the_secret }}"'))
@@ -399,7 +399,7 @@ def test_templates_in_a_file_are_rendered_in_its_values(
 def test_a_relative_path_is_looked_for_beside_the_dag(
     run_dag: Callable[[Any], Any], simulator: Simulator, hook: MParticleHook, tmp_path: Path
 ) -> None:
-    """As Airflow looks for templates, whatever the working directory is; values are rendered there, too."""
+    """Airflow looks for templates there, too, whatever the working directory is; values are rendered as well."""
     (tmp_path / "more.yaml").write_text(
         "data_models:\n  - {id: '{{ dag.dag_id }}', name: Model, config: {sql_query: SELECT a.b FROM a.a a}}\n"
     )
@@ -415,7 +415,7 @@ def test_a_relative_path_is_looked_for_beside_the_dag(
 
 
 def test_a_missing_file_fails_the_task(execute: Execute, simulator: Simulator) -> None:
-    """A retry does not bring it."""
+    """A retry cannot cure it."""
     with pytest.raises(AirflowFailException, match=r"Cannot read the document 'missing\.yaml'"):
         execute(operator(spec="missing.yaml"))
 
@@ -429,7 +429,7 @@ def test_secrets_are_masked_and_shown_nowhere(
     capsys: pytest.CaptureFixture[str],
     form: str,
 ) -> None:
-    """Not in the log, the XCom or an error that echoes what was sent."""
+    """They are not in the log, the XCom or an error that repeats the request."""
     spec = {"dict": sample(), "path": str(SAMPLE), "text": SAMPLE.read_text()}[form]
     simulator.inject(
         Fault(method="POST", path="/data-pipelines", status=422, body={"errors": [{"message": f"Bad: {SECRETS[2]}"}]})
@@ -446,15 +446,15 @@ def test_secrets_are_masked_and_shown_nowhere(
 
 
 def test_the_operator_s_field_does_not_hide_airflow_s_dry_run(simulator: Simulator) -> None:
-    """``airflow tasks test --dry-run`` calls a method of that name."""
+    """``airflow tasks test --dry-run`` calls a method of this name."""
     assert callable(operator(dry_run=True).dry_run)
 
 
-# The page
+# The documentation
 
 
 def test_documents_on_the_page_are_valid() -> None:
-    """A user copies them."""
+    """Users copy them."""
     shown = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
     assert shown
@@ -465,7 +465,7 @@ def test_documents_on_the_page_are_valid() -> None:
 
 
 def test_the_page_shows_the_example_and_its_plan(hook: MParticleHook, simulator: Simulator) -> None:
-    """The output is that of the example, first against a workspace with a warehouse, then after a change."""
+    """The output is that of the example: first for a workspace with a warehouse, then after a change."""
     simulator.add_pipeline("orders")
     example = load_document(ROOT / "example_dags" / "workspace.yaml").content
     shown = [parse_document(text).content for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
@@ -482,7 +482,7 @@ def test_the_page_shows_the_example_and_its_plan(hook: MParticleHook, simulator:
 
 
 def test_the_page_names_the_suffixes_and_sections() -> None:
-    """A list in prose drifts."""
+    """A list in a text is easily forgotten."""
     assert all(f"`{name}`" in PAGE for name in (*documents.SUFFIXES, *documents.SECTIONS))
 
 

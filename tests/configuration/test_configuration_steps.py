@@ -1,4 +1,4 @@
-"""A step of a plan as a person reads it: nothing hides a line, and no secret is shown."""
+"""A step of a plan as text: no character hides a line, and no secret is shown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONTROLS = st.sampled_from(
 @settings(deadline=None)
 @given(st.text(CONTROLS | st.sampled_from("ab\n"), min_size=1, max_size=12))
 def test_no_character_that_a_terminal_obeys_is_printed(inside: str) -> None:
-    """An escape sequence or a carriage return in a query would hide what an apply is about to do."""
+    """An escape sequence or a carriage return in a query would hide what an apply will do."""
     change = Difference("config.sql_query", "SELECT a\nFROM b.c", f"SELECT {inside}\nFROM b.c")
     lines = Step(Action.UPDATE, DATA_MODEL, "orders", {}, (change,)).lines()
 
@@ -28,7 +28,7 @@ def test_no_character_that_a_terminal_obeys_is_printed(inside: str) -> None:
 
 
 def test_text_of_every_language_is_printed_as_it_is() -> None:
-    """Only what a terminal obeys is escaped."""
+    """Only control characters are escaped."""
     change = Difference("config.sql_query", "SELECT 1", "SELECT 'größe 数量 😀'\nFROM b.c")
 
     assert "'größe 数量 😀'" in "\n".join(Step(Action.UPDATE, DATA_MODEL, "orders", {}, (change,)).lines())
@@ -36,7 +36,7 @@ def test_text_of_every_language_is_printed_as_it_is() -> None:
 
 @pytest.mark.parametrize("field", ["config.password", "config.pat", "config.anything_new"])
 def test_a_secret_that_differs_is_not_shown(field: str) -> None:
-    """Neither as lines nor as JSON."""
+    """It is neither in the lines nor in the JSON."""
     step = Step(Action.UPDATE, CONNECTION, "warehouse", {}, (Difference(field, "hunter1", "hunter2"),))
 
     assert "hunter" not in f"{step.lines()} {step.as_dict()} {step!r}"

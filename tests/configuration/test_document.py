@@ -1,4 +1,4 @@
-"""Documents: how they are read, everything that is wrong with one at once, and the published schema."""
+"""Documents: how they are read, that all problems are found at once, and the published schema."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ PUBLISHED = Path(__file__).parents[2] / "docs" / "reference" / "document.schema.
 
 
 def sample() -> dict[str, Any]:
-    """A realistic document, fresh for each caller to change."""
+    """A realistic document, a new copy for each call."""
     return copy.deepcopy(load_document(SAMPLE).content)
 
 
 def errors(content: Any) -> list[str]:
-    """What is wrong with a document, warnings aside."""
+    """The problems of a document, without warnings."""
     return [str(problem) for problem in document_problems(load_document(content)) if not problem.is_warning]
 
 
 # Reading
 
 
-def test_the_sample_is_sound() -> None:
-    """Not even a warning, and as large as the issue asks for."""
+def test_the_sample_is_valid() -> None:
+    """It has no warnings either, and is large."""
     document = load_document(SAMPLE)
 
     assert [] == document_problems(document)
@@ -56,7 +56,7 @@ def test_the_sample_is_sound() -> None:
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_file_says_the_same_in_yaml_and_json(suffix: str, tmp_path: Path) -> None:
-    """JSON is what programs write."""
+    """Programs write JSON."""
     path = tmp_path / f"workspace{suffix}"
     path.write_text(SAMPLE.read_text() if suffix != ".json" else json.dumps(sample()))
 
@@ -64,7 +64,7 @@ def test_a_file_says_the_same_in_yaml_and_json(suffix: str, tmp_path: Path) -> N
 
 
 def test_instants_stay_text_however_they_are_written() -> None:
-    """YAML turns them into objects that no request can carry."""
+    """YAML turns them into objects that a request cannot have."""
     text = parse_document("a: 2026-01-01T00:00:00Z\nb: 2026-01-01\nc: '2026-01-01'").content
     given = load_document({"a": datetime(2026, 1, 1, tzinfo=UTC), "b": [date(2026, 1, 1)]}).content
 
@@ -73,7 +73,7 @@ def test_instants_stay_text_however_they_are_written() -> None:
 
 
 def test_a_document_does_not_change_with_the_dict_it_was_read_from() -> None:
-    """A DAG file may build several documents out of one dict."""
+    """A DAG file may make several documents from one dict."""
     given = sample()
     document = load_document(given)
 
@@ -83,7 +83,7 @@ def test_a_document_does_not_change_with_the_dict_it_was_read_from() -> None:
 
 
 def test_anchors_and_merges_are_understood() -> None:
-    """They keep long documents short, and are no keys that occur twice."""
+    """They make long documents shorter, and do not count as repeated keys."""
     text = "a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\nc: *a\nd: {a: 1}"
 
     assert {"x": 1, "y": 3} == parse_document(text).content["b"]
@@ -106,8 +106,8 @@ def test_yaml_in_braces_is_yaml() -> None:
         ("a: 1\n---\nb: 2", "line 2"),
     ],
 )
-def test_wrong_syntax_is_said_with_its_line(text: str, said: str) -> None:
-    """A person has to find it."""
+def test_an_error_of_syntax_has_its_line(text: str, said: str) -> None:
+    """A user must find it."""
     with pytest.raises(ConfigError, match="the document cannot be read") as refused:
         parse_document(text)
 
@@ -118,7 +118,7 @@ def test_wrong_syntax_is_said_with_its_line(text: str, said: str) -> None:
     "secret", ["*hunter2", "!hunter2 x", "'hunter2", "&hunter2 a: b", "{hunter2", "@hunter2", "%hunter2"]
 )
 def test_wrong_syntax_shows_no_secret(secret: str) -> None:
-    """A password without quotation marks is the usual reason, and the parser would quote it."""
+    """A password without quotation marks is the usual reason, and the YAML parser would quote it."""
     with pytest.raises(ConfigError) as refused:
         parse_document(f"connections:\n  - config:\n      password: {secret}\n")
 
@@ -131,7 +131,7 @@ def test_wrong_syntax_shows_no_secret(secret: str) -> None:
     [("missing.yaml", "Cannot read"), ("workspace.toml", "is a .yaml, .yml or .json file"), (".", "is a .yaml")],
 )
 def test_a_file_that_cannot_be_read_is_named(name: str, said: str, tmp_path: Path) -> None:
-    """The path in the message is the one that was given."""
+    """The message has the path that was passed."""
     with pytest.raises(ConfigError, match=said) as refused:
         load_document(tmp_path / name)
 
@@ -139,7 +139,7 @@ def test_a_file_that_cannot_be_read_is_named(name: str, said: str, tmp_path: Pat
 
 
 def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
-    """As editors of long ago wrote it."""
+    """Old editors write such files."""
     path = tmp_path / "workspace.yaml"
     path.write_bytes(b"name: Gesch\xe4ft")
 
@@ -147,11 +147,11 @@ def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
         load_document(path)
 
 
-# What is wrong
+# Problems
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-    """The sample with one thing changed."""
+    """The sample with one change."""
     content = sample()
     change(content)
     return content
@@ -202,19 +202,19 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("change", "said"), WRONG, ids=[said for _, said in WRONG])
-def test_what_is_wrong_is_said_with_its_place(change: Callable[[dict[str, Any]], object], said: str) -> None:
-    """A place leads to the line, the id to the thing; the published schema finds the same."""
+def test_a_problem_has_its_place(change: Callable[[dict[str, Any]], object], said: str) -> None:
+    """A place has a line, an id names the resource, and the published schema finds the same problem."""
     content = changed(change)
 
     found = errors(content)
 
     assert 1 == sum(problem.startswith(said) for problem in found), found
-    if "already the id of" not in said:  # JSON Schema cannot compare two items
+    if "already the id of" not in said:  # a JSON Schema cannot compare two items
         assert not Draft202012Validator(SCHEMA).is_valid(content)
 
 
-def test_the_id_is_said_where_it_is_known() -> None:
-    """A number in a list of 40 pipelines tells a person little."""
+def test_a_problem_has_the_id_if_it_is_known() -> None:
+    """An index in a list of 40 pipelines is hard to understand."""
     content = changed(_put("pipelines", 1, sync_mode={**sample()["pipelines"][1]["sync_mode"], "from": "yesterday"}))
 
     assert [
@@ -222,8 +222,8 @@ def test_the_id_is_said_where_it_is_known() -> None:
     ] == errors(content)
 
 
-def test_everything_that_is_wrong_is_said_at_once() -> None:
-    """Nobody wants to learn of ten mistakes in ten deploys."""
+def test_all_problems_are_reported_at_once() -> None:
+    """A user must not need ten deploys to find ten mistakes."""
     content = sample()
     content["schemas"] = []
     for section in SECTIONS:
@@ -239,16 +239,16 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
 
 
 @pytest.mark.parametrize("content", [None, [], "orders", 3])
-def test_a_document_that_is_no_dict_is_said_to_be_none(content: Any) -> None:
-    """An empty file reads as None, and is said to be empty."""
+def test_a_document_must_be_a_dict(content: Any) -> None:
+    """An empty file is read as None, and the problem says that it is empty."""
     (problem,) = document_problems(parse_document(json.dumps(content)))
 
     assert "must be a dict with the sections connections, data_models" in str(problem)
     assert ("is empty" in str(problem)) == (content is None)
 
 
-def test_what_may_work_all_the_same_is_a_warning() -> None:
-    """It is returned, and refuses nothing."""
+def test_what_may_work_anyway_is_a_warning() -> None:
+    """It is returned, and does not refuse the document."""
     content = changed(_put("pipelines", 1, schedule={"type": "interval", "frequency": "daily", "delay": "soon"}))
 
     (warning,) = check_document(load_document(content))
@@ -257,7 +257,7 @@ def test_what_may_work_all_the_same_is_a_warning() -> None:
 
 
 def test_problems_show_no_secret() -> None:
-    """Also where a dict with a secret stands in the wrong place."""
+    """Also if a dict with a secret is in the wrong place."""
     content = sample()
     content["connections"][0]["config"] = json.dumps({"password": "hunter2"})
     content["connections"][1]["password"] = "hunter2"
@@ -271,8 +271,8 @@ def test_problems_show_no_secret() -> None:
 
 @pytest.mark.parametrize("strange", [None, "", 0, 1.5, True, "x", [], [[]], {}, {"type": []}, [{"mapping_type": {}}]])
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_no_value_is_too_strange_to_be_checked(kind: Kind[Any], strange: Any) -> None:
-    """A check that raises hides every other problem."""
+def test_any_value_can_be_checked(kind: Kind[Any], strange: Any) -> None:
+    """A check that raises an error hides all other problems."""
     for name in ("id", *kind.writable):
         content = changed(_put(kind.plural, 0, **{name: strange}))
 
@@ -283,7 +283,7 @@ def test_no_value_is_too_strange_to_be_checked(kind: Kind[Any], strange: Any) ->
 
 
 def test_the_schema_is_published_as_it_is_in_the_package() -> None:
-    """The page and the package are one file."""
+    """The documentation and the package have the same file."""
     assert PUBLISHED.resolve() == Path(
         str(files("airflow_provider_mparticle").joinpath("configuration", "document.schema.json"))
     )
@@ -291,13 +291,13 @@ def test_the_schema_is_published_as_it_is_in_the_package() -> None:
 
 
 def test_the_sample_fits_the_schema() -> None:
-    """What the rules accept, an editor does not underline."""
+    """An editor shows no problem in a document that the rules accept."""
     assert [] == [error.message for error in Draft202012Validator(SCHEMA).iter_errors(sample())]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_the_schema_has_the_fields_that_can_be_written(kind: Kind[Any]) -> None:
-    """No more, no fewer, under the name of the kind."""
+    """The same fields under the name of the kind."""
     described = SCHEMA["$defs"][kind.name]
 
     assert {"id", *kind.writable} == set(described["properties"])
@@ -306,7 +306,7 @@ def test_the_schema_has_the_fields_that_can_be_written(kind: Kind[Any]) -> None:
 
 
 def test_the_schema_marks_the_secrets() -> None:
-    """They are written and never read back."""
+    """They are written and never read."""
     marked, named = set(), set()
     for kind in KINDS:
         properties = SCHEMA["$defs"][kind.name]["properties"]
@@ -325,7 +325,7 @@ def test_the_schema_marks_the_secrets() -> None:
     st.sampled_from(["id", "x.y", "config"]),
 )
 def test_a_key_that_looks_like_a_place_is_an_unknown_section(section: str, number: int, inside: Any, name: str) -> None:
-    """It ended in a KeyError."""
+    """It once ended in a KeyError."""
     content = {f"{section}[{number}].{name}": 1, section: inside}
 
     assert any("is not a section" in str(problem) for problem in document_problems(Document(content)))
@@ -333,7 +333,7 @@ def test_a_key_that_looks_like_a_place_is_an_unknown_section(section: str, numbe
 
 @pytest.mark.parametrize("version", ["9" * 19, "9" * 5000, "-1", "1.5", "٣"])
 def test_a_version_that_is_not_a_number_of_18_digits_is_a_problem(version: str) -> None:
-    """One of 5,000 digits ended in a ValueError."""
+    """A number of 5,000 digits once ended in a ValueError."""
     content = {"pipelines": [{"id": "p", "data_plan_version": version}]}
 
     assert any("data_plan_version must be a whole number" in str(one) for one in document_problems(Document(content)))

@@ -19,7 +19,7 @@ from airflow_provider_mparticle.configuration.document import document_problems,
 from airflow_provider_mparticle.configuration.document_parser import line_of, read_text
 from airflow_provider_mparticle.configuration.document_writer import as_yaml
 
-# Memory that reading a refused document may take, in bytes.
+# How much memory the reading of a refused document may take, in bytes.
 A_LITTLE = 60 * 1024**2
 
 
@@ -43,8 +43,8 @@ def pipeline(line: str) -> str:
     "text", ["0123456", "0123", "12:30", "on", "no", "010", "1e3", "~", "2026-01-01", "0x1F", "1_000", "true", ".inf"]
 )
 @pytest.mark.parametrize("name", ["password", "account_identifier", "user", "warehouse"])
-def test_text_without_quotation_marks_is_the_text_that_stands_there(name: str, text: str) -> None:
-    """YAML would make another password of it, and nobody would see it."""
+def test_text_without_quotation_marks_is_not_changed(name: str, text: str) -> None:
+    """YAML would change the password, and the user would not see it."""
     document = parse_document(connection(f"{name}: {text}"))
 
     assert text == document.content["connections"][0]["config"][name]
@@ -53,15 +53,15 @@ def test_text_without_quotation_marks_is_the_text_that_stands_there(name: str, t
 
 @pytest.mark.parametrize("text", ["no", "1e3", "12:30", "010", "~"])
 def test_a_name_is_text(text: str) -> None:
-    """Norway's pipelines are called "no"."""
+    """A pipeline for Norway may be called "no"."""
     document = parse_document(pipeline(f"name: {text}"))
 
     assert text == document.content["pipelines"][0]["name"]
     assert [] == document_problems(document)
 
 
-def test_a_version_with_a_leading_zero_is_the_number_that_a_person_reads() -> None:
-    """YAML 1.1 takes it for octal and makes 8 of it."""
+def test_a_version_with_a_leading_zero_is_a_decimal_number() -> None:
+    """YAML 1.1 reads it as an octal number, 8."""
     document = parse_document(pipeline("name: P\n    data_plan_version: 010"))
 
     assert [] == document_problems(document)
@@ -69,14 +69,14 @@ def test_a_version_with_a_leading_zero_is_the_number_that_a_person_reads() -> No
 
 
 def test_a_secret_of_an_undocumented_name_is_text_too() -> None:
-    """A number would lose its leading zeros, or be cut."""
+    """A number would lose its leading zeros, or digits."""
     document = parse_document(connection("private_key_token: 123456"))
 
     assert "123456" == document.content["connections"][0]["config"]["private_key_token"]
 
 
 def test_null_is_not_a_secret() -> None:
-    """It would be left out, and the connection written without a password."""
+    """It would be left out, and the connection would be written without a password."""
     (problem,) = document_problems(parse_document(connection("password: null")))
 
     assert "connections[0].config.password is missing" in str(problem)
@@ -95,8 +95,8 @@ def test_null_is_not_a_secret() -> None:
         ("012", "012"),
     ],
 )
-def test_where_anything_may_stand_yaml_is_read_as_json(text: str, value: Any) -> None:
-    """Only what JSON would not put in quotation marks is not text."""
+def test_without_a_type_in_the_schema_yaml_is_read_as_json(text: str, value: Any) -> None:
+    """Only values that JSON writes without quotation marks are not text."""
     content, _ = read_text(f"field_transformations: [{{mappings: [{{value: {text}}}]}}]")
 
     assert value == content["field_transformations"][0]["mappings"][0]["value"]
@@ -106,14 +106,14 @@ def test_where_anything_may_stand_yaml_is_read_as_json(text: str, value: Any) ->
 @given(st.text(min_size=1))
 @settings(max_examples=200, deadline=None)
 def test_any_text_is_read_back_as_it_was_written(text: str) -> None:
-    """Also U+0085, which YAML takes for the end of a line."""
+    """Also U+0085, which YAML reads as the end of a line."""
     content = {"connections": [{"config": {"password": text, "other": text}}]}
 
     assert content == read_text(as_yaml(content))[0]
 
 
 def test_the_lines_of_problems_are_named() -> None:
-    """In a document of a thousand lines a place alone is hard to find."""
+    """In a document of a thousand lines a place without its line is hard to find."""
     text = connection("password: x").replace("database: D", "databse: D\n      x: 1") + "pipeline: []\n"
 
     found = [str(problem) for problem in document_problems(parse_document(text))]
@@ -123,7 +123,7 @@ def test_the_lines_of_problems_are_named() -> None:
 
 
 def test_lines_are_known_in_json_too() -> None:
-    """Programs write it, people read what is wrong with it."""
+    """Programs write it, but users read its problems."""
     text = json.dumps({"pipelines": [{"id": "a b"}]}, indent=1)
 
     found = [str(problem) for problem in document_problems(parse_document(text))]
@@ -134,8 +134,8 @@ def test_lines_are_known_in_json_too() -> None:
 @pytest.mark.parametrize(
     ("place", "line"), [("a", 1), ("a[0].b", 2), ("a[0].b.c", 2), ("a[1]", 1), ("b", None), ("", None)]
 )
-def test_a_place_without_a_line_has_that_of_what_it_is_in(place: str, line: int | None) -> None:
-    """A missing field stands nowhere."""
+def test_a_place_without_a_line_has_the_line_of_the_place_around_it(place: str, line: int | None) -> None:
+    """A missing field has no line."""
     assert line == line_of(place, {"a": 1, "a[0].b": 2})
 
 
@@ -152,7 +152,7 @@ def test_templates_belong_in_quotation_marks(line: str) -> None:
 
 
 def bomb(levels: int) -> str:
-    """The billion laughs: each anchor repeats the one before ten times."""
+    """The "billion laughs": each anchor repeats the previous one ten times."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, levels)]
     return "\n".join(lines)
@@ -172,7 +172,7 @@ TOO_MUCH = {
 
 @pytest.mark.parametrize(("text", "said"), TOO_MUCH.values(), ids=TOO_MUCH)
 def test_a_document_beyond_the_limits_is_refused_with_little_memory(text: str, said: str) -> None:
-    """A task that takes 2 GB takes its neighbours along."""
+    """A task that takes 2 GB can break other tasks."""
     tracemalloc.start()
     try:
         with pytest.raises(ConfigError, match=said):
@@ -187,7 +187,7 @@ def test_a_document_beyond_the_limits_is_refused_with_little_memory(text: str, s
 @given(st.text(alphabet="&*ab[]{}:,- \n'\"!#|>%@`?<~01", max_size=60))
 @settings(max_examples=300, deadline=None)
 def test_no_text_raises_anything_but_our_error(text: str) -> None:
-    """Whatever stands in the file."""
+    """For any text in the file."""
     try:
         document_problems(parse_document(text))
     except ConfigError as error:
@@ -195,7 +195,7 @@ def test_no_text_raises_anything_but_our_error(text: str) -> None:
 
 
 def fifo(path: Path) -> None:
-    """Make a pipe that nobody writes to."""
+    """Make a pipe without a writer."""
     os.mkfifo(path)
 
 
@@ -203,7 +203,7 @@ def fifo(path: Path) -> None:
     "make", [fifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.mkdir()], ids=["fifo", "zero", "folder"]
 )
 def test_only_a_regular_file_is_read(make: Callable[[Path], object], tmp_path: Path) -> None:
-    """Reading the others does not end."""
+    """Reading any other kind of file may never end."""
     path = tmp_path / "workspace.yaml"
     make(path)
 
@@ -212,7 +212,7 @@ def test_only_a_regular_file_is_read(make: Callable[[Path], object], tmp_path: P
 
 
 def test_a_large_file_is_not_read(tmp_path: Path) -> None:
-    """Its first bytes say enough."""
+    """Its size is known before the end of it."""
     path = tmp_path / "workspace.yaml"
     with path.open("wb") as file:
         file.truncate(50 * 1024**2)
@@ -222,7 +222,7 @@ def test_a_large_file_is_not_read(tmp_path: Path) -> None:
 
 
 def test_a_dict_that_contains_itself_is_refused() -> None:
-    """A DAG file can build one."""
+    """A DAG file can make such a dict."""
     spec: dict[str, Any] = {}
     spec["pipelines"] = [spec]
 
@@ -232,7 +232,7 @@ def test_a_dict_that_contains_itself_is_refused() -> None:
 
 @pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": 1e999}', '{"a": 99999999999999999999}'])
 def test_a_number_that_json_does_not_have_is_refused(text: str) -> None:
-    """No request could carry it."""
+    """A request could not have it."""
     with pytest.raises(ConfigError, match="number"):
         parse_document(text)
 

@@ -1,4 +1,4 @@
-"""One resource made sure of: created, taken as it is, or changed, with as few writes as possible."""
+"""One resource is ensured: created, reused or updated, with as few writes as possible."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ MODEL = {"id": "customers", "name": "Customers", "config": {"sql_query": "SELECT
 
 @pytest.fixture
 def hook(simulator: Simulator) -> MParticleHook:
-    """The hook that leads to the simulator."""
+    """A hook that is connected to the simulator."""
     return MParticleHook()
 
 
 def made_sure(hook: MParticleHook, if_exists: Any = "update", **changes: Any) -> list[str]:
-    """Make sure of the data model, and return what was set."""
+    """Ensure the data model, and return the fields that were set."""
     return ensure(hook, DATA_MODEL, validated(DATA_MODEL, {**MODEL, **changes}), if_exists, KeptForms())[1]
 
 
 def test_a_resource_is_created_once_and_then_only_changed(hook: MParticleHook, simulator: Simulator) -> None:
-    """Each call says what it has set."""
+    """Each call returns the fields that it has set."""
     assert ["type", "id", "name", "config"] == made_sure(hook)
     assert [] == made_sure(hook)
     assert ["name"] == made_sure(hook, name="All customers")
@@ -37,7 +37,7 @@ def test_a_resource_is_created_once_and_then_only_changed(hook: MParticleHook, s
 
 
 def test_what_exists_is_taken_or_refused_as_asked(hook: MParticleHook, simulator: Simulator) -> None:
-    """Neither writes anything."""
+    """Neither sends a write."""
     made_sure(hook)
 
     assert [] == made_sure(hook, "reuse", name="Another")
@@ -47,7 +47,7 @@ def test_what_exists_is_taken_or_refused_as_asked(hook: MParticleHook, simulator
 
 
 def test_a_lost_answer_to_a_creation_is_read_again(hook: MParticleHook, simulator: Simulator) -> None:
-    """The data model may have been created, and it is not sent twice."""
+    """The data model may have been created, and must not be created twice."""
     simulator.inject(Fault(method="POST", path="/data-models", lose="after"))
 
     assert made_sure(hook)
@@ -56,7 +56,7 @@ def test_a_lost_answer_to_a_creation_is_read_again(hook: MParticleHook, simulato
 
 
 def test_a_write_that_cannot_be_read_once_more_is_still_done(hook: MParticleHook, simulator: Simulator) -> None:
-    """Reading it serves only to learn how mParticle keeps it."""
+    """The read is only needed to learn in which form mParticle keeps values."""
     made_sure(hook)
     simulator.inject(Fault(method="GET", path="/data-models/customers", status=403, skip=1, times=None))
 
@@ -64,7 +64,7 @@ def test_a_write_that_cannot_be_read_once_more_is_still_done(hook: MParticleHook
 
 
 def test_a_failed_creation_is_an_error(hook: MParticleHook, simulator: Simulator) -> None:
-    """It is not there, so nothing is pretended."""
+    """The resource does not exist, so the error is raised."""
     simulator.inject(Fault(method="POST", path="/data-models", status=500, times=None))
 
     with pytest.raises(ServerError):
@@ -72,7 +72,7 @@ def test_a_failed_creation_is_an_error(hook: MParticleHook, simulator: Simulator
 
 
 def test_fields_are_completed_with_what_mparticle_has(hook: MParticleHook, simulator: Simulator) -> None:
-    """A person names the one key of a dict that changes; words come in the document's case."""
+    """A user gives only the key of a dict that changes; words are those of documents."""
     simulator.add_pipeline("hourly", schedule={"type": "interval", "frequency": "hourly", "delay": "1d"})
     have = hook.get_pipeline("hourly")
 
@@ -82,7 +82,7 @@ def test_fields_are_completed_with_what_mparticle_has(hook: MParticleHook, simul
 
 
 def test_an_update_that_changes_nothing_sends_nothing(hook: MParticleHook, simulator: Simulator) -> None:
-    """Not even when the key is unknown."""
+    """Not even if the key is unknown."""
     have = hook.get_pipeline("orders")
 
     assert (have, []) == update(hook, PIPELINE, have, {"state": "active"}, KeptForms())
@@ -91,7 +91,7 @@ def test_an_update_that_changes_nothing_sends_nothing(hook: MParticleHook, simul
 
 
 def test_a_description_that_contains_itself_is_refused() -> None:
-    """Before anything is sent, with the resource's name."""
+    """The error comes before anything is sent, and names the resource."""
     config: dict[str, Any] = {}
     config["config"] = config
 
@@ -100,10 +100,10 @@ def test_a_description_that_contains_itself_is_refused() -> None:
 
 
 @pytest.mark.parametrize("query", ["SELECT b FROM a.b.c", "SELECT 'A' FROM a.b.c", "SELECT a FROM a.b.c LIMIT 1"])
-def test_another_writers_resource_is_not_taken_for_the_one_whose_answer_was_lost(
+def test_another_writers_resource_is_not_taken_for_ours_after_a_lost_answer(
     query: str, hook: MParticleHook, simulator: Simulator
 ) -> None:
-    """From then on its query counted as the form in which mParticle keeps ours, and was never a difference again."""
+    """Its query would then count as the form in which mParticle keeps ours, and never be a difference again."""
     kept, wanted = KeptForms(), validated(DATA_MODEL, MODEL)
     simulator.inject(Fault(method="GET", path="/data-models/customers", status=404))
     made_sure(hook, config={"sql_query": query})
@@ -122,7 +122,7 @@ def test_another_writers_resource_is_not_taken_for_the_one_whose_answer_was_lost
 def test_another_type_of_schedule_leaves_the_fields_of_the_old_one(
     other: dict[str, Any], hook: MParticleHook, simulator: Simulator
 ) -> None:
-    """mParticle would refuse or keep a frequency beside it."""
+    """mParticle would refuse or keep a frequency with it."""
     simulator.add_pipeline("hourly-orders", schedule={"type": "interval", "frequency": "daily", "delay": "1d"})
     have = hook.get_pipeline("hourly-orders")
 

@@ -1,4 +1,4 @@
-"""No perpetual differences: against servers that keep what they are sent in a form of their own, over HTTP."""
+"""Unchanged documents stay unchanged on servers that store values in a form of their own, over HTTP."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ SAMPLE = Path(__file__).parents[1] / "samples" / "workspace.yaml"
 
 
 def sample() -> dict[str, Any]:
-    """A realistic document, fresh for each caller to change."""
+    """A realistic document, a new copy for each call."""
     return copy.deepcopy(load_document(SAMPLE).content)
 
 
 def planned(sender: Any, content: dict[str, Any], kept: KeptForms) -> Plan:
-    """Plan a document against what the server shows now."""
+    """Plan a document against the server as it is now."""
     return plan(load_document(content), read_workspace(sender), prune=True, kept=kept)
 
 
 def writes(simulator: StrangeSimulator) -> int:
-    """How many requests may have changed something."""
+    """The number of requests that may have changed something."""
     return simulator.count("POST", "/platform/") + simulator.count("PUT", "") + simulator.count("DELETE", "")
 
 
 @pytest.fixture
 def environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The environment, put back after the test."""
+    """The environment, restored after the test."""
     monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", "")
     token_cache.forget()
     yield os.environ
@@ -54,7 +54,7 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=15, deadline=None)
 def test_another_spelling_is_not_a_change(seed: int) -> None:
-    """The second apply only reads, the export is right and plans as unchanged, whatever form the server chooses."""
+    """The second apply only reads, and the plan of the export has no changes, in every form of the server."""
     token_cache.forget()
     kept = KeptForms()
     simulator = StrangeSimulator(Spelling(seed))
@@ -71,13 +71,13 @@ def test_another_spelling_is_not_a_change(seed: int) -> None:
             assert [] == document_problems(parse_document(as_yaml(exported)))
             assert planned(hook, exported, KeptForms()).is_empty
             assert before == writes(simulator) == 10
-            assert [] == kept.facts  # all of it was understood, nothing had to be remembered
+            assert [] == kept.facts  # every difference was understood, and nothing had to be learned
 
 
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=5, deadline=None)
 def test_create_operators_write_once_to_a_server_with_a_spelling_of_its_own(seed: int) -> None:
-    """The same for one resource at a time."""
+    """The same for single resources."""
     token_cache.forget()
     simulator = StrangeSimulator(Spelling(seed))
     with pytest.MonkeyPatch.context() as patch:
@@ -91,10 +91,10 @@ def test_create_operators_write_once_to_a_server_with_a_spelling_of_its_own(seed
             assert 10 == writes(simulator)
 
 
-def test_a_form_that_mparticle_keeps_is_said_once_and_is_not_a_change_then(
+def test_a_new_form_is_logged_once_and_is_not_a_change_from_then_on(
     environ: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What was sent and accepted is not sent again, also where it cannot be seen to be the same."""
+    """An accepted value is not sent again, even if it cannot be seen that its form means the same."""
     kept = KeptForms()
     simulator = StrangeSimulator(truncated)
     with serving(simulator, environ) as hook:
@@ -109,7 +109,7 @@ def test_a_form_that_mparticle_keeps_is_said_once_and_is_not_a_change_then(
 
 
 def test_a_form_is_remembered_by_another_process(environ: Any) -> None:
-    """Facts are text without any value, which can be stored."""
+    """Facts are text without values, which can be stored."""
     first, second = KeptForms(), KeptForms()
     with serving(StrangeSimulator(truncated), environ) as hook:
         apply_plan(hook, planned(hook, sample(), first), kept=first)
@@ -135,7 +135,7 @@ def test_what_is_changed_in_the_web_app_is_still_a_difference(environ: Any) -> N
 
 
 def test_a_write_without_an_effect_is_not_taken_for_a_form(environ: Any) -> None:
-    """An answer that lags would otherwise hide the difference for good."""
+    """Otherwise a stale answer would hide the difference for ever."""
     kept = KeptForms()
     with serving(StrangeSimulator(), environ) as hook:
         apply_plan(hook, planned(hook, sample(), kept), kept=kept)
@@ -147,7 +147,7 @@ def test_a_write_without_an_effect_is_not_taken_for_a_form(environ: Any) -> None
 
 
 def test_a_word_is_never_taken_for_the_form_of_another(environ: Any) -> None:
-    """A pipeline that stays paused is not active in another spelling: the next apply tries again."""
+    """The state "paused" is not another spelling of "active", so the next apply tries again."""
     kept = KeptForms()
     with serving(StrangeSimulator(lambda one: {**one, "state": "paused"}), environ) as hook:
         apply_plan(hook, planned(hook, {"pipelines": []}, kept), kept=kept)
@@ -160,7 +160,7 @@ def test_a_word_is_never_taken_for_the_form_of_another(environ: Any) -> None:
 
 
 def test_an_upper_case_sync_mode_is_not_another_one(environ: Any) -> None:
-    """It must not ask a person to delete the pipeline."""
+    """A user must not be told to delete the pipeline."""
 
     def upper(resource: dict[str, Any]) -> dict[str, Any]:
         mode = resource.get("sync_mode")
@@ -177,7 +177,7 @@ def test_an_upper_case_sync_mode_is_not_another_one(environ: Any) -> None:
 
 
 def documents_of_the_repository() -> list[Any]:
-    """The example document, and those that the how-to shows."""
+    """The example document, and those in the how-to guide."""
     root = Path(__file__).parents[2]
     page = (root / "docs" / "how-to" / "configuration.md").read_text()
     shown = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
@@ -186,7 +186,7 @@ def documents_of_the_repository() -> list[Any]:
 
 @pytest.mark.parametrize("text", documents_of_the_repository())
 def test_the_documents_that_we_show_come_back_from_a_server_with_a_spelling_of_its_own(environ: Any, text: str) -> None:
-    """Applied, exported, and planned again: nothing to do."""
+    """They are applied, exported and planned again, without a change."""
     content = parse_document(text.replace("{{", "").replace("}}", "")).content
     kept = KeptForms()
     simulator = StrangeSimulator(Spelling(7))

@@ -1,4 +1,4 @@
-"""Plain values: what JSON has passes as it is, and nothing else reaches a request."""
+"""Plain values: JSON's values pass unchanged, and no other value reaches a request."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ NOT_JSON = st.one_of(
 @settings(deadline=None)
 @given(JSON)
 def test_what_json_has_is_copied_unchanged(value: Any) -> None:
-    """A request carries it."""
+    """A request can have it."""
     assert json.loads(json.dumps(value)) == json.loads(json.dumps(plain(value)))
 
 
 @settings(deadline=None)
 @given(NOT_JSON)
 def test_what_json_does_not_have_is_refused_and_not_shown(value: Any) -> None:
-    """It would fail half-way through an apply, when its request is written."""
+    """Otherwise an apply would fail after some steps, when the request is written."""
     with pytest.raises(ValueError, match=r"JSON"):
         plain({"mappings": [{"value": value}]})
 
 
 def test_a_document_with_a_secret_in_bytes_is_refused_without_the_secret() -> None:
-    """The message goes to a log."""
+    """The message is logged."""
     with pytest.raises(ConfigError, match="type bytes, which JSON does not have") as caught:
         load_document({"connections": [{"config": {"password": b"hunter2"}}]})
 
@@ -61,12 +61,12 @@ def test_an_instant_is_iso_8601_text(value: Any) -> None:
 
 @pytest.mark.parametrize("value", [Decimal("1.5"), timedelta(days=1), {1}, b"x"])
 def test_the_type_is_named(value: Any) -> None:
-    """The author of a DAG has to find it."""
+    """The author of a DAG must find the value."""
     with pytest.raises(ValueError, match=type(value).__name__):
         plain([value])
 
 
 def test_two_keys_that_are_the_same_text_are_refused() -> None:
-    """One of the values would get lost."""
+    """One of the two values would be lost."""
     with pytest.raises(ValueError, match="'1' occurs twice"):
         plain({1: "a", "1": "b"})

@@ -1,4 +1,4 @@
-"""Plans: what has to be done, in which order, and what is refused before anything is sent. No HTTP."""
+"""Plans: the steps, their order, and what is refused before anything is sent. Without HTTP."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ SECRETS = ("bigquery-service-account-key", "snowflake-password", "customers-feed
 
 
 def sample() -> dict[str, Any]:
-    """A realistic document, fresh for each caller to change."""
+    """A realistic document, a new copy for each call."""
     return copy.deepcopy(load_document(SAMPLE).content)
 
 
 def workspace_of(content: dict[str, Any]) -> Workspace:
-    """A workspace as mParticle shows it after that document was applied: passwords left out, feed keys masked."""
+    """A workspace as mParticle shows it after the document was applied: without passwords, with masked feed keys."""
     shown = copy.deepcopy(content)
     for connection in shown.get("connections", ()):
         for name in ("password", "service_account_key"):
@@ -43,18 +43,18 @@ def workspace_of(content: dict[str, Any]) -> Workspace:
 
 
 def planned(content: dict[str, Any], workspace: Workspace | None = None, *, prune: bool = False) -> Plan:
-    """Plan a document against a workspace; by default against one where the sample was applied."""
+    """Plan a document against a workspace; by default one to which the sample was applied."""
     there = workspace_of(sample()) if workspace is None else workspace
     return plan(load_document(content), there, prune=prune)
 
 
 def changes(of: Plan) -> list[str]:
-    """The steps that do something, as a person reads them."""
+    """The steps that change something, as text."""
     return [str(step) for step in of.steps if step.is_change]
 
 
 def minimal(**sections: Any) -> dict[str, Any]:
-    """A document that runs a pipeline on what is there already."""
+    """A document with a pipeline on existing resources."""
     pipeline = {
         "id": "new",
         "name": "New",
@@ -70,7 +70,7 @@ def minimal(**sections: Any) -> dict[str, Any]:
 
 
 def test_an_empty_workspace_gets_everything_in_the_order_of_dependency() -> None:
-    """A pipeline can only refer to what is there."""
+    """A pipeline can only refer to existing resources."""
     found = planned(sample(), Workspace())
 
     assert [Action.CREATE] * 10 == [step.action for step in found.steps]
@@ -81,7 +81,7 @@ def test_an_empty_workspace_gets_everything_in_the_order_of_dependency() -> None
 
 
 def test_what_is_as_described_is_unchanged() -> None:
-    """Secrets that mParticle does not show are no difference."""
+    """Secrets that mParticle does not show are not a difference."""
     found = planned(sample())
 
     assert {Action.UNCHANGED} == {step.action for step in found.steps}
@@ -89,7 +89,7 @@ def test_what_is_as_described_is_unchanged() -> None:
 
 
 def test_an_update_names_each_difference() -> None:
-    """A person sees what would change, to what."""
+    """A user sees what will change, and to what."""
     content = sample()
     content["pipelines"][1]["schedule"]["frequency"] = "daily"
     content["pipelines"][1]["name"] = "Orders, daily"
@@ -105,8 +105,8 @@ def test_an_update_names_each_difference() -> None:
 
 
 @pytest.mark.parametrize("bound", ["until", "end"])
-def test_a_bound_that_is_taken_away_is_a_difference(bound: str) -> None:
-    """Blank means unbounded, so leaving it out says something."""
+def test_a_bound_that_is_removed_is_a_difference(bound: str) -> None:
+    """Blank means unbounded, so a missing bound has a meaning."""
     before, after = sample(), sample()
     name = {"until": "sync_mode", "end": "schedule"}[bound]
     before["pipelines"][1][name][bound] = "2028-01-01T00:00:00Z"
@@ -117,13 +117,13 @@ def test_a_bound_that_is_taken_away_is_a_difference(bound: str) -> None:
     assert (Difference(f"{name}.{bound}", "2028-01-01T00:00:00Z", None),) == step.differences
 
 
-def test_what_the_document_does_not_name_is_let_be() -> None:
-    """A document may own a part of a workspace."""
+def test_resources_that_the_document_does_not_name_stay() -> None:
+    """A document may describe a part of a workspace."""
     assert ["+ pipeline new"] == changes(planned(minimal()))
 
 
 def test_prune_deletes_what_the_sections_do_not_name_in_the_reverse_order() -> None:
-    """What nothing builds on goes first, after everything else is done."""
+    """Resources to which no other refers are deleted first, after all other steps."""
     content = sample()
     content["pipelines"] = [{**content["pipelines"][2], "name": "Changed"}]
     content["data_models"] = content["data_models"][2:]
@@ -143,7 +143,7 @@ def test_prune_deletes_what_the_sections_do_not_name_in_the_reverse_order() -> N
 
 
 def test_prune_does_not_touch_a_section_that_is_not_there() -> None:
-    """A document without connections says nothing about connections."""
+    """A document without the section "connections" says nothing about connections."""
     found = planned({"pipelines": []}, prune=True)
 
     assert {"pipeline"} == {step.kind.name for step in found.steps}
@@ -152,7 +152,7 @@ def test_prune_does_not_touch_a_section_that_is_not_there() -> None:
 
 
 def test_without_prune_nothing_is_deleted() -> None:
-    """Deleting has to be asked for."""
+    """The user must ask for deletions."""
     assert planned({"pipelines": [], "connections": []}).is_empty
 
 
@@ -160,7 +160,7 @@ def test_without_prune_nothing_is_deleted() -> None:
 
 
 def test_everything_that_mparticle_cannot_do_is_refused_at_once() -> None:
-    """In the plan, not in the middle of carrying it out."""
+    """The plan refuses it, before the first step is applied."""
     content = sample()
     content["pipelines"][0]["sync_mode"] = {"type": "full"}
     content["pipelines"][1]["connection_id"] = "nowhere"
@@ -187,19 +187,19 @@ def test_everything_that_mparticle_cannot_do_is_refused_at_once() -> None:
 
 @pytest.mark.parametrize("name", ["connection_id", "data_model_id", "field_transformation_id"])
 def test_a_reference_to_nothing_is_refused(name: str) -> None:
-    """MParticle would refuse it half-way."""
+    """mParticle would refuse it after some steps."""
     (refused,) = planned(minimal(**{name: "gone"})).refusals
 
     assert f"Pipeline 'new' refers to the {name[:-3].replace('_', ' ')} 'gone'" in refused
 
 
 def test_a_reference_may_lead_into_the_workspace() -> None:
-    """Another document, or a person, owns what it refers to."""
+    """Another document, or a user, may manage the resource."""
     assert () == planned(minimal()).refusals
 
 
-def test_a_reference_that_is_there_already_is_not_doubted() -> None:
-    """The credentials may not see everything that mParticle has."""
+def test_an_existing_reference_is_not_checked() -> None:
+    """The credentials may not have access to everything in mParticle."""
     content = sample()
     seen = Workspace({"pipeline": workspace_of(content).of(PIPELINE)})
 
@@ -219,7 +219,7 @@ def test_a_pipeline_that_stays_keeps_what_it_refers_to() -> None:
     assert 3 == len(named.refusals)
 
 
-def test_what_a_pipeline_is_moved_away_from_may_go() -> None:
+def test_a_resource_that_a_pipeline_no_longer_refers_to_may_be_deleted() -> None:
     """The update comes before the deletion."""
     content = sample()
     content["pipelines"][0]["data_model_id"] = "orders"
@@ -231,8 +231,8 @@ def test_what_a_pipeline_is_moved_away_from_may_go() -> None:
     assert () == found.refusals
 
 
-def test_a_pipeline_may_refer_to_what_the_same_document_deletes_no_more_than_to_nothing() -> None:
-    """Naming a model in a pipeline does not keep it, and neither does mParticle having it."""
+def test_a_pipeline_must_not_refer_to_a_resource_that_the_plan_deletes() -> None:
+    """The document deletes the data model, although mParticle has it and a pipeline names it."""
     content = minimal()
 
     found = planned({**content, "data_models": sample()["data_models"][:1]}, prune=True)
@@ -242,7 +242,7 @@ def test_a_pipeline_may_refer_to_what_the_same_document_deletes_no_more_than_to_
 
 @pytest.mark.parametrize("provider", LOG_IN_WITH)
 def test_a_connection_is_not_written_without_its_secret(provider: str) -> None:
-    """An export that is edited and applied would otherwise take the password away."""
+    """Otherwise an export that is edited and applied would delete the password."""
     connection = {"id": "c", "name": "C", "service_provider": provider, "config": {"database": "A"}}
     there = workspace_of({"connections": [connection]})
     with_secret = {**connection, "name": "D", "config": {LOG_IN_WITH[provider]: "hunter2"}}
@@ -254,7 +254,7 @@ def test_a_connection_is_not_written_without_its_secret(provider: str) -> None:
 
 
 def test_another_provider_may_have_no_secret() -> None:
-    """What is not known passes through."""
+    """Unknown providers are not checked."""
     connection = {"id": "c", "name": "C", "service_provider": "Databricks", "config": {"host": "a"}}
 
     assert (
@@ -264,7 +264,7 @@ def test_another_provider_may_have_no_secret() -> None:
 
 
 def test_a_template_is_not_written_as_a_secret() -> None:
-    """The command line does not render; where nothing is written, it does not matter."""
+    """The command line does not render templates; without a write they do not matter."""
     content = sample()
     content["connections"][1]["config"]["password"] = "{{ conn.snowflake.password }}"
 
@@ -273,17 +273,17 @@ def test_a_template_is_not_written_as_a_secret() -> None:
     assert "Connection 'sales-snowflake': config.password is a template that was not rendered" in refused
 
 
-def test_a_document_that_is_wrong_is_not_planned() -> None:
-    """All of its problems in one message."""
+def test_an_invalid_document_is_not_planned() -> None:
+    """One message has all its problems."""
     with pytest.raises(ConfigError, match=r"connections must be a list.*pipelines must be a list"):
         planned({"connections": None, "pipelines": None})
 
 
-# What is shown
+# Output
 
 
 def test_a_plan_is_readable() -> None:
-    """The signs of a diff, the differences indented, and a summary."""
+    """Signs as in a diff, indented differences, and a summary."""
     content = sample()
     content["data_models"][0]["config"]["sql_query"] += "\nAND c.id > 0"
     content["pipelines"][1]["schedule"]["frequency"] = "daily"
@@ -312,7 +312,7 @@ def test_a_plan_is_readable() -> None:
 
 
 def test_refusals_are_shown_with_the_plan() -> None:
-    """They belong to what would be done."""
+    """They are about the steps."""
     *_, refused, summary = planned(minimal(data_model_id="gone")).lines()
 
     assert refused.startswith("! Pipeline 'new' refers to the data model 'gone'")
@@ -320,7 +320,7 @@ def test_refusals_are_shown_with_the_plan() -> None:
 
 
 def test_a_plan_as_json() -> None:
-    """What scripts and XComs get."""
+    """Scripts and XComs get it."""
     content = minimal()
     content["connections"] = [{**sample()["connections"][1], "name": "Renamed"}]
 
@@ -340,7 +340,7 @@ def test_a_plan_as_json() -> None:
 
 
 def test_a_plan_shows_no_secret() -> None:
-    """Not even one that mParticle shows in part, or that differs."""
+    """Not even a secret that mParticle shows in part, or that differs."""
     there = workspace_of(sample())
     content = sample()
     for number, pipeline in enumerate(content["pipelines"][:2]):
@@ -358,7 +358,7 @@ def test_a_plan_shows_no_secret() -> None:
 
 
 def test_a_workspace_as_a_document_has_what_can_be_written() -> None:
-    """Without audit fields, states of health, blanks and masks, in the order of ids."""
+    """Without audit fields, health, blanks and masks, ordered by id."""
     answer = {
         "id": "b",
         "name": "B",
@@ -379,7 +379,7 @@ def test_a_workspace_as_a_document_has_what_can_be_written() -> None:
     } == Workspace({DATA_MODEL.name: found}).as_document()
 
 
-# Differences, as far as documents brought them to light
+# Differences that documents have shown
 
 
 @pytest.mark.parametrize(
@@ -389,15 +389,15 @@ def test_a_workspace_as_a_document_has_what_can_be_written() -> None:
         ("SELECT /** a */ 1", "SELECT /** a */ 1", False),
     ],
 )
-def test_a_comment_is_no_mask(have: str, wanted: str, differs: bool) -> None:
-    """Asterisks in SQL hide nothing."""
+def test_a_comment_is_not_a_mask(have: str, wanted: str, differs: bool) -> None:
+    """Asterisks in SQL do not hide anything."""
     model = DataModel("m", config={"sql_query": have})
 
     assert differs == bool(differences(model, {"config": {"sql_query": wanted}}))
 
 
-def test_what_mparticle_shows_as_null_in_a_list_is_no_difference() -> None:
-    """It may fill up a mapping with the keys that it does not have."""
+def test_a_null_in_a_list_is_not_a_difference() -> None:
+    """mParticle may add missing keys to a mapping."""
     content = {"field_transformations": sample()["field_transformations"]}
     there = copy.deepcopy(content)
     for one in there["field_transformations"]:
@@ -411,7 +411,7 @@ def test_what_mparticle_shows_as_null_in_a_list_is_no_difference() -> None:
 
 
 def with_pipelines(*ids: str, **fields: Any) -> dict[str, Any]:
-    """A document with pipelines on what the sample has."""
+    """A document with pipelines that use resources of the sample."""
     return {"pipelines": [{**minimal()["pipelines"][0], "id": one, **fields} for one in ids]}
 
 
@@ -426,14 +426,14 @@ def test_a_rename_at_the_limit_of_active_pipelines_deletes_first() -> None:
 
 
 def test_below_the_limit_nothing_is_deleted_before_its_successor_is_there() -> None:
-    """A creation that fails must not cost the old pipeline."""
+    """If the creation fails, the old pipeline must still exist."""
     there = workspace_of({**sample(), **with_pipelines("a", "b")})
 
     assert ["+ pipeline c", "- pipeline b"] == changes(planned(with_pipelines("a", "c"), there, prune=True))
 
 
 def test_a_pipeline_is_paused_before_another_one_takes_its_place() -> None:
-    """The order of the document does not matter then."""
+    """The order in the document does not matter then."""
     five = with_pipelines("a", "b", "c", "d", "e")["pipelines"]
     there = workspace_of({**sample(), "pipelines": five})
     content = {"pipelines": [*with_pipelines("new")["pipelines"], *five[:4], {**five[4], "state": "paused"}]}
@@ -441,7 +441,7 @@ def test_a_pipeline_is_paused_before_another_one_takes_its_place() -> None:
     assert ["~ pipeline e", "+ pipeline new"] == changes(planned(content, there))
 
 
-def test_more_active_pipelines_than_the_limit_are_said_in_the_plan() -> None:
+def test_the_plan_has_a_note_about_more_active_pipelines_than_the_limit() -> None:
     """A contract may allow them, so they are not refused."""
     there = workspace_of({**sample(), "pipelines": []})
 
@@ -451,8 +451,8 @@ def test_more_active_pipelines_than_the_limit_are_said_in_the_plan() -> None:
     assert any("6 pipelines will be active" in line for line in found.lines())
 
 
-def test_a_line_that_changes_is_taken_out_before_it_is_put_in() -> None:
-    """As every other diff shows it."""
+def test_a_line_that_changes_is_removed_before_it_is_added() -> None:
+    """As in other diffs."""
     content = sample()
     content["data_models"][0]["config"]["sql_query"] = (
         "SELECT c.id, c.email, c.updated_at\nFROM sales.public.clients c\nWHERE c.email IS NOT NULL"
@@ -463,8 +463,8 @@ def test_a_line_that_changes_is_taken_out_before_it_is_put_in() -> None:
     assert ["- FROM sales.public.customers c", "+ FROM sales.public.clients c"] == shown
 
 
-def test_a_change_of_mappings_shows_what_goes_and_what_comes() -> None:
-    """Two long lists beside each other show a person nothing."""
+def test_a_change_of_mappings_shows_what_is_removed_and_added() -> None:
+    """A user cannot compare two long lists."""
     content = sample()
     content["field_transformations"][0]["mappings"].reverse()
     assert planned(content).is_empty

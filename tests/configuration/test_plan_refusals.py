@@ -21,7 +21,7 @@ def test_a_template_that_was_not_rendered_is_refused_where_it_would_be_written(t
 
 
 def test_a_template_in_a_list_is_found_and_one_in_a_query_is_not_refused() -> None:
-    """A query is warned of, because it may hold braces of its own."""
+    """A query may have braces of its own, so it is only a warning."""
     mapping = Step(Action.CREATE, FIELD_TRANSFORMATION, "f", {"mappings": [{"value": "{{ x }}"}]})
     query = Step(Action.CREATE, DATA_MODEL, "m", {"config": {"sql_query": "SELECT '{{' FROM b.c"}})
 

@@ -1,4 +1,4 @@
-"""One document for several workspaces: exported from one, applied to another, over two simulators."""
+"""One document for several workspaces: exported from one and applied to another, with two simulators."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SQL = "SELECT o.id, o.total\nFROM shop.public.orders o"
 
 @pytest.fixture
 def workspaces(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Simulator, Simulator]]:
-    """A workspace for development that holds a pipeline, and an empty one for production."""
+    """A workspace for development with a pipeline, and an empty one for production."""
     token_cache.forget()
     with Simulator(workspace_id=1) as development, Simulator(workspace_id=2) as production:
         monkeypatch.setenv("AIRFLOW_CONN_DEVELOPMENT", development.airflow_connection_json())
@@ -33,7 +33,7 @@ def workspaces(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Simulator, Sim
 def test_a_document_is_promoted_with_other_values(
     workspaces: tuple[Simulator, Simulator], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Feed and environment differ, the SQL does not; applied once more, nothing changes in either."""
+    """Feed and environment differ, the SQL does not; a second apply changes nothing in either."""
     _, production = workspaces
     assert 0 == main(["export", "--conn-id", "development"])
     document: dict[str, Any] = yaml.safe_load(capsys.readouterr().out)
@@ -59,7 +59,7 @@ def test_a_document_is_promoted_with_other_values(
 def test_a_value_that_is_not_given_is_refused(
     workspaces: tuple[Simulator, Simulator], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A template must not end up as the id of a feed."""
+    """A template must not become the id of a feed."""
     path = tmp_path / "workspace.json"
     pipeline = {
         "id": "orders",
@@ -82,10 +82,10 @@ def test_a_value_that_is_not_given_is_refused(
 def test_a_value_without_a_name_is_refused(
     workspaces: tuple[Simulator, Simulator], tmp_path: Path, capsys: pytest.CaptureFixture[str], given: str
 ) -> None:
-    """Before anything is sent."""
+    """The error comes before anything is sent."""
     path = tmp_path / "workspace.json"
     path.write_text("{}")
 
     assert 2 == main(["plan", str(path), "--conn-id", "production", "--set", given])
 
-    assert "--set takes NAME=VALUE" in capsys.readouterr().err
+    assert "--set needs NAME=VALUE" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What is a difference and what is another spelling, field by field."""
+"""Which values differ, and which are only another spelling, field by field."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SAME = [
 
 @pytest.mark.parametrize(("field", "one", "other"), SAME, ids=[f"{field} {other}" for field, _, other in SAME])
 def test_two_spellings_have_one_meaning(field: str, one: Any, other: Any) -> None:
-    """Whichever of them mParticle has."""
+    """Whichever of the two mParticle has."""
     assert MEANINGS[field](one) == MEANINGS[field](other)
 
 
@@ -52,12 +52,12 @@ OTHER = [
 
 @pytest.mark.parametrize(("field", "one", "other"), OTHER, ids=[f"{field} {other}" for field, _, other in OTHER])
 def test_another_meaning_is_a_difference(field: str, one: Any, other: Any) -> None:
-    """Too lenient a comparison would not send what a person wants."""
+    """If a difference were missed, the user's change would not be sent."""
     assert MEANINGS[field](one) != MEANINGS[field](other)
 
 
 def test_every_compared_field_is_one_of_the_schema() -> None:
-    """A misspelled row of the table would do nothing."""
+    """A misspelled row of the table would have no effect."""
     for field in MEANINGS:
         part, _, name = field.rpartition(".")
         parts = [part] if part in ("sync_mode", "schedule") else ["connection", "data_model", "field_transformation"]
@@ -69,7 +69,7 @@ def test_every_compared_field_is_one_of_the_schema() -> None:
 
 @pytest.mark.parametrize("mask", ["", "[REDACTED]", "xxxx", "****", "•••", "<hidden>", "ord****", "****key"])
 def test_a_mask_is_not_a_difference(mask: str) -> None:
-    """It hides the value that is wanted."""
+    """It hides the wanted value."""
     have = Pipeline("p", partner_feed_key=mask)
 
     assert is_masked("partner_feed_key", mask)
@@ -78,13 +78,13 @@ def test_a_mask_is_not_a_difference(mask: str) -> None:
 
 @given(st.sampled_from([11, "11", 11.0]), st.sampled_from([11, "11", 11.0]))
 def test_a_number_and_its_text_are_the_same(have: Any, wanted: Any) -> None:
-    """Templates render to text, servers answer either."""
+    """Templates render to text, and servers answer with either."""
     assert [] == differences(Pipeline("p", partner_feed_id=have), {"partner_feed_id": wanted})
 
 
 @pytest.mark.parametrize(("have", "wanted"), [("0123", 123), ("1.0", "1.00"), ("7", 8), (True, False)])
 def test_text_that_is_not_that_number_differs(have: Any, wanted: Any) -> None:
-    """An account may begin with a zero."""
+    """The name of an account may begin with a zero."""
     found = differences(WarehouseConnection("c", config={"account": have}), {"config": {"account": wanted}})
 
     assert ["config.account"] == [one.field for one in found]
@@ -99,8 +99,8 @@ JSON = st.recursive(
 
 @given(JSON)
 @settings(max_examples=200, deadline=None)
-def test_nothing_differs_from_itself_and_no_answer_is_too_strange(value: Any) -> None:
-    """mParticle may answer anything that JSON can hold."""
+def test_nothing_differs_from_itself_for_any_answer(value: Any) -> None:
+    """mParticle may answer any JSON."""
     for name in ("name", "mappings", "sync_mode", "schedule", "state"):
         if hasattr(Pipeline("p"), name):
             assert [] == differences(Pipeline("p", **{name: value}), {name: value} if value else {})
@@ -109,8 +109,8 @@ def test_nothing_differs_from_itself_and_no_answer_is_too_strange(value: Any) ->
 
 
 @pytest.mark.parametrize(("text", "is_one"), [("1d", True), ("P1D", True), ("soon", False), ("P", False)])
-def test_a_length_of_time_is_told_from_other_text(text: str, is_one: bool) -> None:
-    """What is not one is warned of."""
+def test_a_duration_is_distinguished_from_other_text(text: str, is_one: bool) -> None:
+    """Any other text leads to a warning."""
     assert is_one == is_duration(text)
 
 
@@ -120,7 +120,7 @@ LITERALS = (("'", "'"), ('"', '"'), ("`", "`"), ("$$", "$$"))
 @settings(deadline=None)
 @given(st.sampled_from(LITERALS), st.text(" \n\tab", max_size=8), st.text(" \n\tab", max_size=8))
 def test_spaces_inside_of_quotation_marks_are_a_difference(quotes: tuple[str, str], one: str, other: str) -> None:
-    """They are rows that a query finds or does not find; spaces around its lines are none."""
+    """They decide which rows a query finds; spaces around its lines do not."""
     first, last = quotes
     meaning = MEANINGS["config.sql_query"]
 
@@ -140,8 +140,8 @@ def test_spaces_of_a_static_value_are_a_difference(one: str, other: str) -> None
 
 @settings(deadline=None)
 @given(st.integers(0, 10**30), st.sampled_from(["{}d", "{} weeks", "P{}D", "PT{}S", "P{}W", "PT{}H"]))
-def test_a_length_of_time_of_any_size_can_be_compared(number: int, form: str) -> None:
-    """Some are more than a computer counts; mParticle is asked whether it takes them."""
+def test_a_duration_of_any_length_can_be_compared(number: int, form: str) -> None:
+    """Some are too long for Python; mParticle decides whether it accepts them."""
     text = form.format(number)
 
     assert MEANINGS["schedule.delay"](text) == MEANINGS["schedule.delay"](f" {text} ")
@@ -150,6 +150,6 @@ def test_a_length_of_time_of_any_size_can_be_compared(number: int, form: str) ->
 
 @pytest.mark.parametrize("field", ["sync_mode.until", "schedule.end"])
 def test_no_upper_bound_and_the_year_9999_are_the_same(field: str) -> None:
-    """Whichever of them mParticle has."""
+    """Whichever of the two mParticle has."""
     assert MEANINGS[field](None) == MEANINGS[field]("9999-12-31T23:59:59Z")
     assert MEANINGS[field](None) != MEANINGS[field]("2026-12-31T23:59:59Z")

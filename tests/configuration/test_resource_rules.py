@@ -1,4 +1,4 @@
-"""What a pipeline has to look like, in what two descriptions of one differ, and what a PUT has to carry."""
+"""Rules for a pipeline, differences between two descriptions of it, and the body of a PUT."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEY = "feed-key-0042"
 
 
 def wanted(**changes: Any) -> dict[str, Any]:
-    """The checked fields of a pipeline that is fine, but for the *changes*."""
+    """The checked fields of a valid pipeline, with the *changes*."""
     fine = {
         "id": "orders",
         "name": "Orders",
@@ -39,7 +39,7 @@ def wanted(**changes: Any) -> dict[str, Any]:
 
 
 def had(**changes: Any) -> Pipeline:
-    """The same pipeline as mParticle answers it, but for the *changes*."""
+    """The same pipeline in mParticle's answer, with the *changes*."""
     return Pipeline.read({**wanted(), "status": "healthy", "created_by": "ada@example.com", **changes})
 
 
@@ -47,7 +47,7 @@ def had(**changes: Any) -> Pipeline:
 
 
 def test_fields_that_are_not_given_are_not_sent() -> None:
-    """An empty template means that there is no such field; null would take it away."""
+    """An empty template means that the field is missing; null would delete it."""
     fields = wanted(data_plan_id=None, field_transformation_id="", partner_feed_id=None)
 
     assert wanted() == fields
@@ -55,7 +55,7 @@ def test_fields_that_are_not_given_are_not_sent() -> None:
 
 
 def test_blanks_inside_the_dicts_are_not_sent_either() -> None:
-    """A blank until means unbounded, which is the same as none."""
+    """A blank until means unbounded, the same as no until."""
     fields = wanted(sync_mode={**INCREMENTAL, "until": "", "time_zone": None})
 
     assert INCREMENTAL == fields["sync_mode"]
@@ -104,7 +104,7 @@ def test_blanks_inside_the_dicts_are_not_sent_either() -> None:
     ],
 )
 def test_a_bad_field_is_named_with_its_pipeline(changes: dict[str, Any], named: str) -> None:
-    """A DAG may make forty pipelines in a loop."""
+    """A DAG may create forty pipelines in a loop."""
     given = changes.get("id", "orders")
 
     with pytest.raises(ConfigError) as wrong:
@@ -131,7 +131,7 @@ def test_a_bad_field_is_named_with_its_pipeline(changes: dict[str, Any], named: 
     ],
 )
 def test_what_mparticle_may_accept_is_not_refused(changes: dict[str, Any]) -> None:
-    """Only what is certain to fail fails here; mParticle knows the rest, and learns new words."""
+    """Only what certainly fails is refused here; mParticle knows more, and may add words."""
     fields = wanted(**changes)
 
     assert "orders" == fields["id"].lower()[:6]
@@ -139,7 +139,7 @@ def test_what_mparticle_may_accept_is_not_refused(changes: dict[str, Any]) -> No
 
 @pytest.mark.parametrize("version", [3, "3", " 3 "])
 def test_a_data_plan_version_is_a_number(version: int | str) -> None:
-    """A template renders it to text, mParticle wants a number."""
+    """A template renders it to text, but mParticle needs a number."""
     fields = wanted(data_plan_version=version)
 
     assert 3 == fields["data_plan_version"]
@@ -150,7 +150,7 @@ def test_a_data_plan_version_is_a_number(version: int | str) -> None:
 
 
 def test_a_pipeline_does_not_differ_from_itself() -> None:
-    """Otherwise every run of a DAG would write."""
+    """Otherwise every run of a DAG would write it."""
     changed = changed_fields(differences(had(), wanted()))
 
     assert [] == changed
@@ -176,7 +176,7 @@ def test_a_pipeline_does_not_differ_from_itself() -> None:
     ],
 )
 def test_a_field_that_differs_is_named(has: dict[str, Any], wants: dict[str, Any]) -> None:
-    """The user reads in the log what the task has changed."""
+    """The log says what the task has changed."""
     changed = changed_fields(differences(had(**has), wanted(**wants)))
 
     assert [*has, *wants] == changed
@@ -193,14 +193,14 @@ def test_a_field_that_differs_is_named(has: dict[str, Any], wants: dict[str, Any
     ],
 )
 def test_instants_compare_by_what_they_mean(same: str) -> None:
-    """Some come back without a zone, or with one to three digits of a second."""
+    """Some have no zone in answers, or one to three digits of a second."""
     changed = changed_fields(differences(had(sync_mode={**INCREMENTAL, "from": same}), wanted()))
 
     assert [] == changed
 
 
-def test_what_mparticle_adds_is_no_difference() -> None:
-    """It fills in defaults that nobody asked for, also where nothing was said of a field."""
+def test_fields_that_mparticle_adds_are_not_a_difference() -> None:
+    """It adds defaults to fields that the description does not have."""
     has = had(
         sync_mode={**INCREMENTAL, "time_zone": "UTC", "until": None},
         schedule={**HOURLY, "delay": "0d", "end": ""},
@@ -220,15 +220,15 @@ def test_what_mparticle_adds_is_no_difference() -> None:
         ("schedule", {**HOURLY, "end": "2026-02-01T00:00:00Z"}),
     ],
 )
-def test_an_upper_bound_that_was_taken_away_is_a_difference(name: str, value: dict[str, Any]) -> None:
-    """Blank means unbounded, so this is how a bound is taken away."""
+def test_an_upper_bound_that_was_removed_is_a_difference(name: str, value: dict[str, Any]) -> None:
+    """Blank means unbounded, so a description without the bound removes it."""
     changed = changed_fields(differences(had(**{name: value}), wanted()))
 
     assert [name] == changed
 
 
 def test_numbers_and_their_texts_are_the_same() -> None:
-    """Templates render to text, mParticle answers with numbers."""
+    """Templates render to text, and mParticle answers with numbers."""
     changed = changed_fields(
         differences(had(partner_feed_id=11, data_plan_version=3), wanted(partner_feed_id="11", data_plan_version=3))
     )
@@ -251,7 +251,7 @@ def test_numbers_and_their_texts_are_the_same() -> None:
     ],
 )
 def test_a_masked_key_is_compared_as_far_as_it_shows(masked: str, changed: list[str]) -> None:
-    """Whoever rotates the key wants it written, and nobody wants a write in every run."""
+    """A rotated key must be written, but not again in every run."""
     found = changed_fields(differences(had(partner_feed_key=masked), wanted(partner_feed_key=KEY)))
 
     assert changed == found
@@ -259,7 +259,7 @@ def test_a_masked_key_is_compared_as_far_as_it_shows(masked: str, changed: list[
 
 @pytest.mark.parametrize(("has", "wants"), [(INCREMENTAL, {"type": "full"}), ({"type": "full"}, INCREMENTAL)])
 def test_the_type_of_the_sync_mode_cannot_change(has: dict[str, Any], wants: dict[str, Any]) -> None:
-    """The rule is mParticle's, and the message says so, and what to do instead."""
+    """It is mParticle's rule, as the message says, with what to do instead."""
     (said,) = refusals(PIPELINE, had(sync_mode=has), wanted(sync_mode=wants))
 
     assert "mParticle does not allow to change sync_mode.type" in said
@@ -267,15 +267,15 @@ def test_the_type_of_the_sync_mode_cannot_change(has: dict[str, Any], wants: dic
 
 
 @pytest.mark.parametrize("has", [None, {}, {"time_zone": "UTC"}])
-def test_a_sync_mode_that_mparticle_does_not_tell_is_a_difference(has: dict[str, Any] | None) -> None:
-    """Whether its type changes is then mParticle's to say."""
+def test_a_sync_mode_that_mparticle_does_not_show_is_a_difference(has: dict[str, Any] | None) -> None:
+    """mParticle then decides whether its type may change."""
     changed = changed_fields(differences(had(sync_mode=has), wanted()))
 
     assert ["sync_mode"] == changed
 
 
 def test_no_difference_shows_a_key() -> None:
-    """The names of the fields go to the log and to XCom."""
+    """The names of the fields are logged and returned."""
     found = [*map(str, differences(had(partner_feed_key="other"), wanted(partner_feed_key=KEY)))]
 
     assert 1 == len(found)
@@ -286,7 +286,7 @@ def test_no_difference_shows_a_key() -> None:
 
 
 def test_a_body_carries_what_is_wanted_and_keeps_the_rest() -> None:
-    """Whether PUT replaces or merges is not documented, so everything is sent."""
+    """It is not documented whether PUT replaces or merges, so everything is sent."""
     has = had(name="Old", field_transformation_id="mapping", data_plan_id="plan", data_plan_version=3)
 
     body = update_body(PIPELINE, has, wanted())
@@ -300,7 +300,7 @@ def test_a_body_carries_what_is_wanted_and_keeps_the_rest() -> None:
 
 
 def test_a_body_keeps_what_mparticle_added_inside_the_dicts() -> None:
-    """A PUT that replaces would otherwise take a delay or a time zone away."""
+    """Otherwise a PUT that replaces would delete a delay or a time zone."""
     has = had(sync_mode={**INCREMENTAL, "time_zone": "UTC"}, schedule={**HOURLY, "delay": "1d"})
 
     body = update_body(PIPELINE, has, wanted(sync_mode={**INCREMENTAL, "from": "2026-01-02T00:00:00Z"}))
@@ -310,7 +310,7 @@ def test_a_body_keeps_what_mparticle_added_inside_the_dicts() -> None:
 
 
 def test_a_body_drops_an_upper_bound_that_is_no_longer_wanted() -> None:
-    """Keeping it would bring it back, and leaving it out would keep it where PUT merges."""
+    """If it were sent or left out, one of the two kinds of PUT would keep it."""
     has = had(
         sync_mode={**INCREMENTAL, "until": "2026-02-01T00:00:00Z"}, schedule={**HOURLY, "end": "2026-02-01T00:00:00Z"}
     )
@@ -323,7 +323,7 @@ def test_a_body_drops_an_upper_bound_that_is_no_longer_wanted() -> None:
 
 @pytest.mark.parametrize("masked", ["****", "feed-****", "****0042"])
 def test_a_masked_value_is_never_written_back(masked: str) -> None:
-    """It would replace the feed's key by asterisks."""
+    """It would replace the key of the feed with asterisks."""
     body = update_body(PIPELINE, had(partner_feed_key=masked, partner_feed_id=11), wanted(name="New"))
 
     assert "partner_feed_key" not in body
@@ -331,14 +331,14 @@ def test_a_masked_value_is_never_written_back(masked: str) -> None:
 
 
 def test_a_key_that_is_given_is_written() -> None:
-    """What mParticle has is masked, what the user gives is not."""
+    """mParticle's value is masked, but the user's is not."""
     body = update_body(PIPELINE, had(partner_feed_key="****"), wanted(partner_feed_key=KEY))
 
     assert KEY == body["partner_feed_key"]
 
 
 def test_what_only_mparticle_sets_is_not_sent() -> None:
-    """Status, errors and audit fields are its own; the id is in the path."""
+    """Status, errors and audit fields are mParticle's own; the id is in the path."""
     body = update_body(PIPELINE, had(errors=[{"message": "x"}], last_modified_on="2026-01-01"), wanted())
 
     assert {"id", "status", "errors", "created_by", "last_modified_on"}.isdisjoint(body)

@@ -1,4 +1,4 @@
-"""PUTs against servers that merge and servers that replace: nothing is lost, least of all a secret."""
+"""PUTs to servers that merge and servers that replace: no field is lost, and no secret."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Execute = Callable[[Any], Any]
 
 @pytest.fixture(params=[False, True], ids=["merges", "replaces"])
 def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[StrangeSimulator]:
-    """A server of either behaviour, with the sample applied."""
+    """A server of either kind, with the sample applied."""
     token_cache.forget()
     with StrangeSimulator(put_replaces=request.param) as simulator:
         monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", json.dumps(simulator.airflow_connection()))
@@ -51,7 +51,7 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 def sample() -> dict[str, Any]:
-    """A realistic document, fresh for each caller to change."""
+    """A realistic document, a new copy for each call."""
     return copy.deepcopy(load_document(SAMPLE).content)
 
 
@@ -62,14 +62,14 @@ def apply(content: dict[str, Any]) -> None:
 
 
 def stored(server: StrangeSimulator, pipeline_id: str = "orders-hourly") -> dict[str, Any]:
-    """A pipeline as the server keeps it, with its key, without what only the server sets."""
+    """A pipeline as the server stores it, with its key, without fields that only the server sets."""
     kept = server.stored("pipeline", pipeline_id)
     return {name: value for name, value in kept.items() if not name.startswith("last_modified")}
 
 
 @pytest.mark.parametrize("operator", [MParticlePausePipelineOperator, MParticleResumePipelineOperator])
 def test_a_pipeline_with_a_key_is_not_paused_without_it(execute: Execute, server: Any, operator: Any) -> None:
-    """A PUT that replaces would take the key away."""
+    """A PUT that replaces would delete the key."""
     given_state = {MParticlePausePipelineOperator: "active", MParticleResumePipelineOperator: "paused"}[operator]
     server._workspace.resources.stored("pipeline", "orders-hourly")["state"] = given_state
     before = stored(server)
@@ -81,7 +81,7 @@ def test_a_pipeline_with_a_key_is_not_paused_without_it(execute: Execute, server
 
 
 def test_a_pipeline_is_paused_and_resumed_with_its_key(execute: Execute, server: StrangeSimulator) -> None:
-    """Everything but the state stays as it was, whichever way PUT works."""
+    """All fields but the state stay the same, with both kinds of PUT."""
     before = stored(server)
     options = {"pipeline_id": "orders-hourly", "partner_feed_key": KEY}
 
@@ -93,8 +93,8 @@ def test_a_pipeline_is_paused_and_resumed_with_its_key(execute: Execute, server:
     assert KEY not in json.dumps(paused)
 
 
-def test_a_pipeline_without_a_key_is_paused_as_ever(execute: Execute, server: StrangeSimulator) -> None:
-    """Nothing can be lost."""
+def test_a_pipeline_without_a_key_is_paused_as_before(execute: Execute, server: StrangeSimulator) -> None:
+    """No field can be lost."""
     before = stored(server, "page-views-backfill")
 
     execute(MParticleResumePipelineOperator(task_id="resume", pipeline_id="page-views-backfill"))
@@ -103,7 +103,7 @@ def test_a_pipeline_without_a_key_is_paused_as_ever(execute: Execute, server: St
 
 
 def test_an_update_takes_the_key_as_an_argument(execute: Execute, server: StrangeSimulator) -> None:
-    """It goes along with the change, and is masked."""
+    """It is sent with the change, and masked in logs."""
     before = stored(server)
     operator = MParticleUpdatePipelineOperator(
         task_id="update",
@@ -118,7 +118,7 @@ def test_an_update_takes_the_key_as_an_argument(execute: Execute, server: Strang
 
 
 def test_writing_secrets_keeps_the_rest_of_a_connection(execute: Execute, server: StrangeSimulator) -> None:
-    """The state of a connection is not part of a new password."""
+    """A new password does not change the state of a connection."""
     server._workspace.resources.stored("connection", "sales-snowflake")["state"] = "inactive"
     config = {**sample()["connections"][1]["config"], "password": "another"}
 
@@ -172,7 +172,7 @@ def altered(draw: st.DrawFn) -> dict[str, Any]:
 @given(content=altered())
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_change_loses_a_secret_or_a_field(server: StrangeSimulator, content: dict[str, Any]) -> None:
-    """Either it is refused and nothing is sent, or everything that the document does not name stays."""
+    """Either it is refused and nothing is sent, or all fields that the document does not name stay."""
     apply(sample())
     before = everything(server)
     try:
@@ -193,7 +193,7 @@ def test_no_change_loses_a_secret_or_a_field(server: StrangeSimulator, content: 
 
 
 def everything(server: StrangeSimulator) -> dict[str, Any]:
-    """All that the server keeps, secrets included, without what it sets by itself."""
+    """Everything that the server stores, with secrets, without fields that it sets itself."""
     kinds = {"connections": "connection", "pipelines": "pipeline"}
     return {
         section: {
@@ -210,7 +210,7 @@ def everything(server: StrangeSimulator) -> dict[str, Any]:
 
 @pytest.mark.parametrize("key", ["{}", {"type": "service_account", "private_key": "pem"}])
 def test_a_key_file_is_a_secret_as_text_and_as_a_dict(key: Any) -> None:
-    """Given either way, nothing is lost."""
+    """In both forms no field is lost."""
     config = {"project_id": "p", "service_account_key": "****"}
     have = WarehouseConnection("c", name="C", service_provider="BigQuery", config=config)
     wanted = {"name": "D", "service_provider": "BigQuery", "config": {"project_id": "p"}}
@@ -236,8 +236,8 @@ MASKS_OF: list[Callable[[str], Any]] = [
 
 @settings(deadline=None)
 @given(KEY_TEXT, st.sampled_from(MASKS_OF))
-def test_no_mask_is_written_back_and_none_is_taken_for_another_key(key: str, mask: Callable[[str], Any]) -> None:
-    """A PUT that carries it would replace the key by its mask, and the feed would refuse every row."""
+def test_a_mask_is_not_written_back_and_not_taken_for_another_key(key: str, mask: Callable[[str], Any]) -> None:
+    """A PUT with it would replace the key with its mask, and the feed would refuse every row."""
     have = Pipeline.read({"id": "orders", "name": "Orders", "partner_feed_key": mask(key)})
 
     assert "partner_feed_key" not in update_body(PIPELINE, have, {"state": "paused"})
@@ -251,7 +251,7 @@ def test_no_mask_is_written_back_and_none_is_taken_for_another_key(key: str, mas
 def test_a_connection_needs_its_secret_however_its_provider_is_spelled(
     provider: str, spelling: Callable[[str], str]
 ) -> None:
-    """Otherwise a PUT that replaces loses the password."""
+    """Otherwise a PUT that replaces would delete the password."""
     have = WarehouseConnection.read({"id": "w", "name": "W", "service_provider": provider, "config": {"user": "u"}})
     wanted = {"service_provider": spelling(provider), "config": {"user": "v"}}
 

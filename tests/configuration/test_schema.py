@@ -1,4 +1,4 @@
-"""The schema decides: documents made up from it, and mutated, against a validator of its own."""
+"""The schema has the rules: generated and mutated documents, compared with an independent validator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airflow_provider_mparticle.configuration.document import Document, document
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "workspace.yaml"
 VALIDATOR = Draft202012Validator(schema.content(), format_checker=schema.format_checker())
-# What no JSON Schema can say, and is an error.
+# Errors that a JSON Schema cannot find.
 BEYOND = ("must lie before", ", which is already the id of", "is masked", "columns; mParticle accepts")
 
 TEXT = st.sampled_from(["", "a", "orders", "a b", "null", "full", "2026-01-01", "2026-02-30", "UTC", "1d", "****"])
@@ -28,7 +28,7 @@ ANYTHING: st.SearchStrategy[Any] = st.recursive(
 
 
 def valid(part: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """Make up a value that a part of the schema describes, as far as its types and words go."""
+    """Generate a value that has the types and words of a part of the schema."""
     part = dict(schema.resolved(part) or {})
     if "enum" in part:
         return st.sampled_from(part["enum"])
@@ -57,7 +57,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @st.composite
 def mutated(draw: st.DrawFn) -> Any:
-    """The sample with one thing replaced, taken out, or put in under a key that may be misspelled."""
+    """The sample with one value replaced, removed, or added under a key that may be misspelled."""
     content = copy.deepcopy(load_document(SAMPLE).content)
     *path, last = draw(st.sampled_from([place for place in places(content) if place]))
     inside = content
@@ -74,7 +74,7 @@ def mutated(draw: st.DrawFn) -> Any:
 
 
 def agree(content: Any) -> None:
-    """Hold our check against the schema's."""
+    """Compare our check with the schema's."""
     found = [str(problem) for problem in document_problems(Document(content)) if not problem.is_warning]
     ours = [problem for problem in found if not any(text in problem for text in BEYOND)]
     theirs = [error.message for error in VALIDATOR.iter_errors(content)]
@@ -84,15 +84,15 @@ def agree(content: Any) -> None:
 
 @given(mutated())
 @settings(max_examples=150, deadline=None)
-def test_a_mutated_document_is_wrong_for_both_or_for_none(content: Any) -> None:
-    """What an editor underlines is refused, and the other way round."""
+def test_a_mutated_document_is_wrong_for_both_or_for_neither(content: Any) -> None:
+    """An editor shows the problem if and only if it is refused."""
     agree(content)
 
 
 @given(valid(schema.content()))
 @settings(max_examples=60, deadline=None)
-def test_a_generated_document_is_right_for_both_or_for_none(content: Any) -> None:
-    """Made up from the schema itself."""
+def test_a_generated_document_is_right_for_both_or_for_neither(content: Any) -> None:
+    """The document is generated from the schema itself."""
     agree(content)
 
 
@@ -128,8 +128,8 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("fields", "said", "hint"), WRONG, ids=[said for _, said, _ in WRONG])
-def test_what_is_almost_right_is_named_with_what_was_meant(fields: dict[str, Any], said: str, hint: str) -> None:
-    """Passed on silently, some of these sync all of history."""
+def test_a_problem_has_a_hint_about_what_was_meant(fields: dict[str, Any], said: str, hint: str) -> None:
+    """Without an error, some of these would sync the whole history."""
     errors = [str(problem) for problem in document_problems(Document(incremental(**fields))) if not problem.is_warning]
 
     assert any(said in error and hint in error for error in errors), errors
@@ -142,7 +142,7 @@ def test_a_time_zone_that_exists_is_taken(zone: Any) -> None:
 
 
 def test_a_field_that_a_provider_does_not_document_is_warned_of() -> None:
-    """mParticle may know more of them than its documentation says, so it is not refused."""
+    """mParticle may accept more fields than it documents, so it is not refused."""
     config = {"database": "D", "pasword": "x"}
     content = {"connections": [{"id": "c", "name": "C", "service_provider": "Redshift", "config": config}]}
 
@@ -155,7 +155,7 @@ def test_a_field_that_a_provider_does_not_document_is_warned_of() -> None:
 @settings(deadline=None)
 @given(st.sampled_from("+-"), st.integers(0, 99), st.integers(0, 99))
 def test_an_offset_is_a_time_zone_only_if_it_exists(sign: str, hours: int, minutes: int) -> None:
-    """``+99:99`` passed."""
+    """``+99:99`` was once accepted."""
     zone = f"{sign}{hours:02}:{minutes:02}"
     mode = {"type": "incremental", "iterator_field": "a", "iterator_data_type": "date", "time_zone": zone}
 
@@ -164,8 +164,8 @@ def test_an_offset_is_a_time_zone_only_if_it_exists(sign: str, hours: int, minut
 
 
 @pytest.mark.parametrize("zone", ["Factory", "localtime", "+\u0660\u0662:\u0660\u0660", "+2:00", "+02:00 ", "Europe"])
-def test_what_only_looks_like_a_time_zone_is_refused(zone: str) -> None:
-    """The zone of whichever machine reads it is not a zone."""
+def test_a_name_that_only_looks_like_a_time_zone_is_refused(zone: str) -> None:
+    """The zone of the machine that reads the document is not a zone."""
     mode = {"type": "incremental", "iterator_field": "a", "iterator_data_type": "date", "time_zone": zone}
 
     assert ["sync_mode.time_zone"] == [f"sync_mode.{one.place}" for one in schema.problems(mode, "sync_mode")]

@@ -1,4 +1,4 @@
-"""Queries: what is warned of, what is not, and that the parser never fails a good one."""
+"""Checks of queries: which lead to warnings, and that the parser never refuses a valid query."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COLUMNS = ", ".join(f"c{number}" for number in range(101))
 
 
 def said(sql: str) -> str:
-    """Everything that is said of a query."""
+    """The text of all problems."""
     return "\n".join(map(str, sql_problems(sql, "sql")))
 
 
@@ -36,7 +36,7 @@ WARNED = [
 
 @pytest.mark.parametrize(("sql", "text"), WARNED, ids=[sql[:40] for sql, _ in WARNED])
 def test_what_mparticle_may_refuse_or_misread_is_warned_of(sql: str, text: str) -> None:
-    """A warning, since only older documentation or a guess speaks against it."""
+    """It is a warning, since only older documentation or a guess says that it is wrong."""
     assert text in said(sql)
     assert all(problem.is_warning for problem in sql_problems(sql, "sql"))
 
@@ -56,13 +56,13 @@ SILENT = [
 
 
 @pytest.mark.parametrize("sql", SILENT, ids=[sql[:40] for sql in SILENT])
-def test_nothing_is_said_of_a_good_query(sql: str) -> None:
-    """A false alarm teaches people to ignore warnings."""
+def test_a_good_query_has_no_problems(sql: str) -> None:
+    """Users learn to ignore warnings if there are false ones."""
     assert "" == said(sql)
 
 
 def test_the_name_of_a_cte_is_known_in_any_case() -> None:
-    """SQL does not tell them apart."""
+    """In SQL they are the same name."""
     assert "without a schema" not in said("WITH Recent AS (SELECT 1 AS a FROM a.b.c) SELECT a FROM rECENT")
 
 
@@ -77,7 +77,7 @@ def nested(kind: str, depth: int) -> str:
 @given(st.sampled_from(["paren", "iff", "case"]), st.integers(20, 400))
 @settings(max_examples=25, deadline=None)
 def test_what_the_parser_cannot_read_is_not_checked(kind: str, depth: int) -> None:
-    """The warehouse may well read it, so it is not an error, whatever the parser fails with."""
+    """The warehouse may be able to read it, so it is not an error, however the parser fails."""
     found = sql_problems(nested(kind, depth), "sql")
 
     assert all(problem.is_warning and "was not checked" in problem.text for problem in found)
@@ -85,8 +85,8 @@ def test_what_the_parser_cannot_read_is_not_checked(kind: str, depth: int) -> No
 
 @given(st.text(max_size=80) | st.text(alphabet="SELECTFROMWITH()'\"`-*/;{}$ ,.\n|>", max_size=80))
 @settings(max_examples=150, deadline=None)
-def test_no_text_is_too_strange(sql: str) -> None:
-    """A check that raises fails a task whose query may be fine."""
+def test_any_text_can_be_checked(sql: str) -> None:
+    """A check that raises an error would fail a task with a valid query."""
     assert isinstance(sql_problems(sql, "sql"), list)
 
 
@@ -100,12 +100,12 @@ def test_no_text_is_too_strange(sql: str) -> None:
     ],
 )
 def test_what_one_warehouse_reads_is_not_warned_of(sql: str) -> None:
-    """Each of them has its own quotation marks and names."""
+    """Each warehouse has its own quotation marks and names."""
     assert "" == said(sql)
 
 
 def test_a_query_of_many_kilobytes_is_not_parsed() -> None:
-    """The parser takes half a minute for a megabyte; the warehouse decides."""
+    """The parser needs half a minute for a megabyte; the warehouse decides."""
     values = ",".join(["1"] * (PARSED_AT_MOST // 2))
 
     assert "" == said(f"SELECT a FROM b WHERE a IN ({values})")

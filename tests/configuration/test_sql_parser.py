@@ -1,4 +1,4 @@
-"""The optional parser of SQL: what it reads, and that nothing it does reaches a user as a raw error."""
+"""The optional SQL parser: what it reads, and that its errors never reach a user."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ WORDS = "SELECT FROM WHERE at a.b ( ) , * AS 'it' \" ` $$ -- /* */ ; UNION WITH 
 
 @settings(deadline=None, max_examples=150, database=None)
 @given(st.lists(st.sampled_from(WORDS.split(" ")), max_size=25), st.sampled_from(DIALECTS))
-def test_whatever_the_text_is_it_is_read_or_it_is_not(words: list[str], dialect: str | None) -> None:
-    """A query that the parser cannot read may be right all the same."""
+def test_any_text_is_read_or_not_without_an_error(words: list[str], dialect: str | None) -> None:
+    """A query that the parser cannot read may be valid."""
     sql = " ".join(words)
 
     assert statements_of(sql, dialect) is None or isinstance(statements_of(sql, dialect), list)
@@ -26,7 +26,7 @@ def test_whatever_the_text_is_it_is_read_or_it_is_not(words: list[str], dialect:
 
 @pytest.mark.parametrize("depth", [50, 3000])
 def test_a_query_that_is_nested_too_deep_for_the_parser_is_not_read(depth: int) -> None:
-    """Python's limit of recursion is not the warehouse's."""
+    """Python's limit of recursion does not apply to the warehouse."""
     found = statements_of(f"SELECT {'(' * depth}1{')' * depth} FROM a.b", "snowflake")
 
     assert found is None or 1 == len(found)
@@ -47,7 +47,7 @@ def test_without_a_dialect_a_query_is_read_if_any_warehouse_reads_it(sql: str) -
 
 
 def test_without_the_extra_nothing_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its users are asked before."""
+    """Callers check this first."""
     assert sql_parser.is_installed()
 
     monkeypatch.setitem(sys.modules, "sqlglot", None)

@@ -1,4 +1,4 @@
-"""What mParticle has, as a document that plans as unchanged on servers that show more or less than they were sent."""
+"""A workspace as a document, whose plan has no changes, on servers that show more or less than they were sent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAMPLE = Path(__file__).parents[1] / "samples" / "workspace.yaml"
 
 
 class ShortLists(StrangeSimulator):
-    """A server whose lists leave fields out; the answer for one resource has all of them."""
+    """A server whose lists lack fields; the answer for one resource has all fields."""
 
     left_out: tuple[str, ...] = ()
 
@@ -31,7 +31,7 @@ class ShortLists(StrangeSimulator):
         before, rewrite = self.rewrite, self.rewrite
         if request.method == "GET" and request.path.rsplit("/", 1)[-1].split("-")[-1] in PLURALS:
             rewrite = lambda one: {name: part for name, part in before(one).items() if name not in self.left_out}  # noqa: E731
-        # The four lists may be asked for at the same time, so a copy answers.
+        # The four lists may be requested at the same time, so a copy of the simulator answers.
         other = copy.copy(self)
         other.rewrite = rewrite
         return StrangeSimulator._respond(other, request)
@@ -48,7 +48,7 @@ def own_keys(resource: dict[str, Any]) -> dict[str, Any]:
 
 
 def camel_case(resource: dict[str, Any]) -> dict[str, Any]:
-    """Spell words of two parts without the sign between them."""
+    """Write words of two parts without the sign between them."""
     schedule = resource.get("schedule")
     if not schedule:
         return resource
@@ -59,7 +59,7 @@ def camel_case(resource: dict[str, Any]) -> dict[str, Any]:
 def test_an_export_plans_as_unchanged_whatever_the_server_adds(
     rewrite: Callable[[dict[str, Any]], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise nobody could start from an export."""
+    """Otherwise a user could not begin with an export."""
     token_cache.forget()
     with serving(StrangeSimulator(rewrite), os.environ) as hook:
         apply_plan(hook, plan(load_document(SAMPLE), read_workspace(hook)), kept=KeptForms())
@@ -72,7 +72,7 @@ def test_an_export_plans_as_unchanged_whatever_the_server_adds(
 
 @pytest.mark.parametrize("left_out", [("config",), ("mappings",), ("sync_mode", "schedule"), ("name",)])
 def test_what_a_list_leaves_out_is_read_from_the_resource(left_out: tuple[str, ...]) -> None:
-    """An export would lack it, and a change of it would not be seen."""
+    """An export would lack it, and a change of it would not be found."""
     token_cache.forget()
     simulator = ShortLists()
     simulator.left_out = left_out

@@ -15,7 +15,8 @@ from airflow_provider_mparticle.runs.start_record import StartRecord
 from airflow_provider_mparticle.runs.visible_runs import VisibleRuns
 
 SENT = datetime(2026, 3, 1, 12, tzinfo=UTC)
-OLD = PipelineRun("orders", 1, "triggered", "success", Progress.SUCCEEDED, started_on=SENT - timedelta(hours=1))
+# Without a start, only the record shows that the run is not ours.
+OLD = PipelineRun("orders", 1, "triggered", "success", Progress.SUCCEEDED)
 NEW = PipelineRun("orders", 2, "triggered", "running", started_on=SENT + timedelta(seconds=2))
 # One request, sent when OLD was known.
 RECORD = StartRecord("orders", SENT.timestamp()).with_known([OLD]).with_request(SENT.timestamp())
