@@ -10,8 +10,8 @@ PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
 export PYTHONDONTWRITEBYTECODE :=
 
 # Tests that do not depend on the Airflow version, or that need more than the group "test".
-SAME_ON_EVERY_AIRFLOW := client contract simulator explorer hostile airflow_e2e browser test_benchmarks.py test_docs.py \
-	test_hand_over.py test_imports.py test_layering.py
+SAME_ON_EVERY_AIRFLOW := client contract simulator explorer hostile airflow_e2e browser test_benchmarks.py test_docs.py test_site.py \
+	test_hand_over.py test_imports.py test_layering.py test_troubleshooting.py test_tutorial.py
 
 .PHONY: help check demo ui screenshots test unit explore test-airflow-2 run-airflow-2 chaos backfill cluster soak ten-thousand race bench fuzz docs package lint clean
 

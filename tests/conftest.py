@@ -82,6 +82,16 @@ def airflow_db() -> None:
     initdb()
 
 
+@pytest.fixture(scope="session")
+def built_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of the documentation, built once; Sphinx fails on a warning."""
+    from dev import site
+
+    folder = tmp_path_factory.mktemp("site")
+    site.build(folder)
+    return folder
+
+
 @pytest.fixture
 def run_dag(airflow_db: None) -> Callable[[Any], Any]:
     """Run a DAG object with ``dag.test()`` on the real Airflow and return its DAG run."""

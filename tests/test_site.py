@@ -12,17 +12,9 @@ from dev import site
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site; Sphinx fails on a warning."""
-    folder = tmp_path_factory.mktemp("site")
-    site.build(folder)
-    return folder
-
-
-def test_every_link_leads_somewhere(built: Path) -> None:
+def test_every_link_leads_somewhere(built_site: Path) -> None:
     """Pages, anchors, images and downloads."""
-    assert [] == list(site.broken_links(built))
+    assert [] == list(site.broken_links(built_site))
 
 
 def test_a_link_to_a_missing_page_or_anchor_is_found(tmp_path: Path) -> None:
@@ -49,8 +41,8 @@ def test_a_link_to_a_missing_page_or_anchor_is_found(tmp_path: Path) -> None:
         ("examples", ["trigger_and_wait.py"]),
     ],
 )
-def test_the_reference_has_what_the_code_has(built: Path, page: str, words: list[str]) -> None:
+def test_the_reference_has_what_the_code_has(built_site: Path, page: str, words: list[str]) -> None:
     """A directive that finds nothing would leave an empty page."""
-    text = re.sub("<[^>]+>", "", (built / f"docs/reference/{page}.html").read_text())
+    text = re.sub("<[^>]+>", "", (built_site / f"docs/reference/{page}.html").read_text())
 
     assert [] == [word for word in words if word not in text]

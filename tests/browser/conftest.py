@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browser.demonstration import DOWN_WITHIN_S, ROOT, Demonstration, start
@@ -30,23 +32,27 @@ def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstr
         started.process.wait(DOWN_WITHIN_S)
 
 
-@pytest.fixture
-def page(demonstration: Demonstration, tmp_path: Path) -> Iterator[Page]:
-    """A page of a browser with an empty profile. Without a browser the test fails, since nothing was tested."""
+@contextmanager
+def open_browser(profile: Path, **options: Any) -> Iterator[Page]:
+    """Open a page of a browser with an empty profile. Without a browser the test fails, since nothing was tested."""
     if CHROMIUM is None:
         pytest.fail("This machine has no chromium. As root: apt-get install --no-install-recommends chromium")
     expect.set_options(timeout=SEEN_WITHIN_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch_persistent_context(
-            tmp_path / "profile",
-            executable_path=CHROMIUM,
-            args=FLAGS,
-            base_url=demonstration.url,
-            viewport={"width": 1280, "height": 800},
+            profile, executable_path=CHROMIUM, args=FLAGS, **options
         )
         browser.set_default_timeout(SEEN_WITHIN_MS)
         yield browser.pages[0]
         browser.close()
+
+
+@pytest.fixture
+def page(demonstration: Demonstration, tmp_path: Path) -> Iterator[Page]:
+    """Airflow's UI."""
+    size = {"width": 1280, "height": 800}
+    with open_browser(tmp_path / "profile", base_url=demonstration.url, viewport=size) as page:
+        yield page
 
 
 @pytest.fixture

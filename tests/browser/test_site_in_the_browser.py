@@ -1,0 +1,72 @@
+"""What a reader sees of the documentation's site: every page loads, is readable on a phone, and is found by search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from browser.conftest import open_browser
+from playwright.sync_api import Page, Response, Route, expect
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+PHONE = {"width": 390, "height": 844}
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files and logs nothing."""
+
+    def log_message(self, *args: object) -> None:
+        """Log nothing."""
+
+
+@pytest.fixture
+def reader(built_site: Path, tmp_path: Path) -> Iterator[Page]:
+    """A phone that shows the site, and reaches nothing else."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(built_site)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+
+    def stay_here(route: Route) -> None:
+        if route.request.url.startswith(url):
+            route.continue_()
+        else:
+            route.abort()
+
+    with open_browser(tmp_path / "profile", base_url=url, viewport=PHONE) as page:
+        page.route("**/*", stay_here)
+        yield page
+    server.shutdown()
+    server.server_close()
+
+
+def test_every_page_loads_whole_and_fits_a_phone(reader: Page, built_site: Path) -> None:
+    """No page or part of one is missing, and none scrolls sideways on a phone."""
+    answers: list[Response] = []
+    reader.on("response", lambda answer: answers.append(answer))
+    too_wide = []
+    pages = [path.relative_to(built_site) for path in sorted(built_site.glob("*/**/*.html"))]
+
+    for page in pages:
+        reader.goto(f"/{page}")
+        width = reader.evaluate("document.documentElement.scrollWidth")
+        if width > PHONE["width"]:
+            too_wide.append(f"{page}: {width}")
+
+    assert len(pages) > 30
+    assert [] == [f"{answer.status} {answer.url}" for answer in answers if answer.status >= 400]
+    assert [] == too_wide
+
+
+def test_an_error_is_found_by_search(reader: Page) -> None:
+    """A reader types the name of an error, and gets to the section about it."""
+    reader.goto("/")
+
+    reader.goto("/search.html?q=RateLimitedError")
+    reader.locator("#search-results").get_by_role("link", name="RateLimitedError").click()
+
+    expect(reader.get_by_role("heading", name="RateLimitedError")).to_be_visible()
