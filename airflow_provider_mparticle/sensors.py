@@ -111,7 +111,7 @@ class MParticlePipelineRunSensor(LazyLineage, BaseSensorOperator):
         return self._task(context).execute()
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Poll once, for ``mode="reschedule"``, which keeps only the time of the first poll between two executions."""
+        """Poll once, for ``mode="reschedule"``: a later execution polls again."""
         return self._task(context).poke()
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:

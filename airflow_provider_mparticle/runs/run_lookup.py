@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_mparticle.client import endpoints
@@ -23,12 +22,10 @@ class RunLookup:
     A source of run states (`steps.RunSource`): polls one run, by the first route that answers.
 
     :param pipeline_run_id: The run to poll. None: the pipeline's latest run, as soon as it has one; then always that.
-    :param as_of: Without a run id, ignore runs that began after this instant. Default: ignore none.
     """
 
     pipeline_id: str
     pipeline_run_id: RunId | None = None
-    as_of: datetime | None = None
     _route: Callable[[RunId], Steps[PipelineRun]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -97,14 +94,7 @@ class RunLookup:
 
     def _latest(self) -> Steps[PipelineRun | None]:
         latest: PipelineRun | None = (yield endpoints.get_pipeline_status(self.pipeline_id)).latest_pipeline_run
-        if latest and self._is_too_new(latest):
-            runs: list[PipelineRun] = yield endpoints.list_pipeline_runs(self.pipeline_id, until=self.as_of)
-            older = [run for run in runs if run.began and not self._is_too_new(run)]
-            latest = max(older, key=lambda run: run.began or _LONG_AGO, default=None)
         return latest
-
-    def _is_too_new(self, run: PipelineRun) -> bool:
-        return bool(self.as_of and run.began and run.began > self.as_of)
 
     def _unknown(self, run_id: RunId, why: str) -> NotFoundError:
         return NotFoundError(
@@ -112,6 +102,3 @@ class RunLookup:
             pipeline_id=self.pipeline_id,
             pipeline_run_id=run_id,
         )
-
-
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)

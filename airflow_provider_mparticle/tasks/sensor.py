@@ -24,11 +24,13 @@ from airflow_provider_mparticle.runs.steps import drive
 from airflow_provider_mparticle.runs.wait import RunMonitor
 from airflow_provider_mparticle.slices.slice import read_instant
 from airflow_provider_mparticle.tasks.arguments import as_switch, read_id, read_seconds, read_switch
-from airflow_provider_mparticle.tasks.task_context import first_start
+from airflow_provider_mparticle.tasks.record_store import RecordStore, record_store
+from airflow_provider_mparticle.tasks.task_context import first_reschedule, first_start
 from airflow_provider_mparticle.tasks.waiting import WaitingTask, come_back_in
 from airflow_provider_mparticle.triggers import resume_delay_s
 
 if TYPE_CHECKING:
+    from airflow_provider_mparticle.client.models import RunId
     from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 
 
@@ -52,14 +54,15 @@ class SensorTask(WaitingTask):
         return self._reschedule()
 
     def poke(self) -> PokeReturnValue:
-        """Poll once, for ``mode="reschedule"``, which keeps only the time of the first poll between two executions."""
+        """Poll once, for ``mode="reschedule"``: a later execution polls again."""
         with self._failing():
-            since = self._first_poll.timestamp()
-            monitor = RunMonitor(
-                self._lookup(as_of=self._first_poll), self._deadline(since), since, missing_since=since
-            )
+            since, lookup = self._first_poll.timestamp(), self._lookup_of_polls
+            known_run_id = lookup.pipeline_run_id
+            monitor = RunMonitor(lookup, self._deadline(since), since, missing_since=since)
             outcome, retry_after_s = drive(monitor.poll(time.time), self._send_once, time.sleep)
-            self._push_links(monitor.lookup.pipeline_run_id)
+            if lookup.pipeline_run_id != known_run_id and isinstance(lookup, RunLookup):
+                self._adopt(lookup.pipeline_run_id)
+            self._push_links(lookup.pipeline_run_id)
             # This changes only the pause after this poll: Airflow creates a new operator for the next poll.
             self.operator.poke_interval = max(self._poll_interval_s, retry_after_s)
             return PokeReturnValue(outcome is not None, self._conclude(outcome) if outcome else None)
@@ -85,10 +88,39 @@ class SensorTask(WaitingTask):
             time.sleep(max(0.0, min(pause_s, left_s)))
         return found.xcom_value
 
-    def _lookup(self, as_of: datetime | None = None) -> RunLookup | CoverageLookup:
+    # The run of a wait without a run id, kept from one execution to the next
+
+    @cached_property
+    def _lookup_of_polls(self) -> RunLookup | CoverageLookup:
+        lookup = self._lookup()
+        if isinstance(lookup, RunLookup) and lookup.pipeline_run_id is None:
+            lookup.pipeline_run_id = self._adopted_run()
+        return lookup
+
+    @cached_property
+    def _record_store(self) -> RecordStore | None:
+        return record_store(self.operator, self.context)
+
+    def _adopted_run(self) -> RunId | None:
+        """Return the run that the first poll has found, or a later one if there was none."""
+        ti = self.context["ti"]
+        if self._record_store is None:
+            return None
+        if ti.try_number <= 1 and first_reschedule(self.context) is None:
+            self._record_store.start_over()
+            return None
+        kept = self._record_store.load() or {}
+        is_of_this_wait = kept.get("max_tries") == ti.max_tries  # a retry keeps the number, a clear raises it
+        return kept.get("pipeline_run_id") if is_of_this_wait else None
+
+    def _adopt(self, pipeline_run_id: RunId | None) -> None:
+        if self._record_store and pipeline_run_id is not None:
+            self._record_store.save({"pipeline_run_id": pipeline_run_id, "max_tries": self.context["ti"].max_tries})
+
+    def _lookup(self) -> RunLookup | CoverageLookup:
         if self.operator.covers is not None:
             return CoverageLookup(self.operator.pipeline_id, read_instant(self.operator.covers, "covers"))
-        return RunLookup(self.operator.pipeline_id, self.operator.pipeline_run_id, as_of=as_of)
+        return RunLookup(self.operator.pipeline_id, self.operator.pipeline_run_id)
 
     @cached_property
     def _timeout_s(self) -> float:

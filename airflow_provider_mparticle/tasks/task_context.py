@@ -67,11 +67,16 @@ def clears(context: Context) -> int:
 
 def first_start(context: Context) -> datetime:
     """Return when a rescheduled task started first, or the current time if it was not rescheduled yet."""
+    return first_reschedule(context) or datetime.now(UTC)
+
+
+def first_reschedule(context: Context) -> datetime | None:
+    """Return when a task started that was rescheduled then, or None if it was not rescheduled yet."""
     ti = context["ti"]
     # Airflow 3 has a method for this. In Airflow 2 only the module of its own sensors knows it.
     get_first = getattr(ti, "get_first_reschedule_date", None) or partial(_first_start_in_airflow_2, ti)
     first: datetime | None = get_first(context)
-    return first or datetime.now(UTC)
+    return first
 
 
 def is_over(context: Context, *, dag_id: str, task_id: str, run_id: str, map_index: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from api_answers import Api, status
@@ -89,17 +89,6 @@ def test_without_an_id_the_latest_run_is_adopted_and_kept():
     assert ["pipeline_status", "pipeline_status", "pipeline_run"] == api.asked
 
 
-def test_without_an_id_no_run_is_adopted_that_began_after_the_first_poll():
-    """A sensor that reschedules remembers only when it began."""
-    later = replace(RUNNING, pipeline_run_id=8, logical_date=NOON + timedelta(hours=1))
-    older = replace(RUNNING, pipeline_run_id=6, logical_date=NOON - timedelta(hours=1))
-    api = Api(pipeline_status=[status(later)], pipeline_runs=[[older, later, RUNNING]])
-    lookup = RunLookup("orders", as_of=NOON)
-
-    assert RUNNING == api.poll(lookup)
-    assert 7 == lookup.pipeline_run_id
-
-
 # Any answers
 
 
@@ -136,19 +125,6 @@ def test_no_sequence_of_answers_shows_another_run_as_ours(by_id, lists, latest):
             continue
         assert found is not None
         assert 7 == found.pipeline_run_id
-
-
-@settings(deadline=None)
-@given(st.lists(st.integers(-50, 50), min_size=1, max_size=8, unique=True), st.integers(-50, 50))
-def test_without_an_id_the_latest_run_up_to_the_first_poll_is_adopted(hours, as_of):
-    """For any order of mParticle's list."""
-    runs = [replace(RUNNING, pipeline_run_id=n, logical_date=NOON + timedelta(hours=n)) for n in hours]
-    api = Api(pipeline_status=[status(max(runs, key=lambda run: run.logical_date))], pipeline_runs=[runs])
-
-    found = api.poll(RunLookup("orders", as_of=NOON + timedelta(hours=as_of)))
-
-    expected = max((hour for hour in hours if hour <= as_of), default=None)
-    assert expected == (found and found.pipeline_run_id)
 
 
 def _listed(answer):

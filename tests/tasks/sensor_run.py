@@ -18,6 +18,14 @@ from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
 
 
+class Store(dict[str, Any]):
+    """Airflow's task state store."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep a value."""
+        self[key] = json.loads(json.dumps(value))
+
+
 def sensor(**options: Any) -> MParticlePipelineRunSensor:
     """A sensor for ``orders`` that looks often."""
     usual = {"pipeline_id": "orders", "poll_interval": 0.05, "timeout": 20, "deferrable": False}
@@ -27,7 +35,8 @@ def sensor(**options: Any) -> MParticlePipelineRunSensor:
 def sense(**options: Any) -> Any:
     """Execute a sensor; resume it if it defers, and let a new one look again if it reschedules, as Airflow does."""
     began = datetime.now(UTC)
-    context: Any = {"ti": SimpleNamespace(get_first_reschedule_date=lambda _: began)}
+    ti = SimpleNamespace(get_first_reschedule_date=lambda _: began, max_tries=0, try_number=1)
+    context: Any = {"ti": ti, "task_state_store": Store()}
     if options.get("mode") == "reschedule":
         while not (found := sensor(**options).poke(context)).is_done:
             time.sleep(0.05)

@@ -22,6 +22,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     TaskDeferred,
 )
+from sensor_run import Store
 
 from airflow_provider_mparticle.client.errors import (
     AuthenticationError,
@@ -192,14 +193,51 @@ def test_without_a_run_id_it_stays_with_the_latest_run_of_its_first_look(
     assert mine["pipeline_run_id"] == jitter_up.value.__context__.pipeline_run_id
 
 
+@pytest.mark.parametrize("rescheduled_late", [False, True])
+def test_a_rescheduled_wait_stays_with_its_run_whatever_airflow_says_of_its_beginning(
+    simulator: Simulator, rescheduled_late: bool
+) -> None:
+    """Airflow 3 stores the instant of the first reschedule after the first poll, when others may have started a run."""
+    ti = SimpleNamespace(get_first_reschedule_date=lambda _: None, max_tries=0, try_number=1)
+    context: Any = {"ti": ti, "task_state_store": Store()}
+    mine = simulator.add_run("orders", "running")
+    waiting = {"mode": "reschedule", "deferrable": False}
+    assert not sensor(**waiting).poke(context).is_done
+    simulator.add_run("orders", "failed", logical_date=datetime.now(UTC))
+    simulator.end_runs()
+    first = datetime.now(UTC) + timedelta(hours=1) * (1 if rescheduled_late else -1)
+    ti.get_first_reschedule_date = lambda _: first
+
+    found = sensor(**waiting, timeout=9999).poke(context)
+
+    assert mine["pipeline_run_id"] == found.xcom_value["pipeline_run_id"]
+
+
+def test_a_rescheduled_wait_that_is_cleared_waits_for_the_latest_run_of_then(simulator: Simulator) -> None:
+    """A clear raises max_tries; a retry keeps it."""
+    ti = SimpleNamespace(get_first_reschedule_date=lambda _: datetime.now(UTC), max_tries=0, try_number=1)
+    context: Any = {"ti": ti, "task_state_store": Store()}
+    waiting = {"mode": "reschedule", "deferrable": False}
+    simulator.add_run("orders", "running")
+    assert not sensor(**waiting).poke(context).is_done
+    later = simulator.add_run("orders", "success", logical_date=datetime.now(UTC))
+    ti.try_number = 2
+    assert not sensor(**waiting).poke(context).is_done
+    ti.max_tries = 1
+    simulator.end_runs()
+
+    found = sensor(**waiting).poke(context)
+
+    assert later["pipeline_run_id"] == found.xcom_value["pipeline_run_id"]
+
+
 @contextmanager
 def another_run(simulator: Simulator, after: str) -> Iterator[None]:
-    """Let another run fail as soon as a path with this text was asked for."""
+    """Let another run fail when a path with this text is asked for again, so that the first answer has arrived."""
 
     def add() -> None:
-        while not simulator.count("GET", after):
+        while simulator.count("GET", after) < 2:
             time.sleep(0.05)
-        time.sleep(0.3)
         simulator.add_run("orders", "failed", logical_date=datetime.now(UTC))
 
     adding = Thread(target=add, daemon=True)
@@ -448,7 +486,8 @@ def test_airflows_poke_interval_counts_in_every_mode(
 def first_poll(seconds_ago: float = 0) -> Any:
     """The context of a rescheduled task that polled for the first time some seconds ago."""
     began = datetime.now(UTC) - timedelta(seconds=seconds_ago)
-    return {"ti": SimpleNamespace(get_first_reschedule_date=lambda _: began)}
+    ti = SimpleNamespace(get_first_reschedule_date=lambda _: began, max_tries=0, try_number=1)
+    return {"ti": ti, "task_state_store": Store()}
 
 
 @pytest.mark.parametrize("flags", [{}, {"silent_fail": True}, {"never_fail": True}, {"soft_fail": True}], ids=str)
@@ -480,7 +519,10 @@ def test_both_limits_bound_a_rescheduled_wait(simulator: Simulator, limits: dict
         sensor(**{**usual, "deferrable": False, **limits}).resume_execution("execute", {}, first_poll(seconds_ago=26))
 
 
-NEVER_POLLED: Any = {"ti": SimpleNamespace(get_first_reschedule_date=lambda _: None)}
+NEVER_POLLED: Any = {
+    "ti": SimpleNamespace(get_first_reschedule_date=lambda _: None, max_tries=0, try_number=1),
+    "task_state_store": Store(),
+}
 
 
 @pytest.mark.parametrize(("timeout", "seconds_ago"), [(0.5, None), (25, 24)], ids=["first poll", "last polls"])
