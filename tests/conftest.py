@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_old_secrets() -> None:
-    """Forget what earlier tests have masked: Airflow compiles all secrets of a process again for each new one."""
+    """Remove the secrets that earlier tests have masked: for each new secret, Airflow compiles all of them again."""
     masker = importlib.import_module(mask_secret.__module__)._secrets_masker()
     masker.patterns, masker.replacer = set(), None
 
@@ -49,7 +49,7 @@ def _no_old_secrets() -> None:
 def start_simulator(
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Simulator]]:
-    """Start a simulator with the given options; ``mparticle_default`` leads to the last one."""
+    """Start a simulator with the given options. ``mparticle_default`` is the connection to the last one."""
     running: list[Simulator] = []
 
     def start(**options: Any) -> Simulator:

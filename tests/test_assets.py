@@ -1,4 +1,4 @@
-"""The addresses of pipelines, seen through Airflow's own assets."""
+"""The addresses of pipelines, through Airflow's own assets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IS_AIRFLOW_2 = Asset.__name__ == "Dataset"
 def test_every_spelling_of_an_address_is_the_same_asset(
     workspace_id: int, pipeline_id: str, zeros: int, scheme: str
 ) -> None:
-    """Airflow compares addresses as texts, so two spellings would be two assets."""
+    """Airflow compares addresses as texts, so two spellings would otherwise be two assets."""
     spelled = f"{scheme}://{'0' * zeros}{workspace_id}/pipelines/{pipeline_id}{'/' * zeros}"
 
     assert pipeline_asset(workspace_id, pipeline_id).uri == Asset(uri=spelled).uri
@@ -54,7 +54,7 @@ def test_every_spelling_of_an_address_is_the_same_asset(
     ],
 )
 def test_other_addresses_are_refused_while_the_dag_is_parsed(uri: str) -> None:
-    """An asset with a misspelled address never starts a DAG, and nobody hears of it."""
+    """An asset with a misspelled address would never start a DAG, without any error."""
     with pytest.raises(ValueError, match="is not the address of a pipeline"):
         normalize_uri(urlsplit(uri))
 
@@ -72,7 +72,7 @@ def test_other_addresses_are_refused_while_the_dag_is_parsed(uri: str) -> None:
 @settings(deadline=None, max_examples=300)
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_a_part_that_does_not_fit_never_makes_another_address(workspace_id: str, pipeline_id: str) -> None:
-    """A slash, a question mark or an encoded character must not turn one pipeline into another."""
+    """A slash, a question mark or an encoded character must not lead to the address of another pipeline."""
     try:
         uri = pipeline_uri(workspace_id, pipeline_id)
     except ValueError:
@@ -82,10 +82,10 @@ def test_a_part_that_does_not_fit_never_makes_another_address(workspace_id: str,
 
 
 def test_options_reach_the_asset() -> None:
-    """For example an extra that says whose it is."""
+    """For example, an asset may have an extra that names its owner."""
     assert {"team": "crm"} == pipeline_asset(1234, "orders", extra={"team": "crm"}).extra
 
 
 def test_other_schemes_have_no_address() -> None:
-    """Other assets of a task are left alone."""
+    """Other assets of a task are ignored."""
     assert address_of("s3://bucket/pipelines/orders") is None

@@ -1,4 +1,4 @@
-"""The benchmarks measure what they say, and their report says what they measured. Nothing here is timed for real."""
+"""The benchmarks measure correctly, and the report contains the measured values. No test measures real time."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from benchmarks.stall_meter import StallMeter
 
 
 async def blocked_for(seconds: float) -> StallMeter:
-    """Return a meter that has watched a blocked loop."""
+    """Return a meter that has observed a blocked loop."""
     async with StallMeter() as meter:
         time.sleep(seconds)  # noqa: ASYNC251 - what is to be seen
     return meter
 
 
 def test_the_meter_sees_a_blocked_loop() -> None:
-    """A trigger that blocks is what the whole comparison is about."""
+    """The comparison is about triggers that block the event loop."""
     meter = asyncio.run(blocked_for(0.2))
 
     assert 0.2 <= meter.worst_s() + 0.002
@@ -30,7 +30,7 @@ def test_the_meter_sees_a_blocked_loop() -> None:
 
 
 def test_a_run_ends_after_so_many_polls_or_seconds() -> None:
-    """Every provider sees the same run."""
+    """Every provider gets the same run."""
     counted, timed = Runs(Habits(polls=2)), Runs(Habits(run_s=0.0))
 
     assert [False, False, True] == [counted.poll("a") for _ in range(3)]
@@ -47,14 +47,14 @@ def test_a_run_ends_after_so_many_polls_or_seconds() -> None:
     ],
 )
 def test_a_verdict_follows_from_the_median(measured: Figure, verdict: str) -> None:
-    """No verdict is written by hand, and nothing that failed is met."""
+    """Verdicts are computed, and a failed measurement never counts as met."""
     target = Target("worst stall", 25, "ms", measured)
 
     assert ("worst stall", "<= 25 ms", verdict) == (target.row[0], target.row[1], target.row[3])
 
 
 def test_a_figure_shows_median_spread_and_failure() -> None:
-    """A peer that fails is reported with its error."""
+    """The report shows the error of a provider that fails."""
     repetitions = [{"stall_s": 0.3}, {"stall_s": 0.1}, {"stall_s": 0.2}, {"error": "it broke"}]
 
     assert "200 (100 to 300), fails: it broke" == str(figure(repetitions, "stall_s", 1000))
@@ -63,7 +63,7 @@ def test_a_figure_shows_median_spread_and_failure() -> None:
 
 
 def test_the_report_is_written_from_what_was_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    """Ours meets what it meets, and a peer's failure is shown."""
+    """The report shows which targets we meet, and the failure of a peer."""
     monkeypatch.setattr(report, "RESULTS", tmp_path / "RESULTS.md")
     measured = results_of(stall_s=0.02, import_s=0.007)
 
@@ -78,7 +78,7 @@ def test_the_report_is_written_from_what_was_measured(monkeypatch: pytest.Monkey
 
 
 def results_of(stall_s: float, import_s: float) -> dict[str, Any]:
-    """Return what a run of all scenarios returns, if everything went alike and one peer failed."""
+    """Return the results of all scenarios if all values are equal and one peer failed."""
     figures: dict[str, Any] = {"stall_s": stall_s, "stall_after_import_s": stall_s, "took_s": 1.0, "unfinished": 0}
     figures |= {"import_s": import_s, "modules": 9, "heavy": []}
     figures |= {"requests": 8, "tokens": 1, "lookups": 1, "tcp_connections": 1, "by_kind": {"log in": 1}}
@@ -117,11 +117,11 @@ def polling_row(lateness_s: float, requests: float) -> dict[str, Any]:
 def test_waiting_is_better_if_nothing_is_worse_and_something_is_better(
     lateness_s: float, requests: float, better: bool
 ) -> None:
-    """More requests see the end sooner, which is not better by itself."""
+    """To see the end sooner with more requests is not better."""
     assert better is polling.is_better(polling_row(lateness_s, requests))
 
 
 def test_a_clock_on_its_beat_sees_the_end_at_once() -> None:
-    """The other side of the comparison."""
+    """A fixed interval can be optimal by chance."""
     assert (0.0, 4) == polling.clocked(30.0, 120.0)
     assert (29.0, 5) == polling.clocked(30.0, 121.0)

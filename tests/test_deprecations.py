@@ -1,4 +1,4 @@
-"""Nothing that we use of Airflow is deprecated in the installed version, as far as it says so when it is used."""
+"""We do not use anything that the installed Airflow reports as deprecated."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ print(json.dumps({"modules": len(names), "waited": waited, "used": used, "provok
 
 
 def test_nothing_deprecated_is_used(simulator: Simulator) -> None:
-    """A warning of today is an error of the next Airflow, and it comes at every parse of a DAG."""
+    """A deprecated feature breaks with a later Airflow, and its warning appears at every parse of a DAG."""
     command = [sys.executable, "-c", RECORD + USE + PROVOKE]
 
     done = subprocess.run(command, capture_output=True, text=True, check=False)

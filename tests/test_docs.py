@@ -1,4 +1,4 @@
-"""What the documentation shows is what the code does."""
+"""The documentation shows what the code does."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def blocks(language: str) -> list[Any]:
 def test_python_in_the_docs_runs(
     example: str, region: str, code: str, simulator: Simulator, tmp_path: Path, airflow_db: None
 ) -> None:
-    """A block either is a region of a tested example DAG, or runs as it stands."""
+    """A block is either a region of a tested example DAG, or it can be executed."""
     if example:
         assert re.sub(r"\s", "", code) in re.sub(r"\s", "", (ROOT / "example_dags" / example).read_text())
         assert f"# [START {region}]" in (ROOT / "example_dags" / example).read_text()
@@ -57,7 +57,7 @@ def test_python_in_the_docs_runs(
 
 @pytest.mark.parametrize(("example", "region", "code"), blocks("json"))
 def test_json_in_the_docs_is_json(example: str, region: str, code: str) -> None:
-    """What is shown to be pasted can be pasted; routes that are shown are accepted."""
+    """Users can paste the JSON, and the connection accepts the routes in it."""
     shown = json.loads(code)
 
     assert set(DEFAULT_ROUTES) == set(route_table(shown.get("routes", {})))
@@ -66,7 +66,7 @@ def test_json_in_the_docs_is_json(example: str, region: str, code: str) -> None:
 def test_the_readme_s_dag_starts_one_run(
     run_dag: Callable[[Any], Any], start_simulator: Callable[..., Simulator], tmp_path: Path
 ) -> None:
-    """The first code that a new user sees works, with one line added to hold the DAG."""
+    """The first code that a new user sees works. One line is added to get the DAG."""
     simulator = start_simulator(run_s=0.0)
     simulator.add_pipeline("orders")
     code = next(code for _, _, kind, code in FENCE.findall((ROOT / "README.md").read_text()) if kind == "python")
@@ -80,7 +80,7 @@ def test_the_readme_s_dag_starts_one_run(
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    """A relative link names a file of the repository."""
+    """Every relative link names a file of the repository."""
     broken = [
         f"{page.relative_to(ROOT)}: {target}"
         for page in PAGES
@@ -114,7 +114,7 @@ def test_the_operators_page_names_errors_that_exist() -> None:
 
 
 def test_the_shown_result_has_the_keys_of_a_result() -> None:
-    """The keys of what a task returns are a promise."""
+    """Users rely on the keys of the result of a task."""
     page = (ROOT / "docs/how-to/operators.md").read_text()
     shown = next(json.loads(code) for _, _, kind, code in FENCE.findall(page) if kind == "json")
 
@@ -131,7 +131,7 @@ def airflow_options() -> dict[str, set[str]]:
 
 
 def test_the_options_of_airflow_in_the_docs_are_airflow_s(airflow_options: dict[str, set[str]]) -> None:
-    """Airflow ignores an option that it does not know, without a word."""
+    """Airflow silently ignores an unknown option."""
     named = {one for page in PAGES for one in re.findall(r"`\[(\w+)\] (\w+)", page.read_text())} - OF_AIRFLOW_2
 
     assert len(named) > 5
@@ -139,7 +139,7 @@ def test_the_options_of_airflow_in_the_docs_are_airflow_s(airflow_options: dict[
 
 
 def test_the_options_in_the_values_for_helm_are_airflow_s(airflow_options: dict[str, set[str]]) -> None:
-    """The chart writes them into Airflow's configuration as they are."""
+    """The chart copies them into Airflow's configuration."""
     values = yaml.safe_load((ROOT / "docs" / "how-to" / "helm-values.yaml").read_text())
 
     assert [] == [
@@ -151,7 +151,7 @@ def test_the_options_in_the_values_for_helm_are_airflow_s(airflow_options: dict[
 
 
 def test_the_metrics_to_watch_are_airflow_s() -> None:
-    """An alert on a name that nobody sends never comes."""
+    """An alert on a metric that does not exist never fires."""
     sent = yaml.safe_load((AIRFLOW / "_shared" / "observability" / "metrics" / "metrics_template.yaml").read_text())
     page = (ROOT / "docs" / "how-to" / "scale.md").read_text()
     rows = re.findall(r"^\| (`.*?`) \|", page.partition("## What to watch")[2], re.MULTILINE)

@@ -27,7 +27,7 @@ CRASHES = ("before it is stored", "before Airflow says so", "after Airflow has s
 
 
 def watch(pipeline_id: str = "orders", **options: Any) -> MParticlePipelineRunEventTrigger:
-    """A trigger that polls often, as Airflow builds it out of what it has stored."""
+    """A trigger that polls often, in the form that Airflow creates from its stored arguments."""
     original = MParticlePipelineRunEventTrigger(pipeline_id, **{"poll_interval": 0.05, **options})
     classpath, kwargs = json.loads(json.dumps(original.serialize()))
     module, _, name = classpath.rpartition(".")
@@ -36,22 +36,22 @@ def watch(pipeline_id: str = "orders", **options: Any) -> MParticlePipelineRunEv
 
 
 class AssetStore:
-    """Airflow's store of one asset, which outlives triggerers."""
+    """Airflow's store for one asset. It is kept when a triggerer dies."""
 
     def __init__(self) -> None:
         self.stored: dict[str, str] = {}
 
     async def aget(self, key: str, default: Any = None) -> Any:
-        """Return what is stored."""
+        """Return the stored value."""
         return json.loads(self.stored[key]) if key in self.stored else default
 
     async def aset(self, key: str, value: Any) -> None:
-        """Store it, as JSON."""
+        """Store a value as JSON."""
         self.stored[key] = json.dumps(value)
 
 
 class Triggerer:
-    """What Airflow's ``TriggerRunner.run_trigger`` and its supervisor do with event triggers, one step at a time."""
+    """Does with event triggers what Airflow's ``TriggerRunner.run_trigger`` and its supervisor do, step by step."""
 
     def __init__(self) -> None:
         self.streams = SharedStreamManager()
@@ -79,7 +79,7 @@ class Triggerer:
         return self.fired.pop(0)
 
     async def store_next(self, events: list[Any]) -> dict[str, Any]:
-        """Store the next event as the supervisor does, tell the stream, and wait until it has noted that."""
+        """Store the next event as the supervisor does, report that to the stream, and wait until it is recorded."""
         seq, payload = await self.next_event()
         events.append(payload["pipeline_run_id"])
         self.streams.confirm_persisted([seq])
@@ -100,30 +100,30 @@ async def triggerer(*triggers: tuple[MParticlePipelineRunEventTrigger, AssetStor
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    """Wait for something that is about to happen."""
+    """Wait until a condition is true."""
     async with asyncio.timeout(10):
         while not is_so():  # noqa: ASYNC110 - what is waited for lies on a server
             await asyncio.sleep(0.01)
 
 
 def scheduled(simulator: Simulator, state: str = "success", pipeline_id: str = "orders", **fields: Any) -> int:
-    """Let mParticle have run a pipeline by itself, and return the run's id."""
+    """Add a run that mParticle scheduled itself, and return its id."""
     run_id: int = simulator.add_run(pipeline_id, state, "scheduled", **fields)["pipeline_run_id"]
     return run_id
 
 
 def polls(simulator: Simulator) -> int:
-    """How often runs were listed."""
+    """The number of requests that listed runs."""
     return simulator.count("GET", "/status/runs")
 
 
 async def noted(store: AssetStore, run_id: int) -> None:
-    """Wait until a run is noted as told."""
+    """Wait until a run is recorded as reported."""
     await until(lambda: any(str(run_id) in json.loads(ids) for ids in store.stored.values()))
 
 
-def test_it_tells_of_runs_that_end_after_the_first_poll(simulator: Simulator) -> None:
-    """A DAG must not start for history when it is deployed, and must start for each run after that."""
+def test_it_reports_runs_that_end_after_the_first_poll(simulator: Simulator) -> None:
+    """A newly deployed DAG must not start for old runs, and must start for each run after that."""
     scheduled(simulator)
     store = AssetStore()
 
@@ -147,7 +147,7 @@ def test_it_tells_of_runs_that_end_after_the_first_poll(simulator: Simulator) ->
 
 @pytest.mark.parametrize("crash", CRASHES)
 def test_no_run_is_lost_wherever_a_triggerer_dies(simulator: Simulator, crash: str) -> None:
-    """An event that was not stored is told again; one whose storing was noted is not."""
+    """An event that was not stored is sent again. An event that was recorded is not."""
     store = AssetStore()
     stored: list[Any] = []
 
@@ -196,10 +196,8 @@ def test_no_run_is_lost_wherever_a_triggerer_dies(simulator: Simulator, crash: s
         pytest.param({"run_types": ["MANUAL"]}, {"manual success"}, id="another word"),
     ],
 )
-def test_it_tells_of_the_runs_that_were_asked_for(
-    simulator: Simulator, options: dict[str, Any], expected: set[str]
-) -> None:
-    """By default a run that a DAG has started does not start another DAG."""
+def test_it_reports_only_the_requested_runs(simulator: Simulator, options: dict[str, Any], expected: set[str]) -> None:
+    """By default, a run that a DAG has started does not start another DAG."""
 
     async def watched() -> set[str]:
         store, told = AssetStore(), set()
@@ -221,7 +219,7 @@ def test_it_tells_of_the_runs_that_were_asked_for(
 
 
 def test_many_watchers_share_one_stream(simulator: Simulator) -> None:
-    """One login and one poll per pipeline and pause, however many assets watch it."""
+    """One login, and one poll per pipeline and interval, serve any number of assets."""
     simulator.add_pipeline("refunds")
     watched = [(watch(name), AssetStore()) for name in ("orders", "refunds") for _ in range(10)]
 
@@ -241,7 +239,7 @@ def test_many_watchers_share_one_stream(simulator: Simulator) -> None:
 
 
 def test_an_unreachable_pipeline_does_not_stop_the_others(simulator: Simulator) -> None:
-    """Airflow starts a trigger that fails again every second, so an error is logged and polling goes on."""
+    """Airflow restarts a failed trigger every second, so an error is only logged and polling continues."""
     watched = [(watch("missing"), AssetStore()), (watch("orders"), AssetStore())]
 
     async def told() -> Any:
@@ -255,7 +253,7 @@ def test_an_unreachable_pipeline_does_not_stop_the_others(simulator: Simulator) 
 
 
 def test_it_polls_alone_where_airflow_has_no_shared_streams(simulator: Simulator) -> None:
-    """Airflow 3.0 to 3.2 call run(), and keep nothing."""
+    """Airflow 3.0 to 3.2 call run(), and keep no record."""
 
     async def told() -> Any:
         before = polls(simulator)
@@ -274,7 +272,7 @@ def test_it_polls_alone_where_airflow_has_no_shared_streams(simulator: Simulator
     "options", [{"ending": "ended"}, {"poll_interval": 0}, {"poll_interval": float("nan")}, {"run_types": "scheduled"}]
 )
 def test_malformed_arguments_are_refused_while_the_dag_is_parsed(options: dict[str, Any]) -> None:
-    """A watcher that never fires would not be noticed."""
+    """A user would not notice a watcher that never fires."""
     with pytest.raises(ValueError, match=r"must be"):
         watch(**options)
 
@@ -283,8 +281,8 @@ ACTIONS = ("a run ends", "two runs end", "another ends that is not asked for", "
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_whatever_happens_each_run_is_told(simulator: Simulator, seed: int) -> None:
-    """Runs end, events are stored or not, triggerers die: none is lost; what was noted in time is never repeated."""
+def test_every_run_is_reported_whatever_happens(simulator: Simulator, seed: int) -> None:
+    """Runs end, events are stored or not, and triggerers die: no run is lost, and no recorded run is reported again."""
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     store, ends = AssetStore(), list[int]()
     stored: Counter[int] = Counter()

@@ -1,4 +1,4 @@
-"""Every example DAG does its job on a real Airflow against the simulator, whichever ran before it."""
+"""Every example DAG works on a real Airflow with the simulator, in any order."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def ids_in(dag: Any, *names: str) -> Iterator[str]:
 
 
 def test_every_example_has_pipelines_of_its_own() -> None:
-    """Two examples that share one would meet each other's runs, or read each other's slices."""
+    """Two examples with one pipeline would see each other's runs, or read each other's slices."""
     used = Counter(pipeline for path in ALL for pipeline in {*ids_in(example(path), "pipeline_id")})
 
     assert {} == {pipeline: count for pipeline, count in used.items() if count > 1}
@@ -49,7 +49,7 @@ def test_every_example_has_pipelines_of_its_own() -> None:
 
 
 def test_a_data_model_that_is_sliced_is_read_by_no_other_example() -> None:
-    """After a backfill its SQL is that of the last slice, so another pipeline would silently read those rows only."""
+    """After a backfill it has the SQL of the last slice, so another pipeline would silently read only those rows."""
     models = {path.stem: {*ids_in(example(path), "data_model_id")} for path in ALL}
 
     for sliced in ("backfill_history", "historical_backfill_then_incremental"):
@@ -58,7 +58,7 @@ def test_a_data_model_that_is_sliced_is_read_by_no_other_example() -> None:
 
 
 def test_an_airflow_to_look_at_has_the_pipelines_of_all_examples() -> None:
-    """``make ui``: nobody who tries an example should meet a pipeline that is missing."""
+    """With ``make ui``, every example finds its pipeline."""
     named = {pipeline for path in ALL for pipeline in ids_in(example(path), "pipeline_id")}
     created = {"daily-orders", "orders-on-demand", "orders-incremental"}
 
@@ -67,7 +67,7 @@ def test_an_airflow_to_look_at_has_the_pipelines_of_all_examples() -> None:
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_every_example_explains_itself_in_the_ui(path: Path) -> None:
-    """Whoever opens it in Airflow reads what the file says."""
+    """Airflow's UI shows the description in the file."""
     dag = example(path)
 
     assert dag.doc_md
@@ -75,7 +75,7 @@ def test_every_example_explains_itself_in_the_ui(path: Path) -> None:
 
 
 def add_pipelines(simulator: Simulator, dag: Any) -> None:
-    """Add the pipelines that a DAG takes for granted, and those that others refer to."""
+    """Add the pipelines that a DAG expects, and the resources that other resources refer to."""
     created = {
         "mparticle_apply_configuration": {"daily-orders"},
         "mparticle_create_and_run_pipeline": {"orders-on-demand"},
@@ -96,7 +96,7 @@ def add_pipelines(simulator: Simulator, dag: Any) -> None:
 def test_the_examples_pass_together_in_any_order(
     seed: int, run_s: float, run_dag: Callable[[Any], Any], start_simulator: Callable[..., Simulator]
 ) -> None:
-    """Many people try all of them in one Airflow, against one workspace; each starts exactly one run."""
+    """Users try all examples in one Airflow with one workspace. Each example starts exactly one run."""
     simulator = start_simulator(run_s=run_s)
     dags = [example(path) for path in EXAMPLES]
     random.Random(seed).shuffle(dags)  # noqa: S311 - not for secrets

@@ -1,4 +1,4 @@
-"""The example that ingests history and hands over to an incremental pipeline, with every row counted."""
+"""The example that ingests history and continues with an incremental pipeline, with every row counted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A warehouse that the simulator ingests from and Airflow reaches over a connection of its own."""
+    """A warehouse from which the simulator ingests, and which Airflow reaches with its own connection."""
     path = tmp_path / "warehouse.db"
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(path)}))
     return path
@@ -30,7 +30,7 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def hand_over(
     start_simulator: Callable[..., Simulator], run_dag: Callable[[Any], Any], warehouse: Path
 ) -> Callable[..., tuple[Simulator, Any]]:
-    """Run the example on 45 days of rows, of which 31 are history; one row is exactly at the end of history."""
+    """Run the example with 45 days of rows, 31 of them history. One row is exactly at the end of history."""
 
     def run(**options: Any) -> tuple[Simulator, Any]:
         simulator = start_simulator(**{"run_s": 0.0, "warehouse_path": warehouse, **options})
@@ -72,7 +72,7 @@ def without_retries(dag: Any) -> None:
 def test_every_row_is_ingested_once_by_slices_and_increment_together(
     hand_over: Callable[..., tuple[Simulator, Any]], run_s: float
 ) -> None:
-    """There is no gap and no overlap between history and what follows it."""
+    """History and the increment have no gap and no overlap."""
     simulator, run = hand_over(run_s=run_s)
 
     assert "success" == run.state
@@ -83,7 +83,7 @@ def test_every_row_is_ingested_once_by_slices_and_increment_together(
 
 
 def test_a_row_that_the_hand_over_misses_is_found(hand_over: Callable[..., tuple[Simulator, Any]]) -> None:
-    """Whether ``from`` includes its own instant is not documented, so the example checks it."""
+    """mParticle does not document whether ``from`` is inclusive, so the example checks it."""
     simulator, run = hand_over(from_is_inclusive=False)
 
     assert "failed" == run.state

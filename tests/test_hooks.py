@@ -1,4 +1,4 @@
-"""The hook's methods, each over HTTP."""
+"""The methods of the hook, over HTTP."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def hook(simulator: Simulator) -> MParticleHook:
 
 
 def days(runs: list[PipelineRun]) -> list[int]:
-    """How many days after the first one the logical dates of these runs are."""
+    """Return how many days after FIRST the logical dates of these runs are."""
     return [(run.logical_date - FIRST).days for run in runs if run.logical_date]
 
 
@@ -57,7 +57,7 @@ def days(runs: list[PipelineRun]) -> list[int]:
 
 
 def test_list_pipelines(hook: MParticleHook, simulator: Simulator) -> None:
-    """All of them, as values."""
+    """The list contains every pipeline of the workspace."""
     simulator.add_pipeline("refunds")
 
     listed = hook.list_pipelines()
@@ -66,14 +66,14 @@ def test_list_pipelines(hook: MParticleHook, simulator: Simulator) -> None:
 
 
 def test_get_pipeline(hook: MParticleHook) -> None:
-    """One of them, under mParticle's names."""
+    """The fields have mParticle's names."""
     pipeline = hook.get_pipeline("orders")
 
     assert ("orders", "orders-model", {"type": "full"}) == (pipeline.id, pipeline.data_model_id, pipeline.sync_mode)
 
 
 def test_a_pipeline_that_is_not_there_is_not_found(hook: MParticleHook) -> None:
-    """The error names the pipeline and says what else a 404 may mean."""
+    """The error names the pipeline, and says what else a 404 may mean."""
     with pytest.raises(NotFoundError) as missing:
         hook.get_pipeline("odrers")
 
@@ -82,7 +82,7 @@ def test_a_pipeline_that_is_not_there_is_not_found(hook: MParticleHook) -> None:
 
 
 def test_create_pipeline(hook: MParticleHook) -> None:
-    """What is created can be read back."""
+    """The created pipeline can be read back."""
     created = hook.create_pipeline(PIPELINE)
 
     assert hook.get_pipeline("refunds") == created
@@ -90,7 +90,7 @@ def test_create_pipeline(hook: MParticleHook) -> None:
 
 
 def test_a_pipeline_without_id_is_refused_before_anything_is_sent(hook: MParticleHook, simulator: Simulator) -> None:
-    """The caller chooses the id."""
+    """The caller must choose the id."""
     with pytest.raises(ConfigError):
         hook.create_pipeline({**PIPELINE, "id": ""})
 
@@ -98,7 +98,7 @@ def test_a_pipeline_without_id_is_refused_before_anything_is_sent(hook: MParticl
 
 
 def test_a_create_is_sent_once(hook: MParticleHook, simulator: Simulator) -> None:
-    """Sent twice, it would be refused the second time although it succeeded the first."""
+    """A second request would be refused although the first one succeeded."""
     simulator.inject(Fault(method="POST", path="/data-pipelines", lose="after"))
 
     with pytest.raises(NoAnswerError) as lost:
@@ -109,15 +109,15 @@ def test_a_create_is_sent_once(hook: MParticleHook, simulator: Simulator) -> Non
 
 
 def test_update_pipeline(hook: MParticleHook) -> None:
-    """The field that is sent changes, the rest stays."""
+    """Only the sent field changes."""
     updated = hook.update_pipeline("orders", {"name": "All orders"})
 
     assert "All orders" == updated.name
     assert hook.get_pipeline("orders") == updated
 
 
-def test_what_mparticle_refuses_is_said_in_its_words(hook: MParticleHook) -> None:
-    """The reason is mParticle's to give."""
+def test_a_refusal_has_mparticles_own_words(hook: MParticleHook) -> None:
+    """Only mParticle knows the reason."""
     with pytest.raises(InvalidRequestError) as refused:
         hook.update_pipeline("orders", {"connection_id": "nowhere"})
 
@@ -126,7 +126,7 @@ def test_what_mparticle_refuses_is_said_in_its_words(hook: MParticleHook) -> Non
 
 
 def test_delete_pipeline(hook: MParticleHook) -> None:
-    """What is deleted is gone."""
+    """A deleted pipeline is not listed any more."""
     hook.delete_pipeline("orders")
 
     assert [] == hook.list_pipelines()
@@ -136,7 +136,7 @@ def test_delete_pipeline(hook: MParticleHook) -> None:
 
 
 def test_trigger_pipeline(hook: MParticleHook, simulator: Simulator) -> None:
-    """The id is the one that mParticle gave."""
+    """The returned id is the one that mParticle gave."""
     run_id = hook.trigger_pipeline("orders")
 
     assert [run_id] == [run["pipeline_run_id"] for run in simulator.runs("orders")]
@@ -146,7 +146,7 @@ def test_trigger_pipeline(hook: MParticleHook, simulator: Simulator) -> None:
 def test_a_trigger_may_be_answered_without_a_run_id(
     start_simulator: Callable[..., Simulator], trigger_answer: str
 ) -> None:
-    """The answer is not documented."""
+    """mParticle does not document the answer."""
     simulator = start_simulator(trigger_answer=trigger_answer)
     simulator.add_pipeline("orders")
 
@@ -160,7 +160,7 @@ def test_a_trigger_may_be_answered_without_a_run_id(
 def test_a_trigger_that_may_have_arrived_is_not_repeated(
     hook: MParticleHook, simulator: Simulator, fault: Fault
 ) -> None:
-    """There is no idempotency key, so the second one could start a second run."""
+    """The request has no idempotency key, so a second one could start a second run."""
     simulator.inject(Fault(method="POST", path="/trigger", lose=fault.lose, status=fault.status, after=fault.after))
 
     with pytest.raises(MParticleError) as failed:
@@ -171,7 +171,7 @@ def test_a_trigger_that_may_have_arrived_is_not_repeated(
 
 
 def test_a_busy_pipeline_has_an_error_of_its_own(hook: MParticleHook, simulator: Simulator) -> None:
-    """Somebody else's run in progress is a fact to react to, not a bad request."""
+    """A caller reacts to another run in progress differently than to a bad request."""
     simulator.add_run("orders", "running")
 
     with pytest.raises(PipelineBusyError) as busy:
@@ -181,7 +181,7 @@ def test_a_busy_pipeline_has_an_error_of_its_own(hook: MParticleHook, simulator:
 
 
 def test_get_pipeline_status(hook: MParticleHook, simulator: Simulator) -> None:
-    """The status carries the latest run."""
+    """The status contains the latest run."""
     simulator.add_run("orders", "success", logical_date=FIRST)
     latest = simulator.add_run("orders", "failed", logical_date=FIRST + timedelta(days=1), errors=["No warehouse."])
 
@@ -195,14 +195,14 @@ def test_get_pipeline_status(hook: MParticleHook, simulator: Simulator) -> None:
 
 
 def test_the_status_of_a_pipeline_without_runs_has_no_latest_run(hook: MParticleHook) -> None:
-    """Nothing has run yet, which is no error."""
+    """A pipeline without runs is not an error."""
     status = hook.get_pipeline_status("orders")
 
     assert status.latest_pipeline_run is None
 
 
 def test_get_pipeline_run(hook: MParticleHook, simulator: Simulator) -> None:
-    """A run's id may be a number or the text that a template made of it."""
+    """The id of a run may be a number, or the text that a template renders to."""
     run_id = simulator.add_run("orders", "success", successful_records=7)["pipeline_run_id"]
 
     by_number, by_text = hook.get_pipeline_run("orders", run_id), hook.get_pipeline_run("orders", str(run_id))
@@ -212,7 +212,7 @@ def test_get_pipeline_run(hook: MParticleHook, simulator: Simulator) -> None:
 
 
 def test_list_pipeline_runs_reads_every_page(hook: MParticleHook, simulator: Simulator) -> None:
-    """A year of an hourly pipeline is 88 pages; the oldest run comes first, however mParticle sorts them."""
+    """A year of an hourly pipeline is 88 pages. The oldest run comes first, in whatever order mParticle sorts them."""
     for day in range(250):
         simulator.add_run("orders", "success", logical_date=FIRST + timedelta(days=day))
 
@@ -234,7 +234,7 @@ def test_list_pipeline_runs_reads_every_page(hook: MParticleHook, simulator: Sim
 def test_list_pipeline_runs_within_a_window(
     hook: MParticleHook, simulator: Simulator, window: dict[str, datetime], expected: list[int]
 ) -> None:
-    """Both ends belong to the window."""
+    """Both ends of the window are inclusive."""
     for day in range(5):
         simulator.add_run("orders", "success", logical_date=FIRST + timedelta(days=day))
 
@@ -244,7 +244,7 @@ def test_list_pipeline_runs_within_a_window(
 
 
 def test_a_page_that_comes_again_ends_the_list(start_simulator: Callable[..., Simulator]) -> None:
-    """An mParticle that ignores currentPage would otherwise be asked for ever."""
+    """If mParticle ignored currentPage, the hook would read pages for ever."""
     simulator = start_simulator()
     simulator.add_pipeline("orders")
     page = [{"pipeline_run_id": run_id, "status": "success"} for run_id in range(100)]
@@ -260,7 +260,7 @@ def test_a_page_that_comes_again_ends_the_list(start_simulator: Callable[..., Si
 
 
 def test_platform_request_is_unwrapped_and_carries_the_account(hook: MParticleHook, simulator: Simulator) -> None:
-    """Every call of the Platform API needs accountId, and its answers come in an envelope."""
+    """Every call of the Platform API needs accountId, and every answer has an envelope."""
     apps = hook.platform_request("GET", "/apps")
 
     assert ["Shop", "Shop web"] == [app["name"] for app in apps]
@@ -268,14 +268,14 @@ def test_platform_request_is_unwrapped_and_carries_the_account(hook: MParticleHo
 
 
 def test_platform_request_accepts_a_bare_array(hook: MParticleHook) -> None:
-    """The audiences of a workspace come without the envelope."""
+    """The audiences of a workspace have no envelope."""
     audiences = hook.platform_request("get", "/workspace/1234/audiences")
 
     assert [701, 702] == [audience["id"] for audience in audiences]
 
 
 def test_platform_request_writes(hook: MParticleHook, simulator: Simulator) -> None:
-    """POST and PUT carry a body, and DELETE may be answered with nothing."""
+    """POST and PUT have a body, and the answer to DELETE may be empty."""
     [created] = hook.platform_request("POST", "/apps", json={"name": "New shop"})
     [updated] = hook.platform_request("PUT", f"/apps/{created['id']}", json={"name": "Newer shop"})
     deleted = hook.platform_request("DELETE", f"/apps/{created['id']}")
@@ -286,7 +286,7 @@ def test_platform_request_writes(hook: MParticleHook, simulator: Simulator) -> N
 
 
 def test_platform_request_without_an_account_is_refused(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer would be a 401, which sends people to look at their password."""
+    """mParticle would answer 401, which looks like a wrong password."""
     fields = simulator.airflow_connection()
     del fields["extra"]["account_id"]
     monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", json.dumps(fields))
@@ -298,7 +298,7 @@ def test_platform_request_without_an_account_is_refused(simulator: Simulator, mo
 
 
 def test_workspace_request(hook: MParticleHook, simulator: Simulator) -> None:
-    """Bare JSON below the workspace, and no accountId."""
+    """The answer is bare JSON, and accountId is not sent."""
     attributes = hook.workspace_request("GET", "/calculatedattributes")
 
     assert [{"id": 801, "name": "Lifetime value", "status": "active"}] == attributes
@@ -307,7 +307,7 @@ def test_workspace_request(hook: MParticleHook, simulator: Simulator) -> None:
 
 
 def test_workspace_request_carries_parameters_and_a_body(hook: MParticleHook, simulator: Simulator) -> None:
-    """Whatever mParticle adds to its API can be called on the day it is there."""
+    """Users can make calls that this provider does not know."""
     found = hook.workspace_request("GET", "/connections", params={"serviceProvider": "Redshift"})
     renamed = hook.workspace_request("PUT", "/inputs/data-pipelines/orders", json={"name": "All orders"})
 
@@ -317,7 +317,7 @@ def test_workspace_request_carries_parameters_and_a_body(hook: MParticleHook, si
 
 
 def test_platform_request_carries_further_parameters(start_simulator: Callable[..., Simulator]) -> None:
-    """They stand beside accountId, spelled as JSON spells them, and what is None is left out."""
+    """The parameters are written as in JSON, and None is omitted."""
     simulator = start_simulator(layout="v1")
 
     MParticleHook().platform_request("GET", "/audiences", {"pageSize": 5, "archived": False, "name": None})
@@ -329,7 +329,7 @@ def test_platform_request_carries_further_parameters(start_simulator: Callable[.
 def test_a_request_that_cannot_work_is_not_sent(
     hook: MParticleHook, simulator: Simulator, method: str, path: str
 ) -> None:
-    """There are four methods, and a path without its slash would become part of another one."""
+    """mParticle has four methods, and a path without a slash would become part of another path."""
     with pytest.raises(ConfigError):
         hook.platform_request(method, path)
 
@@ -340,7 +340,7 @@ def test_a_request_that_cannot_work_is_not_sent(
 
 
 def test_the_test_logs_in_and_reads(hook: MParticleHook, simulator: Simulator) -> None:
-    """A login alone says nothing about the workspace."""
+    """A successful login alone does not prove that the workspace is right."""
     ok, message = hook.test_connection()
 
     assert ok
@@ -351,7 +351,7 @@ def test_the_test_logs_in_and_reads(hook: MParticleHook, simulator: Simulator) -
 
 
 def test_the_test_says_that_the_login_failed(hook: MParticleHook, simulator: Simulator) -> None:
-    """Login and reading have different causes and cures."""
+    """A failed login has other causes than a failed read."""
     simulator.rotate_credentials()
 
     ok, message = hook.test_connection()
@@ -364,7 +364,7 @@ def test_the_test_says_that_the_login_failed(hook: MParticleHook, simulator: Sim
 
 @pytest.mark.parametrize("status", [403, 404, 503])
 def test_the_test_says_that_reading_failed(hook: MParticleHook, simulator: Simulator, status: int) -> None:
-    """The form waits for the answer, so nothing is repeated."""
+    """The form waits for the result, so no request is repeated."""
     simulator.fail_next(status, "/connections")
 
     ok, message = hook.test_connection()
@@ -376,7 +376,7 @@ def test_the_test_says_that_reading_failed(hook: MParticleHook, simulator: Simul
 
 
 def test_the_test_survives_a_host_that_does_not_answer(hook: MParticleHook, simulator: Simulator) -> None:
-    """Airflow's API server runs it, and an exception there is a stack trace in the user's face."""
+    """Airflow's API server runs the test, and would show a stack trace to the user."""
     simulator.stop()
 
     ok, message = hook.test_connection()
@@ -391,7 +391,7 @@ def test_the_test_survives_a_host_that_does_not_answer(hook: MParticleHook, simu
 def test_a_failed_login_names_its_host_though_airflow_masks_token_url(
     hook: MParticleHook, simulator: Simulator, fault: dict[str, Any] | None
 ) -> None:
-    """Airflow masks extras whose name holds "token", so a message with the whole address would show no host."""
+    """Airflow masks extras whose name contains "token", so it would mask the whole address."""
     if fault is None:
         simulator.stop()
     else:
@@ -405,7 +405,7 @@ def test_a_failed_login_names_its_host_though_airflow_masks_token_url(
 
 @pytest.mark.parametrize("body", ["<html>Sign in to the proxy</html>", "[]", "null", "7", '{"data": 1}'])
 def test_the_test_survives_an_answer_from_something_else(hook: MParticleHook, simulator: Simulator, body: str) -> None:
-    """A proxy or a wrong host answers 200 with anything at all."""
+    """A proxy or a wrong host may answer 200 with any body."""
     simulator.inject(Fault(path="/oauth/token", body=body))
 
     ok, message = hook.test_connection()
@@ -416,7 +416,7 @@ def test_the_test_survives_an_answer_from_something_else(hook: MParticleHook, si
 
 @pytest.mark.parametrize("body", ["<html>", "7", "true"])
 def test_the_test_survives_a_workspace_that_is_none(hook: MParticleHook, simulator: Simulator, body: str) -> None:
-    """The same, behind a login that works."""
+    """The login may work although the answer for the workspace is from another server."""
     simulator.inject(Fault(path="/connections", body=body))
 
     ok, message = hook.test_connection()
@@ -426,7 +426,7 @@ def test_the_test_survives_a_workspace_that_is_none(hook: MParticleHook, simulat
 
 
 def test_the_test_names_a_missing_field(hook: MParticleHook, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The form is where it can be corrected."""
+    """The user can correct the field in the form."""
     monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", json.dumps({"conn_type": "mparticle", "login": "id"}))
 
     ok, message = hook.test_connection()
@@ -439,7 +439,7 @@ def test_the_test_names_a_missing_field(hook: MParticleHook, monkeypatch: pytest
 
 
 def test_nothing_is_touched_before_the_first_call(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DAG files are parsed every half minute, also where the connection does not exist."""
+    """DAG files are parsed every 30 seconds, also where the connection does not exist."""
     monkeypatch.delenv("AIRFLOW_CONN_MPARTICLE_DEFAULT")
 
     made: list[Any] = [
@@ -463,7 +463,7 @@ def test_nothing_is_touched_before_the_first_call(simulator: Simulator, monkeypa
 
 
 def test_a_missing_airflow_connection_is_named(airflow_db: None, simulator: Simulator) -> None:
-    """Airflow's own error knows the id, but not what needs it."""
+    """The message says what to do, unlike Airflow's own error."""
     with pytest.raises(ConfigError, match="Airflow connection 'missing' does not exist"):
         MParticleHook("missing").list_pipelines()
 
@@ -471,7 +471,7 @@ def test_a_missing_airflow_connection_is_named(airflow_db: None, simulator: Simu
 
 
 def test_a_missing_airflow_connection_is_named_in_the_triggerer_too(airflow_db: None, simulator: Simulator) -> None:
-    """The asynchronous look-up is another one."""
+    """The asynchronous lookup is different code."""
 
     async def poll() -> None:
         async with MParticleHook("missing").async_client() as client:
@@ -484,7 +484,7 @@ def test_a_missing_airflow_connection_is_named_in_the_triggerer_too(airflow_db: 
 
 
 def test_two_hooks_of_one_connection_share_a_token(simulator: Simulator) -> None:
-    """A login takes up to three seconds, and a task may well make several hooks."""
+    """A login takes up to three seconds, and a task may create several hooks."""
     MParticleHook().list_pipelines()
 
     MParticleHook().list_pipelines()
@@ -493,7 +493,7 @@ def test_two_hooks_of_one_connection_share_a_token(simulator: Simulator) -> None
 
 
 def test_a_hook_reads_its_connection_once(hook: MParticleHook, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A look-up may cost a request to a secrets backend."""
+    """A lookup may need a request to a secrets backend."""
     hook.list_pipelines()
     monkeypatch.delenv("AIRFLOW_CONN_MPARTICLE_DEFAULT")
 
@@ -506,8 +506,8 @@ def test_a_hook_reads_its_connection_once(hook: MParticleHook, monkeypatch: pyte
 
 
 @pytest.fixture
-def look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The ids of the Airflow connections that were really looked up."""
+def lookups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of the Airflow connections that were looked up."""
     seen: list[str] = []
     really_look_up = shared_client.get_async_connection
 
@@ -519,8 +519,8 @@ def look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def test_fifty_users_share_one_login_and_one_look_up(simulator: Simulator, look_ups: list[str]) -> None:
-    """A thousand deferred tasks in one triggerer must not mint a thousand tokens."""
+def test_fifty_users_share_one_login_and_one_lookup(simulator: Simulator, lookups: list[str]) -> None:
+    """A thousand deferred tasks in one triggerer must not cause a thousand logins."""
 
     async def use() -> str:
         async with MParticleHook().async_client() as client:
@@ -535,14 +535,14 @@ def test_fifty_users_share_one_login_and_one_look_up(simulator: Simulator, look_
     used = asyncio.run(use_all())
 
     assert ["orders"] * 50 == used
-    assert ["mparticle_default"] == look_ups
+    assert ["mparticle_default"] == lookups
     assert 1 == simulator.tokens_minted
     assert 100 == simulator.count("GET", "/data-pipelines/orders")
     assert simulator.connections_opened <= 51
 
 
 def test_users_that_come_one_after_the_other_share_one_tcp_connection(simulator: Simulator) -> None:
-    """Polls are spread over time, and each TLS handshake costs both sides."""
+    """Polls happen at different times, and each TLS handshake costs both sides."""
 
     async def use_one_by_one() -> None:
         async with MParticleHook().async_client():
@@ -556,8 +556,8 @@ def test_users_that_come_one_after_the_other_share_one_tcp_connection(simulator:
     assert 1 == simulator.connections_opened
 
 
-def test_the_last_user_closes_the_client(simulator: Simulator, look_ups: list[str]) -> None:
-    """A triggerer that waits for nothing holds no connection, and whoever comes later reads the connection anew."""
+def test_the_last_user_closes_the_client(simulator: Simulator, lookups: list[str]) -> None:
+    """A triggerer without waits keeps no TCP connection open. A later user reads the Airflow connection again."""
 
     async def use_twice() -> tuple[bool, bool]:
         hook = MParticleHook()
@@ -574,12 +574,12 @@ def test_the_last_user_closes_the_client(simulator: Simulator, look_ups: list[st
 
     assert shared
     assert not reused
-    assert ["mparticle_default"] * 2 == look_ups
+    assert ["mparticle_default"] * 2 == lookups
     assert 1 == simulator.tokens_minted
 
 
 def test_the_client_is_closed_when_its_last_user_fails(simulator: Simulator) -> None:
-    """A cancelled trigger must not leave a pool of connections behind."""
+    """A cancelled trigger must not leave TCP connections open."""
 
     async def fail() -> Any:
         async with MParticleHook().async_client() as client:
@@ -597,7 +597,7 @@ def test_the_client_is_closed_when_its_last_user_fails(simulator: Simulator) -> 
 
 
 def test_users_in_different_event_loops_share_no_client(simulator: Simulator) -> None:
-    """A connection belongs to the loop that opened it."""
+    """A TCP connection belongs to the event loop that opened it."""
 
     async def use() -> Any:
         async with MParticleHook().async_client() as client:
@@ -611,7 +611,7 @@ def test_users_in_different_event_loops_share_no_client(simulator: Simulator) ->
 
 
 def test_users_of_different_connections_share_no_client(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They may lead to different workspaces."""
+    """The Airflow connections may be for different workspaces."""
     elsewhere = simulator.airflow_connection()
     elsewhere["extra"]["workspace_id"] = 99
     monkeypatch.setenv("AIRFLOW_CONN_ELSEWHERE", json.dumps(elsewhere))
@@ -628,8 +628,8 @@ def test_users_of_different_connections_share_no_client(simulator: Simulator, mo
     assert ["1234", "99"] == [seen["path"].split("/")[4] for seen in simulator.requests if seen["method"] == "GET"]
 
 
-def test_a_look_up_that_failed_is_tried_again(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An Airflow that does not answer for a minute must not doom every task that waits."""
+def test_a_failed_lookup_is_tried_again(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If Airflow does not answer for a minute, the waiting tasks must not fail."""
     really_look_up = shared_client.get_async_connection
     failures = [ConnectionError("Airflow's API server is away")]
 
@@ -656,7 +656,7 @@ def test_a_look_up_that_failed_is_tried_again(simulator: Simulator, monkeypatch:
 def test_a_connection_that_was_missing_is_looked_up_again(
     airflow_db: None, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody creates it, and the next try of the task finds it."""
+    """If the user creates the connection, the next try of the task finds it."""
     fields = simulator.airflow_connection_json()
     monkeypatch.delenv("AIRFLOW_CONN_MPARTICLE_DEFAULT")
 
@@ -673,9 +673,9 @@ def test_a_connection_that_was_missing_is_looked_up_again(
 
 
 def test_a_corrected_connection_is_read_after_a_refused_login(
-    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, look_ups: list[str]
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, lookups: list[str]
 ) -> None:
-    """Whoever corrects the password expects the retry to use it, though other triggers still hold the old client."""
+    """A retry uses the corrected password, although other triggers still use the old client."""
 
     async def use() -> str:
         async with MParticleHook().async_client() as client:
@@ -689,11 +689,11 @@ def test_a_corrected_connection_is_read_after_a_refused_login(
     found = asyncio.run(use())
 
     assert "orders" == found
-    assert ["mparticle_default"] * 2 == look_ups
+    assert ["mparticle_default"] * 2 == lookups
 
 
 def test_both_clients_share_the_token(simulator: Simulator) -> None:
-    """In a process that uses both, one login is enough."""
+    """A process that uses both clients logs in once."""
 
     async def use() -> None:
         async with MParticleHook().async_client() as client:
@@ -707,7 +707,7 @@ def test_both_clients_share_the_token(simulator: Simulator) -> None:
 
 
 def test_an_api_user_without_the_role_is_told_so(hook: MParticleHook, simulator: Simulator) -> None:
-    """Neither the password nor the network is to blame."""
+    """The message names the missing role, because the password and the network are right."""
     simulator.fail_next(403, "/data-pipelines")
 
     with pytest.raises(PermissionDeniedError, match="role"):
@@ -754,7 +754,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_hook_lists_reads_creates_updates_and_deletes_every_kind(simulator: Simulator, kind: str) -> None:
-    """Twenty methods, one rule: what was written is read back, and what was deleted is gone."""
+    """All kinds have the same methods: a written resource can be read back, and a deleted one is gone."""
     hook, fields = MParticleHook(), KINDS[kind]
     listed = getattr(hook, f"list_{kind}s")
 
@@ -772,14 +772,14 @@ def test_the_hook_lists_reads_creates_updates_and_deletes_every_kind(simulator: 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_hook_creates_nothing_without_an_id(simulator: Simulator, kind: str) -> None:
-    """The slug is the caller's choice, and everything else refers to it."""
+    """The caller must choose the slug, because other resources refer to it."""
     with pytest.raises(ConfigError, match="needs an id"):
         getattr(MParticleHook(), f"create_{kind}")({"name": "K"})
     assert [] == simulator.requests
 
 
 def test_the_hook_lists_the_connections_of_one_provider(simulator: Simulator) -> None:
-    """``serviceProvider`` is the one documented filter."""
+    """``serviceProvider`` is the only documented filter."""
     hook = MParticleHook()
 
     assert 1 == len(hook.list_warehouse_connections("Snowflake"))

@@ -1,4 +1,4 @@
-"""The links of a task: the pipeline in mParticle's web app, the run in its API, while the task waits and after."""
+"""The links of a task, to the pipeline in mParticle's web app and to the run in its API, during and after the wait."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def config_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     ],
 )
 def test_a_pod_sets_the_api_and_the_web_app(config_of: Callable[..., Any], pod: Any, api: str, app: str) -> None:
-    """One word instead of two addresses that have to fit."""
+    """One word replaces two addresses that must match."""
     config = config_of(pod=pod)
 
     assert (api, app) == (config.base_url, pipeline_address(config, "orders"))
 
 
 def test_a_host_comes_before_the_pod(config_of: Callable[..., Any]) -> None:
-    """Sources disagree whether a pod has a host of its own, so a user has the last word."""
+    """The sources disagree whether a pod has its own host, so the user can decide."""
     config = config_of(host="https://api.mparticle.com", pod="us2")
 
     assert "https://api.mparticle.com" == config.base_url
@@ -64,13 +64,13 @@ def test_a_host_comes_before_the_pod(config_of: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("pod", ["us3", "US", "eu", 1, ["us1"]])
 def test_an_unknown_pod_is_refused(config_of: Callable[..., Any], pod: Any) -> None:
-    """Credentials must not go to a host that nobody has named."""
+    """Credentials must not be sent to an unknown host."""
     with pytest.raises(ConfigError, match="pod of Airflow connection 'mparticle_default' must be"):
         config_of(pod=pod)
 
 
-def test_the_web_apps_address_of_a_pipeline_can_be_said(config_of: Callable[..., Any]) -> None:
-    """mParticle documents none, so whoever knows it puts it into the connection."""
+def test_the_web_apps_address_of_a_pipeline_can_be_configured(config_of: Callable[..., Any]) -> None:
+    """mParticle does not document the address, but a user may know it."""
     config = config_of(app_link="https://app.eu1.mparticle.com/w/{workspace_id}/sync/{pipeline_id}")
 
     assert "https://app.eu1.mparticle.com/w/1234/sync/a%2Fb" == pipeline_address(config, "a/b")
@@ -85,17 +85,17 @@ def test_the_web_apps_address_of_a_pipeline_can_be_said(config_of: Callable[...,
     ],
 )
 def test_an_app_link_that_is_not_an_address_is_refused(config_of: Callable[..., Any], template: Any) -> None:
-    """It ends up behind a button in Airflow's UI."""
+    """The link is shown as a button in Airflow's UI."""
     with pytest.raises(ConfigError, match="app_link of Airflow connection 'mparticle_default' must be"):
         config_of(app_link=template)
 
 
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(PODS), st.text(min_size=1).filter(lambda text: text.strip() not in ("", ".", "..")))
-def test_whatever_a_pipeline_is_called_its_link_stays_in_the_web_app(
+def test_the_link_of_any_pipeline_id_stays_in_the_web_app(
     config_of: Callable[..., Any], pod: str, pipeline_id: str
 ) -> None:
-    """An id is quoted, so that none leads to another page or host."""
+    """The id is quoted, so that it cannot lead to another page or host."""
     config = config_of(pod=pod, app_link="https://app.mparticle.com/p/{pipeline_id}")
     try:
         address = pipeline_address(config, pipeline_id)
@@ -115,7 +115,7 @@ def test_every_link_that_is_registered_exists() -> None:
 
 @pytest.mark.parametrize("name", [*operators.__all__, "MParticlePipelineRunSensor"])
 def test_every_operator_and_the_sensor_has_the_link_to_mparticle(name: str) -> None:
-    """The first question about a task is what mParticle shows; planning slices asks the warehouse only."""
+    """Users want to see what mParticle shows. Only the plan of slices does not call mParticle."""
     cls = getattr(operators, name, MParticlePipelineRunSensor)
     links = {type(link) for link in cls.operator_extra_links}
 
@@ -125,7 +125,7 @@ def test_every_operator_and_the_sensor_has_the_link_to_mparticle(name: str) -> N
 
 @pytest.mark.parametrize("cls", [operators.MParticleTriggerPipelineOperator, MParticlePipelineRunSensor])
 def test_both_links_are_there_while_a_task_is_deferred(simulator: Simulator, cls: type, pushed: dict[str, Any]) -> None:
-    """Whoever wonders why a task takes so long looks while it waits."""
+    """Users want to see the run while the task waits."""
     simulator.script_next_run("orders", [("running", None)])
     if cls is MParticlePipelineRunSensor:
         simulator.add_run("orders", "running")
@@ -143,7 +143,7 @@ def test_both_links_are_there_while_a_task_is_deferred(simulator: Simulator, cls
 
 @pytest.fixture
 def pushed() -> dict[str, Any]:
-    """What a task pushes, and under ``context`` the context that collects it."""
+    """The XComs that a task pushes, and under ``context`` the context that collects them."""
     xcoms: dict[str, Any] = {}
     ti = SimpleNamespace(
         max_tries=0, try_number=1, map_index=-1, xcom_push=lambda key, value: xcoms.update({key: value})
@@ -155,7 +155,7 @@ def pushed() -> dict[str, Any]:
 
 
 def test_links_stay_when_the_task_has_ended(simulator: Simulator, run_dag: Callable[[Any], Any]) -> None:
-    """On the real Airflow: deferred, resumed, and read back as its UI reads them."""
+    """On the real Airflow, the links of a deferred and resumed task are read as the UI reads them."""
     with DAG("links", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
         operators.MParticleTriggerPipelineOperator(
             task_id="sync", pipeline_id="orders", deferrable=True, poll_interval=0.3, timeout=20
@@ -171,5 +171,5 @@ def test_links_stay_when_the_task_has_ended(simulator: Simulator, run_dag: Calla
 
 
 def link_of(task: Any, link: type) -> Any:
-    """What Airflow has stored behind a link."""
+    """Return the address that Airflow has stored for a link."""
     return task.xcom_pull(task_ids=task.task_id, key=link.xcom_key)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What failure callbacks learn on a real Airflow, and rules for retries by our error classes."""
+"""Failure callbacks on a real Airflow get the facts of a failure, and retry rules accept our error classes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXAMPLE = Path(__file__).parents[1] / "example_dags" / "alert_on_failure.py"
 
 
 def dag_of(dag_id: str, operator: Any, **options: Any) -> tuple[DAG, list[Failure]]:
-    """A DAG of one task for ``orders``, and the failures that its callback is told."""
+    """A DAG with one task for ``orders``, and the failures that its callback gets."""
     told: list[Failure] = []
     arguments = {"pipeline_id": "orders", "poll_interval": 0.2, "timeout": 60, **options}
     with DAG(dag_id, schedule=None, start_date=datetime(2026, 1, 1)) as dag:
@@ -31,10 +31,10 @@ def dag_of(dag_id: str, operator: Any, **options: Any) -> tuple[DAG, list[Failur
 
 
 @pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "in the worker"])
-def test_a_callback_learns_of_the_run_and_the_reasons(
+def test_a_callback_gets_the_run_and_the_reasons(
     run_dag: Callable[[Any], Any], simulator: Simulator, deferrable: bool
 ) -> None:
-    """Whoever is paged needs no search."""
+    """The message contains everything that an on-call engineer needs."""
     simulator.script_next_run("orders", errors=["The warehouse is closed."])
     dag, told = dag_of(f"alert_{deferrable}", MParticleTriggerPipelineOperator, deferrable=deferrable)
 
@@ -66,7 +66,7 @@ def test_a_callback_learns_of_the_run_and_the_reasons(
 def test_our_error_is_found_behind_airflow_s(
     run_dag: Callable[[Any], Any], simulator: Simulator, operator: Any, options: dict[str, Any], kind: str
 ) -> None:
-    """What no retry can cure reaches Airflow as an error of its own, and a sensor's time-out too."""
+    """Errors that a retry cannot cure, and timeouts of a sensor, reach Airflow as its own errors."""
     if operator is MParticlePipelineRunSensor:
         simulator.add_run("orders", "running")
     dag, told = dag_of(f"alert_{kind}_{len(options)}", operator, **options)
@@ -81,7 +81,7 @@ def test_our_error_is_found_behind_airflow_s(
 
 @pytest.mark.parametrize("exception", [None, "The worker was lost.", ValueError("The worker was lost.")])
 def test_other_failures_have_a_message_too(exception: Any) -> None:
-    """A callback that fails itself tells nobody anything."""
+    """A callback that fails itself would send no message."""
     ti = SimpleNamespace(dag_id="sync", task_id="orders")
 
     failure = failure_of({"ti": ti, "exception": exception})  # type: ignore[typeddict-item]
@@ -90,18 +90,18 @@ def test_other_failures_have_a_message_too(exception: Any) -> None:
     assert exception is None or "The worker was lost." in failure.message
 
 
-def test_a_chain_of_errors_that_bites_its_tail_ends() -> None:
-    """Contexts of exceptions may form a circle."""
+def test_a_circular_chain_of_errors_ends() -> None:
+    """The contexts of exceptions may form a circle."""
     one, two = ValueError("one"), ValueError("two")
     one.__context__, two.__context__ = two, one
 
     assert "ValueError" == failure_of({"ti": SimpleNamespace(dag_id="a", task_id="b"), "exception": one}).kind  # type: ignore[typeddict-item]
 
 
-def test_the_example_tells_both(
+def test_the_example_prints_both_messages(
     run_dag: Callable[[Any], Any], start_simulator: Callable[..., Simulator], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The function and the notifier."""
+    """The function and the notifier print the failure."""
     simulator = start_simulator(run_s=0.0)
     simulator.add_pipeline("payments")
     simulator.script_next_run("payments", errors=["The warehouse is closed."])
@@ -119,7 +119,7 @@ def test_the_example_tells_both(
 def test_rules_for_retries_name_our_errors(
     run_dag: Callable[[Any], Any], simulator: Simulator, error: Any, starts: int, state: str
 ) -> None:
-    """A failed run fails at once if the rule says so; with a rule for another error it is retried as usual."""
+    """With a rule for it, a failed run fails the task at once. With a rule for another error it is retried as usual."""
     sdk = pytest.importorskip("airflow.sdk.definitions.retry_policy", reason="Airflow has retry rules since 3.3.")
     simulator.script_next_run("orders", errors=["The warehouse is closed."])
     policy = sdk.ExceptionRetryPolicy(rules=[sdk.RetryRule(exception=error, action=sdk.RetryAction.FAIL)])

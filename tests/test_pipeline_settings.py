@@ -1,4 +1,4 @@
-"""The typed helpers are the plain dicts that mParticle takes."""
+"""The typed helpers are plain dicts in the form that mParticle expects."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ SETTINGS = [
 
 @pytest.mark.parametrize(("field", "setting", "plain"), SETTINGS, ids=lambda value: type(value).__name__)
 def test_a_helper_is_the_dict_that_mparticle_takes(field: str, setting: Any, plain: dict[str, Any]) -> None:
-    """Templates, XComs and JSON know dicts; what is not given is not sent."""
+    """Templates, XComs and JSON need dicts. A missing argument is not sent."""
     assert plain == setting
     assert plain == json.loads(json.dumps(setting))
     assert [] == problems(PIPELINE, {field: setting}, is_whole=False)
 
 
 def test_a_pipeline_is_created_with_helpers(execute: Callable[[Any], Any], simulator: Simulator) -> None:
-    """They stand wherever a dict does."""
+    """A helper can be used instead of a dict."""
     result = execute(
         MParticleCreatePipelineOperator(
             task_id="create",

@@ -1,4 +1,4 @@
-"""What Airflow learns of this package before it imports it, seen through Airflow's own eyes."""
+"""What Airflow reads about this package before it imports it, with Airflow's own code."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ KNOWS_CONN_FIELDS = "conn-fields" in Path(airflow.__file__).with_name("provider.
 
 
 def connection_type() -> dict[str, Any]:
-    """The one connection type that provider info declares."""
+    """The only connection type in provider info."""
     [declared] = get_provider_info()["connection-types"]
     return dict(declared)
 
 
 def run_airflow(*commands: str, **environment: str) -> list[subprocess.CompletedProcess[str]]:
-    """Run some ``airflow`` commands at the same time: each spends seconds on starting."""
+    """Run several ``airflow`` commands at the same time, because each needs seconds to start."""
     running = [
         subprocess.Popen(
             [AIRFLOW, *command.split()],
@@ -53,14 +53,14 @@ def run_airflow(*commands: str, **environment: str) -> list[subprocess.Completed
 
 
 def rows(listing: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
-    """The rows of a listing as JSON; warnings of Airflow 2 may stand before and behind it."""
+    """The rows of a listing as JSON, without the warnings of Airflow 2 before and after it."""
     [table] = [line for line in listing.stdout.splitlines() if line.startswith("[{")]
     return list(json.loads(table))
 
 
 @pytest.fixture
 def providers_manager(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Airflow's own registry of providers, not yet filled; elsewhere there is only one in a process."""
+    """Airflow's own registry of providers, still empty."""
     from airflow.providers_manager import ProvidersManager
 
     caplog.set_level(logging.DEBUG)
@@ -79,7 +79,7 @@ def widgets(providers_manager: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("schema", ["provider_info.schema.json", "provider.yaml.schema.json"])
 def test_it_fits_airflows_schema(schema: str) -> None:
-    """Airflow skips a provider that does not fit the first schema; the second one also knows the form."""
+    """Airflow skips a provider that does not match the first schema. The second one also describes the form."""
     import jsonschema
 
     known = json.loads(Path(airflow.__file__).with_name(schema).read_text())
@@ -95,7 +95,7 @@ def test_it_fits_airflows_schema(schema: str) -> None:
 
 
 def test_the_package_name_is_the_distributions() -> None:
-    """If they differ, no Airflow command works any more."""
+    """With another name, every Airflow command fails."""
     [entry_point] = [
         found
         for found in entry_points(group="apache_airflow_provider")
@@ -110,7 +110,7 @@ def test_the_package_name_is_the_distributions() -> None:
 
 
 def test_every_class_and_module_that_it_names_can_be_imported() -> None:
-    """A typing mistake would show only when a user opens a form or a list."""
+    """Otherwise a user would find the mistake only when opening a form or a list."""
     info = get_provider_info()
     modules = [
         module
@@ -128,7 +128,7 @@ def test_every_class_and_module_that_it_names_can_be_imported() -> None:
 
 
 def test_every_module_belongs_to_an_integration_that_is_declared() -> None:
-    """Airflow's documentation tools look the integration up by its name."""
+    """Airflow's documentation tools search the integration by its name."""
     info = get_provider_info()
     declared = {integration["integration-name"] for integration in info["integrations"]}
 
@@ -138,7 +138,7 @@ def test_every_module_belongs_to_an_integration_that_is_declared() -> None:
 
 
 def test_asking_for_it_loads_nothing_heavy() -> None:
-    """Every Airflow process asks, the scheduler and each task included."""
+    """Every Airflow process reads provider info, including the scheduler and each task."""
     script = (
         "import sys, json\n"
         "from airflow_provider_mparticle.provider_info import get_provider_info\n"
@@ -152,7 +152,7 @@ def test_asking_for_it_loads_nothing_heavy() -> None:
 
 
 def test_both_forms_have_the_same_fields() -> None:
-    """Airflow 3.2 and later read provider info, earlier versions ask the hook; a user sees one form."""
+    """Airflow 3.2 and later use provider info, earlier versions use the hook. Users see the same form."""
     pytest.importorskip("wtforms", reason="only an Airflow that asks the hook for its form brings wtforms")
     from_provider_info = connection_type()["conn-fields"]
     from_hook = MParticleHook.get_connection_form_widgets()
@@ -166,7 +166,7 @@ def test_both_forms_have_the_same_fields() -> None:
 
 
 def test_both_forms_name_the_standard_fields_alike() -> None:
-    """As above, for the fields that every connection has."""
+    """The same is true for the fields that every connection has."""
     from_provider_info = connection_type()["ui-field-behaviour"]
 
     from_hook = MParticleHook.get_ui_field_behaviour()
@@ -176,10 +176,10 @@ def test_both_forms_name_the_standard_fields_alike() -> None:
 
 
 def test_the_form_offers_every_field_that_is_read(simulator: Simulator) -> None:
-    """A field that the form hides can be set by hand only, and one that is never read is a lie."""
+    """The form shows every field that is used, and no other."""
 
     class Extra(dict[str, Any]):
-        """The extra of a connection, which remembers what was read of it."""
+        """The extra of a connection, which records the fields that were read."""
 
         names: ClassVar[set[str]] = set()
 
@@ -195,7 +195,7 @@ def test_the_form_offers_every_field_that_is_read(simulator: Simulator) -> None:
 
 
 def test_airflow_shows_the_standard_fields_under_our_names(providers_manager: Any) -> None:
-    """What Airflow calls login and password, mParticle calls client id and client secret."""
+    """mParticle calls login and password client id and client secret."""
     shown = providers_manager.field_behaviours[CONN_TYPE]
 
     assert RELABELING == shown["relabeling"]
@@ -207,7 +207,7 @@ def test_airflow_shows_the_standard_fields_under_our_names(providers_manager: An
 def test_airflow_shows_our_fields_with_descriptions_out_of_provider_info(
     providers_manager: Any, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
 ) -> None:
-    """Airflow 3.2 and later warn of a form that comes from the hook, unless provider info has one."""
+    """Airflow 3.2 and later warn if the form comes from the hook and not from provider info."""
     hook = providers_manager.hooks[CONN_TYPE]
 
     fields = {name: widget.field for name, widget in widgets(providers_manager).items()}
@@ -227,7 +227,7 @@ def test_airflow_shows_our_fields_with_descriptions_out_of_provider_info(
 def test_airflow_shows_our_fields_out_of_the_hook(
     providers_manager: Any, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
 ) -> None:
-    """Airflow 2.11 to 3.1 know no conn-fields."""
+    """Airflow 2.11 to 3.1 do not read conn-fields."""
     fields = {name: widget.field for name, widget in widgets(providers_manager).items()}
 
     assert {name: label for name, (label, _, _) in EXTRA_FIELDS.items()} == {
@@ -238,12 +238,12 @@ def test_airflow_shows_our_fields_out_of_the_hook(
 
 
 def ours(record: logging.LogRecord) -> bool:
-    """Whether a log record is about this package."""
+    """Return whether a log record is about this package."""
     return "mparticle" in record.getMessage().lower()
 
 
 def test_airflows_commands_list_us() -> None:
-    """Here a user looks whether the installation worked."""
+    """Users check the installation with these commands."""
     listed, hooks = run_airflow("providers list -o json", "providers hooks -o json")
 
     [provider] = [row for row in rows(listed) if row["package_name"] == "airflow-provider-mparticle"]
@@ -258,12 +258,12 @@ def test_airflows_commands_list_us() -> None:
 
 
 def about_us(done: subprocess.CompletedProcess[str]) -> str:
-    """What a command complains of in this package."""
+    """Return the complaints of a command about this package."""
     return "\n".join(line for line in done.stderr.splitlines() if "mparticle" in line.lower())
 
 
 def test_airflows_command_tests_a_connection(start_simulator: Callable[..., Simulator]) -> None:
-    """The command of Airflow's own manual tells good credentials from bad ones."""
+    """The command in Airflow's manual distinguishes valid and invalid credentials."""
     simulator = start_simulator()
     good = simulator.airflow_connection()
 
@@ -281,5 +281,5 @@ def test_airflows_command_tests_a_connection(start_simulator: Callable[..., Simu
 
 
 def unwrapped(done: subprocess.CompletedProcess[str]) -> str:
-    """What a command printed, whatever the width of its console."""
+    """Return the output of a command without line breaks of its console."""
     return " ".join(done.stdout.split())

@@ -1,4 +1,4 @@
-"""Many pipelines in one DAG on a real Airflow: each has its own run, its own record and its own fate."""
+"""Many pipelines in one DAG on a real Airflow: each has its own run and its own record."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXAMPLE = Path(__file__).parents[1] / "example_dags" / "sync_many_pipelines.py"
 
 @pytest.fixture
 def many(start_simulator: Callable[..., Simulator], request: pytest.FixtureRequest) -> Simulator:
-    """A simulator with four pipelines; their runs take half a second, or as long as a test asks for."""
+    """A simulator with four pipelines, whose runs take half a second or the time that a test sets."""
     simulator = start_simulator(run_s=getattr(request, "param", 0.5))
     for pipeline_id in PIPELINES:
         simulator.add_pipeline(pipeline_id)
@@ -31,12 +31,12 @@ def many(start_simulator: Callable[..., Simulator], request: pytest.FixtureReque
 
 
 def states(dag_run: Any) -> dict[int, str]:
-    """How each mapped task ended."""
+    """The final state of each mapped task."""
     return {task.map_index: str(task.state) for task in dag_run.get_task_instances()}
 
 
 def starts(simulator: Simulator) -> dict[str, int]:
-    """How often each pipeline was started."""
+    """The number of starts of each pipeline."""
     return {pipeline_id: simulator.starts(pipeline_id) for pipeline_id in PIPELINES}
 
 
@@ -50,7 +50,7 @@ def starts(simulator: Simulator) -> dict[str, int]:
     indirect=True,
 )
 def test_the_example_syncs_each_pipeline_once(run_dag: Callable[[Any], Any], many: Simulator) -> None:
-    """A task per pipeline, whatever form its arguments have."""
+    """Each pipeline has one task, whatever the form of its arguments."""
     run = run_dag(runpy.run_path(str(EXAMPLE))["dag"])
 
     assert "success" == run.state
@@ -58,7 +58,7 @@ def test_the_example_syncs_each_pipeline_once(run_dag: Callable[[Any], Any], man
 
 
 def test_a_pipeline_that_fails_does_not_stop_the_others(run_dag: Callable[[Any], Any], many: Simulator) -> None:
-    """And the DAG run fails, so that somebody looks."""
+    """The DAG run fails, so that users notice it."""
     many.script_next_run("invoices", errors=["The warehouse is closed."])
     with DAG("sync_group_with_a_failure", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
         mparticle_sync_group(PIPELINES, max_active=2, deferrable=True, poll_interval=0.2, timeout=60)
@@ -74,7 +74,7 @@ def test_a_pipeline_that_fails_does_not_stop_the_others(run_dag: Callable[[Any],
 def test_a_mapped_task_finds_its_own_run_again(
     run_dag: Callable[[Any], Any], many: Simulator, deferrable: bool
 ) -> None:
-    """Each map index notes its run, so one whose answers are lost neither starts twice nor takes another's run."""
+    """Each map index has its own record: after lost answers it starts no second run, and uses no other run."""
     many.inject(Fault(method="POST", path="/trigger", lose="after", times=len(PIPELINES)))
     with DAG(f"mapped_triggers_{deferrable}", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
         MParticleTriggerPipelineOperator.partial(
@@ -91,7 +91,7 @@ def test_a_mapped_task_finds_its_own_run_again(
 def test_a_mapped_sensor_waits_for_its_own_run(
     run_dag: Callable[[Any], Any], many: Simulator, options: dict[str, Any]
 ) -> None:
-    """In every mode."""
+    """Each mode of the sensor is tested."""
     for pipeline_id in PIPELINES:
         many.add_run(pipeline_id, "failed" if pipeline_id == "products" else "success")
     dag_id = f"mapped_sensors_{'_'.join(map(str, options.values()))}"
@@ -104,7 +104,7 @@ def test_a_mapped_sensor_waits_for_its_own_run(
 
 
 def test_the_limit_reaches_airflow() -> None:
-    """Airflow keeps it: across the runs of the DAG, and on 3.3 for deferred tasks, too."""
+    """Airflow enforces the limit for all runs of the DAG, and since 3.3 also for deferred tasks."""
     with DAG("sync_group_limit", schedule=None) as dag:
         mparticle_sync_group(["orders"], max_active=3)
 
@@ -123,6 +123,6 @@ def test_the_limit_reaches_airflow() -> None:
 def test_malformed_arguments_are_refused_while_the_dag_is_parsed(
     pipelines: list[Any], max_active: int, words: str
 ) -> None:
-    """Two tasks for one pipeline would refuse each other's run at night."""
+    """Two tasks for one pipeline would compete for one run."""
     with DAG("sync_group_malformed", schedule=None), pytest.raises(ValueError, match=words):
         mparticle_sync_group(pipelines, max_active=max_active)

@@ -1,4 +1,4 @@
-"""The trigger, run in an event loop as the triggerer runs it."""
+"""The trigger, in an event loop as in the triggerer."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
 
 
 def trigger(run_id: int | str | None, *, seconds: float = 30, **changes: Any) -> MParticlePipelineRunTrigger:
-    """A trigger for that run of ``orders`` whose deadline is so many seconds away."""
+    """A trigger for a run of ``orders`` with a deadline in so many seconds."""
     arguments = {"poll_interval": 0.1, "deadline": time.time() + seconds, **changes}
     return MParticlePipelineRunTrigger("mparticle_default", "orders", run_id, **arguments)
 
 
 def rebuilt(original: MParticlePipelineRunTrigger) -> MParticlePipelineRunTrigger:
-    """The trigger that Airflow makes of what it stored."""
+    """The trigger that Airflow creates from its stored arguments."""
     classpath, kwargs = json.loads(json.dumps(original.serialize()))
     module, _, name = classpath.rpartition(".")
     return getattr(import_module(module), name)(**kwargs)
 
 
 async def all_events(of: MParticlePipelineRunTrigger) -> list[Any]:
-    """Everything that a trigger yields, as Airflow would store it."""
+    """All events of a trigger, as Airflow stores them."""
     async with aclosing(of.run()) as events:
         return [json.loads(json.dumps(event.payload)) async for event in events]
 
 
 def event_of(one: MParticlePipelineRunTrigger) -> Any:
-    """The one event of a trigger, which was stored and built again before."""
+    """The only event of a trigger that was stored and created again."""
     [event] = asyncio.run(all_events(rebuilt(one)))
     return event
 
 
 @pytest.mark.parametrize("run_id", [13325, "13325", None])
-def test_it_survives_being_stored(run_id: int | str | None) -> None:
-    """Airflow stores a trigger as JSON and may build it again at any time, in another triggerer."""
+def test_a_stored_trigger_can_be_created_again(run_id: int | str | None) -> None:
+    """Airflow stores a trigger as JSON, and may create it again at any time in another triggerer."""
     original = trigger(run_id, poll_interval=7, deadline=1_800_000_000.5)
 
     again = rebuilt(rebuilt(original))
@@ -64,8 +64,8 @@ def test_it_survives_being_stored(run_id: int | str | None) -> None:
     )
 
 
-def test_what_is_stored_holds_no_secret(simulator: Simulator) -> None:
-    """Airflow stores it in plain text, and shows it."""
+def test_the_stored_arguments_contain_no_secret(simulator: Simulator) -> None:
+    """Airflow stores them in plain text, and shows them."""
     run_id = simulator.add_run("orders", "success")["pipeline_run_id"]
     one = trigger(run_id)
     asyncio.run(all_events(one))
@@ -90,14 +90,14 @@ def test_what_is_stored_holds_no_secret(simulator: Simulator) -> None:
     ids=["int", "float", "UTC", "another zone", "no zone"],
 )
 def test_a_deadline_is_an_instant_or_seconds(deadline: datetime | float) -> None:
-    """A person writes a datetime, Airflow gives back what was stored; without a zone it is UTC."""
+    """A user passes a datetime, Airflow passes the stored value. Without a time zone it is UTC."""
     one = trigger(1, deadline=deadline)
 
     assert 1_800_000_000.0 == rebuilt(one).deadline
 
 
 def test_a_run_that_succeeds(simulator: Simulator) -> None:
-    """The event carries what the task returns."""
+    """The event contains what the task returns."""
     run = simulator.add_run("orders", "running", ends_in_s=0.3)
 
     event = event_of(trigger(run["pipeline_run_id"]))
@@ -113,7 +113,7 @@ def test_a_run_that_succeeds(simulator: Simulator) -> None:
 
 
 def test_a_run_that_fails(simulator: Simulator) -> None:
-    """The event carries mParticle's reasons and counts."""
+    """The event contains mParticle's reasons and counts."""
     run = simulator.add_run(
         "orders",
         "running",
@@ -134,7 +134,7 @@ def test_a_run_that_fails(simulator: Simulator) -> None:
 
 
 def test_a_run_that_lasts_too_long(simulator: Simulator) -> None:
-    """The deadline yields an event, so that the task can say in which state the run was."""
+    """The deadline leads to an event, so that the task can report the state of the run."""
     run = simulator.add_run("orders", "queued")
     began = time.monotonic()
 
@@ -147,8 +147,8 @@ def test_a_run_that_lasts_too_long(simulator: Simulator) -> None:
     assert 0.4 < time.monotonic() - began < 3
 
 
-def test_a_deadline_that_is_over_still_lets_the_run_be_looked_at(simulator: Simulator) -> None:
-    """The triggerer may have been down while the run ended well."""
+def test_after_the_deadline_the_run_is_polled_once(simulator: Simulator) -> None:
+    """The run may have succeeded while the triggerer was down."""
     run = simulator.add_run("orders", "success")
 
     event = event_of(trigger(run["pipeline_run_id"], seconds=-60))
@@ -156,19 +156,19 @@ def test_a_deadline_that_is_over_still_lets_the_run_be_looked_at(simulator: Simu
     assert "success" == event["status"]
 
 
-async def looked_at(simulator: Simulator, path: str) -> None:
-    """Return when the trigger has looked once, however slow the machine is."""
+async def first_poll(simulator: Simulator, path: str) -> None:
+    """Return after the trigger has polled once, however slow the machine is."""
     while not simulator.count("GET", path):  # noqa: ASYNC110 - the simulator knows no events of this loop
         await asyncio.sleep(0.02)
 
 
-def test_without_a_run_id_it_stays_with_the_latest_run_of_its_first_look(simulator: Simulator) -> None:
-    """A scheduled run that begins meanwhile is somebody else's."""
+def test_without_a_run_id_it_waits_for_the_latest_run_at_its_first_poll(simulator: Simulator) -> None:
+    """A scheduled run that begins later is another run."""
     mine = simulator.add_run("orders", "running", ends_in_s=1.5)
 
     async def wait_while_another_begins() -> Any:
         waiting = asyncio.create_task(all_events(trigger(None)))
-        await looked_at(simulator, "/status")
+        await first_poll(simulator, "/status")
         simulator.add_run("orders", "failed", logical_date=datetime.now(UTC))
         return await waiting
 
@@ -179,7 +179,7 @@ def test_without_a_run_id_it_stays_with_the_latest_run_of_its_first_look(simulat
 
 
 def test_an_unreachable_api_does_not_end_the_wait(simulator: Simulator) -> None:
-    """The run goes on whether or not anybody can ask for it."""
+    """The run continues while mParticle is unreachable."""
     run = simulator.add_run("orders", "running", ends_in_s=0.3)
     for fault in (Fault(status=503), Fault(lose="before"), Fault(status=200, body="<html>"), Fault(status=429)):
         simulator.inject(Fault(path="/runs/", status=fault.status, lose=fault.lose, body=fault.body))
@@ -191,7 +191,7 @@ def test_an_unreachable_api_does_not_end_the_wait(simulator: Simulator) -> None:
 
 
 def test_a_refused_login_ends_the_wait(simulator: Simulator) -> None:
-    """Asking again with the same credentials cannot help."""
+    """Another request with the same credentials cannot help."""
     run = simulator.add_run("orders", "running")
     simulator.rotate_credentials()
 
@@ -202,7 +202,7 @@ def test_a_refused_login_ends_the_wait(simulator: Simulator) -> None:
 
 
 def test_triggers_in_one_loop_share_a_token(simulator: Simulator) -> None:
-    """One triggerer waits for a thousand tasks."""
+    """One triggerer may wait for a thousand tasks."""
     run_id = simulator.add_run("orders", "running", ends_in_s=0.5)["pipeline_run_id"]
 
     async def run_both() -> Any:
@@ -215,8 +215,8 @@ def test_triggers_in_one_loop_share_a_token(simulator: Simulator) -> None:
     assert 1 == simulator.count("POST", "/oauth/token")
 
 
-def test_it_does_not_hold_up_the_loop(simulator: Simulator) -> None:
-    """Airflow warns of triggers that block, and all others stand still meanwhile."""
+def test_it_does_not_block_the_loop(simulator: Simulator) -> None:
+    """A blocked loop stops all other triggers, and Airflow logs a warning."""
     run = simulator.add_run("orders", "running", ends_in_s=0.6)
     simulator.inject(Fault(path="/", latency_s=0.2, times=None))
 
@@ -235,13 +235,13 @@ def test_it_does_not_hold_up_the_loop(simulator: Simulator) -> None:
     assert standstill < 0.15
 
 
-def test_a_cancelled_trigger_goes_quietly(simulator: Simulator) -> None:
-    """A triggerer that is stopped cancels its triggers; another one builds them again."""
+def test_a_cancelled_trigger_ends_without_an_event(simulator: Simulator) -> None:
+    """A triggerer that stops cancels its triggers, and another triggerer creates them again."""
     run = simulator.add_run("orders", "running")
 
     async def cancel() -> None:
         waiting = asyncio.create_task(all_events(trigger(run["pipeline_run_id"])))
-        await looked_at(simulator, "/runs/")
+        await first_poll(simulator, "/runs/")
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
@@ -251,10 +251,10 @@ def test_a_cancelled_trigger_goes_quietly(simulator: Simulator) -> None:
     assert 1 <= simulator.count("GET", "/runs/")
 
 
-def test_a_kill_is_said_and_nothing_is_sent(
+def test_a_kill_is_logged_and_nothing_is_sent(
     simulator: Simulator, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """There is no documented way to cancel a run; who killed the task should know that it goes on."""
+    """mParticle does not document how to cancel a run, so the log says that the run goes on."""
     caplog.set_level(logging.WARNING)
 
     asyncio.run(trigger(13325).on_kill())
@@ -267,10 +267,10 @@ def test_a_kill_is_said_and_nothing_is_sent(
 
 @pytest.mark.parametrize("layout", ["v2", "v1"])
 @pytest.mark.parametrize("run_routes", [True, False])
-def test_it_waits_by_whichever_route_there_is(
+def test_it_waits_with_any_existing_route(
     start_simulator: Callable[..., Simulator], layout: str, run_routes: bool
 ) -> None:
-    """Where one run cannot be asked for, the list or the status tells."""
+    """Without the route for one run, the list or the status shows the state."""
     simulator = start_simulator(layout=layout, run_routes=run_routes)
     simulator.add_pipeline("orders")
     run = simulator.add_run("orders", "running", ends_in_s=0.3)
@@ -281,10 +281,10 @@ def test_it_waits_by_whichever_route_there_is(
     assert run["pipeline_run_id"] == event["run"]["pipeline_run_id"]
 
 
-def test_a_trigger_in_a_triggerer_holds_its_event_back_until_the_task_can_be_resumed(
+def test_a_trigger_in_a_triggerer_delays_its_event_until_the_task_can_be_resumed(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Airflow's scheduler fails a task that is resumed before it has heard of the worker's exit."""
+    """Airflow's scheduler can fail a task that is resumed before it knows of the exit of the worker."""
     ended = simulator.add_run("orders", "success")
     monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "1")
     monkeypatch.setattr(triggers, "EXIT_REPORT_MARGIN_S", 1.0)
@@ -298,8 +298,8 @@ def test_a_trigger_in_a_triggerer_holds_its_event_back_until_the_task_can_be_res
     assert time.monotonic() - started_at >= 2.0
 
 
-def test_a_trigger_that_dag_test_runs_holds_nothing_back(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no scheduler that could fail the task, and a person waits in front of the screen."""
+def test_a_trigger_in_dag_test_does_not_delay_its_event(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No scheduler could fail the task, and the user waits for the result."""
     ended = simulator.add_run("orders", "success")
     monkeypatch.setattr(triggers, "EXIT_REPORT_MARGIN_S", 3600.0)
 
@@ -312,7 +312,7 @@ def test_a_trigger_that_dag_test_runs_holds_nothing_back(simulator: Simulator, m
 def test_a_task_resumes_after_the_time_in_which_a_supervisor_notices_an_exit(
     monkeypatch: pytest.MonkeyPatch, interval_s: str | None, delay_s: float
 ) -> None:
-    """Airflow lets users set how long that may take."""
+    """Users can change this time in Airflow's configuration."""
     if interval_s:
         monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", interval_s)
 
