@@ -8,6 +8,7 @@ types of its own, and shows its documentation in an editor. One test covers the 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -76,11 +77,19 @@ class MParticleHook(BaseHook):
         from wtforms import IntegerField, StringField
         from wtforms.validators import Optional
 
+        class TextWidget(BS3TextFieldWidget):  # type: ignore[misc, unused-ignore] # as above
+            """Shows an object as JSON: saving Python's own form of it would make the connection unreadable."""
+
+            def __call__(self, field: Any, **kwargs: Any) -> Any:
+                if isinstance(field.data, dict):
+                    field.data = json.dumps(field.data)
+                return super().__call__(field, **kwargs)
+
         # No field is required here: in Airflow 2 all connection types share one form, so a required field of ours would
         # block the other types.
         fields = {"integer": IntegerField, "number": StringField, "string": StringField, "object": StringField}
         return {
-            name: fields[kind](label=label, validators=[Optional()], widget=BS3TextFieldWidget(), description=meaning)
+            name: fields[kind](label=label, validators=[Optional()], widget=TextWidget(), description=meaning)
             for name, (label, kind, meaning) in form.EXTRA_FIELDS.items()
         }
 

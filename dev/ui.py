@@ -13,6 +13,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from airflow_provider_mparticle.connection.form import RARE_SECTION
 from airflow_provider_mparticle.simulator import Simulator
 from dev.example_airflow import example_airflow
 
@@ -36,6 +37,10 @@ Airflow is up: {airflow.url}
   No login is needed. The example DAGs are paused until you trigger them or switch them on.
   Connection mparticle_default leads to a simulated mParticle, where a run takes {run_s:g} s.
   The first run of pipeline {failing!r} fails: trigger mparticle_alert_on_failure to look at a failure.
+
+What to enter in a connection of your own:
+  API base URL {simulator.url}, Client id {simulator.client_id}, Client secret {simulator.client_secret},
+  Workspace id {simulator.workspace_id}; under "{rare_section}": Token URL {simulator.token_url}
 
 DAG files and logs:    {airflow.home}
 What mParticle holds:  curl -s {simulator.url}/_simulator
@@ -63,7 +68,13 @@ def main() -> int:
         with example_airflow(home, simulator, AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="True") as airflow:
             airflow.add_connection("warehouse", {"conn_type": "sqlite", "host": str(warehouse)})
             print(
-                GUIDE.format(airflow=airflow, simulator=simulator, run_s=arguments.run_seconds, failing=FAILING),
+                GUIDE.format(
+                    airflow=airflow,
+                    simulator=simulator,
+                    run_s=arguments.run_seconds,
+                    failing=FAILING,
+                    rare_section=RARE_SECTION,
+                ),
                 flush=True,
             )
             while True:

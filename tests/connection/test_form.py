@@ -70,8 +70,10 @@ def test_the_form_of_airflow_2_has_the_widgets_of_other_providers() -> None:
     for name, field in MParticleHook.get_connection_form_widgets().items():
         setattr(Form, name, field)
     empty = Form()
+    stored = Form(data={"routes": {"pipelines": "/data-pipelines"}})
 
-    assert {widgets.BS3TextFieldWidget} == {type(field.widget) for field in empty}
+    assert all(isinstance(field.widget, widgets.BS3TextFieldWidget) for field in empty)
+    assert "{&#34;pipelines&#34;: &#34;/data-pipelines&#34;}" in stored["routes"]()
     assert empty.validate(), "all connection types share this form, so no field may be required"
 
 
