@@ -11,12 +11,12 @@ export PYTHONDONTWRITEBYTECODE :=
 
 # Tests that do not depend on the Airflow version, or that need more than the group "test".
 SAME_ON_EVERY_AIRFLOW := client contract simulator explorer hostile airflow_e2e browser test_benchmarks.py test_docs.py test_site.py \
-	test_hand_over.py test_imports.py test_layering.py test_troubleshooting.py test_tutorial.py
+	test_hand_over.py test_imports.py test_layering.py test_targets.py test_troubleshooting.py test_tutorial.py
 
 .PHONY: help check demo ui screenshots test unit explore test-airflow-2 run-airflow-2 chaos backfill cluster soak ten-thousand race bench fuzz docs package lint clean
 
 help: ## Show all targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/ready: pyproject.toml Makefile
 	@echo "Setting up $(VENV) with Airflow $(AIRFLOW) ..."
@@ -88,10 +88,11 @@ package: $(VENV)/ready ## Build and check the distribution, and install it into 
 	@$(BIN)/python -m dev.package
 	@$(BIN)/python -m dev.bare_install
 
-lint: $(VENV)/ready ## Check style and types
+lint: $(VENV)/ready ## Check style, types and spelling
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/codespell
 
 clean: ## Remove all created files
 	@rm -rf .venv* .demo .ui .bench .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
