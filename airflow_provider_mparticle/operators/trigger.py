@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
-from airflow_provider_mparticle.lazy_lineage import LazyLineage
-from airflow_provider_mparticle.lazy_links import LazyLinks
+from airflow_provider_mparticle.operators.lazy_lineage import LazyLineage
+from airflow_provider_mparticle.operators.lazy_links import LazyLinks
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
