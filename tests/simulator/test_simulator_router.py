@@ -38,7 +38,7 @@ def test_a_route_gets_its_placeholders_decoded(method, path, body):
 @pytest.mark.parametrize("path", ["/", "/pipelines/", "/pipelines/a/b", "/Pipelines", "/x/pipelines"])
 def test_another_path_is_not_found(path):
     """The whole path counts, not its beginning."""
-    with pytest.raises(Refusal, match=r"404: There is nothing at") as refused:
+    with pytest.raises(Refusal) as refused:
         ROUTER.answer(Request("GET", path))
 
     assert 404 == refused.value.status
