@@ -1,4 +1,4 @@
-"""Holds the requests that a simulator recorded against docs/openapi.yaml; only tests know of it."""
+"""Compares the requests that a simulator recorded with docs/openapi.yaml; only tests use it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from airflow_provider_mparticle.simulator import Simulator
 
 DESCRIPTION = Path(__file__).parents[2] / "docs" / "openapi.yaml"
 
-# The simulator's request log leaves these out, so they cannot be required there.
+# The simulator's request log does not have these, so they cannot be required there.
 REMOVED = frozenset({"client_secret", "password", "partner_feed_key", "service_account_key", "access_token"})
 
 METHODS = ("get", "post", "put", "delete")
@@ -31,14 +31,14 @@ _HERE = "urn:openapi"
 
 @cache
 def document() -> dict[str, Any]:
-    """The description as it stands, read once."""
+    """The description, read once."""
     with DESCRIPTION.open(encoding="utf-8") as file:
         return yaml.load(file, _YamlLoader)  # noqa: S506 - a safe loader, in C where there is one
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What a request to one method of one path may be like."""
+    """The valid requests to one method of one path."""
 
     method: str
     path: str
@@ -53,7 +53,7 @@ class Operation:
 
 class Description:
     """
-    The operations of an OpenAPI document, and what is wrong with a request to them.
+    The operations of an OpenAPI document, and the problems of a request to them.
 
     :param openapi: The document. It is not changed; what it requires of removed secrets is not asked for.
     """
@@ -65,7 +65,7 @@ class Description:
         self.operations = tuple(self._read())
 
     def problems(self, entry: Mapping[str, Any]) -> list[str]:
-        """Say what is wrong with a request of :attr:`Simulator.requests`; nothing if it fits."""
+        """Return the problems of a request of :attr:`Simulator.requests`; none if it fits."""
         operation, values = self._find(entry["method"], entry["path"])
         if operation is None:
             return [f"{entry['method']} {entry['path']}: there is no such operation"]
@@ -126,24 +126,24 @@ class Description:
         yield from self._schema_problems("body", operation.body["content"][content_type]["schema"], entry["body"])
 
     def _schema_problems(self, name: str, schema: Mapping[str, Any], *readings: Any) -> Iterator[str]:
-        """Complain if none of the readings fits; a parameter may be read as a number or as text."""
+        """Yield problems if no reading fits; a parameter may be read as a number or as text."""
         validator = Draft202012Validator(_from_outside(schema), registry=self._registry)
         if any(map(validator.is_valid, readings)):
             return
         errors = list(validator.iter_errors(readings[0]))
-        # A field with a wrong value also counts as one that nothing evaluated; the value is what to correct.
+        # A field with a wrong value also counts as one that nothing evaluated; the value is the problem.
         error = best_match([one for one in errors if one.validator != "unevaluatedProperties"] or errors)
         yield f"{name}{error.json_path[1:]}: {error.message}"
 
 
 @cache
 def description() -> Description:
-    """The description that the client is held against, prepared once."""
+    """The description with which the client is compared, prepared once."""
     return Description(document())
 
 
 def check_requests(test: pytest.Item, simulators: Iterable[Simulator]) -> None:
-    """Fail if one of the simulators got a request that is not described, unless the test says that it sends such."""
+    """Fail if a simulator got a request that is not described, unless the test says that it sends such requests."""
     marker = test.get_closest_marker("sends_anything")
     if marker:
         assert marker.kwargs.get("reason"), "sends_anything needs a reason"
@@ -158,7 +158,7 @@ def _speaks_v2(simulator: Simulator) -> bool:
 
 
 def _without_removed(part: Any) -> Any:
-    """Copy the document, without requiring what the request log removes."""
+    """Copy the document, without requiring the fields that the request log removes."""
     if isinstance(part, list):
         return [_without_removed(one) for one in part]
     if not isinstance(part, dict):
@@ -166,13 +166,13 @@ def _without_removed(part: Any) -> Any:
     copied = {name: _without_removed(value) for name, value in part.items()}
     if isinstance(part.get("required"), list):
         copied["required"] = [name for name in part["required"] if name not in REMOVED]
-    if isinstance(part.get("minProperties"), int):  # an update of nothing but a secret
+    if isinstance(part.get("minProperties"), int):  # an update that changes only a secret
         del copied["minProperties"]
     return copied
 
 
 def _from_outside(schema: Any) -> Any:
-    """Copy a schema that stands in the document, so that its references hold outside of it."""
+    """Copy a schema of the document, so that its references work outside of the document."""
     if isinstance(schema, list):
         return [_from_outside(one) for one in schema]
     if not isinstance(schema, dict):
@@ -181,5 +181,5 @@ def _from_outside(schema: Any) -> Any:
 
 
 def _read_text(text: str) -> int | str:
-    """Read a parameter as what it may stand for."""
+    """Yield the values that a parameter may mean."""
     return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text

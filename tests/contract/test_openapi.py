@@ -1,4 +1,4 @@
-"""docs/openapi.yaml: a valid document, in step with the client and with the simulator."""
+"""docs/openapi.yaml: a valid document, that fits the client and the simulator."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from airflow_provider_mparticle.simulator.workspace_routes import workspace_rout
 WORKSPACE = "/platform/v2/workspaces/{workspaceId}"
 CONFIDENCES = {"stated", "stated-for-sibling", "assumed"}
 
-# What no table of the client names: an operator's path leads there (contract, section 2).
+# The client has no table of these: a path of an operator leads there (contract, section 2).
 PLATFORM = {
     f"{WORKSPACE}/calculatedattributes",
     f"{WORKSPACE}/calculatedattributes/{{calculated_attribute_id}}",
@@ -70,14 +70,14 @@ def test_the_description_is_valid_openapi():
 
 
 def test_the_described_paths_are_those_of_the_client():
-    """A route that changes in one place only is a mistake in the other."""
+    """A route that changes in only one place is a mistake."""
     routes = {WORKSPACE + path for path in DEFAULT_ROUTES.values()}
 
     assert routes | PLATFORM | {"/oauth/token"} == document()["paths"].keys()
 
 
 def test_the_described_operations_are_those_of_the_simulator():
-    """Whatever is described can be tried out, and nothing else answers."""
+    """Everything that is described can be tried out, and nothing else answers."""
     workspace = Workspace(1, Habits(), lambda: 0.0)
     routes = [*workspace_routes(workspace), *platform_routes(Platform(1, 1), workspace)]
     served = {(route.method, _anonymous(route.path)) for route in routes} | {("POST", "/oauth/token")}
@@ -93,7 +93,7 @@ def test_every_field_that_the_client_may_set_is_described(kind):
     assert {"id", *kind.writable} == fields["properties"].keys()
 
 
-def test_every_name_under_which_the_client_looks_for_a_field_of_a_run_is_described():
+def test_every_name_that_a_field_of_a_run_may_have_is_described():
     """The description shows the names of v2 and those of v1."""
     schemas = document()["components"]["schemas"]
     described = schemas["PipelineRunV2"]["properties"].keys() | schemas["PipelineRunV1"]["properties"].keys()
@@ -102,25 +102,25 @@ def test_every_name_under_which_the_client_looks_for_a_field_of_a_run_is_describ
 
 
 def test_every_path_and_every_schema_says_how_sure_it_is():
-    """No account was available, so a guess must not look like a fact."""
+    """No account was available, so an assumption must not look like a fact."""
     parts = {**document()["paths"], **document()["components"]["schemas"]}
 
     assert [] == [name for name, part in parts.items() if part.get("x-confidence") not in CONFIDENCES]
 
 
 def test_every_word_for_how_sure_it_is_is_explained():
-    """A misspelt word would say nothing."""
+    """A misspelled word would have no meaning."""
     assert set(_confidences(document())) == CONFIDENCES
     assert all(f"`{word}`" in document()["info"]["description"] for word in CONFIDENCES)
 
 
-# The simulator, held against the description
+# The simulator, compared with the description
 
 described = schemathesis.openapi.from_path(str(DESCRIPTION))
 described.config.generation.update(deterministic=True, database="none", with_security_parameters=False)
 described.config.phases.coverage.unexpected_methods = {"patch"}
 
-# These look at one answer. Schemathesis has more, which compare an API with what its authors think a good one does.
+# These check one answer. Schemathesis has more, with which its authors compare an API with a good one in general.
 CHECKS = (
     not_a_server_error,
     status_code_conformance,
@@ -132,7 +132,7 @@ CHECKS = (
 
 @pytest.fixture
 def simulated() -> Iterator[Simulator]:
-    """A simulator for one operation, with what the examples of the description name."""
+    """A simulator for one operation, with the objects that the examples of the description name."""
     with Simulator(run_s=0.01) as simulator:
         simulator.add_pipeline("orders")
         simulator.add_run("orders", "success")
@@ -143,7 +143,7 @@ def simulated() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[requests.Session]:
-    """A session for all requests: its connections are kept, and no proxy stands in between."""
+    """A session for all requests: it keeps its connections, and uses no proxy."""
     with requests.Session() as session:
         session.trust_env = False
         yield session
@@ -155,7 +155,7 @@ def token(simulated: Simulator, session: requests.Session) -> Iterator[str]:
     body = document()["components"]["requestBodies"]["TokenRequest"]["content"]["application/json"]["example"]
     session.post(simulated.token_url, json=body, timeout=10).raise_for_status()
     token = simulated.token_values[0]
-    # Nothing may refer to what a DELETE is to delete.
+    # No object may refer to one that is deleted.
     unneeded = f"{simulated.url}/platform/v2/workspaces/{simulated.workspace_id}/inputs/data-pipelines/unneeded"
     session.delete(unneeded, headers={"Authorization": f"Bearer {token}"}, timeout=10).raise_for_status()
     before = len(simulated.requests)
@@ -169,11 +169,11 @@ def token(simulated: Simulator, session: requests.Session) -> Iterator[str]:
 @described.parametrize()
 @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_simulator_answers_as_described(case: Any, simulated: Simulator, token: str, session: requests.Session):
-    """Whatever is asked, also what should not be, the answer is one of those described."""
+    """For any request, valid or not, the answer is one of those described."""
     authorized = {"Authorization": f"Bearer {token}"}
     answer = case.call(base_url=simulated.url, session=session, headers=authorized, timeout=10)
 
-    # What it makes of a malformed request that it accepts all the same is its own affair.
+    # The simulator may accept a malformed request, and its answer is then not described.
     fits_or_refused = case.meta.generation.mode is GenerationMode.POSITIVE or answer.status_code >= 400
     checks = [*CHECKS, response_schema_conformance] if fits_or_refused else list(CHECKS)
     case.validate_response(answer, checks=checks)

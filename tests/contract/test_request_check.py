@@ -1,4 +1,4 @@
-"""The check of what the client sends can fail, and does not fail for what it cannot see."""
+"""The check of the client's requests can fail, and does not fail for fields that it cannot see."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def entry(method: str, path: str, body: Any = None, **query: str) -> dict[str, A
 
 
 def bodies() -> list[tuple[str, str, Any]]:
-    """Every operation that takes a body, with the body of its example."""
+    """Every operation with a body, with the body of its example."""
     examples = document()["components"]["requestBodies"]
     parameters = {one["name"]: one["example"] for one in document()["components"]["parameters"].values()}
     return [
@@ -49,7 +49,7 @@ def test_the_examples_fit_as_the_simulator_records_them(method: str, path: str, 
 
 
 def test_what_is_removed_is_what_the_request_log_removes():
-    """The check forgives no other field for being missing."""
+    """The check requires all other fields."""
     assert {} == without_secrets(dict.fromkeys(REMOVED, "x"))
 
 
@@ -75,7 +75,7 @@ def test_what_is_removed_is_what_the_request_log_removes():
     ],
 )
 def test_a_request_that_does_not_fit_is_named(request_: dict[str, Any], problem: str):
-    """One rule for each thing that can be wrong with a request."""
+    """One rule for each problem that a request can have."""
     found = description().problems(request_)
 
     assert any(problem in one for one in found), found

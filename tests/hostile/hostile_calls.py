@@ -20,7 +20,7 @@ _numbers = itertools.count()
 
 
 def config_for(url: str, timeout_s: float = 1.0, *, is_logged_in: bool = True) -> ApiConfig:
-    """Return a configuration that leads to *url*, with credentials that no other test has."""
+    """Return a configuration for *url*, with credentials that no other test has."""
     credentials = Credentials(f"client-{next(_numbers)}", "s3cret-of-the-client", f"{url}/oauth/token")
     if is_logged_in:
         token_cache.keep(credentials, Token("t0ken-of-the-test", 3600.0))

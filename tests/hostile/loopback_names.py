@@ -1,4 +1,4 @@
-"""A plugin of proxy.py, a real proxy: every host name leads to this machine, so a test needs no name server."""
+"""A plugin of proxy.py, a real proxy: every host name resolves to this machine, so a test needs no name server."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ class LoopbackNames(HttpProxyBasePlugin):
     """Resolves every name to 127.0.0.1."""
 
     def resolve_dns(self, host: str, port: int) -> tuple[str, None]:
-        """Return where to connect to, and no source address."""
+        """Return the address to connect to, and no source address."""
         return "127.0.0.1", None

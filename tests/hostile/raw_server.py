@@ -1,4 +1,4 @@
-"""A server without manners on a real socket: it sends the bytes that a test gives it, at the pace of the test."""
+"""A server that breaks all rules, on a real socket: it sends the bytes of a test, at the speed of the test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-# What to send: bytes, or seconds to wait before what follows.
+# What to send: bytes, or seconds to wait before the next bytes.
 Script = Iterable[bytes | float]
 
 
@@ -79,7 +79,7 @@ def _head(connection: socket.socket) -> bytes:
 
 
 def answer(body: bytes = b"", status: str = "200 OK", *headers: str) -> bytes:
-    """Return a whole and proper answer."""
+    """Return a whole and valid answer."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Content-Type: application/json", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
@@ -92,7 +92,7 @@ def dripping(data: bytes, pause_s: float = 0.05) -> Iterator[bytes | float]:
 
 
 def endless(piece: bytes, pause_s: float = 0.0) -> Iterator[bytes | float]:
-    """Send the same again and again, until the other side has closed the connection."""
+    """Send the same bytes again and again, until the other side has closed the connection."""
     while True:
         yield piece
         if pause_s:

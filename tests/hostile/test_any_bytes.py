@@ -1,5 +1,5 @@
 """
-Answers that hypothesis makes up, over real sockets and both drivers: each call ends with a result or one of our errors.
+Answers that hypothesis generates, over real sockets and both drivers: each call ends with a result or our error.
 
 ``HOSTILE_EXAMPLES`` says how many are tried for each driver; ``make fuzz`` tries many.
 """
@@ -29,7 +29,7 @@ from airflow_provider_mparticle.runs.outcome import Outcome
 
 EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "150"))
 LIMIT_S = 0.3
-# A busy machine may take long for what needs 0.3 s, but an exchange without a limit takes for ever.
+# A busy machine may need long for 0.3 s of work, but an exchange without a limit never ends.
 GIVE_UP_S = 15.0
 
 CALLS: list[Call[Any]] = [
@@ -89,7 +89,7 @@ HEADERS = st.lists(
 
 @st.composite
 def answers(draw: st.DrawFn) -> list[bytes | float]:
-    """Draw what a server sends, piece by piece."""
+    """Draw the pieces that a server sends."""
     status, coding, body = draw(STATUSES), draw(st.sampled_from([*CODINGS, "", ""])), draw(BODIES)
     packed = CODINGS[coding](body)
     head = [f"HTTP/1.1 {status} {draw(st.sampled_from(['OK', '', 'x' * 100]))}".encode(), *draw(HEADERS)]
@@ -120,7 +120,7 @@ def answers(draw: st.DrawFn) -> list[bytes | float]:
 
 @st.composite
 def sendings(draw: st.DrawFn, whole: bytes) -> list[bytes | float]:
-    """Draw how it is sent: at once, in two pieces, cut off, dripping, followed by something, or never ending."""
+    """Draw how they are sent: at once, in two pieces, cut off, byte by byte, followed by more, or without an end."""
     cut = draw(st.integers(0, len(whole)))
     match draw(st.sampled_from(["at once"] * 4 + ["pieces", "cut", "cut", "drip", "more", "hang"])):
         case "pieces":
@@ -145,7 +145,7 @@ def shared_server() -> Iterator[RawServer]:
 
 
 def ends(driver: str, call: Call[Any], server: RawServer, *, is_logged_in: bool) -> Any:
-    """Return what a call ends with; anything but one of our errors is raised."""
+    """Return how a call ends; an error that is not ours is raised."""
     began = time.monotonic()
     try:
         return DRIVERS[driver](call, config_for(server.url, LIMIT_S, is_logged_in=is_logged_in))
@@ -162,7 +162,7 @@ settings.register_profile("hostile", deadline=None, max_examples=EXAMPLES, suppr
 @settings(settings.get_profile("hostile"))
 @given(answer=answers(), call=st.sampled_from(CALLS))
 def test_any_answer_ends_a_call(shared_server: RawServer, driver: str, answer: list[Any], call: Call[Any]) -> None:
-    """With what it was asked for, or with an error whose class names the cause and that can be stored."""
+    """It ends with the answer to the call, or with an error whose class names the cause and that can be stored."""
     shared_server.script = lambda _: answer
 
     result = ends(driver, call, shared_server, is_logged_in=True)
@@ -179,7 +179,7 @@ def test_any_answer_ends_a_call(shared_server: RawServer, driver: str, answer: l
 @settings(settings.get_profile("hostile"), max_examples=max(1, EXAMPLES // 3))
 @given(answer=answers())
 def test_any_answer_to_the_login_ends_a_call(shared_server: RawServer, driver: str, answer: list[Any]) -> None:
-    """And then the trigger itself was certainly not sent, unless the answer held a token."""
+    """The trigger itself was certainly not sent, unless the answer had a token."""
     shared_server.script = lambda head: (
         answer if b"/oauth/token" in head.split(b"\r\n")[0] else [b"HTTP/1.1 204 \r\n\r\n"]
     )

@@ -1,4 +1,4 @@
-"""Whatever a server sends, a call ends in its time and in its memory, over both drivers."""
+"""Whatever a server sends, a call keeps its limits of time and memory, over both drivers."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ GET = endpoints.get_resource(PIPELINE, "orders")
 TRIGGER = endpoints.trigger_pipeline("orders")
 STATED = answer(b'{"pipeline_run_id": 7}')
 HEAD = b"HTTP/1.1 200 OK\r\n"
-# A call of 1 s that is still there after so many has no end; a busy machine may double a second, not make it five.
+# A call with a limit of 1 s that takes longer than this never ends; a busy machine may need 2 s, but not 5 s.
 GIVE_UP_S = 6.0
 
 
 def ends(send: Send, call: Any, server: RawServer, script: Callable[[bytes], Script], **options: Any) -> Any:
-    """Return what a call ends with, or the error; it must not take much longer than its limit of one second."""
+    """Return the result of a call, or its error; it must not take much longer than its limit of one second."""
     server.script = script
     began = time.monotonic()
     try:
@@ -59,7 +59,7 @@ def _slowly(data: bytes) -> list[bytes | float]:
 
 @pytest.mark.parametrize("what", DRIPS)
 def test_an_answer_that_drips_ends_at_the_limit(send: Send, server: RawServer, what: str) -> None:
-    """A limit for each read would never be reached: each byte comes in time."""
+    """A limit for each read would never be reached, since each byte comes in time."""
     failure = ends(send, TRIGGER, server, DRIPS[what])
 
     assert isinstance(failure, errors.NoAnswerError)
@@ -77,7 +77,7 @@ def test_a_login_that_drips_ends_at_the_limit_of_the_call(send: Send, server: Ra
 
 
 def test_a_login_and_its_call_share_one_limit(send: Send, server: RawServer) -> None:
-    """Two answers that each take most of the time do not double it."""
+    """Two answers that each need most of the time must not double it."""
     login = answer(b'{"access_token": "t0ken", "expires_in": 3600}')
 
     failure = ends(
@@ -90,7 +90,7 @@ def test_a_login_and_its_call_share_one_limit(send: Send, server: RawServer) -> 
 
 @pytest.mark.parametrize("first", [b"100 Continue", b"102 Processing", b"103 Early Hints", b"199 Whatever"])
 def test_an_informational_answer_does_not_hide_the_real_one(send: Send, server: RawServer, first: bytes) -> None:
-    """It would lose the id of the run that was just started."""
+    """Otherwise the id of the run that was just started would be lost."""
     informational = b"HTTP/1.1 " + first + b"\r\nLink: </style.css>; rel=preload\r\n\r\n"
 
     assert 7 == ends(send, TRIGGER, server, lambda _: [informational * 2, STATED])
@@ -119,7 +119,7 @@ def _many(piece: bytes) -> Iterator[bytes | float]:
 
 @pytest.mark.parametrize("what", ENDLESS)
 def test_an_answer_that_is_too_long_is_unreadable(send: Send, server: RawServer, what: str) -> None:
-    """It may have been the answer to a trigger that was carried out."""
+    """It may be the answer to a trigger that was executed."""
     failure = ends(send, TRIGGER, server, ENDLESS[what], timeout_s=5.0)
 
     assert isinstance(failure, errors.UnreadableAnswerError)
@@ -175,7 +175,7 @@ HEADS: dict[str, Callable[[bytes], Script]] = {
 
 @pytest.mark.parametrize("what", HEADS)
 def test_a_head_that_cannot_be_read_is_unreadable(send: Send, server: RawServer, what: str) -> None:
-    """Whatever it was, it came after the request."""
+    """It came after the request, whatever it was."""
     failure = ends(send, TRIGGER, server, HEADS[what])
 
     assert isinstance(failure, errors.UnreadableAnswerError)
@@ -211,7 +211,7 @@ def test_a_compressed_answer_is_read(send: Send, server: RawServer, coding: str)
 
 @pytest.mark.parametrize("cut", [1, 12, -1])
 def test_a_compressed_answer_that_ends_early_is_unreadable(send: Send, server: RawServer, cut: int) -> None:
-    """Half a list of runs must not pass for the whole."""
+    """Half a list of runs must not be taken for the whole list."""
     packed = gzip.compress(b'{"pipeline_run_id": 7}')[:cut]
 
     failure = ends(send, TRIGGER, server, lambda _: [answer(packed, "200 OK", "Content-Encoding: gzip")])
@@ -220,7 +220,7 @@ def test_a_compressed_answer_that_ends_early_is_unreadable(send: Send, server: R
 
 
 def test_a_body_that_is_shorter_than_announced_is_not_an_answer(send: Send, server: RawServer) -> None:
-    """The run was perhaps started."""
+    """The run may have been started."""
     failure = ends(send, TRIGGER, server, lambda _: [HEAD, b'Content-Length: 99\r\n\r\n{"pipeline_run_id": 7}'])
 
     assert isinstance(failure, errors.NoAnswerError)
@@ -228,7 +228,7 @@ def test_a_body_that_is_shorter_than_announced_is_not_an_answer(send: Send, serv
 
 
 def test_connections_are_kept_between_calls(server: RawServer) -> None:
-    """A bounded connection is still one that the next poll can use."""
+    """The next poll can use the same bounded connection."""
     server.keeps_open = True
     server.script = lambda _: [STATED]
     client = Client(config_for(server.url))

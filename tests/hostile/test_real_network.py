@@ -1,4 +1,4 @@
-"""A real proxy and a private authority: the same environment leads to the same result over both drivers."""
+"""A real proxy and a private authority: the same environment has the same effect with both drivers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from airflow_provider_mparticle.client import endpoints, errors
 pytestmark = pytest.mark.slow
 
 TRIGGER = endpoints.trigger_pipeline("orders")
-NAME = "api.mparticle.test"  # no name server knows it, only the proxy
+NAME = "api.mparticle.test"  # only the proxy knows this name, not a name server
 LOGIN = "us%40er:PROXY%3APASS"
 LIMIT_S = 20.0
 VARIABLES = (
@@ -39,7 +39,7 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, Path]:
-    """An authority that nobody knows, and the file with its certificate."""
+    """An authority that no system trusts, and the file with its certificate."""
     ca = trustme.CA()
     path = tmp_path_factory.mktemp("ca") / "own-ca.pem"
     ca.cert_pem.write_to_path(path)
@@ -57,7 +57,7 @@ def api(authority: tuple[trustme.CA, Path]) -> Iterator[RawServer]:
 
 @contextmanager
 def real_proxy(folder: Path, *options: str) -> Iterator[str]:
-    """Run proxy.py, and return where it listens."""
+    """Run proxy.py, and yield its address."""
     port_file = folder / "port"
     command = [sys.executable, "-m", "proxy", "--hostname", "127.0.0.1", "--port", "0", "--port-file", str(port_file)]
     names = ["--plugins", "loopback_names.LoopbackNames", "--num-workers", "1", "--num-acceptors", "1"]
@@ -79,21 +79,21 @@ def real_proxy(folder: Path, *options: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A proxy for everybody."""
+    """A proxy without a login."""
     with real_proxy(tmp_path_factory.mktemp("proxy")) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
 def proxy_with_login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A proxy that wants a login."""
+    """A proxy that needs a login."""
     with real_proxy(tmp_path_factory.mktemp("proxy"), "--basic-auth", "us@er:PROXY:PASS") as address:
         yield address
 
 
 @pytest.fixture
 def said(send: Send, api: RawServer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Trigger in an environment, and return the run's id or what the error says."""
+    """Trigger in an environment, and return the id of the run or the message of the error."""
 
     def trigger(environ: dict[str, str], host: str = NAME) -> str:
         for name, value in environ.items():
@@ -107,7 +107,7 @@ def said(send: Send, api: RawServer, monkeypatch: pytest.MonkeyPatch) -> Callabl
 
 
 REACHED = "7"
-# Environment -> what comes of it. PROXY and CLOSED stand for addresses, CA for a file, FOLDER for the folder it is in.
+# Environment -> result. PROXY and CLOSED are replaced by addresses, CA by a file, FOLDER by the folder of that file.
 ENVIRONMENTS: dict[str, tuple[dict[str, str], str]] = {
     "upper case": ({"HTTPS_PROXY": "http://PROXY", "REQUESTS_CA_BUNDLE": "CA"}, REACHED),
     "lower case": ({"https_proxy": "http://PROXY", "CURL_CA_BUNDLE": "CA"}, REACHED),
@@ -125,7 +125,7 @@ ENVIRONMENTS: dict[str, tuple[dict[str, str], str]] = {
     ),
     "an exception": (
         {"HTTPS_PROXY": "http://PROXY", "NO_PROXY": ".mparticle.test", "REQUESTS_CA_BUNDLE": "CA"},
-        r"No answer from POST api\.mparticle\.test:\d+\S*: ",  # directly, where nobody knows the name
+        r"No answer from POST api\.mparticle\.test:\d+\S*: ",  # directly, where the name is unknown
     ),
 }
 
@@ -134,7 +134,7 @@ ENVIRONMENTS: dict[str, tuple[dict[str, str], str]] = {
 def test_an_environment_means_the_same_to_both_drivers(
     said: Callable[..., str], proxy: str, authority: tuple[trustme.CA, Path], case: str
 ) -> None:
-    """A worker that starts a run and a triggerer that never reaches it are the worst of both."""
+    """Otherwise a worker could start a run that the triggerer cannot reach."""
     environ, expected = ENVIRONMENTS[case]
     stand_ins = {"PROXY": proxy, "CLOSED": "127.0.0.1:1", "CA": str(authority[1])}
 
@@ -149,19 +149,19 @@ def test_an_environment_means_the_same_to_both_drivers(
 def test_a_proxy_gets_its_login(
     said: Callable[..., str], proxy_with_login: str, authority: tuple[trustme.CA, Path]
 ) -> None:
-    """With the special characters that its address spells as %XX."""
+    """With the special characters that its address has as %XX."""
     assert said({"HTTPS_PROXY": f"http://{LOGIN}@{proxy_with_login}", "SSL_CERT_FILE": str(authority[1])}) == REACHED
 
 
 @pytest.mark.parametrize("login", ["", "us%40er:WR0NGPASS@"])
-def test_a_refused_login_is_said_without_showing_it(
+def test_a_refused_login_is_reported_without_showing_it(
     said: Callable[..., str],
     proxy_with_login: str,
     authority: tuple[trustme.CA, Path],
     login: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The password was in the triggerer's log, and in the event that Airflow stores."""
+    """The password was once in the log of the triggerer, and in the event that Airflow stores."""
     caplog.set_level("DEBUG")
 
     text = said({"HTTPS_PROXY": f"http://{login}{proxy_with_login}", "SSL_CERT_FILE": str(authority[1])})
@@ -175,12 +175,12 @@ def test_a_refused_login_is_said_without_showing_it(
 def test_this_machine_is_reached_without_the_proxy(
     said: Callable[..., str], authority: tuple[trustme.CA, Path]
 ) -> None:
-    """Even where the proxy is down."""
+    """Even if the proxy does not work."""
     assert said({"HTTPS_PROXY": "http://127.0.0.1:1", "REQUESTS_CA_BUNDLE": str(authority[1])}, "localhost") == REACHED
 
 
 def test_a_certificate_for_another_name_is_not_trusted(
     said: Callable[..., str], authority: tuple[trustme.CA, Path]
 ) -> None:
-    """The authority is known, the server is another."""
+    """The authority is trusted, but the certificate is for another server."""
     assert "its certificate is not trusted" in said({"REQUESTS_CA_BUNDLE": str(authority[1])}, "127.0.0.1")

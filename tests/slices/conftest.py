@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def _tokyo(monkeypatch):
-    """Move the machine to Tokyo: nothing may depend on the zone of a worker."""
+    """Set the zone of the machine to Tokyo: no result may depend on the zone of a worker."""
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "Asia/Tokyo")
         time.tzset()

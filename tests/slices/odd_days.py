@@ -1,4 +1,4 @@
-"""Days on which clocks do something odd, and how the tests of slices read times and refusals."""
+"""Days on which clocks change in unusual ways, and how the tests of slices read times and refusals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BERLIN, HAVANA, APIA = ZoneInfo("Europe/Berlin"), ZoneInfo("America/Havana"), Zo
 TICK, HOUR, DAY = timedelta.resolution, timedelta(hours=1), timedelta(days=1)
 LENGTHS = {"hour": HOUR, "day": DAY, "week": 7 * DAY, "month": 31 * DAY}
 
-# Days on which clocks do something odd: their zone, and how many hours they last.
+# Days on which clocks change in unusual ways: their zone, and how many hours they last.
 ODD_DAYS = [
     ("Europe/Berlin", date(2026, 3, 29), 23),
     ("Europe/Berlin", date(2026, 10, 25), 25),
@@ -24,7 +24,7 @@ ODD_DAYS = [
     ("Africa/Cairo", date(2026, 4, 24), 23),  # midnight is skipped
     ("America/Sao_Paulo", date(2018, 11, 4), 23),  # midnight is skipped
     ("America/Sao_Paulo", date(2018, 2, 17), 25),  # the hour before midnight comes twice
-    ("America/St_Johns", date(2009, 11, 1), 25),  # one minute old, on the first of a month, it goes back a day
+    ("America/St_Johns", date(2009, 11, 1), 25),  # at 00:01 on the 1st, clocks go back a day
     ("Australia/Lord_Howe", date(2026, 4, 5), 24.5),
     ("Australia/Lord_Howe", date(2026, 10, 4), 23.5),
     ("Pacific/Apia", date(2011, 12, 29), 24),  # the 30th is skipped
@@ -40,7 +40,7 @@ def noon(day, zone):
 
 
 def local(at, zone):
-    """What clocks show, as text."""
+    """The time on clocks, as text."""
     return at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
 
 

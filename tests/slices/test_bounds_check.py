@@ -1,4 +1,4 @@
-"""Templates that use both bounds of a slice, and those that only seem to."""
+"""Templates that use both bounds of a slice, and templates that only seem to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ START, END = "{{ window_start }}", "{{ window_end }}"
 
 
 def warnings_for(where: str, whole: Slice = DAY, sql: str = "SELECT id FROM shop.public.orders WHERE ") -> list[str]:
-    """What the check says of a template with this condition."""
+    """The warnings of the check for a template with this condition."""
     template = Environment(autoescape=False).from_string(sql + where)  # noqa: S701 - SQL is not HTML
 
     def render(window_start: datetime, window_end: datetime) -> str:
@@ -52,8 +52,8 @@ def warnings_for(where: str, whole: Slice = DAY, sql: str = "SELECT id FROM shop
         "a text that no parser reads '{{ window_start }}' ( '{{ window_end }}'",
     ],
 )
-def test_a_query_whose_slices_touch_is_not_warned_of(where: str) -> None:
-    """A false alarm teaches people to ignore the true ones."""
+def test_a_query_whose_slices_touch_has_no_warning(where: str) -> None:
+    """Users learn to ignore warnings if there are false ones."""
     assert [] == warnings_for(where)
 
 
@@ -72,8 +72,8 @@ def test_a_query_whose_slices_touch_is_not_warned_of(where: str) -> None:
         (f"note = 'from {START} to {END}'", "compares no column with window_start"),
     ],
 )
-def test_a_doubtful_comparison_is_warned_of(where: str, said: str) -> None:
-    """The rows on the boundary are ingested twice or never, and a count does not show it."""
+def test_a_doubtful_comparison_has_a_warning(where: str, said: str) -> None:
+    """The rows at a boundary would be ingested twice or never, and a count does not show it."""
     found = warnings_for(where)
 
     assert [said] == [said for one in found if said in one][:1]
@@ -91,7 +91,7 @@ def test_a_doubtful_comparison_is_warned_of(where: str, said: str) -> None:
     ],
 )
 def test_a_query_that_certainly_reads_the_wrong_rows_is_refused(where: str, said: str) -> None:
-    """It would ingest nothing, or everything, in each slice."""
+    """Each slice would ingest nothing, or everything."""
     with pytest.raises(ConfigError, match=said):
         warnings_for(where)
 
@@ -132,7 +132,7 @@ CHOICES = ["{} OR {}", "(({}) OR {})", "id > 0 AND ({} OR {})", "{} UNION ALL SE
     is_restricted=st.booleans(),
 )
 def test_each_side_of_a_choice_has_to_be_restricted(choice: str, other: str, swap: bool, is_restricted: bool) -> None:
-    """Rows that pass by one side alone are ingested with every slice."""
+    """Rows that pass by one side alone would be ingested with every slice."""
     both = f"at >= '{START}' AND at < '{END}'"
     other = f"{other} AND {both}" if is_restricted else other
 
@@ -143,7 +143,7 @@ def test_each_side_of_a_choice_has_to_be_restricted(choice: str, other: str, swa
 
 @pytest.mark.parametrize("where", [f"at >= '{START}' AND at < '{{{{ counter() }}}}'", "note = '{{ counter() }}'"])
 def test_a_template_that_renders_to_another_text_each_time_is_refused(where: str) -> None:
-    """With now() for the end, each slice would have all rows since its start."""
+    """With now() as the end, each slice would have all rows since its start."""
     calls = iter(range(100))
     template = Environment(autoescape=False).from_string(where)  # noqa: S701 - SQL is not HTML
 
@@ -154,7 +154,7 @@ def test_a_template_that_renders_to_another_text_each_time_is_refused(where: str
         require_both_bounds("sql", render, DAY, DAY.end - DAY.start)
 
 
-def test_without_a_parser_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_parser_there_are_no_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
     """The parser is an optional extra."""
     monkeypatch.setitem(__import__("sys").modules, "sqlglot", None)
 
@@ -166,7 +166,7 @@ def test_without_a_parser_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("whole", [Slice("0001-01-01", "9999-12-31"), Slice("0001-01-01", "2026-01-01")])
 def test_extreme_bounds_are_checked_like_others(whole: Slice) -> None:
-    """There may be no instant before or after them to render the template with."""
+    """No instant may exist before or after them with which to render the template."""
     assert [] == warnings_for(f"at >= '{START}' AND at < '{END}'", whole)
 
 
@@ -174,7 +174,7 @@ def test_extreme_bounds_are_checked_like_others(whole: Slice) -> None:
 
 
 def moved(start: str, end: str, granularity: Granularity, *bounds: datetime) -> None:
-    """Check a template of two formats of dates."""
+    """Check a template that writes bounds in two formats."""
     whole = Slice(*bounds) if bounds else YEAR
     require_both_bounds("count_sql", lambda a, b: f"{a.strftime(start)} {b.strftime(end)}", whole, granularity, UTC)
 
@@ -199,10 +199,10 @@ def test_a_template_may_be_as_coarse_as_the_slices(form: str, granularity: Granu
         ("%c", "%F %H:%M", timedelta(seconds=30), "window_end"),
     ],
 )
-def test_a_template_that_cannot_tell_slices_apart_is_refused(
+def test_a_template_that_is_the_same_for_two_slices_is_refused(
     start: str, end: str, granularity: Granularity, named: str
 ) -> None:
-    """It would count too few rows in each, or the same ones again and again."""
+    """It would count too few rows in each slice, or the same rows again and again."""
     with pytest.raises(ConfigError, match=f"count_sql ignores {named}, or writes it coarser"):
         moved(start, end, granularity)
 

@@ -16,7 +16,7 @@ from airflow_provider_mparticle.slices.arguments import CALENDAR_UNITS
 from airflow_provider_mparticle.slices.calendar_units import slice_at, slice_from, split
 from airflow_provider_mparticle.slices.slice import EARLIEST, LATEST, Slice, later
 
-# Properties. Every other place lies within three days of noon on an odd day.
+# Properties. Half of the instants are within three days of noon on an odd day.
 
 quick = settings(deadline=None, max_examples=300, database=None)
 zones = st.sampled_from(ZONES).map(ZoneInfo)
@@ -27,7 +27,7 @@ near_odd_days = st.tuples(st.sampled_from(ODD_DAYS), st.timedeltas(-3 * DAY, 3 *
 places = anywhere | near_odd_days
 durations = st.timedeltas(timedelta(seconds=1), 60 * DAY)
 units = st.sampled_from(CALENDAR_UNITS)
-# About how many slices to cut: a whole number of a duration leaves no shorter slice at the end.
+# About how many slices to cut. A whole number of durations leaves no shorter slice at the end.
 counts = st.integers(1, 40) | st.floats(0.01, 40)
 
 
@@ -39,7 +39,7 @@ def end_of(start, granularity, count):
 @quick
 @given(places, units | durations, counts)
 def test_slices_follow_one_another_and_cover_the_range_exactly(place, granularity, count):
-    """A gap loses rows for good, and an overlap sends them twice."""
+    """With a gap rows would be lost, and with an overlap they would be sent twice."""
     zone, start = place
     end = end_of(start, granularity, count)
 
@@ -53,7 +53,7 @@ def test_slices_follow_one_another_and_cover_the_range_exactly(place, granularit
 @quick
 @given(places, units, counts)
 def test_a_range_is_cut_where_its_units_begin_and_nowhere_else(place, unit, count):
-    """Two people who cut different ranges of one table get the same slices where the ranges meet."""
+    """Two users who cut different ranges of one table get the same slices where the ranges overlap."""
     zone, start = place
     end = end_of(start, unit, count)
 
@@ -92,8 +92,8 @@ def test_every_instant_lies_in_its_slice_and_the_slices_touch(place, granularity
 
 @quick
 @given(places.filter(lambda place: place[0].key != "America/St_Johns"), st.sampled_from(CALENDAR_UNITS[1:]))
-def test_a_unit_begins_and_ends_where_the_calendar_turns_its_page(place, unit):
-    """People read days, weeks and months off a calendar on the wall, not off UTC."""
+def test_a_unit_begins_and_ends_with_its_days(place, unit):
+    """Users think of days, weeks and months in their own zone, not in UTC."""
     zone, at = place
     pages = {"day": datetime.date, "week": lambda at: at.isocalendar()[:2], "month": lambda at: (at.year, at.month)}
 
@@ -109,7 +109,7 @@ def test_a_unit_begins_and_ends_where_the_calendar_turns_its_page(place, unit):
 @quick
 @given(places, units | durations)
 def test_a_slice_from_an_instant_begins_there_and_ends_later(place, granularity):
-    """Whatever clocks do meanwhile."""
+    """However clocks change in between."""
     zone, start = place
 
     made = slice_from(start, granularity, zone)
@@ -120,7 +120,7 @@ def test_a_slice_from_an_instant_begins_there_and_ends_later(place, granularity)
 @quick
 @given(places, units)
 def test_a_slice_from_the_beginning_of_a_unit_is_that_unit(place, unit):
-    """Partition dates are such beginnings, and the slices of neighbouring partitions must not overlap."""
+    """Partition dates are such instants, and the slices of neighbouring partitions must not overlap."""
     zone, at = place
     here = slice_at(at, unit, zone)
 
@@ -134,14 +134,14 @@ def test_a_slice_from_the_beginning_of_a_unit_is_that_unit(place, unit):
 
 @pytest.mark.parametrize(("zone", "day", "hours"), ODD_DAYS)
 def test_a_day_lasts_as_long_as_its_clocks_say(zone, day, hours):
-    """The hour that is skipped or comes twice belongs to exactly one day."""
+    """An hour that is skipped or comes twice belongs to exactly one day."""
     found = slice_at(noon(day, zone), "day", ZoneInfo(zone))
 
     assert hours * HOUR == found.end - found.start
 
 
 def test_a_day_without_a_midnight_begins_when_clocks_skip_it():
-    """Its partition ends at the next midnight and not an hour into the next partition."""
+    """Its partition ends at the next midnight, and not an hour into the next partition."""
     found = slice_at(noon(date(2026, 3, 8), "America/Havana"), "day", HAVANA)
 
     assert ("2026-03-08 01:00", "2026-03-09 00:00") == (local(found.start, HAVANA), local(found.end, HAVANA))
@@ -149,7 +149,7 @@ def test_a_day_without_a_midnight_begins_when_clocks_skip_it():
 
 
 def test_a_day_that_comes_again_for_a_while_has_ended_already():
-    """In St. John's of 2009 clocks went from 00:01 on the 1st back to 23:01 on the 31st."""
+    """In St. John's in 2009 clocks went from 00:01 on the 1st back to 23:01 on the 31st."""
     zone = ZoneInfo("America/St_Johns")
     again = datetime(2009, 10, 31, 23, 30, fold=1, tzinfo=zone)
 
@@ -162,7 +162,7 @@ def test_a_day_that_comes_again_for_a_while_has_ended_already():
 
 
 def test_a_day_that_a_zone_skipped_has_no_slice():
-    """Samoa moved across the date line, and its 30th of December 2011 never was."""
+    """Samoa moved across the date line, so it had no 30th of December 2011."""
     start, end = datetime(2011, 12, 28, tzinfo=APIA), datetime(2012, 1, 2, tzinfo=APIA)
 
     days = [local(cut.start, APIA) for cut in split(start, end, "day", APIA)]
@@ -181,21 +181,21 @@ def test_hours_stay_hours_when_clocks_change(day, count):
 
 
 def test_hours_begin_with_the_hours_of_utc():
-    """In India that is at half past, so that one table has the same hours for everybody."""
+    """In India hours begin at half past, so that one table has the same hours for all users."""
     found = slice_at(datetime(2026, 3, 1, 12, 45, tzinfo=UTC), "hour", ZoneInfo("Asia/Kolkata"))
 
     assert "[2026-03-01T12:00:00+00:00, 2026-03-01T13:00:00+00:00)" == str(found)
 
 
 def test_multiples_of_a_duration_are_counted_from_1970():
-    """Slices of seven hours stay where they are, whichever instant one asks with; 8 h on the 3rd is 56 h."""
+    """Slices of seven hours do not depend on the instant; 8 h on the 3rd is 56 h."""
     found = slice_at(datetime(1970, 1, 3, 8), timedelta(hours=7), BERLIN)
 
     assert Slice("1970-01-03T08:00", "1970-01-03T15:00") == found
 
 
 def test_a_week_begins_on_monday():
-    """As ISO 8601 has it; Sunday is its last day, across the end of a year too."""
+    """As in ISO 8601; Sunday is its last day, also across the end of a year."""
     sunday = datetime(2027, 1, 3, 23, 59, tzinfo=BERLIN)
 
     found = slice_at(sunday, "week", BERLIN)
@@ -205,7 +205,7 @@ def test_a_week_begins_on_monday():
 
 @pytest.mark.parametrize(("year", "month", "days"), [(2026, 2, 28), (2024, 2, 29), (2026, 4, 30), (2026, 12, 31)])
 def test_a_month_lasts_until_the_first_of_the_next(year, month, days):
-    """Leap years and the end of a year included."""
+    """Including leap years and the end of a year."""
     last = datetime(year, month, days, 23, 59, tzinfo=UTC)
 
     found = slice_at(last, "month")
@@ -224,7 +224,7 @@ def test_a_month_lasts_until_the_first_of_the_next(year, month, days):
     ],
 )
 def test_a_month_from_a_late_day_ends_within_the_next_month(start, end):
-    """A month from the 31st that ran into the month after next would be two months long."""
+    """A month from the 31st must not last for two months."""
     made = slice_from(datetime.fromisoformat(start), "month")
 
     assert Slice(start, end) == made
@@ -232,7 +232,7 @@ def test_a_month_from_a_late_day_ends_within_the_next_month(start, end):
 
 @pytest.mark.parametrize(("unit", "end"), [("day", "2026-03-29 12:00"), ("week", "2026-04-04 12:00")])
 def test_a_slice_from_an_hour_ends_at_the_same_hour(unit, end):
-    """A partition from noon to noon stays so when clocks change."""
+    """A partition from noon to noon stays one when clocks change."""
     made = slice_from(datetime(2026, 3, 28, 12, tzinfo=BERLIN), unit, BERLIN)
 
     assert end == local(made.end, BERLIN)
@@ -241,7 +241,7 @@ def test_a_slice_from_an_hour_ends_at_the_same_hour(unit, end):
 @pytest.mark.parametrize("granularity", ["fortnight", "Day", "", None, 60, timedelta(0), -HOUR], ids=repr)
 @pytest.mark.parametrize("function", [slice_at, slice_from, lambda at, unit: list(split(at, at + DAY, unit))])
 def test_an_unknown_granularity_is_refused_with_the_known_ones(function, granularity):
-    """A duration of zero would cut for ever."""
+    """A duration of zero would never end."""
     message = refusal(function, datetime(2026, 3, 1), granularity)
 
     assert f"one of hour, day, week, month or a timedelta above zero, not {granularity!r}. " in message
@@ -249,7 +249,7 @@ def test_an_unknown_granularity_is_refused_with_the_known_ones(function, granula
 
 @pytest.mark.usefixtures("_tokyo")
 def test_slices_of_an_instant_without_a_zone_are_those_of_utc():
-    """A slice that shifts with the machine's zone would leave a gap when the worker moves."""
+    """If a slice depended on the zone of the machine, another worker would leave a gap."""
     naive, aware = datetime(2026, 3, 1, 20), datetime(2026, 3, 1, 20, tzinfo=UTC)
 
     for granularity in (*CALENDAR_UNITS, timedelta(hours=7)):
@@ -260,7 +260,7 @@ def test_slices_of_an_instant_without_a_zone_are_those_of_utc():
 
 @pytest.mark.parametrize("granularity", [*CALENDAR_UNITS, timedelta(hours=7)], ids=str)
 def test_pendulum_is_understood(granularity):
-    """Airflow gives its dates and the zones of its DAGs as pendulum's, whose arithmetic differs."""
+    """Airflow gives its dates and the zones of its DAGs as pendulum objects, whose arithmetic differs."""
     at, zone = pendulum.datetime(2026, 3, 29, 12, tz="Europe/Berlin"), pendulum.timezone("Europe/Berlin")
     plain = datetime(2026, 3, 29, 12, tzinfo=BERLIN)
 
@@ -279,7 +279,7 @@ ends_of_time = st.tuples(zones, st.sampled_from([EARLIEST, LATEST]), st.timedelt
 @quick
 @given(ends_of_time, units | durations)
 def test_slices_at_the_ends_of_time_are_clamped(place, granularity):
-    """0001-01-01 and 9999-12-31 stand for "from the beginning" and "for ever"."""
+    """0001-01-01 and 9999-12-31 mean "from the beginning" and "for ever"."""
     zone, at = place
 
     here = slice_at(at, granularity, zone)
@@ -295,7 +295,7 @@ def test_slices_at_the_ends_of_time_are_clamped(place, granularity):
 @quick
 @given(ends_of_time.filter(lambda place: place[1] < LATEST), units | durations)
 def test_a_slice_from_the_ends_of_time_is_clamped(place, granularity):
-    """It ends with time itself where it would last longer."""
+    """It ends with the last instant if it would last longer."""
     zone, start = place
 
     made = slice_from(start, granularity, zone)
@@ -306,7 +306,7 @@ def test_a_slice_from_the_ends_of_time_is_clamped(place, granularity):
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo", "Pacific/Apia"])
 @pytest.mark.parametrize("unit", ["week", "month", 500 * DAY])
 def test_all_of_time_can_be_cut(zone, unit):
-    """Without a gap, an overlap or an overflow."""
+    """Without gaps, overlaps or an overflow."""
     for whole in (Slice("0001-01-01", "0003-02-01"), Slice("9997-11-01", "9999-12-31T23:59:59.999999")):
         cuts = list(split(whole.start, whole.end, unit, ZoneInfo(zone)))
 

@@ -1,4 +1,4 @@
-"""Holding a data model for one slice: the mark in the SQL, and when a task may replace it."""
+"""Locking a data model for one slice: the mark in the SQL, and when a task may replace it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PIPELINE = Pipeline("orders", data_model_id="orders-model", sync_mode={"type": "
 
 
 class MParticle:
-    """What a data model holds and a pipeline is, and what was asked."""
+    """A data model and a pipeline, and the tasks that were checked."""
 
     def __init__(self, sql, pipeline=PIPELINE, active=(), written="2026-03-01T12:00:00.500Z"):
         self.sql, self.pipeline, self.active, self.written = sql, pipeline, active, written
@@ -64,8 +64,8 @@ def carry_out(steps, mparticle):
     [US, LockOwner("a b", "tâche", "manual */ DROP", -1), LockOwner("d", "t", "~2 %41 'q' \" : & = + ;", 0)],
     ids=["usual", "not ASCII", "hostile"],
 )
-def test_a_mark_tells_who_wrote_the_sql_whatever_their_ids_are(owner):
-    """A run id is free text: nothing in it may end the comment or mean something to a driver."""
+def test_a_mark_has_the_task_that_wrote_the_sql_for_any_ids(owner):
+    """A run id is any text: no part of it may end the comment or have a meaning for a driver."""
     sql = marked(QUERY, owner, JANUARY)
 
     mark = sql.removeprefix(QUERY)
@@ -74,8 +74,8 @@ def test_a_mark_tells_who_wrote_the_sql_whatever_their_ids_are(owner):
     assert not set("%:'\";+") & set(mark.replace("slice: ", ""))
 
 
-def test_a_semicolon_at_the_end_goes():
-    """mParticle wraps the query, and the mark would come after it."""
+def test_a_semicolon_at_the_end_is_removed():
+    """mParticle wraps the query, and the mark would come after the semicolon."""
     assert marked(f"{QUERY} ;\n", US, JANUARY).startswith(f"{QUERY}\n/*")
 
 
@@ -83,13 +83,13 @@ def test_a_semicolon_at_the_end_goes():
     "sql",
     [None, "", QUERY, f"{QUERY} /* a comment */", f"{QUERY}\n/* airflow-provider-mparticle slice: dag_id=x */"],
 )
-def test_sql_of_somebody_else_has_no_holder(sql):
-    """It may be replaced: nobody waits for it."""
+def test_sql_without_a_mark_has_no_owner(sql):
+    """It may be replaced, since no task waits for it."""
     assert owner_of(sql) is None
 
 
 def test_sql_that_differs_is_written_once_and_then_left():
-    """A retry of the same task finds its own."""
+    """A retry of the same task finds its own SQL."""
     mparticle = MParticle("SELECT 1")
 
     carry_out(lock().acquire(), mparticle)
@@ -99,8 +99,8 @@ def test_sql_that_differs_is_written_once_and_then_left():
     assert 1 == mparticle.sent.count("PUT")
 
 
-def test_white_space_is_no_difference():
-    """How mParticle keeps it is not documented."""
+def test_white_space_is_not_a_difference():
+    """mParticle may change it when it stores the SQL."""
     mparticle = MParticle("  " + lock().sql.replace("\n", "\r\n  ") + "\n")
 
     carry_out(lock().acquire(), mparticle)
@@ -108,8 +108,8 @@ def test_white_space_is_no_difference():
     assert 0 == mparticle.sent.count("PUT")
 
 
-def test_the_sql_of_a_task_that_is_not_over_is_not_replaced():
-    """It will be tried again and needs to find its own SQL."""
+def test_the_sql_of_a_task_that_has_not_ended_is_not_replaced():
+    """It will be tried again and must find its own SQL."""
     mparticle = MParticle(marked(QUERY, OTHER, JANUARY), active=(OTHER,))
 
     with pytest.raises(DataModelHeldError, match=r"map index 4"):
@@ -118,8 +118,8 @@ def test_the_sql_of_a_task_that_is_not_over_is_not_replaced():
     assert "PUT" not in mparticle.sent
 
 
-def test_the_sql_of_a_task_that_is_over_is_replaced():
-    """Nobody needs it any more."""
+def test_the_sql_of_a_task_that_has_ended_is_replaced():
+    """No task needs it any more."""
     mparticle = MParticle(marked(QUERY, OTHER, JANUARY))
 
     carry_out(lock().acquire(), mparticle)
@@ -128,7 +128,7 @@ def test_the_sql_of_a_task_that_is_over_is_replaced():
 
 
 def test_airflow_is_not_asked_about_the_task_itself():
-    """It is active, of course."""
+    """It is certainly active."""
     mparticle = MParticle(lock().sql, active=(US,))
 
     carry_out(lock().check_available(), mparticle)
@@ -137,7 +137,7 @@ def test_airflow_is_not_asked_about_the_task_itself():
 
 
 def test_a_check_before_the_start_finds_other_sql():
-    """Somebody wrote between our writing and our start."""
+    """Another task wrote between our write and our start."""
     with pytest.raises(DataModelHeldError, match="Nothing was started"):
         carry_out(lock().verify(), MParticle("SELECT 1"))
 
@@ -147,8 +147,8 @@ def test_a_check_before_the_start_finds_other_sql():
 @pytest.mark.parametrize(
     ("sql", "who"), [("SELECT 1", "outside of Airflow"), (marked(QUERY, OTHER, JANUARY), "map index 4")]
 )
-def test_a_check_after_the_run_names_whoever_wrote_in_between(sql, who):
-    """Which rows the run has read cannot be told any more."""
+def test_a_check_after_the_run_names_the_task_that_wrote_in_between(sql, who):
+    """It is no longer known which rows the run has read."""
     run = {"pipeline_run_id": 7, "ended_on": "2026-03-01T12:00:01+00:00"}
 
     with pytest.raises(DataModelChangedError, match=who) as changed:
@@ -157,8 +157,8 @@ def test_a_check_after_the_run_names_whoever_wrote_in_between(sql, who):
     assert 7 == changed.value.pipeline_run_id
 
 
-def test_a_query_that_was_changed_behind_its_mark_is_noticed():
-    """A person edits the SQL in mParticle's UI and leaves the comment where it is."""
+def test_a_query_that_was_changed_without_its_mark_is_found():
+    """A user edits the SQL in mParticle's UI and leaves the comment unchanged."""
     run = {"pipeline_run_id": 7, "ended_on": "2026-03-01T12:00:00+00:00"}
     edited = lock().sql.replace("SELECT id", "SELECT id, email")
 
@@ -176,10 +176,10 @@ def test_a_query_that_was_changed_behind_its_mark_is_noticed():
         (marked(QUERY, OTHER, JANUARY), None, False),
         ("SELECT 1", "2026-03-01T11:59:59+00:00", False),
     ],
-    ids=["another slice, after the end", "in the same second", "end not told", "somebody, who may write twice"],
+    ids=["another slice, after the end", "in the same second", "end unknown", "a user, who may write twice"],
 )
 def test_a_slice_that_took_the_data_model_after_the_run_does_no_harm(sql, ended_on, is_sure):
-    """A task whose worker died for good is cleared later; its run had the data model to itself."""
+    """A task whose worker died is cleared later; only its run has used the data model."""
     run = {"pipeline_run_id": 7, "ended_on": ended_on}
     steps = lock().verify_run(run)
 
@@ -194,7 +194,7 @@ def test_a_slice_that_took_the_data_model_after_the_run_does_no_harm(sql, ended_
     ("began", "reads"), [("2026-03-01T12:00:00", True), ("2026-03-01T12:00:05", True), ("2026-03-01T11:59:59", False)]
 )
 def test_a_run_that_began_after_the_sql_was_written_may_have_read_this_slice(began, reads):
-    """The SQL still stands, and mParticle dates both by its own clock, maybe without fractions."""
+    """The SQL has not changed, and mParticle dates both by its own clock, maybe without fractions."""
     ours = lock()
     carry_out(ours.is_held(), MParticle(ours.sql))
 
@@ -206,7 +206,7 @@ def test_a_run_that_began_after_the_sql_was_written_may_have_read_this_slice(beg
 @settings(deadline=None)
 @given(st.integers(-2_000_000, 2_000_000), st.booleans(), st.booleans())
 def test_no_run_that_began_before_the_sql_was_written_has_read_this_slice(microseconds, cuts_run, cuts_write):
-    """Nor one that began in the same instant; only instants without fractions leave that open."""
+    """Nor one that began at the same instant; only instants without fractions leave that open."""
     ours, written = lock(), datetime(2026, 3, 1, 12, 0, 0, 500_000, tzinfo=UTC)
     began = written + timedelta(microseconds=microseconds)
     told_begin = began.replace(microsecond=0) if cuts_run else began
@@ -222,7 +222,7 @@ def test_no_run_that_began_before_the_sql_was_written_has_read_this_slice(micros
 
 
 def test_under_other_sql_or_without_a_date_no_run_is_left_out():
-    """Only the instants of requests say then which run is ours."""
+    """Then only the instants of requests show which run is ours."""
     ours = lock()
     run = PipelineRun("orders", 7, started_on=datetime(2025, 4, 1, tzinfo=UTC))
 
@@ -241,7 +241,7 @@ def test_under_other_sql_or_without_a_date_no_run_is_left_out():
     ],
 )
 def test_a_pipeline_that_is_not_fit_for_slices_is_refused(change, what):
-    """It would sync on its own, read something else, or skip what it takes for old."""
+    """It would sync by itself, read another data model, or skip rows that it takes for old."""
     mparticle = MParticle("SELECT 1", pipeline=replace(PIPELINE, **change))
 
     with pytest.raises(InvalidRequestError, match=what):
@@ -251,7 +251,7 @@ def test_a_pipeline_that_is_not_fit_for_slices_is_refused(change, what):
 
 
 def test_a_data_model_whose_sql_is_not_shown_is_refused():
-    """Slices could not be kept apart, and each check would blame somebody else."""
+    """Slices could not be distinguished, and each check would report another writer."""
     mparticle = MParticle(None)
 
     with pytest.raises(InvalidRequestError, match=r"config\.sql_query"):
@@ -260,7 +260,7 @@ def test_a_data_model_whose_sql_is_not_shown_is_refused():
     assert "PUT" not in mparticle.sent
 
 
-def test_a_pipeline_whose_settings_are_not_told_is_taken():
-    """mParticle may leave fields out of its answers; refusing would help nobody."""
+def test_a_pipeline_whose_settings_are_not_shown_is_accepted():
+    """mParticle may leave out fields in its answers, so they do not count."""
     assert unfit(PIPELINE, "orders-model") is None
     assert unfit(Pipeline("orders"), "orders-model") is None

@@ -1,4 +1,4 @@
-"""Which slice a DAG run gets, and when slices of consecutive DAG runs are refused."""
+"""Which slice a DAG run has, and when slices of consecutive DAG runs are refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_provider_mparticle.slices.slice import Slice
 
 # The slice of a DAG run
 
-# The sources of a slice in order: how it is given, what is found, and how the origin is called.
+# The sources of a slice in order: the dates, the slice, and the name of the source.
 ARGUMENTS = {"window_start": "2026-01-01", "window_end": "2026-01-02"}
 CONF = {"conf": {"window_start": "2026-02-01", "window_end": "2026-02-02"}}
 INTERVAL = {"data_interval_start": datetime(2026, 3, 1), "data_interval_end": datetime(2026, 3, 2)}
@@ -31,14 +31,14 @@ SOURCES = [
 
 
 def found_by(window_start=None, window_end=None, granularity="day", **dates):
-    """The slice of a DAG run that says these things, and its origin."""
+    """The slice of a DAG run with these dates, and its source."""
     return slice_of_dag_run(window_start, window_end, granularity, RunDates(**dates))
 
 
 @pytest.mark.usefixtures("_tokyo")
 @pytest.mark.parametrize("first", range(len(SOURCES)), ids=[origin for _, _, origin in SOURCES])
 def test_the_first_source_that_a_dag_run_has_decides(first):
-    """What a user gives wins over what Airflow infers; without a zone all of it is UTC."""
+    """The user's values come before Airflow's; without a zone all of them are UTC."""
     said, expected, origin = SOURCES[first]
     later_sources = {key: value for also, _, _ in SOURCES[first:] for key, value in also.items()}
 
@@ -48,7 +48,7 @@ def test_the_first_source_that_a_dag_run_has_decides(first):
 
 
 @pytest.mark.parametrize(("start_day", "end_day"), [(1, 1), (2, 1), (None, 1), (1, None)])
-def test_a_data_interval_that_spans_nothing_is_passed_over(start_day, end_day):
+def test_an_empty_data_interval_is_skipped(start_day, end_day):
     """Airflow 3 gives a cron DAG and a manual run an interval whose bounds are equal."""
     start, end = (day and datetime(2026, 3, day, tzinfo=UTC) for day in (start_day, end_day))
 
@@ -67,7 +67,7 @@ json_values = st.recursive(
 @settings(deadline=None, max_examples=200, database=None)
 @given(json_values)
 def test_any_conf_is_a_slice_or_is_refused(conf):
-    """A raw error would be retried, and whoever triggers the DAG decides what the conf holds."""
+    """Airflow would retry any other error, and the user who triggers the DAG writes the conf."""
     try:
         found, _ = found_by(conf=conf, logical_date=datetime(2026, 3, 1, tzinfo=UTC))
     except ConfigError:
@@ -78,7 +78,7 @@ def test_any_conf_is_a_slice_or_is_refused(conf):
 
 @pytest.mark.parametrize("conf", [["2026-01-01", "2026-01-02"], "2026-01-01", 5, True])
 def test_a_conf_that_is_not_an_object_is_refused(conf):
-    """It was meant to say something."""
+    """The user meant something by it."""
     assert "conf must be an object" in refusal(found_by, conf=conf)
 
 
@@ -102,7 +102,7 @@ def test_dates_are_cut_in_the_zone_of_the_dag():
 
 
 @pytest.mark.parametrize("date_name", ["partition_date", "logical_date"])
-def test_a_mere_date_without_a_granularity_is_refused_with_the_cure(date_name):
+def test_a_date_without_a_granularity_is_refused_with_what_to_do(date_name):
     """An instant is not a slice, and a guess would lose rows."""
     dates = RunDates(**{date_name: datetime(2026, 3, 1, tzinfo=UTC)})
 
@@ -111,8 +111,8 @@ def test_a_mere_date_without_a_granularity_is_refused_with_the_cure(date_name):
     assert "it only has a date, 2026-03-01T00:00:00+00:00. Pass granularity, for example 'day', or" in message
 
 
-def test_a_dag_run_that_says_nothing_is_refused_with_the_cure():
-    """A run that an asset or a person started need not have a date."""
+def test_a_dag_run_without_a_source_is_refused_with_what_to_do():
+    """A run that an asset or a user started may have no date."""
     message = refusal(slice_of_dag_run, None, None, "day", RunDates())
 
     assert "Pass window_start and window_end, or trigger the DAG with conf" in message
@@ -136,7 +136,7 @@ typed = pytest.mark.parametrize(
 @typed
 @pytest.mark.parametrize("missing", [0, 1], ids=CONF_KEYS)
 def test_one_bound_without_the_other_is_refused(find, place, missing):
-    """To guess the other from the DAG run would sync other rows than the user asked for."""
+    """A guess from the DAG run would sync other rows than the user asked for."""
     bounds = ["2026-01-01", "2026-01-02"]
     bounds[missing] = None
 
@@ -150,7 +150,7 @@ def test_one_bound_without_the_other_is_refused(find, place, missing):
 @pytest.mark.parametrize("unreadable", [[0], [1], [0, 1]], ids=[*CONF_KEYS, "both"])
 @pytest.mark.parametrize("value", ["None", "", "yesterday", "01.03.2026", 7.5, []], ids=repr)
 def test_a_bound_that_is_not_an_instant_is_refused(find, place, unreadable, value):
-    """A template renders 'None' or nothing where the DAG run lacks what it asks for."""
+    """A template renders to 'None' or nothing if the DAG run lacks the value."""
     bounds = ["2026-01-01", "2026-01-02"]
     for index in unreadable:
         bounds[index] = value
@@ -164,7 +164,7 @@ def test_a_bound_that_is_not_an_instant_is_refused(find, place, unreadable, valu
 @typed
 @pytest.mark.parametrize("end", ["2026-01-02T00:00:00Z", "2026-01-01T23:00:00Z"], ids=["equal", "before"])
 def test_bounds_in_the_wrong_order_are_refused(find, place, end):
-    """To sync nothing and report success would hide a mistake."""
+    """A success without any rows would hide a mistake."""
     message = refusal(find, "2026-01-02T01:00:00+01:00", end)
 
     assert message.startswith(f"window_start must lie before window_end in {place}, but they are 2026-01-02T00:00:00+")
@@ -172,7 +172,7 @@ def test_bounds_in_the_wrong_order_are_refused(find, place, end):
 
 
 def test_pendulum_s_dates_and_zones_are_understood():
-    """Airflow gives the dates of DAG runs as pendulum's."""
+    """Airflow gives the dates of DAG runs as pendulum objects."""
     at, zone = pendulum.datetime(2026, 3, 29, 12, tz="Europe/Berlin"), pendulum.timezone("Europe/Berlin")
     plain = datetime(2026, 3, 29, 12, tzinfo=BERLIN)
 
@@ -199,7 +199,7 @@ def test_slices_that_touch_are_accepted():
 
 
 def test_a_gap_is_returned():
-    """Its rows are in no slice; the task warns of it."""
+    """Its rows are in no slice, so the task logs a warning."""
     assert Slice(TUESDAY.end, THURSDAY.start) == refuse_overlaps([MONDAY, TUESDAY, THURSDAY], "daily")
 
 

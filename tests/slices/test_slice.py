@@ -19,7 +19,7 @@ from airflow_provider_mparticle.slices.slice import EARLIEST, LATEST, Slice, rea
 
 
 def test_the_same_instants_make_the_same_slice_in_utc():
-    """Slices are compared, and their text names runs, so one slice must have one text."""
+    """Slices are compared, and their text identifies runs, so one slice must have one text."""
     india = timezone(timedelta(hours=5, minutes=30))
 
     made = Slice("2026-03-01T05:30:00+05:30", datetime(2026, 3, 2, 5, 30, tzinfo=india))
@@ -30,7 +30,7 @@ def test_the_same_instants_make_the_same_slice_in_utc():
 
 
 def test_a_slice_travels_as_json_and_as_an_interval():
-    """XCom, mapped tasks and DAG parameters carry text only, and a microsecond lost is a row lost."""
+    """XComs, mapped tasks and DAG parameters have only text, and a lost microsecond is a lost row."""
     made = Slice(datetime(2026, 3, 1, tzinfo=BERLIN), datetime(2026, 3, 1, 12, 0, 0, 1, tzinfo=BERLIN))
 
     bounds = json.loads(json.dumps(made.as_dict()))
@@ -49,7 +49,7 @@ def test_slices_are_ordered_by_time():
 
 @pytest.mark.parametrize("end", ["2026-03-01", "2026-02-28"], ids=["empty", "backwards"])
 def test_a_slice_that_does_not_end_after_its_start_is_refused(end):
-    """Both in itself and as a range to cut."""
+    """Both as a slice and as a range to cut."""
     message = refusal(Slice, "2026-03-01", end)
 
     assert f"but start is 2026-03-01T00:00:00+00:00 and end is {end}T00:00:00+00:00. Give an earlier" in message
@@ -65,7 +65,7 @@ zones = st.sampled_from(ZONES).map(ZoneInfo)
 @quick
 @given(st.datetimes(timezones=st.none() | zones | st.sampled_from([timezone(timedelta(hours=h)) for h in (-12, 14)])))
 def test_a_datetime_is_read_as_itself_by_whatever_class_and_as_text(at):
-    """Templates render text, and Airflow has pendulum's datetimes."""
+    """Templates render to text, and Airflow has pendulum's datetimes."""
     expected = at.replace(tzinfo=UTC) if at.tzinfo is None else at
     try:
         expected = expected.astimezone(UTC)
@@ -87,7 +87,7 @@ def test_a_datetime_is_read_as_itself_by_whatever_class_and_as_text(at):
 @quick
 @given(st.dates())
 def test_a_date_is_its_midnight(day):
-    """YAML makes dates of unquoted days."""
+    """YAML reads unquoted days as dates."""
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
 
     assert midnight == read_instant(day, "start") == read_instant(day.isoformat(), "start")
@@ -97,7 +97,7 @@ def test_a_date_is_its_midnight(day):
 @quick
 @given(st.integers(-(10**15), 10**15) | st.floats() | st.booleans() | st.none() | st.binary() | st.lists(st.integers()))
 def test_what_is_neither_a_time_nor_text_is_refused(value):
-    """A number may count seconds, milliseconds or spell a date; a guess would sync other rows."""
+    """A number may count seconds or milliseconds, or be a date; a guess would sync other rows."""
     with pytest.raises(ConfigError, match="must be an ISO 8601 instant"):
         read_instant(value, "start")
 
@@ -105,7 +105,7 @@ def test_what_is_neither_a_time_nor_text_is_refused(value):
 @quick
 @given(st.integers(300, 6000), st.sampled_from([1, -1]), st.booleans())
 def test_a_number_of_any_length_is_refused_by_us(digits, sign, as_text):
-    """JSON has integers of thousands of digits, and a raw overflow would be retried."""
+    """JSON has integers of thousands of digits, and Airflow would retry an overflow error."""
     value = sign * 10**digits
     value = "1" * digits if as_text else value
     with pytest.raises(ConfigError, match="must be an ISO 8601 instant") as refused:
@@ -116,7 +116,7 @@ def test_a_number_of_any_length_is_refused_by_us(digits, sign, as_text):
 @quick
 @given(st.from_regex(r"[0-9]{1,7}|[0-9]{9,16}|[0-9]{9,13}\.[0-9]{1,6}", fullmatch=True))
 def test_text_of_digits_alone_is_refused_unless_it_is_a_basic_date(text):
-    """Milliseconds of 2024 such as "1711121012345" look like the year 1711 to a lenient reader."""
+    """Milliseconds of 2024 such as "1711121012345" look like the year 1711 to a lenient parser."""
     with pytest.raises(ConfigError, match="must be an ISO 8601 instant"):
         read_instant(text, "start")
 
@@ -124,7 +124,7 @@ def test_text_of_digits_alone_is_refused_unless_it_is_a_basic_date(text):
 @quick
 @given(st.text(max_size=30))
 def test_any_text_is_an_instant_or_is_refused(text):
-    """Never a raw error, which Airflow would retry."""
+    """Airflow would retry any other error."""
     try:
         read = read_instant(text, "start")
     except ConfigError:
@@ -144,7 +144,7 @@ def test_any_text_is_an_instant_or_is_refused(text):
     ],
 )
 def test_a_refused_number_comes_with_what_it_may_mean(value, hint):
-    """The reader has only to copy it."""
+    """The user can copy it."""
     assert hint in refusal(read_instant, value, "window_start")
 
 
@@ -160,13 +160,13 @@ def test_a_refused_number_comes_with_what_it_may_mean(value, hint):
     ],
 )
 def test_iso_8601_is_read_up_to_its_ends(text, expected):
-    """What a datetime in UTC cannot hold is moved to the nearest instant that it can."""
+    """An instant that a datetime in UTC cannot hold becomes the nearest one that it can hold."""
     assert expected == read_instant(text, "start")
 
 
 @pytest.mark.usefixtures("_tokyo")
 def test_an_instant_without_a_zone_is_utc_everywhere():
-    """A slice that shifts with the machine's zone would leave a gap when the worker moves."""
+    """If a slice depended on the zone of the machine, another worker would leave a gap."""
     aware = datetime(2026, 3, 1, 20, tzinfo=UTC)
 
     assert aware == read_instant(datetime(2026, 3, 1, 20), "start") == read_instant("2026-03-01T20:00", "start")

@@ -38,7 +38,7 @@ anything = (
 @quick
 @given(anything | st.timedeltas(max_value=timedelta(0)) | st.sampled_from(["DAY", "days", "daily", " day", "year"]))
 def test_what_is_not_a_unit_or_a_duration_is_refused(value: Any) -> None:
-    """Never a raw error, whatever a DAG file or a template gives."""
+    """For any value in a DAG file or a template."""
     if value in CALENDAR_UNITS:
         return
     with pytest.raises(ConfigError, match="granularity must be one of hour, day, week, month or a timedelta"):
@@ -65,7 +65,7 @@ def test_an_unknown_type_of_time_column_is_refused(value: Any) -> None:
 @quick
 @given(anything | st.sampled_from(["Mars", "../../etc/passwd", "/etc/localtime", "Europe", "UTC ", "+02:00", "\0"]))
 def test_a_zone_that_does_not_exist_is_refused(value: Any) -> None:
-    """A zone is looked up as a file, so its name may not lead elsewhere."""
+    """A zone is read from a file, so its name must not lead to another file."""
     if isinstance(value, str) and value in available_timezones():
         return
     with pytest.raises(ConfigError, match="is not a time zone"):
@@ -73,13 +73,13 @@ def test_a_zone_that_does_not_exist_is_refused(value: Any) -> None:
 
 
 def test_utc_is_the_plain_one() -> None:
-    """It needs no data base of time zones."""
+    """It needs no time zone database."""
     assert UTC is zone_named("UTC")
 
 
 @pytest.mark.parametrize("max_records", [0, -1, True, 2e7, "5", None, float("inf")])
 def test_a_limit_that_is_not_a_number_of_rows_is_refused(max_records: Any) -> None:
-    """True would be one row."""
+    """True would count as one row."""
     with pytest.raises(ConfigError, match="max_records must be a number of rows above zero"):
         check_counting("orders", "at", None, max_records)
 

@@ -1,4 +1,4 @@
-"""Slices of history that fit into one run each: how ranges are cut, what is counted, and what is said."""
+"""Slices of history that fit into one run each: how ranges are cut, what is counted, and what is reported."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ YEAR = Slice(datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
 
 
 class Table:
-    """Rows by their instants; remembers what was counted."""
+    """Rows by their instants; records what was counted."""
 
     def __init__(self, *rows: datetime) -> None:
         self.rows = sorted(rows)
@@ -38,12 +38,12 @@ class Table:
 
 
 def rows_at(text: str, rows: int) -> list[datetime]:
-    """So many rows at one instant."""
+    """Return a number of rows at one instant."""
     return [datetime.fromisoformat(text).replace(tzinfo=UTC)] * rows
 
 
 def spans(plan: SlicePlan) -> list[tuple[str, str, int]]:
-    """The slices of a plan, in short."""
+    """The slices of a plan, in a short form."""
     return [(f"{s.slice.start:%m-%d %H:%M}", f"{s.slice.end:%m-%d %H:%M}", s.rows) for s in plan.slices]
 
 
@@ -61,12 +61,12 @@ def test_a_range_that_fits_takes_one_count() -> None:
 
 
 def test_only_what_is_too_large_is_cut_further() -> None:
-    """A count scans a part of the table, and costs."""
+    """A count scans a part of the table, which costs money."""
     table = Table(*rows_at("2025-02-05", 60), *rows_at("2025-07-08 09:30", 50), *rows_at("2025-07-08 14:30", 60))
 
     plan = plan_slices(YEAR, table.count, max_records=100)
 
-    months, weeks, days, hours = 12, 5, 7, 24  # of the year, July, the week from July 7th, July 8th
+    months, weeks, days, hours = 12, 5, 7, 24  # the year, July, the week from July 7th, July 8th
     assert 1 + months + weeks + days + hours == plan.queries
     assert [1, months, weeks, days, hours] == [len(call) for call in table.calls]
     assert [
@@ -77,7 +77,7 @@ def test_only_what_is_too_large_is_cut_further() -> None:
 
 
 def test_neighbours_are_merged_as_far_as_they_fit() -> None:
-    """Each slice is a run of a quarter of an hour and more, so there should be few; merging takes no count."""
+    """Each slice is a run of 15 minutes or more, so few slices are better; merging needs no count."""
     table = Table(*(datetime(2025, month, 15, tzinfo=UTC) for month in range(1, 13)))
 
     plan = plan_slices(YEAR, table.count, max_records=5)
@@ -91,7 +91,7 @@ def test_neighbours_are_merged_as_far_as_they_fit() -> None:
 
 
 def test_a_range_within_a_unit_is_not_counted_twice() -> None:
-    """Cut by month, an hour of one day is itself."""
+    """An hour of one day, cut by month, is the same hour."""
     hour = Slice(datetime(2025, 3, 3, 10, tzinfo=UTC), datetime(2025, 3, 3, 11, tzinfo=UTC))
     table = Table(*rows_at("2025-03-03 10:30", 5))
 
@@ -102,7 +102,7 @@ def test_a_range_within_a_unit_is_not_counted_twice() -> None:
 
 
 def test_empty_spans_belong_to_their_neighbours() -> None:
-    """Rows may yet arrive there, and a run for nothing is a run."""
+    """Rows may still arrive there, and a run without rows costs as much as any other."""
     table = Table(*rows_at("2025-05-05 05:00", 3), *rows_at("2025-08-05 05:00", 3))
 
     plan = plan_slices(YEAR, table.count, max_records=3)
@@ -111,12 +111,12 @@ def test_empty_spans_belong_to_their_neighbours() -> None:
 
 
 def test_a_range_without_rows_has_no_slices() -> None:
-    """A run that reads nothing takes as long as any."""
+    """A run without rows takes as long as any other."""
     assert () == plan_slices(YEAR, Table().count).slices
 
 
 def test_a_duration_is_bisected_down_to_at_its_multiples_from_the_start() -> None:
-    """The finest slices are known beforehand, whatever the rows."""
+    """The smallest slices are known before the count, whatever the rows."""
     start = datetime(2025, 1, 1, 0, 7, tzinfo=UTC)
     whole = Slice(start, start + timedelta(minutes=100))
     table = Table(*rows_at("2025-01-01 00:50", 4), *rows_at("2025-01-01 01:10", 4))
@@ -128,7 +128,7 @@ def test_a_duration_is_bisected_down_to_at_its_multiples_from_the_start() -> Non
 
 
 def test_nothing_is_cut_finer_than_the_granularity() -> None:
-    """A slice of the sources' own batches must not be torn."""
+    """A batch of the source must not be in two slices."""
     table = Table(*rows_at("2025-05-05 05:00", 3), *rows_at("2025-05-05 15:00", 3))
 
     plan = plan_slices(YEAR, table.count, max_records=3, granularity="day")
@@ -137,7 +137,7 @@ def test_nothing_is_cut_finer_than_the_granularity() -> None:
 
 
 def test_days_begin_in_the_time_zone() -> None:
-    """The business day of the rows is the local one."""
+    """The business day of the rows is the local day."""
     table = Table(*rows_at("2025-05-05 05:00", 3), *rows_at("2025-05-06 05:00", 3))
 
     plan = plan_slices(YEAR, table.count, max_records=3, zone=ZoneInfo("America/New_York"))
@@ -164,7 +164,7 @@ def test_whatever_the_rows_are(
     granularity: Granularity,
     zone: Any,
 ) -> None:
-    """No row is left out or ingested twice, no run is too large, and none could be spared."""
+    """No row is missing or ingested twice, no run is too large, and no slice could be merged."""
     whole = Slice(*bounds)
     table = Table(*(at for at, times in rows for _ in range(times)))
     expected = Table(*table.rows)
@@ -184,17 +184,17 @@ def test_whatever_the_rows_are(
 
 
 def is_finest(span: Slice, whole: Slice, granularity: Granularity, zone: Any) -> bool:
-    """Whether a slice lies within one unit of the granularity."""
+    """Return whether a slice is within one unit of the granularity."""
     if isinstance(granularity, timedelta):
         return (span.start - whole.start) % granularity == timedelta(0) and span.end - span.start <= granularity
     return span.end <= slice_at(span.start, granularity, zone).end
 
 
-# What is said
+# Reports
 
 
-def test_counts_that_do_not_add_up_are_told() -> None:
-    """A query that counts window_end, too, ingests rows twice."""
+def test_counts_that_do_not_add_up_are_reported() -> None:
+    """A query that also counts window_end ingests rows twice."""
     table = Table(*rows_at("2025-02-01 00:00", 4), *rows_at("2025-08-15", 4))
 
     def both_ends(spans: Sequence[Slice]) -> list[int]:
@@ -207,7 +207,7 @@ def test_counts_that_do_not_add_up_are_told() -> None:
 
 
 def test_all_oversized_slices_are_named_at_once() -> None:
-    """The next attempt should be the last one, and nothing else of the plan is lost."""
+    """The next attempt should succeed, and the rest of the plan is not lost."""
     table = Table(*rows_at("2025-02-01 10:00", 6000), *rows_at("2025-08-15 20:30", 7000), *rows_at("2025-09-01", 10))
     plan = plan_slices(YEAR, table.count, max_records=5000)
 
@@ -232,7 +232,7 @@ def test_a_plan_that_fits_is_not_refused() -> None:
 
 
 def test_the_table_shows_slices_rows_and_shares() -> None:
-    """It is read before the first run is paid for."""
+    """A user reads it before the first run."""
     table = Table(*rows_at("2025-02-05 10:00", 800), *rows_at("2025-08-15", 1500))
     plan = plan_slices(YEAR, table.count, max_records=1000)
 
@@ -245,7 +245,7 @@ def test_the_table_shows_slices_rows_and_shares() -> None:
 
 
 def test_the_report_is_json() -> None:
-    """It goes through XCom."""
+    """It becomes an XCom."""
     plan = plan_slices(YEAR, Table(*rows_at("2025-02-05", 2)).count)
 
     expected = {"window_start": "2025-01-01T00:00:00+00:00", "window_end": "2026-01-01T00:00:00+00:00", "rows": 2}
@@ -257,7 +257,7 @@ def test_the_report_is_json() -> None:
 
 @pytest.mark.parametrize("value", [7, 7.0, Decimal(7)])
 def test_a_count_is_a_whole_number_of_any_type(value: Any) -> None:
-    """Drivers differ."""
+    """Drivers return different types."""
     assert 7 == read_count([(value,)], "SELECT 7")
 
 
@@ -268,21 +268,21 @@ def test_a_count_is_a_whole_number_of_any_type(value: Any) -> None:
         *([(float("nan"),)], [(float("inf"),)], [(Decimal("NaN"),)]),
     ],
 )
-def test_what_is_no_count_is_refused(rows: Any) -> None:
-    """The query lists rows, perhaps, or sums nothing up to NULL."""
+def test_an_answer_that_is_not_a_count_is_refused(rows: Any) -> None:
+    """The query may list rows, or may sum up no rows to NULL."""
     with pytest.raises(ConfigError, match=r"one row with one number.*SELECT what"):
         read_count(rows, "SELECT what")
 
 
 @pytest.mark.parametrize("granularity", ["minute", timedelta(0), None])
 def test_an_unknown_granularity_is_refused(granularity: Any) -> None:
-    """Before the second count."""
+    """It is refused before the second count."""
     with pytest.raises(ConfigError, match="granularity must be"):
         plan_slices(YEAR, Table().count, granularity=granularity)
 
 
 def test_all_of_time_takes_few_counts() -> None:
-    """From the year 1 on there are 24,000 months, and a count costs."""
+    """A range from the year 1 has 24,000 months, and a count costs money."""
     whole = Slice("0001-01-01", "9999-12-31")
     table = Table(*rows_at("2025-05-05 10:00", 3), *rows_at("2025-05-06 10:00", 3))
 
@@ -306,7 +306,7 @@ def test_all_of_time_takes_few_counts() -> None:
 def test_a_range_is_cut_only_where_its_column_can_be_cut(
     rows: list[int], name: TimeColumnType, zone: str, asked: Granularity, year: int, month: int
 ) -> None:
-    """A plan with another cut cannot be counted: the night on which clocks go back would stop the whole plan."""
+    """A plan with another cut cannot be counted: the night on which clocks go back would make the whole plan fail."""
     column = TimeType(name, ZoneInfo(zone))
     first = datetime(year, month, 20 if month == 10 else 5, tzinfo=ZoneInfo(zone)).astimezone(UTC)
     whole = Slice(first, datetime(year, 12, 31, tzinfo=ZoneInfo(zone)).astimezone(UTC))

@@ -23,7 +23,7 @@ DIALECTS = {"Snowflake": "snowflake", "Redshift": "redshift", "BigQuery": "bigqu
 
 @pytest.mark.parametrize("provider", DIALECTS)
 def test_the_query_is_valid_in_the_warehouse_s_dialect(provider):
-    """A parser of that dialect reads it, and finds one statement that selects."""
+    """A parser of that dialect reads one SELECT statement."""
     sql = restrict_to_slice("SELECT a.id, a.at FROM x.y.z AS a -- all\n", "at", DAY, provider)
 
     (statement,) = sqlglot.parse(sql, dialect=DIALECTS[provider])
@@ -31,8 +31,8 @@ def test_the_query_is_valid_in_the_warehouse_s_dialect(provider):
     assert isinstance(statement, sqlglot.exp.Select)
 
 
-def test_only_the_rows_of_the_slice_are_left_the_first_instant_in_and_the_last_out():
-    """Slices touch, so a row on the boundary belongs to one of them."""
+def test_only_the_rows_of_the_slice_are_left_with_its_start_and_without_its_end():
+    """Slices touch, so a row at the boundary belongs to one of them."""
     database = sqlite3.connect(":memory:")
     database.execute("CREATE TABLE orders (id, at)")
     ats = [FIRST - timedelta(microseconds=1), FIRST, DAY.end - timedelta(microseconds=1), DAY.end]
@@ -44,21 +44,21 @@ def test_only_the_rows_of_the_slice_are_left_the_first_instant_in_and_the_last_o
 
 
 @pytest.mark.parametrize("column", ["", "at; DROP TABLE x", "o.at", "at)", "1at", "DATE(at)", '"a"b"'])
-def test_what_is_no_column_is_refused(column):
-    """The column of the wrapped query has one name; anything else is written in sql itself."""
+def test_a_name_that_is_not_a_column_is_refused(column):
+    """The column of the wrapped query has one name; for anything else the user writes the condition in sql."""
     with pytest.raises(ConfigError, match="time_column"):
         restrict_to_slice("SELECT 1", column, DAY, None)
 
 
 @pytest.mark.parametrize("column", ["at", "_updated$at", '"Updated At"', "`updated at`"])
 def test_a_column_may_be_quoted(column):
-    """Some warehouses fold names that are not."""
+    """Some warehouses change the case of names without quotes."""
     assert f"{column} >= " in restrict_to_slice("SELECT * FROM a", column, DAY, None)
 
 
 @pytest.mark.parametrize(("provider", "column"), [("BigQuery", '"at"'), ("Databricks", '"at"'), ("Snowflake", "`at`")])
 def test_a_name_in_the_quotes_of_another_warehouse_is_refused(provider: str, column: str) -> None:
-    """BigQuery and Databricks read "at" as a text: the slice would have no rows, and its task would be green."""
+    """BigQuery and Databricks read "at" as a text: the slice would have no rows, and its task would succeed."""
     with pytest.raises(ConfigError, match="quotes names with"):
         restrict_to_slice("SELECT * FROM a", column, DAY, provider)
     with pytest.raises(ConfigError, match="quotes names with"):
@@ -71,14 +71,14 @@ def test_a_name_in_the_quotes_of_another_warehouse_is_refused(provider: str, col
     provider=st.sampled_from([*DIALECTS, None]),
 )
 def test_a_word_of_sql_is_not_a_column(word: str, provider: str | None) -> None:
-    """NULL >= '2026-01-01' is true for no row, so a template that renders to null would sync nothing, green."""
+    """NULL >= '2026-01-01' is true for no row, so a template that renders to null would sync nothing and succeed."""
     with pytest.raises(ConfigError, match=f"time_column {word} is not a column"):
         restrict_to_slice("SELECT * FROM a", word, DAY, provider)
     with pytest.raises(ConfigError, match=f"time_column {word} is not a column"):
         count_query("a.b", word, DAY, (provider or "").lower())
 
 
-# A query that cannot simply be wrapped
+# A query that cannot be wrapped without changes
 
 TAILS = [
     ";",
@@ -103,7 +103,7 @@ TAILS = [
 def test_whatever_follows_a_query_the_wrapped_one_has_the_rows_of_the_slice(
     columns: str, where: str, tail: str, provider: str | None
 ) -> None:
-    """A comment behind the semicolon would swallow the brackets."""
+    """A comment after the semicolon would hide the brackets."""
     if provider in ("BigQuery", "Databricks"):
         columns = columns.replace('"', "`")
     sql = restrict_to_slice(f"SELECT {columns} FROM orders{where}{tail}", "at", DAY, provider)
@@ -121,14 +121,14 @@ def test_whatever_follows_a_query_the_wrapped_one_has_the_rows_of_the_slice(
     "sql", ["SELECT 1; SELECT 2", "SELECT at FROM a; DELETE FROM a -- x", "SELECT at FROM a; ; SELECT 2"]
 )
 def test_several_statements_are_refused(sql: str) -> None:
-    """mParticle takes one."""
+    """mParticle accepts one."""
     with pytest.raises(ConfigError, match="has several statements"):
         restrict_to_slice(sql, "at", DAY, None)
 
 
 @pytest.mark.parametrize("sql", ["SELECT at FROM a /* all", "SELECT at FROM a WHERE x = 'b; c"])
-def test_a_query_that_swallows_what_wraps_it_is_not_written(sql: str) -> None:
-    """Its rows would be those of all slices, or none."""
+def test_a_query_that_cannot_be_wrapped_is_not_written(sql: str) -> None:
+    """It would have the rows of all slices, or none."""
     with pytest.raises(ConfigError, match="cannot"):
         restrict_to_slice(sql, "at", DAY, "Snowflake")
 
@@ -138,7 +138,7 @@ NO_QUERIES = ["", ";", "-- all", "shop.orders", "None", "DELETE FROM a.b", "INSE
 
 @pytest.mark.parametrize("provider", [*DIALECTS, None])
 @pytest.mark.parametrize("sql", [*NO_QUERIES, "SHOW TABLES", "EXPLAIN SELECT at FROM a", "VALUES (1, 2)"])
-def test_what_is_not_a_query_is_not_written(sql: str, provider: str | None) -> None:
+def test_sql_that_is_not_a_query_is_not_written(sql: str, provider: str | None) -> None:
     """A run would be started that can only fail, once for each retry."""
     with pytest.raises(ConfigError, match="is not a query"):
         restrict_to_slice(sql, "at", DAY, provider)
@@ -161,36 +161,36 @@ def test_a_query_that_certainly_selects_no_time_column_is_refused(
 
 @pytest.mark.parametrize("columns", ["*", "o.*", "id, AT", "MAX(x)", "id, o.at", "o.at AS At"])
 def test_a_query_that_may_select_the_time_column_is_accepted(columns: str) -> None:
-    """The names behind a star, and of a function, are the warehouse's."""
+    """Only the warehouse knows the names that a star or a function gives."""
     assert "at >= " in restrict_to_slice(f"SELECT {columns} FROM a.o", "at", DAY, "Snowflake")
 
 
 @pytest.mark.parametrize("end", ["LIMIT 5", "ORDER BY at LIMIT 10 OFFSET 5", "UNION ALL SELECT at FROM c LIMIT 5;"])
 def test_a_limit_that_counts_rows_before_they_are_restricted_is_refused(end: str) -> None:
-    """Rows of the slice would be missed, and the task would be green."""
+    """Rows of the slice would be missing, and the task would succeed."""
     with pytest.raises(ConfigError, match="has a LIMIT or OFFSET"):
         restrict_to_slice(f"SELECT at FROM a {end}", "at", DAY, "Redshift")
 
 
 def test_a_limit_within_a_query_is_the_user_s_own() -> None:
-    """It may pick the latest row of each customer."""
+    """It may select the latest row of each customer."""
     assert restrict_to_slice("SELECT at FROM (SELECT at FROM a LIMIT 5) AS b", "at", DAY, "Redshift")
 
 
 @pytest.mark.parametrize("sql", ["SELECT at INTO b FROM a", "SELECT at FROM a) UNION (SELECT 1", "SELECT at FROM a))"])
 def test_a_query_that_breaks_out_of_the_brackets_is_refused(sql: str) -> None:
-    """The rows behind them are not restricted."""
+    """The rows after them would not be restricted."""
     with pytest.raises(ConfigError, match=r"cannot be wrapped|INTO"):
         restrict_to_slice(sql, "at", DAY, "Snowflake")
 
 
 def test_a_byte_order_mark_is_left_out() -> None:
-    """Some editors write one at the start of a file, and no warehouse reads it."""
+    """Some editors write one at the start of a file, and warehouses cannot read it."""
     assert "(\nSELECT at" in restrict_to_slice("\ufeffSELECT at FROM a", "at", DAY, "Snowflake")
 
 
 def test_without_a_parser_a_semicolon_within_a_query_is_refused_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The parser is an optional extra; broken SQL would cost a run."""
+    """The parser is an optional extra, and a run with broken SQL would fail."""
     monkeypatch.setitem(sys.modules, "sqlglot", None)
 
     with pytest.raises(ConfigError, match=r"pip install 'airflow-provider-mparticle\[sql\]'"):
@@ -210,7 +210,7 @@ def test_without_a_parser_a_semicolon_within_a_query_is_refused_with_the_cure(mo
     ],
 )
 def test_a_time_column_that_is_certainly_text_is_refused(selected: str) -> None:
-    """Text sorts by letters: '2026-01-01' lies before '2026-01-01 00:00:00+00:00', and its row is lost."""
+    """Text sorts by letters: '2026-01-01' comes before '2026-01-01 00:00:00+00:00', and its row would be missing."""
     with pytest.raises(ConfigError, match="selects time_column at as text"):
         restrict_to_slice(f"SELECT id, {selected} FROM shop.public.orders", "at", DAY, "Snowflake")
 
@@ -231,7 +231,7 @@ HOUR = Slice(datetime(2025, 3, 3, 10, tzinfo=UTC), datetime(2025, 3, 3, 10, 0, 0
     [("snowflake", ""), (None, ""), ("gcpbigquery", "TIMESTAMP "), ("databricks", "TIMESTAMP ")],
 )
 def test_the_query_counts_from_the_start_to_before_the_end(conn_type: str | None, prefix: str) -> None:
-    """Half-open, as slices are, with instants as the warehouse reads them."""
+    """Half-open, like slices, with instants in the form of the warehouse."""
     query = count_query("orders", "created_at", HOUR, conn_type)
 
     assert query == (
@@ -245,7 +245,7 @@ def test_the_query_counts_from_the_start_to_before_the_end(conn_type: str | None
     ["orders", "analytics.orders", 'db."Sch ema"."a""b"', "`my-project.shop.orders`", "my-project.shop.t$1", "_Ünï"],
 )
 def test_tables_may_be_qualified_and_quoted(name: str) -> None:
-    """Each warehouse has its own way."""
+    """Each warehouse has its own form."""
     assert f" FROM {name} WHERE " in count_query(name, "created_at", HOUR)
 
 
@@ -269,8 +269,8 @@ def test_tables_may_be_qualified_and_quoted(name: str) -> None:
         *("1a", "a/*b*/", "`a`b`", '"a\\"', "orders\n", None, "'a'"),
     ],
 )
-def test_what_is_no_identifier_is_refused(name: Any) -> None:
-    """It comes from a template, perhaps from the user who triggers the DAG."""
+def test_a_name_that_is_not_an_identifier_is_refused(name: Any) -> None:
+    """It comes from a template, maybe from the user who triggers the DAG."""
     with pytest.raises(ConfigError, match="table must be an identifier"):
         count_query(name, "created_at", HOUR)
     with pytest.raises(ConfigError, match="time_column must be an identifier"):
@@ -278,13 +278,13 @@ def test_what_is_no_identifier_is_refused(name: Any) -> None:
 
 
 def test_a_column_has_no_hyphen() -> None:
-    """That would be a subtraction."""
+    """It would be a subtraction."""
     with pytest.raises(ConfigError, match="time_column must be an identifier"):
         count_query("my-project.shop.orders", "created-at", HOUR)
 
 
 def test_a_sample_is_one_value() -> None:
-    """Its type shows whether the column is text."""
+    """The type of the value shows whether the column is text."""
     assert "SELECT at FROM a.b WHERE at IS NOT NULL LIMIT 1" == sample_query("a.b", "at")
     with pytest.raises(ConfigError, match="table must be an identifier"):
         sample_query("a; DROP TABLE a", "at")

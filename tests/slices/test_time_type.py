@@ -24,8 +24,8 @@ BERLIN = ZoneInfo("Europe/Berlin")
 WAREHOUSES = ["Snowflake", "Redshift", "BigQuery", "Databricks"]
 Kind = exp.DataType.Type
 
-# What each warehouse calls the type, as its dialect's parser reads the literal back; None for a text that takes the
-# type of the column.
+# Each warehouse's name for the type, as the parser of its dialect reads the literal; None for a text without a cast,
+# which gets the type of the column.
 TYPES = {
     "Snowflake": {
         "timestamp": None,
@@ -73,7 +73,7 @@ def literal_read_back(text: str, warehouse: str) -> exp.Expression:
 @pytest.mark.parametrize("warehouse", WAREHOUSES)
 @pytest.mark.parametrize("name", [name for name in TIME_COLUMN_TYPES if "unixtime" not in name])
 def test_a_literal_has_the_type_of_the_column(warehouse: str, name: str) -> None:
-    """BigQuery refuses a TIMESTAMP against a DATE, and Snowflake shifts one without a zone by the session's."""
+    """BigQuery refuses to compare a TIMESTAMP with a DATE, and Snowflake reads one without a zone in its session's."""
     read = literal_read_back(TimeType(name).literal(FIRST, warehouse), warehouse)
 
     expected = TYPES[warehouse][name]
@@ -97,12 +97,12 @@ def test_a_literal_has_the_type_of_the_column(warehouse: str, name: str) -> None
     ],
 )
 def test_an_instant_is_written_in_utc(warehouse: str | None, name: str, text: str) -> None:
-    """Whatever zone it was given in; a type without a zone holds UTC by default."""
+    """For any zone of the instant; a column without a zone has UTC by default."""
     assert text in TimeType(name).literal(FIRST.astimezone(timezone(timedelta(hours=5))), warehouse)
 
 
 def test_a_column_without_a_zone_may_hold_local_time() -> None:
-    """Many tables hold the wall clock of the shop."""
+    """Many tables have the local time of the shop."""
     at = datetime(2026, 7, 1, 22, tzinfo=UTC)
 
     assert "DATETIME '2026-07-02 00:00:00'" == TimeType("datetime", BERLIN).literal(at, "BigQuery")
@@ -134,8 +134,8 @@ def test_a_local_time_that_comes_twice_is_refused() -> None:
         ("Australia/Lord_Howe", "2026-04-04T14:30Z", "'2026-04-05 01:30:00'"),
     ],
 )
-def test_where_an_hour_that_comes_twice_begins_and_ends_rows_can_be_told_apart(zone: str, at: str, text: str) -> None:
-    """In Havana a day begins there, so that day and the one before it could never be synced."""
+def test_a_cut_is_possible_at_the_start_and_the_end_of_an_hour_that_comes_twice(zone: str, at: str, text: str) -> None:
+    """In Havana a day begins there; otherwise that day and the one before could never be synced."""
     column = TimeType("datetime", ZoneInfo(zone))
 
     assert column.can_cut(datetime.fromisoformat(at))
@@ -150,10 +150,10 @@ def test_where_an_hour_that_comes_twice_begins_and_ends_rows_can_be_told_apart(z
     step=st.sampled_from([1, 7, 30, 60]),
     name=st.sampled_from(["datetime", "date"]),
 )
-def test_a_column_can_be_cut_exactly_where_it_tells_the_rows_before_from_those_after(
+def test_a_column_can_be_cut_exactly_where_it_separates_the_rows(
     zone: str, odd: tuple[str, date, float], minutes: int, step: int, name: str
 ) -> None:
-    """Rows every few minutes for two days around the cut, as the column holds them."""
+    """Rows every few minutes for two days around the cut, with the times in the column."""
     column, at = TimeType(name, ZoneInfo(zone)), noon(odd[1], odd[0]).astimezone(UTC) + timedelta(minutes=minutes)
     rows = [at + timedelta(minutes=step * number) for number in range(-2880 // step, 2880 // step)]
 
@@ -175,7 +175,7 @@ def test_a_column_can_be_cut_exactly_where_it_tells_the_rows_before_from_those_a
 
 @pytest.mark.parametrize("granularity", ["hour", "day", timedelta(minutes=10)])
 def test_a_column_of_days_is_cut_by_the_days_of_its_zone(granularity: Granularity) -> None:
-    """Whatever is asked for; the rows of a day cannot be told apart."""
+    """For any granularity: the rows of one day all have the same value."""
     assert ("day", BERLIN) == TimeType("date", BERLIN).finest(granularity, UTC)
     assert ("month", BERLIN) == TimeType("date", BERLIN).finest("month", UTC)
     assert (granularity, UTC) == TimeType("datetime", BERLIN).finest(granularity, UTC)
@@ -185,7 +185,7 @@ def test_a_column_of_days_is_cut_by_the_days_of_its_zone(granularity: Granularit
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
 @pytest.mark.parametrize("at", [EARLIEST, LATEST, LATEST.replace(hour=0, minute=0, second=0, microsecond=0)])
 def test_extreme_instants_are_written_or_refused(name: str, zone: str, at: datetime) -> None:
-    """They stand for "from the beginning" and "for ever", and must not end in a raw overflow."""
+    """They mean "from the beginning" and "for ever", and must not lead to an overflow error."""
     try:
         text = TimeType(name, ZoneInfo(zone)).literal(at, "Snowflake")
     except ConfigError:
@@ -203,7 +203,7 @@ fractions = st.integers(0, 999_999)
 def test_rows_of_epoch_columns_are_in_exactly_one_slice(
     start: datetime, hours: int, fraction: int, per_second: int
 ) -> None:
-    """Bounds between two seconds cut a column of whole seconds like any other."""
+    """Bounds between two seconds cut a column of whole seconds like any other bounds."""
     start = start.replace(microsecond=fraction)
     kind = TimeType("timestamp_unixtime_s" if per_second == 1 else "timestamp_unixtime_ms")
     first = (start - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
@@ -229,7 +229,7 @@ def test_rows_of_epoch_columns_are_in_exactly_one_slice(
     name=st.sampled_from(["timestamp_ntz", "datetime"]),
 )
 def test_a_local_literal_means_the_instant_it_was_made_of(at: datetime, zone: str, warehouse: str, name: str) -> None:
-    """Read back in the column's zone; the wall clock goes on where the slice ended."""
+    """It is read again in the zone of the column; the next slice begins where the last one ended."""
     column = TimeType(name, ZoneInfo(zone))
     try:
         text = column.literal(at, warehouse)

@@ -1,4 +1,4 @@
-"""Many waits in one event loop: what they share, and what each of them keeps for itself."""
+"""Many waits in one event loop: what they share, and what each of them has for itself."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def outcome_of(one: MParticlePipelineRunTrigger) -> Outcome:
 
 
 def waited_for(*triggers: MParticlePipelineRunTrigger) -> list[Outcome]:
-    """Run triggers in one event loop, as one triggerer does."""
+    """Run triggers in one event loop, like a triggerer."""
 
     async def main() -> list[Outcome]:
         return await asyncio.gather(*map(outcome_of, triggers))
@@ -54,19 +54,19 @@ def waited_for(*triggers: MParticlePipelineRunTrigger) -> list[Outcome]:
 
 
 @pytest.mark.parametrize("waiters", [1, 10, 50])
-def test_however_many_wait_for_one_run_it_is_asked_about_as_for_one(simulator: Simulator, waiters: int) -> None:
-    """Requests grow with pipelines, not with those who wait for them."""
+def test_many_waits_for_one_run_poll_as_often_as_one_wait(simulator: Simulator, waiters: int) -> None:
+    """The number of requests grows with pipelines, not with waits."""
     run = simulator.add_run("orders", "running", ends_in_s=1.0)
 
     outcomes = waited_for(*(trigger("orders", run["pipeline_run_id"]) for _ in range(waiters)))
 
     assert {"success"} == {outcome.run["state"] for outcome in outcomes}
-    # A second of looks every 0.1 s, and those who come together at the start; alone it takes a dozen.
+    # Polls every 0.1 s for a second, and those of waits that begin together; a single wait needs a dozen.
     assert simulator.count("GET", "/status") <= 16
     assert 1 == simulator.tokens_minted
 
 
-def test_those_who_wait_for_different_instants_share_their_looks(simulator: Simulator) -> None:
+def test_waits_for_different_instants_share_their_polls(simulator: Simulator) -> None:
     """A catch-up of many DAG runs waits for one pipeline."""
     instants = [AT + timedelta(days=day) for day in range(20)]
     simulator.add_run("orders", "running", ends_in_s=1.0, range_end=instants[-1], started_on=AT)
@@ -77,8 +77,8 @@ def test_those_who_wait_for_different_instants_share_their_looks(simulator: Simu
     assert simulator.count("GET", "/status") <= 2 * 16
 
 
-def test_an_earlier_instant_that_joins_is_looked_for_as_well(simulator: Simulator) -> None:
-    """Each is served by a run that covers his own instant, though another's is not there yet."""
+def test_an_earlier_instant_that_joins_is_polled_for_as_well(simulator: Simulator) -> None:
+    """Each wait ends with a run that covers its own instant, even if the run for another does not exist yet."""
     simulator.add_run("orders", "success", range_end=AT, started_on=AT)
 
     early, late = waited_for(
@@ -89,8 +89,8 @@ def test_an_earlier_instant_that_joins_is_looked_for_as_well(simulator: Simulato
     assert isinstance(late.error, RunTimeoutError)
 
 
-def test_a_look_is_made_for_all_instants_not_for_the_first_one_s(simulator: Simulator) -> None:
-    """The latest run may do for one and hide from another the run that covers his instant."""
+def test_a_poll_is_for_all_instants_and_not_for_the_first_only(simulator: Simulator) -> None:
+    """The latest run may cover one instant, and hide the run that covers another."""
     late = AT + timedelta(days=1)
     simulator.add_run("orders", "success", started_on=AT, logical_date=AT, range_end=late)
     simulator.add_run("orders", "success", started_on=late, logical_date=late, range_end=AT)
@@ -101,7 +101,7 @@ def test_a_look_is_made_for_all_instants_not_for_the_first_one_s(simulator: Simu
 
 
 def test_different_runs_are_not_confused(simulator: Simulator) -> None:
-    """What is seen of one run says nothing of another."""
+    """The state of one run says nothing about another."""
     simulator.add_pipeline("users")
     ends = [("orders", "success"), ("users", "failed")]
     runs = [simulator.add_run(pipeline, "running", ends_in_s=0.3, ends_as=ends_as) for pipeline, ends_as in ends]
@@ -113,21 +113,21 @@ def test_different_runs_are_not_confused(simulator: Simulator) -> None:
 
 
 def test_a_rate_limit_that_is_nearly_used_up_slows_every_wait_down(simulator: Simulator) -> None:
-    """Who waits for many runs leaves something of the limit to others."""
+    """Many waits must leave a part of the limit to other clients."""
     run_id = simulator.add_run("orders", "running", ends_in_s=1.5)["pipeline_run_id"]
     simulator.inject(Fault(method="GET", headers={"X-mp-rate-limit-percentage-used": "100"}, times=None))
 
     [outcome] = waited_for(trigger("orders", run_id))
 
     assert outcome.error is None
-    assert simulator.count("GET", "/status") <= 8  # with pauses of 0.1 s it would take some fifteen
+    assert simulator.count("GET", "/status") <= 8  # with pauses of 0.1 s it would take about fifteen
 
 
-# What each keeps for itself
+# What each wait has for itself
 
 
 def test_each_has_a_deadline_of_its_own(simulator: Simulator) -> None:
-    """One who gives up takes nothing from the others."""
+    """A wait that ends does not affect the others."""
     run_id = simulator.add_run("orders", "running", ends_in_s=2.5)["pipeline_run_id"]
     began = time.monotonic()
 
@@ -143,15 +143,15 @@ def test_each_has_a_deadline_of_its_own(simulator: Simulator) -> None:
     assert patient.error is None
 
 
-def test_one_who_is_cancelled_in_the_middle_of_a_look_takes_nothing_from_the_others(simulator: Simulator) -> None:
-    """Somebody marks his task failed while it looks for all."""
+def test_cancelling_one_wait_during_a_poll_does_not_affect_the_others(simulator: Simulator) -> None:
+    """A user marks one task as failed while it polls for all."""
     run_id = simulator.add_run("orders", "running", ends_in_s=1.0)["pipeline_run_id"]
     simulator.inject(Fault(method="GET", latency_s=0.4, times=None))
 
     async def main() -> Outcome:
         first = asyncio.create_task(outcome_of(trigger("orders", run_id, poll_interval=0.1)))
         second = asyncio.create_task(outcome_of(trigger("orders", run_id, poll_interval=5)))
-        await asyncio.sleep(0.4)  # the first one is looking
+        await asyncio.sleep(0.4)  # the first one is polling
         first.cancel()
         return await second
 
@@ -160,7 +160,7 @@ def test_one_who_is_cancelled_in_the_middle_of_a_look_takes_nothing_from_the_oth
     assert outcome.error is None
 
 
-def test_nothing_is_left_when_the_last_one_leaves(simulator: Simulator) -> None:
+def test_nothing_is_left_after_the_last_wait(simulator: Simulator) -> None:
     """A triggerer runs for months."""
     run_id = simulator.add_run("orders", "running", ends_in_s=60)["pipeline_run_id"]
 
@@ -178,8 +178,8 @@ def test_nothing_is_left_when_the_last_one_leaves(simulator: Simulator) -> None:
     assert (0, 0) == asyncio.run(main())
 
 
-def test_no_registry_keeps_an_event_loop_that_is_over(simulator: Simulator) -> None:
-    """Connections, locks and tasks of a loop are of no use in another."""
+def test_no_registry_keeps_a_closed_event_loop(simulator: Simulator) -> None:
+    """Connections, locks and tasks of one event loop cannot be used in another."""
     run_id = simulator.add_run("orders", "success")["pipeline_run_id"]
     registries: list[Any] = [shared_client._clients, shared_client._durations, triggers._imports]
 
@@ -191,13 +191,13 @@ def test_no_registry_keeps_an_event_loop_that_is_over(simulator: Simulator) -> N
         gc.collect()
         kept.append([len(registry) for registry in registries])
 
-    # The loop that ran when the first trigger froze what was loaded, and one that asgiref keeps, are not ours to end.
+    # The loop that ran when the first trigger froze what was loaded, and a loop of asgiref, stay as they are.
     assert kept[1] == kept[2]
     assert all(now <= earlier + 2 for earlier, now in zip(before, kept[2], strict=True))
 
 
-def test_trouble_reaches_everybody_who_waits(simulator: Simulator) -> None:
-    """At the deadline each says what the last look has met."""
+def test_an_error_reaches_all_waits(simulator: Simulator) -> None:
+    """At the deadline each reports the error of the last poll."""
     run_id = simulator.add_run("orders", "running", ends_in_s=60)["pipeline_run_id"]
     simulator.inject(Fault(method="GET", path="/status", status=503, times=None))
 
@@ -207,11 +207,11 @@ def test_trouble_reaches_everybody_who_waits(simulator: Simulator) -> None:
     assert all("503" in str(outcome.error) for outcome in outcomes)
 
 
-# What is learned
+# Durations
 
 
 def lengths_known() -> dict[str, list[float]]:
-    """What this process has learned for ``mparticle_default``, in whichever event loop."""
+    """The durations that this process knows for ``mparticle_default``, in any event loop."""
     return {
         pipeline: durations.seconds
         for known in shared_client._durations.values()
@@ -219,8 +219,8 @@ def lengths_known() -> dict[str, list[float]]:
     }
 
 
-def test_how_long_the_last_runs_took_is_asked_once_for_all(simulator: Simulator) -> None:
-    """Each look costs mParticle something, and this one tells everybody the same."""
+def test_durations_are_read_once_for_all_waits(simulator: Simulator) -> None:
+    """Each request is a load for mParticle, and this one has the same answer for all waits."""
     simulator.add_run("orders", "success")
     run_id = simulator.add_run("orders", "running", ends_in_s=1.5)["pipeline_run_id"]
 
@@ -231,10 +231,10 @@ def test_how_long_the_last_runs_took_is_asked_once_for_all(simulator: Simulator)
     learned = asyncio.run(main())
 
     assert 1 == sum("runs?" in request["path"] or request["path"].endswith("/runs") for request in simulator.requests)
-    assert 2 == len(learned["orders"])  # the run before, and the one that was waited for
+    assert 2 == len(learned["orders"])  # the earlier run, and the run of the wait
 
 
-def test_a_wait_that_brings_lengths_along_does_not_ask(simulator: Simulator) -> None:
+def test_a_wait_that_knows_the_durations_does_not_read_them(simulator: Simulator) -> None:
     """The worker has listed the runs before it started one."""
     run_id = simulator.add_run("orders", "running", ends_in_s=1.0)["pipeline_run_id"]
 
@@ -243,8 +243,8 @@ def test_a_wait_that_brings_lengths_along_does_not_ask(simulator: Simulator) -> 
     assert [] == [request for request in simulator.requests if request["path"].endswith("/status/runs")]
 
 
-def test_a_pipeline_whose_runs_cannot_be_listed_is_waited_for_all_the_same(simulator: Simulator) -> None:
-    """Which run routes v2 has is assumed, and lengths are only a help."""
+def test_a_wait_works_even_if_runs_cannot_be_listed(simulator: Simulator) -> None:
+    """The run routes of v2 are assumed, and durations are not needed."""
     run_id = simulator.add_run("orders", "running", ends_in_s=1.0)["pipeline_run_id"]
     simulator.inject(Fault(method="GET", path="/status/runs", status=500, skip=2))
 
@@ -253,11 +253,11 @@ def test_a_pipeline_whose_runs_cannot_be_listed_is_waited_for_all_the_same(simul
     assert outcome.error is None
 
 
-# Without a server: the parts by themselves
+# The parts alone, without a server
 
 
 class Api:
-    """Answers looks at run 7 with what it is given, and counts them."""
+    """Answers polls of run 7 with the prepared answers, and counts them."""
 
     def __init__(self) -> None:
         self.polls = 0
@@ -272,14 +272,14 @@ class Api:
 
 
 class RunFinder(RunLookup):
-    """Looks at whatever run the API answers."""
+    """Polls any run that the API answers."""
 
     def poll(self, _: Any = ()) -> Any:
         return (yield "poll")
 
 
 class RunSource(RunFinder):
-    """Looks at whatever the API answers."""
+    """Polls whatever the API answers."""
 
     def select(self, seen: Any) -> None:
         return None
@@ -293,8 +293,8 @@ def polled(scenario: Callable[[Polling, Api], Coroutine[Any, Any, Any]], slowdow
     return asyncio.run(main())
 
 
-def test_a_pause_ends_with_somebody_elses_look() -> None:
-    """And the one who paused sees what the other has seen, without a request."""
+def test_a_pause_ends_with_the_poll_of_another_wait() -> None:
+    """The wait gets the answer to the poll of another wait, without a request."""
     first, second = RunSource("orders", 7), RunSource("orders", "7")
 
     async def scenario(polling: Polling, api: Api) -> tuple[float, Any, int]:
@@ -312,14 +312,14 @@ def test_a_pause_ends_with_somebody_elses_look() -> None:
     assert ("seen", 1) == (seen, polls)
 
 
-def test_news_that_came_before_a_pause_ends_it_at_once() -> None:
-    """Somebody may look while another does something else."""
+def test_an_answer_that_came_before_a_pause_ends_it_at_once() -> None:
+    """Another wait may poll while this one does something else."""
     first, second = RunSource("orders", 7), RunSource("orders", 7)
 
     async def scenario(polling: Polling, _: Api) -> float:
         with polling.waiter(first) as one, polling.waiter(second) as other:
             await one(Poll(first))
-            await other(Poll(second))  # sees what the first one has seen
+            await other(Poll(second))  # gets the answer to the first one's poll
             await other(Poll(second))
             began = time.monotonic()
             await one(Pause(5.0))
@@ -328,8 +328,8 @@ def test_news_that_came_before_a_pause_ends_it_at_once() -> None:
     assert polled(scenario) < 1.0
 
 
-def test_one_does_not_see_his_own_look_twice() -> None:
-    """After a pause without news he looks himself."""
+def test_a_wait_gets_its_own_answer_only_once() -> None:
+    """After a pause without a poll of another wait, it polls itself."""
     source = RunSource("orders", 7)
 
     async def scenario(polling: Polling, api: Api) -> int:
@@ -342,8 +342,8 @@ def test_one_does_not_see_his_own_look_twice() -> None:
     assert 3 == polled(scenario)
 
 
-def test_a_failed_look_is_news_too() -> None:
-    """Whoever was pausing has not got to ask an mParticle that is away."""
+def test_a_failed_poll_wakes_the_others_too() -> None:
+    """The other waits need not poll an mParticle that does not answer."""
     first, second = RunSource("orders", 7), RunSource("orders", 7)
 
     async def scenario(polling: Polling, api: Api) -> int:
@@ -359,7 +359,7 @@ def test_a_failed_look_is_news_too() -> None:
 
 @pytest.mark.parametrize(("pause", "least", "most"), [(Pause(0.1), 0.3, 0.6), (Pause(0.1, at_most=0.2), 0.15, 0.28)])
 def test_under_load_pauses_are_longer_but_not_beyond_the_deadline(pause: Pause, least: float, most: float) -> None:
-    """The deadline is a promise to the user."""
+    """No wait may exceed its deadline."""
     source = RunSource("orders", 7)
 
     async def scenario(polling: Polling, _: Api) -> float:
@@ -371,8 +371,8 @@ def test_under_load_pauses_are_longer_but_not_beyond_the_deadline(pause: Pause, 
     assert least <= polled(scenario, slowdown=3.0) < most
 
 
-def test_the_length_of_a_run_that_ends_here_is_remembered_though_mparticle_does_not_tell_its_end() -> None:
-    """mParticle's own examples show ended runs without an end."""
+def test_the_duration_of_a_run_that_ends_here_is_remembered_even_without_an_end_instant() -> None:
+    """In mParticle's own examples ended runs have no end instant."""
     lookup = RunFinder("orders", 7)
     running = PipelineRun("orders", 7, state="running", started_on=datetime.now(UTC) - timedelta(seconds=90))
 
@@ -385,8 +385,8 @@ def test_the_length_of_a_run_that_ends_here_is_remembered_though_mparticle_does_
     assert [pytest.approx(90.0, abs=5.0)] == polled(scenario).seconds
 
 
-def test_without_anything_to_ask_only_what_was_seen_here_is_known() -> None:
-    """The worker has asked already, in vain."""
+def test_without_a_request_only_runs_that_ended_here_are_known() -> None:
+    """The worker has already tried to read the durations."""
     source = RunSource("orders", 7)
 
     async def scenario(polling: Polling, api: Api) -> tuple[RunDurations, int]:

@@ -1,4 +1,4 @@
-"""A wait in the triggerer always ends with an outcome, whatever goes wrong there."""
+"""A wait in the triggerer always ends with an outcome, whatever fails there."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def outcomes(*waits: Any) -> list[Outcome]:
 
 
 class _Broken(RunLookup):
-    """Looks at one particular run in a way that nobody has foreseen."""
+    """Fails in an unexpected way when it polls one particular run."""
 
     def select(self, seen: Any) -> Any:
         if self.pipeline_run_id == self.broken_run_id:
@@ -54,13 +54,13 @@ class _Broken(RunLookup):
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_an_unexpected_error_ends_one_wait_and_no_other(
+def test_an_unexpected_error_ends_only_its_own_wait(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch, shared: bool
 ) -> None:
-    """A fault of ours in one wait costs one try, and says what becomes of the run."""
+    """A fault of this package costs one wait one try, and the error says what happens to the run."""
     run_id = simulator.add_run("orders", "running", ends_in_s=0.8)["pipeline_run_id"]
     monkeypatch.setattr(module, "RunLookup", _Broken)
-    monkeypatch.setattr(_Broken, "broken_run_id", str(run_id))  # waits for the same run, whose id is a number there
+    monkeypatch.setattr(_Broken, "broken_run_id", str(run_id))  # waits for the same run, with its id as a number
 
     broken, *others = outcomes(wait("orders", str(run_id)), *(wait("orders", run_id) for _ in range(3 * shared + 1)))
 
@@ -70,8 +70,8 @@ def test_an_unexpected_error_ends_one_wait_and_no_other(
     assert "secret" not in str(broken.error)
 
 
-def test_a_connection_that_only_the_workers_know_is_said_so_and_may_be_retried(simulator: Simulator) -> None:
-    """The run was started by a worker and goes on; another triggerer may know the connection."""
+def test_a_connection_that_only_the_workers_know_is_named_and_may_be_retried(simulator: Simulator) -> None:
+    """A worker has started the run, which continues; another triggerer may know the connection."""
     [outcome] = outcomes(wait("orders", 7, mparticle_conn_id="only_in_workers"))
 
     said = str(outcome.error)
@@ -84,7 +84,7 @@ def test_a_connection_that_only_the_workers_know_is_said_so_and_may_be_retried(s
 def test_a_proxy_variable_that_is_wrong_in_the_triggerer_only_may_be_retried(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is the environment of one process, not the task."""
+    """It is wrong in the environment of one process, not in the task."""
     monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy:1080")
 
     [outcome] = outcomes(wait("orders", 7))
@@ -94,7 +94,7 @@ def test_a_proxy_variable_that_is_wrong_in_the_triggerer_only_may_be_retried(
 
 
 def test_the_error_survives_the_way_to_the_worker(simulator: Simulator) -> None:
-    """Airflow encodes events with msgpack between the triggerer's two processes."""
+    """Airflow encodes events with msgpack between the two processes of the triggerer."""
     [outcome] = outcomes(wait("orders", 7, mparticle_conn_id="only_in_workers"))
 
     event = msgspec.msgpack.decode(msgspec.msgpack.encode(outcome.as_event()))
@@ -106,7 +106,7 @@ def test_the_error_survives_the_way_to_the_worker(simulator: Simulator) -> None:
 def test_a_poll_that_gets_no_answer_ends_with_the_deadline(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection's timeout may be longer than what is left of the task's."""
+    """The connection's timeout may be longer than the time that the task has left."""
     run_id = simulator.add_run("orders", "running", ends_in_s=60)["pipeline_run_id"]
     simulator.inject(Fault(method="GET", path="/status", latency_s=20.0, times=None))
     monkeypatch.setattr("airflow_provider_mparticle.runs.wait.LAST_POLL_S", 0.2)
@@ -119,8 +119,8 @@ def test_a_poll_that_gets_no_answer_ends_with_the_deadline(
 
 
 @pytest.mark.parametrize("skew_s", [-86_400.0, -60.0, 60.0, 86_400.0])
-def test_the_clock_of_the_worker_does_not_stretch_the_first_pause(simulator: Simulator, skew_s: float) -> None:
-    """The worker says when the run began, by its own clock."""
+def test_the_clock_of_the_worker_does_not_lengthen_the_first_pause(simulator: Simulator, skew_s: float) -> None:
+    """The worker says when the run began, on its own clock."""
     run_id = simulator.add_run("orders", "success")["pipeline_run_id"]
 
     [outcome] = outcomes(wait("orders", run_id, seconds=5.0, began=time.time() + skew_s, run_durations=None))
@@ -132,11 +132,11 @@ def test_the_clock_of_the_worker_does_not_stretch_the_first_pause(simulator: Sim
 def test_a_clock_that_is_set_during_a_wait_changes_nothing(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch, step_s: float
 ) -> None:
-    """Set forward, it would end the wait at once; set back, it would make it an hour longer."""
+    """If it is set forward, the wait would end at once; if it is set back, it would last an hour longer."""
     run_id = simulator.add_run("orders", "running", ends_in_s=1.0)["pipeline_run_id"]
     step = [0.0]
     clocks = SimpleNamespace(time=lambda: time.time() + step[0], monotonic=time.monotonic)
-    monkeypatch.setattr(module, "time", clocks)  # there only: the simulator has the same clock as this test
+    monkeypatch.setattr(module, "time", clocks)  # only there: the simulator has the same clock as this test
 
     async def main() -> list[Outcome]:
         waits = asyncio.gather(wait("orders", run_id), wait("orders", None, seconds=3.0, covers=time.time() + 86_400))
@@ -151,7 +151,7 @@ def test_a_clock_that_is_set_during_a_wait_changes_nothing(
 
 
 def test_a_missing_answer_is_not_the_end_of_a_wait(simulator: Simulator) -> None:
-    """mParticle may be away for a while."""
+    """mParticle may not answer for a while."""
     run_id = simulator.add_run("orders", "running", ends_in_s=0.5)["pipeline_run_id"]
     simulator.inject(Fault(method="GET", path="/status", lose="after", times=3))
 
@@ -160,7 +160,7 @@ def test_a_missing_answer_is_not_the_end_of_a_wait(simulator: Simulator) -> None
     assert outcome.error is None
 
 
-def test_a_wait_without_news_logs_nothing(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_wait_without_a_change_logs_nothing(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     """Log lines are what limits a triggerer with thousands of waits; the worker has logged the state already."""
     caplog.set_level(logging.INFO)
     run_id = simulator.add_run("orders", "running", ends_in_s=0.5)["pipeline_run_id"]
