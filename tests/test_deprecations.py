@@ -74,7 +74,7 @@ PROVOKE = """
 used = list(ours)
 exec(compile("import warnings; warnings.warn('old', DeprecationWarning)", package.__file__, "exec"))
 warnings.warn("Hook 'airflow_provider_mparticle.hooks.MParticleHook' is made the old way", DeprecationWarning)
-warnings.warn("somebody else's", DeprecationWarning)
+warnings.warn("other", DeprecationWarning)
 
 print(json.dumps({"modules": len(names), "waited": waited, "used": used, "provoked": ours[len(used):]}))
 """

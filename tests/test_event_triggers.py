@@ -165,7 +165,7 @@ def test_no_run_is_lost_wherever_a_triggerer_dies(simulator: Simulator, crash: s
             return run_id
 
     async def second_life(run_id: int) -> int:
-        meanwhile = scheduled(simulator)  # nobody is there
+        meanwhile = scheduled(simulator)  # no triggerer is running
         async with triggerer((watch(), store)) as one:
             while meanwhile not in stored:
                 await one.store_next(stored)
@@ -303,7 +303,7 @@ def test_every_run_is_reported_whatever_happens(simulator: Simulator, seed: int)
                 elif action != "store":
                     ends.extend(scheduled(simulator) for _ in range(1 + (action == "two runs end")))
             if set(ends) - set(stored):
-                await store_next(one)  # and nobody hears of it any more
+                await store_next(one)  # the triggerer is dead by then
 
     async def store_next(one: Triggerer) -> Any:
         seq, payload = await one.next_event()

@@ -1,4 +1,4 @@
-"""Every field of an Airflow connection of type ``mparticle``, read as Airflow hands it over."""
+"""Every field of an Airflow connection of type ``mparticle``, in the forms that Airflow passes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Set = Callable[..., None]
 
 @pytest.fixture
 def set_connection(monkeypatch: pytest.MonkeyPatch) -> Set:
-    """Give the Airflow connection ``mparticle_default`` these fields; None leaves one out."""
+    """Set these fields of the Airflow connection ``mparticle_default``. None removes a field."""
 
     def set_fields(extra: dict[str, Any] | None = None, **fields: Any) -> None:
         whole = {"login": "id", "password": SECRET, **fields, "extra": {"workspace_id": 1234, **(extra or {})}}
@@ -38,19 +38,19 @@ def set_connection(monkeypatch: pytest.MonkeyPatch) -> Set:
 
 
 def config() -> ApiConfig:
-    """What the connection ``mparticle_default`` says."""
+    """The configuration of the connection ``mparticle_default``."""
     return MParticleHook().get_conn().config
 
 
 def refusal() -> str:
-    """The message with which a first call over the connection ``mparticle_default`` is refused."""
+    """The message of the error at the first call with the connection ``mparticle_default``."""
     with pytest.raises(ConfigError) as refused:
         MParticleHook().list_pipelines()
     return str(refused.value)
 
 
 def test_three_fields_are_enough(set_connection: Set) -> None:
-    """Login, password and workspace have no default, everything else has."""
+    """Only login, password and workspace have no default."""
     set_connection()
 
     read = config()
@@ -67,7 +67,7 @@ def test_three_fields_are_enough(set_connection: Set) -> None:
 
 
 def test_fields_that_the_form_left_empty_have_their_defaults(set_connection: Set) -> None:
-    """Airflow's form stores an empty text, or null, for a field that nobody filled in."""
+    """Airflow's form stores an empty text, or null, for an empty field."""
     empty = {"account_id": "", "timeout": "", "token_url": "", "audience": None, "routes": "", "run_states": None}
     set_connection(extra={**empty, "run_fields": ""}, host="")
 
@@ -91,7 +91,7 @@ def test_fields_that_the_form_left_empty_have_their_defaults(set_connection: Set
     ids=["numbers", "texts", "pasted with blanks"],
 )
 def test_numbers_may_come_as_text(set_connection: Set, extra: dict[str, Any]) -> None:
-    """A URI knows only text, and so did Airflow's forms before 3.2."""
+    """A URI contains only text, and so did Airflow's forms before 3.2."""
     set_connection(extra)
 
     read = config()
@@ -100,7 +100,7 @@ def test_numbers_may_come_as_text(set_connection: Set, extra: dict[str, Any]) ->
 
 
 def test_a_uri_says_the_same_as_json(monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> None:
-    """Airflow's documentation shows both ways to write a connection into the environment."""
+    """Airflow documents both forms for environment variables."""
     fields = simulator.airflow_connection()
     host, port = fields["host"].removeprefix("http://").split(":")
     userinfo = f"{quote(fields['login'])}:{quote(fields['password'])}"
@@ -129,7 +129,7 @@ def test_a_uri_says_the_same_as_json(monkeypatch: pytest.MonkeyPatch, simulator:
 def test_a_host_may_come_with_or_without_scheme_and_port(
     set_connection: Set, fields: dict[str, Any], base_url: str
 ) -> None:
-    """People paste whole URLs, URIs split them, and the form has a field of its own for the port."""
+    """Users paste whole URLs, URIs split them, and the form has its own field for the port."""
     set_connection(**fields)
 
     read = config()
@@ -150,10 +150,10 @@ def test_a_host_may_come_with_or_without_scheme_and_port(
         ({}, {"token_url": "sso.auth.mparticle.com/oauth/token"}, "token_url"),
     ],
 )
-def test_credentials_never_travel_over_a_readable_line(
+def test_credentials_are_never_sent_without_encryption(
     set_connection: Set, fields: dict[str, Any], extra: dict[str, Any], named: str
 ) -> None:
-    """Plain http is for the simulator on this machine; a slip in the host must not send a secret through the net."""
+    """Plain http is only for the simulator on this machine."""
     set_connection(extra, **fields)
 
     message = refusal()
@@ -163,7 +163,7 @@ def test_credentials_never_travel_over_a_readable_line(
 
 @pytest.mark.parametrize("field", ["host", "token_url"])
 def test_an_address_with_a_password_is_refused_without_showing_it(set_connection: Set, field: str) -> None:
-    """Such a password would stand in every error message that names the address."""
+    """Otherwise every error message with the address would contain the password."""
     address = f"https://user:{SECRET}@api.mparticle.com"
     set_connection(**({"host": address} if field == "host" else {"extra": {"token_url": address}}))
 
@@ -217,7 +217,7 @@ def test_an_address_with_a_password_is_refused_without_showing_it(set_connection
 def test_a_bad_field_is_named_before_anything_is_sent(
     set_connection: Set, simulator: Simulator, fields: dict[str, Any], extra: dict[str, Any], named: str
 ) -> None:
-    """At 2 a.m. the message has to say which field of which connection, not what a stack trace looks like."""
+    """The message names the field and the connection."""
     here = simulator.airflow_connection()
     set_connection({"token_url": here["extra"]["token_url"], **extra}, **{"host": here["host"], **fields})
 
@@ -238,10 +238,10 @@ def test_a_bad_field_is_named_before_anything_is_sent(
         ({"run_fields": {"status": ["runStatus"]}}, "status", "state"),
     ],
 )
-def test_an_unknown_name_is_answered_with_those_that_there_are(
+def test_an_unknown_name_is_refused_with_the_known_names(
     set_connection: Set, extra: dict[str, Any], unknown: str, known: str
 ) -> None:
-    """A correction that silently corrects nothing costs an evening."""
+    """A correction without effect would be hard to find."""
     set_connection(extra)
 
     message = refusal()
@@ -252,7 +252,7 @@ def test_an_unknown_name_is_answered_with_those_that_there_are(
 
 @pytest.mark.parametrize("write", [dict, json.dumps], ids=["as an object", "as text"])
 def test_what_is_assumed_of_mparticle_can_be_corrected(set_connection: Set, write: Callable[[Any], Any]) -> None:
-    """Nobody has seen all of mParticle's routes, field names and state words, and the form knows only text."""
+    """Routes, field names and state words are assumptions, and the form may pass text."""
     set_connection(
         {
             "routes": write({"pipelines": "/data-pipelines"}),
@@ -271,8 +271,8 @@ def test_what_is_assumed_of_mparticle_can_be_corrected(set_connection: Set, writ
     assert set(RUN_FIELDS["state"]) < set(read.run_fields["state"])
 
 
-def test_corrections_reach_the_wire(set_connection: Set, start_simulator: Callable[..., Simulator]) -> None:
-    """A route, a state word and a field name that were corrected are those that are used."""
+def test_corrections_are_used_in_requests(set_connection: Set, start_simulator: Callable[..., Simulator]) -> None:
+    """A corrected route, state word and field name are used."""
     simulator = start_simulator(layout="v1")
     simulator.add_pipeline("orders")
     run = simulator.add_run("orders", "completed")
@@ -287,7 +287,7 @@ def test_corrections_reach_the_wire(set_connection: Set, start_simulator: Callab
 
 
 def test_the_secret_is_in_no_repr(set_connection: Set) -> None:
-    """A configuration ends up in logs and in the locals of error reports."""
+    """A configuration may be in logs, and in the local variables of error reports."""
     set_connection()
     hook = MParticleHook()
 
@@ -319,7 +319,7 @@ ODD = [
 
 @pytest.mark.parametrize("name", ["workspace_id", *EXTRA_FIELDS])
 def test_any_value_of_a_field_is_read_or_refused_in_a_few_words(name: str) -> None:
-    """Whatever was typed into the form, the error is ours, names the connection, and fits on a screen."""
+    """Every error is ours, names the connection, and is short."""
     conn = Connection(conn_id="nightly", conn_type="mparticle", login="id", password=SECRET)
     refusals = []
     for value in ODD:
@@ -334,7 +334,7 @@ def test_any_value_of_a_field_is_read_or_refused_in_a_few_words(name: str) -> No
 
 @pytest.mark.parametrize("name", EXTRA_FIELDS)
 def test_a_client_secret_in_the_wrong_field_is_not_shown(set_connection: Set, name: str) -> None:
-    """Fields are mixed up, and the refusal ends up in a log."""
+    """Users mix up fields, and the error is logged."""
     set_connection(extra={name: SECRET})
 
     shown = ""
@@ -354,14 +354,14 @@ def test_a_client_secret_in_the_wrong_field_is_not_shown(set_connection: Set, na
     ],
 )
 def test_a_host_that_would_lead_elsewhere_is_refused(set_connection: Set, host: str, port: int | None) -> None:
-    """A query or a port behind a path swallowed the path of each call, so all of them went to one address."""
+    """With a query, or a port after a path, all calls would go to one address."""
     set_connection(host=host, port=port)
 
     assert "host of Airflow connection 'mparticle_default'" in refusal()
 
 
 def test_an_extra_that_is_not_an_object_is_refused() -> None:
-    """A secrets backend may hand over any JSON."""
+    """A secrets backend may return any JSON."""
     conn = Connection(conn_id="nightly", conn_type="mparticle", login="id", password=SECRET)
 
     with pytest.raises(ConfigError, match="The extra of Airflow connection 'nightly' is not a JSON object"):

@@ -1,4 +1,4 @@
-"""Tasks that run against the simulator over real HTTP, blocking and deferrable, at a pace fit for tests."""
+"""Tasks with the simulator over real HTTP, blocking and deferrable, with short pauses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from airflow_provider_mparticle.tasks import record_store, trigger, waiting
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look, repeat and give up after tenths of seconds: what is tested is the order of things, not their length."""
+    """Use short pauses: the tests check the order of events, and not durations."""
     monkeypatch.setattr(start, "LOOKUP_PAUSES_S", (0.01, 0.02, 0.03, 0.03))
     monkeypatch.setattr(visible_runs, "PAUSE_BEFORE_SECOND_404_S", 0.01)
     monkeypatch.setattr(outcome, "MISSING_GRACE_S", 0.3)
@@ -29,14 +29,14 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _mortal_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a worker die while it sleeps; nothing but the tasks sleeps otherwise than before."""
+    """Let a worker die while it sleeps. Only tasks are affected."""
     for module in (trigger, waiting):
         monkeypatch.setattr(module, "time", SimpleNamespace(time=time.time, sleep=sleep_of_the_task))
 
 
 @pytest.fixture(autouse=True)
 def _variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a task that runs outside of a real Airflow reach its variables."""
+    """Let a task outside of a real Airflow use its variables."""
     monkeypatch.setattr(record_store, "Variable", Variables)
 
 

@@ -32,13 +32,13 @@ TRIGGER = "/trigger"
 
 
 def our_run(simulator: Simulator) -> dict[str, Any]:
-    """What a task has to say of the run that was triggered last, if that one ended well."""
+    """The expected result of a task for the last triggered run, if that run succeeded."""
     ours = [run for run in simulator.runs("orders") if run["type"] == "manual"]
     return {"pipeline_run_id": ours[-1]["pipeline_run_id"], "state": "success", "successful_records": 1000}
 
 
 def facts(result: dict[str, Any]) -> dict[str, Any]:
-    """What a task said of its run, as far as :func:`our_run` tells it."""
+    """The result of a task, reduced to the facts of :func:`our_run`."""
     return {name: result[name] for name in ("pipeline_run_id", "state", "successful_records")}
 
 
@@ -165,7 +165,7 @@ class TaskRun:
         return self.at(instant, _lose_the_worker)
 
     def run(self) -> Any:
-        """Make the next try, the first one or a retry, and return what it returns or raise what it raises."""
+        """Run the next try, and return its result or raise its error."""
         self.try_number += 1
         self.xcoms.clear()
         self.first_start = self.first_start or datetime.now(UTC)
@@ -185,7 +185,7 @@ class TaskRun:
             _current.reset(token)
 
     def run_and_die(self) -> None:
-        """Make a try in which the worker is lost."""
+        """Run a try in which the worker dies."""
         try:
             self.run()
         except WorkerLost:
@@ -204,7 +204,7 @@ class TaskRun:
 
     @property
     def kept(self) -> Any:
-        """What Airflow keeps of the run; None if nothing."""
+        """What Airflow stores about the run, or None."""
         assert len(self.store.kept) <= 1
         return next(map(json.loads, self.store.kept.values()), None)
 
@@ -277,14 +277,14 @@ class TaskRun:
 
 
 def rebuilt(stored: str) -> BaseTrigger:
-    """Build a trigger from what Airflow stored of it."""
+    """Create a trigger from its stored arguments."""
     classpath, kwargs = json.loads(stored)
     module, _, name = classpath.rpartition(".")
     return getattr(importlib.import_module(module), name)(**kwargs)
 
 
 async def first_event(trigger: BaseTrigger) -> Any:
-    """Run a trigger up to its first event, which is all that Airflow takes."""
+    """Run a trigger until its first event. Airflow uses only this event."""
     async with contextlib.aclosing(trigger.run()) as events:
         return (await anext(events)).payload
 
@@ -293,7 +293,7 @@ _current: ContextVar[TaskRun] = ContextVar("_current")
 
 
 def sleep_of_the_task(seconds: float) -> None:
-    """Stand in for ``time.sleep`` in the tasks, so that a worker can die while it waits."""
+    """Replacement for ``time.sleep`` in tasks, so that a worker can die while it waits."""
     _current.get().sleep(seconds)
 
 

@@ -1,4 +1,4 @@
-"""Somebody else's run is in progress, or two tasks start at once: the task does as ``if_running`` says."""
+"""Another run is in progress, or two tasks start at the same time: the task does what ``if_running`` says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONG_RUN = [("running", 0.4), ("success", None)]
 
 
 def outcome_of(make_try):
-    """What came of a try: the run's id, or the kind of exception."""
+    """The result of a try: the id of the run, or the kind of exception."""
     try:
         return make_try()["pipeline_run_id"]
     except (PipelineBusyError, AirflowSkipException) as error:
@@ -34,8 +34,8 @@ def outcome_of(make_try):
         pytest.param("skip", None, AirflowSkipException, 0, id="skip"),
     ],
 )
-def test_a_run_in_progress_is_dealt_with_as_asked(new_task, simulator, if_running, ends_in_s, outcome, starts):
-    """A busy pipeline is data, not an error."""
+def test_a_run_in_progress_is_handled_as_requested(new_task, simulator, if_running, ends_in_s, outcome, starts):
+    """A busy pipeline is a normal state."""
     task = new_task(if_running=if_running)
     simulator.add_run("orders", "running", ends_in_s=ends_in_s)
 
@@ -46,7 +46,7 @@ def test_a_run_in_progress_is_dealt_with_as_asked(new_task, simulator, if_runnin
 
 
 def test_the_run_in_the_way_is_named(task, simulator):
-    """Whoever reads the error wants to look at that run, and to know how to live with it."""
+    """The user sees which run is in progress, and what to do."""
     simulator.add_run("orders", "running")
 
     with pytest.raises(PipelineBusyError, match=r"run 13325 in progress.*if_running='wait'") as failed:
@@ -65,8 +65,8 @@ def test_the_run_in_the_way_is_named(task, simulator):
     ],
     ids=["fail", "wait", "attach", "skip"],
 )
-def test_two_dag_runs_at_once_do_as_asked(new_task, simulator, if_running, outcomes, starts):
-    """Both have seen an idle pipeline when they send their starts, so one of them meets a busy one."""
+def test_two_simultaneous_dag_runs_do_what_is_requested(new_task, simulator, if_running, outcomes, starts):
+    """Both see an idle pipeline before their requests, so one of them meets a busy pipeline."""
     simulator.script_next_run("orders", LONG_RUN)
     both_have_looked = threading.Barrier(2, timeout=10)
     tasks = [new_task(if_running=if_running).at(Instant.NOTED, both_have_looked.wait) for _ in range(2)]
@@ -80,7 +80,7 @@ def test_two_dag_runs_at_once_do_as_asked(new_task, simulator, if_running, outco
 
 @pytest.mark.parametrize("ends_as", ["success", "failed"])
 def test_ours_starts_however_the_other_run_ends(new_task, simulator, ends_as):
-    """With ``if_running="wait"`` the other run is only in the way; its failure is somebody else's."""
+    """With ``if_running="wait"`` the result of the other run does not matter."""
     other = simulator.add_run("orders", "running", ends_in_s=0.2, ends_as=ends_as)
 
     result = new_task(if_running="wait").run()
@@ -91,7 +91,7 @@ def test_ours_starts_however_the_other_run_ends(new_task, simulator, ends_as):
 
 
 def test_an_attached_run_that_fails_fails_the_task(new_task, simulator):
-    """Its outcome is ours."""
+    """The task reports the result of the other run as its own."""
     other = simulator.add_run("orders", "running", ends_in_s=0.5, ends_as="failed", errors=["Theirs broke."])
 
     with pytest.raises(RunFailedError, match="Theirs broke") as failed:
@@ -101,7 +101,7 @@ def test_an_attached_run_that_fails_fails_the_task(new_task, simulator):
 
 
 def test_a_start_refused_as_busy_after_a_lost_answer_is_ours(task, simulator):
-    """The first request came late: the second is refused because of the run that the first one started."""
+    """The second request is refused because of the run that the first request started."""
     simulator.script_next_run("orders", LONG_RUN)
     simulator.inject(Fault(path=TRIGGER, lose="after"))
     simulator.inject(Fault(method="GET", path="/status/runs", skip=1, times=4, body=[]))  # not shown at first
@@ -114,7 +114,7 @@ def test_a_start_refused_as_busy_after_a_lost_answer_is_ours(task, simulator):
 
 @pytest.mark.parametrize("sent", [False, True], ids=["met before the start", "met by the start"])
 def test_a_run_waited_for_is_not_taken_for_ours_by_a_retry(new_task, simulator, sent):
-    """A worker that dies while it waits for somebody else's run has started nothing yet."""
+    """A worker that dies while it waits for another run has not started one."""
     task = new_task(if_running="wait")
     others_run = {"state": "running", "ends_in_s": 0.3}
     if sent:
@@ -141,7 +141,7 @@ def test_a_task_resumed_after_the_other_run_starts_ours_without_what_was_deferre
 
 
 def test_a_skipped_task_that_runs_again_does_not_take_the_other_run_for_its_own(new_task, simulator):
-    """Airflow may not have heard of the skip, and the run it was skipped for has ended since."""
+    """Airflow may not know of the skip, and the other run has ended meanwhile."""
     task = new_task(if_running="skip")
     task.at(Instant.NOTED, lambda: simulator.add_run("orders", "running", ends_in_s=0.4))
     with pytest.raises(AirflowSkipException):
@@ -155,7 +155,7 @@ def test_a_skipped_task_that_runs_again_does_not_take_the_other_run_for_its_own(
 
 
 def test_a_task_cleared_after_success_starts_a_second_run(task, simulator):
-    """A user who clears a task wants it done again."""
+    """A user clears a task to run it again."""
     first = task.run()
 
     second = task.clear()
@@ -166,7 +166,7 @@ def test_a_task_cleared_after_success_starts_a_second_run(task, simulator):
 
 
 def test_a_retry_after_a_clear_reattaches_to_the_second_run(task, simulator):
-    """The clear opens a new chapter, and its retries belong to it."""
+    """Retries after a clear belong to the new run."""
     task.run()
     simulator.script_next_run("orders", LONG_RUN)
     task.dies_at(Instant.KNOWN)
@@ -184,8 +184,8 @@ def test_a_retry_after_a_clear_reattaches_to_the_second_run(task, simulator):
     [("fail", PipelineBusyError, 1), ("wait", 13326, 2), ("attach", 13325, 1), ("skip", AirflowSkipException, 1)],
     ids=["fail", "wait", "attach", "skip"],
 )
-def test_a_task_cleared_while_its_run_goes_on_does_as_asked(new_task, simulator, if_running, outcome, starts):
-    """The user wants a fresh run, so the old one is in the way like anybody else's."""
+def test_a_task_cleared_while_its_run_goes_on_does_what_is_requested(new_task, simulator, if_running, outcome, starts):
+    """The user wants a new run, so the old run counts as another run in progress."""
     simulator.script_next_run("orders", LONG_RUN)
     task = new_task(if_running=if_running).dies_at(Instant.KNOWN)
     task.run_and_die()

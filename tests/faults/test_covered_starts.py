@@ -1,4 +1,4 @@
-"""A run that is not needed is not started: another one has read everything up to the instant already."""
+"""A run is not started if another run has already read everything up to the instant."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DAYS = [AT + timedelta(days=day) for day in range(30)]
 
 @pytest.mark.parametrize("kind", ["manual", "scheduled"])
 def test_a_covered_task_returns_the_run_that_covers(new_task, simulator, kind):
-    """What follows in the DAG needs that run, whoever started it."""
+    """The next tasks need that run."""
     run = simulator.add_run("orders", "success", kind, range_end=AT, successful_records=42)
     task = new_task(skip_if_covered=AT)
 
@@ -37,7 +37,7 @@ def test_a_covered_task_returns_the_run_that_covers(new_task, simulator, kind):
 
 
 def test_a_task_that_is_not_covered_starts_its_run(new_task, simulator):
-    """One second is a second of orders."""
+    """A single missing second of data is enough."""
     simulator.add_run("orders", "success", range_end=AT)
 
     result = new_task(skip_if_covered=AT + timedelta(seconds=1)).run()
@@ -47,7 +47,7 @@ def test_a_task_that_is_not_covered_starts_its_run(new_task, simulator):
 
 
 def test_a_task_that_does_not_ask_starts_its_run(task, simulator):
-    """Who triggers a pipeline wants it to run, unless he says otherwise."""
+    """By default, a trigger starts a run."""
     simulator.add_run("orders", "success", range_end=datetime.now(UTC) + timedelta(hours=1))
 
     task.run()
@@ -56,7 +56,7 @@ def test_a_task_that_does_not_ask_starts_its_run(task, simulator):
 
 
 def test_a_run_that_failed_covers_nothing(new_task, simulator):
-    """It has read nothing, whatever its range says."""
+    """It has ingested nothing, whatever its range is."""
     simulator.add_run("orders", "failed", "scheduled", range_end=AT)
 
     result = new_task(skip_if_covered=AT).run()
@@ -66,7 +66,7 @@ def test_a_run_that_failed_covers_nothing(new_task, simulator):
 
 
 def test_a_catch_up_makes_one_run(new_task, simulator):
-    """The first run reads all that has been there since, so the other 29 would read nothing."""
+    """The first run reads all data, so the other 29 runs would read nothing."""
     results = [new_task(run_id=str(at), skip_if_covered=at).run() for at in DAYS]
 
     assert {our_run(simulator)["pipeline_run_id"]} == {result["pipeline_run_id"] for result in results}
@@ -74,7 +74,7 @@ def test_a_catch_up_makes_one_run(new_task, simulator):
 
 
 def test_a_catch_up_of_many_tasks_at_once_makes_one_run(new_task, simulator):
-    """All but one meet a run in progress, wait for it, and look again."""
+    """All tasks except one find a run in progress, wait for it, and check again."""
     simulator.script_next_run("orders", [("running", 1.0), ("success", None)])
     tasks = [new_task(run_id=str(at), skip_if_covered=at, if_running="wait") for at in DAYS[:6]]
 
@@ -101,7 +101,7 @@ def test_a_run_in_progress_that_comes_to_cover_is_waited_for_and_nothing_is_star
     ids=["it failed", "it ended short"],
 )
 def test_a_run_in_progress_that_comes_to_cover_nothing_is_followed_by_ours(new_task, simulator, ends_as, range_end):
-    """Somebody has to read the data."""
+    """The data must still be read."""
     simulator.add_run("orders", "running", "scheduled", ends_in_s=0.3, ends_as=ends_as, range_end=range_end)
 
     result = new_task(skip_if_covered=AT, if_running="wait").run()
@@ -121,7 +121,7 @@ def test_a_run_in_progress_that_is_not_waited_for_covers_nothing_yet(new_task, s
 
 
 def test_a_covered_task_does_not_mind_a_run_in_progress(new_task, simulator):
-    """It has nothing to start, so nobody is in its way."""
+    """It does not start a run, so another run does not matter."""
     run = simulator.add_run("orders", "success", range_end=AT)
     simulator.add_run("orders", "running")
 
@@ -144,7 +144,7 @@ def test_a_covered_task_needs_no_run_to_wait_for(new_task, simulator):
 
 @pytest.mark.parametrize("instant", [Instant.ACCEPTED, Instant.KNOWN, Instant.WAITING])
 def test_a_retry_reattaches_to_its_own_run_before_it_asks_for_others(new_task, simulator, instant):
-    """Its run goes on, and a task that ends before it would leave it to nobody."""
+    """Otherwise no task would wait for its run."""
     simulator.script_next_run("orders", [("running", 0.3), ("success", None)])
     task = new_task(skip_if_covered=AT).dies_at(instant)
     task.run_and_die()
@@ -156,8 +156,8 @@ def test_a_retry_reattaches_to_its_own_run_before_it_asks_for_others(new_task, s
     assert (13325, 1) == (result["pipeline_run_id"], simulator.starts("orders"))
 
 
-def test_a_retry_whose_own_run_failed_is_content_with_another(new_task, simulator):
-    """mParticle's schedule has made up for it meanwhile."""
+def test_a_retry_whose_own_run_failed_accepts_another(new_task, simulator):
+    """A scheduled run has read the data meanwhile."""
     simulator.script_next_run("orders", errors=["No such table."])
     task = new_task(skip_if_covered=AT)
     with pytest.raises(RunFailedError):
@@ -181,7 +181,7 @@ def test_a_task_cleared_after_success_is_covered_by_its_own_run(new_task, simula
 
 
 def test_an_api_that_is_away_starts_nothing(new_task, simulator):
-    """Nobody knows whether a run is needed; a retry asks again."""
+    """It is unknown whether a run is needed. A retry checks again."""
     simulator.fail_next(503, path="/status", times=None)
     task = new_task(skip_if_covered=AT)
 
@@ -195,7 +195,7 @@ def test_an_api_that_is_away_starts_nothing(new_task, simulator):
 
 
 def execute(simulator, dates, **options):
-    """Execute a task in a DAG run of these dates; tell whether it was content with somebody's run."""
+    """Execute a task in a DAG run with these dates, and return whether it accepted an existing run."""
     operator = MParticleTriggerPipelineOperator(
         task_id="sync", pipeline_id="orders", wait_for_completion=False, **options
     )
@@ -220,7 +220,7 @@ def execute(simulator, dates, **options):
 )
 @pytest.mark.parametrize("true", [True, "True", "{{ params.ask }}"])
 def test_true_means_the_end_of_what_the_dag_run_stands_for(simulator, dates, covered, true):
-    """A template makes text of it."""
+    """A template renders it to text."""
     simulator.add_run("orders", "success", range_end=AT)
 
     assert covered is execute(simulator, dates, skip_if_covered=true)
@@ -228,7 +228,7 @@ def test_true_means_the_end_of_what_the_dag_run_stands_for(simulator, dates, cov
 
 @pytest.mark.parametrize("false", [False, "False", "{{ params.hold }}", None])
 def test_false_means_to_start_in_any_case(simulator, false):
-    """A template makes text of it, and not every text is true."""
+    """A template renders it to text, and in Python every text is true."""
     simulator.add_run("orders", "success", range_end=AT)
 
     assert not execute(simulator, {"data_interval_end": AT}, skip_if_covered=false)
@@ -236,7 +236,7 @@ def test_false_means_to_start_in_any_case(simulator, false):
 
 @pytest.mark.parametrize("given", ["{{ data_interval_end }}", "2026-03-01", AT.replace(tzinfo=None)])
 def test_an_instant_may_be_written_in_many_ways(simulator, given):
-    """One without a zone is UTC, whatever zone the machine is in."""
+    """Without a time zone it is UTC, in every time zone of the machine."""
     simulator.add_run("orders", "success", range_end=AT)
 
     assert execute(simulator, {"data_interval_end": AT}, skip_if_covered=given)
@@ -253,8 +253,8 @@ def test_true_in_a_dag_run_without_dates_is_refused(simulator, dates):
 
 
 @pytest.mark.parametrize("text", ["soon", "", "None", "2026-03-32"])
-def test_an_instant_that_nobody_can_read_is_refused_before_anything_is_sent(simulator, text):
-    """A run that was started by a typing error cannot be taken back."""
+def test_a_malformed_instant_is_refused_before_anything_is_sent(simulator, text):
+    """A run that was started by mistake cannot be undone."""
     with pytest.raises(AirflowFailException, match="skip_if_covered must be an ISO 8601 instant") as refused:
         execute(simulator, {"data_interval_end": AT}, skip_if_covered=text)
 
@@ -266,7 +266,7 @@ def test_an_instant_that_nobody_can_read_is_refused_before_anything_is_sent(simu
     ("gate", "starts"), [({"min_records": 5}, 0), ({"min_records": 6}, 1), ({"on_empty": "fail"}, 0)]
 )
 def test_a_run_that_would_not_pass_the_gates_does_not_cover(new_task, simulator, gate, starts):
-    """A clear after a gate has failed would succeed with the very run that failed it."""
+    """Otherwise a cleared task would succeed with the run that did not pass."""
     simulator.add_run("orders", "success", range_end=AT, successful_records=5)
 
     new_task(skip_if_covered=AT.isoformat(), **gate).run()

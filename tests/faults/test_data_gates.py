@@ -1,4 +1,4 @@
-"""A run ended well, but counted what the task does not accept: the task says so, and starts nothing behind it."""
+"""A run succeeded, but the task does not accept its counts: the task says so, and starts no other run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_mparticle.client.errors import ConfigError, DataGateError,
 
 
 def test_a_run_that_passes_is_returned_as_ever(new_task, simulator):
-    """Gates only look."""
+    """Gates change nothing."""
     simulator.script_next_run("orders", successful_records=90, failed_records=10)
 
     result = new_task(min_records=90, max_failed_ratio=0.1, on_empty="fail").run()
@@ -29,7 +29,7 @@ def test_a_run_that_passes_is_returned_as_ever(new_task, simulator):
     ids=["min_records", "max_failed_ratio", "on_empty"],
 )
 def test_a_run_that_does_not_pass_fails_the_task_for_good(new_task, simulator, gate, counted, said):
-    """A retry would look at the same run, and it counts the same."""
+    """A retry would check the same run with the same counts."""
     simulator.script_next_run("orders", successful_records=counted[0], failed_records=counted[1])
     task = new_task(**gate)
 
@@ -42,8 +42,8 @@ def test_a_run_that_does_not_pass_fails_the_task_for_good(new_task, simulator, g
     assert ("failed", 1) == (task.state, simulator.starts("orders"))
 
 
-def test_an_empty_run_skips_the_task_if_so_wished(new_task, simulator):
-    """There is nothing for the tasks that follow; being empty goes before being too few."""
+def test_an_empty_run_skips_the_task_if_requested(new_task, simulator):
+    """The next tasks have nothing to do. on_empty has precedence over min_records."""
     simulator.script_next_run("orders", successful_records=0)
     task = new_task(on_empty="skip", min_records=10)
 
@@ -53,8 +53,8 @@ def test_an_empty_run_skips_the_task_if_so_wished(new_task, simulator):
     assert ("skipped", 1) == (task.state, simulator.starts("orders"))
 
 
-def test_a_count_that_mparticle_does_not_tell_fails_the_task(start_simulator, new_task):
-    """v1 tells of no rejected records, and silence must not pass for good data."""
+def test_an_unknown_count_fails_the_task(start_simulator, new_task):
+    """v1 does not report rejected records, and an unknown count must not pass."""
     simulator = start_simulator(layout="v1", run_s=0.1)
     simulator.add_pipeline("orders")
 
@@ -65,7 +65,7 @@ def test_a_count_that_mparticle_does_not_tell_fails_the_task(start_simulator, ne
 
 
 def test_a_run_that_failed_is_a_failed_run(new_task, simulator):
-    """Its counts are not looked at, and a retry may cure it."""
+    """Its counts are not checked, and a retry may help."""
     simulator.script_next_run("orders", errors=["No such table."])
     task = new_task(min_records=10, on_empty="skip")
 
@@ -81,10 +81,10 @@ def test_a_run_that_failed_is_a_failed_run(new_task, simulator):
     ids=["failed", "skipped"],
 )
 class TestLostWorkers:
-    """One run, whatever the gates made of it."""
+    """The task has one run, whatever the gates decide."""
 
     def test_a_worker_lost_after_the_gates_leads_to_no_second_run(self, new_task, simulator, gate, outcome):
-        """Airflow has not heard of the end, so it makes another try of the same task."""
+        """Airflow does not know the result, so it tries the task again."""
         simulator.script_next_run("orders", successful_records=0)
         task = new_task(**gate)
         with pytest.raises(outcome):
@@ -97,7 +97,7 @@ class TestLostWorkers:
 
     @pytest.mark.parametrize("instant", [Instant.ACCEPTED, Instant.KNOWN, Instant.WAITING])
     def test_a_worker_lost_before_the_gates_leaves_them_to_the_retry(self, new_task, simulator, gate, outcome, instant):
-        """The retry finds the run, and holds it against the same gates."""
+        """The retry finds the run, and checks it with the same gates."""
         simulator.script_next_run("orders", [("running", 0.2), ("success", None)], successful_records=0)
         task = new_task(**gate).dies_at(instant)
         task.run_and_die()
@@ -109,7 +109,7 @@ class TestLostWorkers:
 
     @pytest.mark.parametrize("retries", [3, 2], ids=["as before", "with fewer retries"])
     def test_a_clear_starts_a_new_run(self, new_task, simulator, gate, outcome, retries):
-        """The user has mended the source, and wants it read again; with fewer retries ``max_tries`` stays."""
+        """The user has corrected the source. With fewer retries, ``max_tries`` stays the same."""
         simulator.script_next_run("orders", successful_records=0)
         task = new_task(**gate)
         with pytest.raises(outcome):
@@ -126,7 +126,7 @@ class TestLostWorkers:
     "gate", [{"min_records": 0}, {"max_failed_ratio": 1}, {"on_empty": "skip"}, {"on_empty": "fail"}], ids=str
 )
 def test_a_gate_needs_a_run_that_is_waited_for(new_task, simulator, gate):
-    """Nobody knows the counts of a run that has just begun, so the gate would never be checked."""
+    """A run that has just started has no counts, so the gate would never be checked."""
     task = new_task(wait_for_completion=False, **gate)
 
     with pytest.raises(AirflowFailException, match="wait_for_completion=True") as refused:
@@ -141,8 +141,8 @@ def test_a_gate_needs_a_run_that_is_waited_for(new_task, simulator, gate):
     [("min_records", -1), ("min_records", "10"), ("max_failed_ratio", 5), ("on_empty", "ignore")],
 )
 @pytest.mark.parametrize("waits", [True, False])
-def test_a_gate_that_is_none_is_refused_before_anything_is_sent(new_task, simulator, name, value, waits):
-    """A run cannot be taken back."""
+def test_an_invalid_gate_is_refused_before_anything_is_sent(new_task, simulator, name, value, waits):
+    """A run cannot be undone."""
     task = new_task(wait_for_completion=waits, **{name: value})
 
     with pytest.raises(AirflowFailException, match=f"{name} must be") as refused:

@@ -1,4 +1,4 @@
-"""A wait ends at its deadline, counted once, and nobody claims that the run ended with it."""
+"""A wait ends at its deadline, and the message says that the run goes on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENDLESS = [("running", None)]
 
 @pytest.fixture
 def said(caplog, capfd):
-    """What was logged, wherever this Airflow logs to."""
+    """Everything that was logged, wherever this Airflow logs to."""
     return lambda: caplog.text + "".join(capfd.readouterr())
 
 
@@ -32,7 +32,7 @@ def said(caplog, capfd):
     ],
 )
 def test_a_wait_ends_at_its_deadline_and_says_what_becomes_of_the_run(new_task, simulator, limits):
-    """A run cannot be cancelled, so the error must not sound as if it had been."""
+    """A run cannot be cancelled, so the error says that it goes on."""
     simulator.script_next_run("orders", ENDLESS)
     began = time.monotonic()
 
@@ -45,7 +45,7 @@ def test_a_wait_ends_at_its_deadline_and_says_what_becomes_of_the_run(new_task, 
 
 
 def test_an_outage_up_to_the_deadline_is_named_in_the_error(new_task, simulator):
-    """Whether mParticle was slow or away is the first thing that one wants to know."""
+    """The user needs to know whether mParticle was slow or unreachable."""
     simulator.script_next_run("orders", ENDLESS)
     task = new_task(timeout=0.4).at(Instant.KNOWN, lambda: simulator.fail_next(503, times=None))
 
@@ -56,7 +56,7 @@ def test_an_outage_up_to_the_deadline_is_named_in_the_error(new_task, simulator)
 
 
 def test_a_retry_does_not_get_a_deadline_of_its_own(new_task, simulator):
-    """The deadline says how late the data may be, not how late after the last crash."""
+    """The deadline limits how late the data may be, however often a worker dies."""
     simulator.script_next_run("orders", ENDLESS)
     task = new_task(timeout=1.0)
     began = time.monotonic()
@@ -71,8 +71,8 @@ def test_a_retry_does_not_get_a_deadline_of_its_own(new_task, simulator):
     assert 1 == simulator.starts("orders")
 
 
-def test_a_retry_after_the_deadline_looks_once_more_at_the_run(new_task, simulator):
-    """The run may have ended meanwhile, and then the task is done."""
+def test_a_retry_after_the_deadline_polls_the_run_once(new_task, simulator):
+    """If the run has succeeded meanwhile, the task succeeds."""
     simulator.script_next_run("orders", [("running", 0.4), ("success", None)])
     task = new_task(timeout=0.2)
     with pytest.raises(RunTimeoutError):
@@ -85,7 +85,7 @@ def test_a_retry_after_the_deadline_looks_once_more_at_the_run(new_task, simulat
     assert 1 == simulator.starts("orders")
 
 
-def test_a_wait_for_somebody_elses_run_has_the_same_deadline(new_task, simulator):
+def test_a_wait_for_another_run_has_the_same_deadline(new_task, simulator):
     """Otherwise ``if_running="wait"`` would have no end."""
     simulator.add_run("orders", "running")
 
@@ -96,7 +96,7 @@ def test_a_wait_for_somebody_elses_run_has_the_same_deadline(new_task, simulator
 
 
 def test_a_wait_for_both_runs_has_one_deadline(new_task, simulator):
-    """Waiting for somebody else's run uses up the time for ours."""
+    """The wait for another run reduces the time for our run."""
     simulator.add_run("orders", "running", ends_in_s=0.8)
     simulator.script_next_run("orders", ENDLESS)
     began = time.monotonic()
@@ -108,8 +108,8 @@ def test_a_wait_for_both_runs_has_one_deadline(new_task, simulator):
 
 
 @pytest.mark.parametrize("deferrable", [True], ids=["deferrable"], indirect=True)
-def test_airflows_own_limit_stands_behind_the_deadline(new_task, simulator):
-    """Airflow ends a deferred task without a word about its run, so the event, held back or not, has to be first."""
+def test_airflows_own_limit_comes_after_the_deadline(new_task, simulator):
+    """Airflow ends a deferred task without naming its run, so our event must come first."""
     task = new_task(timeout=0.4)
     behind = timedelta(seconds=60 + resume_delay_s())
     simulator.script_next_run("orders", ENDLESS)
@@ -121,8 +121,8 @@ def test_airflows_own_limit_stands_behind_the_deadline(new_task, simulator):
 
 
 @pytest.mark.parametrize("deferrable", [False], ids=["blocking"], indirect=True)
-def test_a_killed_task_says_that_its_run_goes_on_and_talks_to_nobody(task, simulator, said):
-    """``on_kill`` runs inside whatever was interrupted, where anything that talks may block for ever."""
+def test_a_killed_task_logs_that_its_run_goes_on_and_sends_nothing(task, simulator, said):
+    """``on_kill`` interrupts other code, so a request in it could block for ever."""
     task.dies_at(Instant.WAITING).run_and_die()
     simulator.stop()
 
@@ -133,7 +133,7 @@ def test_a_killed_task_says_that_its_run_goes_on_and_talks_to_nobody(task, simul
 
 @pytest.mark.parametrize("deferrable", [False], ids=["blocking"], indirect=True)
 def test_a_task_killed_before_its_start_says_nothing_of_a_run(task, simulator, said):
-    """There is none that anybody knows of."""
+    """The task does not know of any run."""
     task.dies_at(Instant.NOTED).run_and_die()
 
     task.operator.on_kill()
@@ -142,8 +142,8 @@ def test_a_task_killed_before_its_start_says_nothing_of_a_run(task, simulator, s
 
 
 @pytest.mark.parametrize("deferrable", [True], ids=["deferrable"], indirect=True)
-def test_a_killed_trigger_says_that_its_run_goes_on_and_talks_to_nobody(task, simulator, said):
-    """Airflow 3.3 calls it when a deferred task is cleared or marked; the run cannot be cancelled."""
+def test_a_killed_trigger_logs_that_its_run_goes_on_and_sends_nothing(task, simulator, said):
+    """Airflow 3.3 calls on_kill when a deferred task is cleared or marked."""
     trigger = MParticlePipelineRunTrigger("no_such_connection", "orders", 13325, 60, 0.0)
 
     asyncio.run(trigger.on_kill())
@@ -154,7 +154,7 @@ def test_a_killed_trigger_says_that_its_run_goes_on_and_talks_to_nobody(task, si
 
 @pytest.mark.parametrize("deferrable", [True], ids=["deferrable"], indirect=True)
 def test_what_airflow_stores_of_a_trigger_holds_no_secret(task, simulator):
-    """Trigger arguments lie in the metadata database in plain text."""
+    """The arguments of a trigger are stored in plain text."""
     simulator.script_next_run("orders", [("running", 0.3), ("success", None)])
     task.run()
 

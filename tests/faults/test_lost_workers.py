@@ -1,4 +1,4 @@
-"""Workers and triggerers die at any instant; the next try finds the run of the one before."""
+"""Workers and triggerers die at any time. The next try finds the run of the try before."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from airflow_provider_mparticle.simulator import Fault
 )
 @pytest.mark.parametrize("ends", [False, True], ids=["run goes on", "run ended meanwhile"])
 def test_a_retry_reattaches_to_the_run_of_a_lost_worker(task, simulator, instant, ends):
-    """What every peer gets wrong: the run is there, and a second one would cost money and duplicate data."""
+    """A second run would cost money and duplicate data."""
     simulator.script_next_run("orders", [("running", 0.2), ("success", None)])
     task.dies_at(instant).run_and_die()
     time.sleep(0.2 if ends else 0.0)
@@ -34,7 +34,7 @@ def test_a_retry_reattaches_to_the_run_of_a_lost_worker(task, simulator, instant
 
 
 def test_a_worker_lost_before_the_start_leaves_the_start_to_the_retry(task, simulator):
-    """A note without a run is a question, and the runs answer it: nothing began."""
+    """The record has no run id, and the runs show that no run was started."""
     task.dies_at(Instant.NOTED).run_and_die()
 
     result = task.run()
@@ -44,7 +44,7 @@ def test_a_worker_lost_before_the_start_leaves_the_start_to_the_retry(task, simu
 
 
 def test_a_worker_lost_several_times_still_makes_one_run(task, simulator):
-    """Deaths come in series, for instance when a node is drained."""
+    """Workers often die several times, for example when a node is drained."""
     simulator.script_next_run("orders", [("running", 0.8), ("success", None)])
     for instant in (Instant.NOTED, Instant.ACCEPTED, Instant.KNOWN, Instant.WAITING):
         task.dies_at(instant).run_and_die()
@@ -56,7 +56,7 @@ def test_a_worker_lost_several_times_still_makes_one_run(task, simulator):
 
 
 def test_a_worker_lost_after_a_lost_answer_still_makes_one_run(start_simulator, new_task):
-    """Two faults at once: mParticle never told the id, and the worker that looked for the run is gone."""
+    """Two faults at once: the id is unknown, and the worker that looked for the run is dead."""
     simulator = start_simulator(run_s=0.1, trigger_answer="empty")
     simulator.add_pipeline("orders")
     simulator.inject(Fault(path=TRIGGER, lose="after"))
@@ -70,7 +70,7 @@ def test_a_worker_lost_after_a_lost_answer_still_makes_one_run(start_simulator, 
 
 
 def test_a_retry_starts_afresh_if_the_run_of_the_lost_worker_failed(task, simulator):
-    """Its failure is known now, so reattaching would only repeat the news."""
+    """To reattach would only repeat the failure."""
     simulator.script_next_run("orders", [("failed", None)])
     task.dies_at(Instant.ACCEPTED).run_and_die()
 
@@ -82,7 +82,7 @@ def test_a_retry_starts_afresh_if_the_run_of_the_lost_worker_failed(task, simula
 
 @pytest.mark.parametrize("deferrable", [True], ids=["deferrable"], indirect=True)
 def test_a_lost_triggerer_is_replaced_by_another(new_task, simulator):
-    """Airflow builds the trigger again from what it stored; nothing else may be needed."""
+    """Airflow creates the trigger again from its stored arguments, which must be enough."""
     simulator.script_next_run("orders", [("running", 0.5), ("success", None)])
     task = new_task(triggerers_lost=2)
 
@@ -94,7 +94,7 @@ def test_a_lost_triggerer_is_replaced_by_another(new_task, simulator):
 
 @pytest.mark.parametrize("deferrable", [True], ids=["deferrable"], indirect=True)
 def test_a_worker_lost_on_resuming_is_replaced_by_a_retry(task, simulator):
-    """The event dies with the worker, and the next try asks mParticle."""
+    """The event is lost with the worker, so the next try polls mParticle."""
     simulator.script_next_run("orders", [("running", 0.3), ("success", None)])
     task.dies_at(Instant.RESUMED).run_and_die()
 
@@ -105,7 +105,7 @@ def test_a_worker_lost_on_resuming_is_replaced_by_a_retry(task, simulator):
 
 
 def test_a_worker_lost_after_its_work_is_done_makes_no_second_run(task, simulator):
-    """Airflow runs a task again whose success it has not heard of."""
+    """Airflow tries a task again if it does not know of the success."""
     first = task.run()
 
     again = task.run()
@@ -116,7 +116,7 @@ def test_a_worker_lost_after_its_work_is_done_makes_no_second_run(task, simulato
 
 @pytest.mark.parametrize("instant", [Instant.ACCEPTED, Instant.KNOWN, None], ids=["before storing", "after it", "done"])
 def test_a_task_that_does_not_wait_starts_once_whatever_dies(new_task, simulator, instant):
-    """Nobody looks at the run afterwards, so a second one would go unnoticed."""
+    """No task waits for the run, so a second run would not be noticed."""
     task = new_task(wait_for_completion=False)
     if instant:
         task.dies_at(instant).run_and_die()
@@ -131,7 +131,7 @@ def test_a_task_that_does_not_wait_starts_once_whatever_dies(new_task, simulator
 
 @pytest.mark.parametrize(("method", "calls"), [("get", 1), ("set", 1), ("delete", 0)])
 def test_a_store_that_fails_costs_a_try_and_no_run(task, simulator, method, calls):
-    """Airflow's API server may be away as well; without a note nothing is started."""
+    """If Airflow's API server is unreachable, no run is started without a record."""
     task.store.failing.add(method)
     if calls:
         with pytest.raises(ConnectionError):
@@ -145,7 +145,7 @@ def test_a_store_that_fails_costs_a_try_and_no_run(task, simulator, method, call
 
 
 def test_a_store_that_fails_after_the_start_makes_no_second_run(task, simulator):
-    """The run has begun, and only the note from before the start tells of it."""
+    """Only the record from before the start is stored."""
     task.at(Instant.NOTED, lambda: task.store.failing.add("set"))
     with pytest.raises(ConnectionError):
         task.run()
@@ -157,7 +157,7 @@ def test_a_store_that_fails_after_the_start_makes_no_second_run(task, simulator)
 
 
 def test_a_store_that_fails_at_the_end_makes_no_second_run(task, simulator):
-    """The run has ended well; a retry finds that out."""
+    """The run has succeeded, and a retry finds that out."""
     task.at(Instant.KNOWN, lambda: task.store.failing.add("set"))
     with pytest.raises(ConnectionError):
         task.run()
@@ -180,8 +180,8 @@ def test_a_store_that_fails_at_the_end_makes_no_second_run(task, simulator):
         pytest.param({"status": "error", "run": {}, "error": {"kind": "Surprise", "message": ""}}, id="unknown error"),
     ],
 )
-def test_a_resume_event_that_is_none_of_ours_fails_loudly(task, simulator, method, event):
-    """Falling through would make a task green that knows nothing of its run."""
+def test_a_resume_event_that_is_not_ours_fails(task, simulator, method, event):
+    """Otherwise the task would succeed without knowing the result of its run."""
     with pytest.raises(MParticleError, match="does not say how the run ended"):
         task.resume(method, event)
 
@@ -190,7 +190,7 @@ def test_a_resume_event_that_is_none_of_ours_fails_loudly(task, simulator, metho
 
 @pytest.mark.parametrize("event_gone", [None, {"status": "error"}], ids=["None", "missing keys"])
 def test_a_retry_after_a_bad_event_reattaches(task, simulator, event_gone):
-    """The message of the error promises it."""
+    """The message of the error says so."""
     task.dies_at(Instant.KNOWN).run_and_die()
     with pytest.raises(MParticleError, match="the retry reattaches to the run"):
         task.resume("execute_complete", event_gone)
@@ -201,8 +201,8 @@ def test_a_retry_after_a_bad_event_reattaches(task, simulator, event_gone):
     assert 1 == simulator.starts("orders")
 
 
-def test_a_note_for_another_pipeline_does_not_count(task, simulator):
-    """Between two tries the DAG's author may have pointed the task elsewhere."""
+def test_a_record_for_another_pipeline_is_ignored(task, simulator):
+    """The author of the DAG may have changed the pipeline between two tries."""
     simulator.add_pipeline("customers")
     task.dies_at(Instant.KNOWN).run_and_die()
     task.options["pipeline_id"] = "customers"
@@ -212,8 +212,8 @@ def test_a_note_for_another_pipeline_does_not_count(task, simulator):
     assert ("customers", 1, 1) == (result["pipeline_id"], simulator.starts("orders"), simulator.starts("customers"))
 
 
-def test_a_note_from_before_a_failed_look_is_not_forgotten(new_task, simulator):
-    """An API that is down on the retry must not make it forget the run of the first try."""
+def test_a_record_is_kept_if_a_lookup_fails(new_task, simulator):
+    """If mParticle is unreachable in the retry, the retry must not forget the run of the first try."""
     task = new_task(if_running="fail").dies_at(Instant.ACCEPTED)
     task.run_and_die()
     simulator.fail_next(503, path="/status", times=None)
@@ -228,7 +228,7 @@ def test_a_note_from_before_a_failed_look_is_not_forgotten(new_task, simulator):
 
 
 def test_a_lost_worker_and_a_busy_pipeline_do_not_mix_up_runs(task, simulator):
-    """A worker that dies before its start, while the schedule starts a run: that run is not ours."""
+    """A worker dies before its start, and the schedule starts a run: that run is not ours."""
     task.dies_at(Instant.NOTED).run_and_die()
     simulator.add_run("orders", "running", type="scheduled")
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from task_run import POLL, TRIGGER, TaskRun
 
 
-def test_a_task_makes_no_request_but_what_it_needs(new_task, simulator):
-    """One login for the process, one look before the start, one start, two looks at what it reads; then polls."""
+def test_a_task_sends_only_the_requests_that_it_needs(new_task, simulator):
+    """One login, one lookup before the start, one start, two reads of the data model's SQL, and polls."""
     simulator.add_run("orders", "success")
     task = new_task(poll_interval=0.1)
 

@@ -78,14 +78,14 @@ def ingested(simulator):
 
 
 def write_sql(simulator, sql):
-    """Replace the SQL as a person does in mParticle's UI."""
+    """Replace the SQL as a user does in mParticle's UI."""
     name = simulator.stored("data model", "orders-model")["name"]
     body = {"name": name, "type": "sql", "config": {"sql_query": sql}}
     MParticleHook().update_data_model("orders-model", body)
 
 
 def test_slices_one_after_the_other_ingest_every_row_once(slice_of, simulator):
-    """That is what a backfill is for."""
+    """A backfill must ingest every row exactly once."""
     results = [slice_of(day).run() for day in range(DAYS)]
 
     assert {1: DAYS * ROWS_PER_DAY} == ingested(simulator)
@@ -125,7 +125,7 @@ def test_the_warehouse_s_type_is_read_once(slice_of, simulator):
 
 
 def test_a_slice_that_gives_way_costs_two_requests(slice_of, simulator):
-    """It may do so every few seconds, for hours."""
+    """It may wait for hours, and check every few seconds."""
     slice_of(0).dies_at(Instant.NOTED).run_and_die()
     before = len(simulator.requests)
 
@@ -177,7 +177,7 @@ def test_a_note_that_cannot_be_stored_leaves_nothing_behind(slice_of, simulator)
 
 
 def test_a_worker_lost_after_its_slice_is_done_syncs_it_no_second_time(slice_of, simulator):
-    """Airflow runs a task again whose success it has not heard of."""
+    """Airflow tries a task again if it does not know of the success."""
     task = slice_of(0)
     task.run()
     task.state = "up_for_retry"
@@ -189,7 +189,7 @@ def test_a_worker_lost_after_its_slice_is_done_syncs_it_no_second_time(slice_of,
 
 
 def test_a_lost_answer_to_the_trigger_is_resolved_for_a_slice_too(slice_of, simulator):
-    """The slice stands on the exactly-once start."""
+    """A slice uses the same start as other runs."""
     simulator.inject(Fault(path=TRIGGER, lose="after"))
 
     slice_of(0).run()
@@ -303,7 +303,7 @@ def test_a_dag_whose_sql_is_edited_meanwhile_starts_no_second_run(slice_of, simu
 
 
 def test_clearing_a_slice_that_succeeded_syncs_it_again(slice_of, simulator):
-    """That is what a user asks for with it."""
+    """A user clears a task to run it again."""
     task = slice_of(0)
     task.run()
 
@@ -313,7 +313,7 @@ def test_clearing_a_slice_that_succeeded_syncs_it_again(slice_of, simulator):
 
 
 def test_sql_that_changes_while_the_run_is_in_progress_fails_the_slice(slice_of, simulator):
-    """Nobody can tell which rows the run has read, so the task may not say that all is well."""
+    """It is unknown which rows the run has read, so the task must not succeed."""
     task = slice_of(0).at(Instant.WAITING, lambda: write_sql(simulator, "SELECT 1"))
 
     with pytest.raises(AirflowFailException) as failed:
@@ -338,7 +338,7 @@ def test_sql_that_changes_before_the_start_starts_nothing(slice_of, simulator):
 
 
 def test_a_retry_that_finds_other_sql_does_not_guess(slice_of, simulator):
-    """A run may have been started, and those of others cannot be told from it."""
+    """A run may have been started, and it cannot be distinguished from other runs."""
     task = slice_of(0).dies_at(Instant.NOTED)
     task.run_and_die()
     write_sql(simulator, "SELECT 1")
@@ -352,7 +352,7 @@ def test_a_retry_that_finds_other_sql_does_not_guess(slice_of, simulator):
 
 
 def test_a_slice_waits_for_its_turn_no_longer_than_its_timeout(slice_of, simulator):
-    """A task that never comes back must not hold up the others without a word."""
+    """A task that never ends must not block the others without an error."""
     slice_of(0).dies_at(Instant.NOTED).run_and_die()
     other = slice_of(1)
     other.first_start = datetime.now(UTC) - timedelta(seconds=60)
@@ -386,8 +386,8 @@ def test_a_retry_stays_with_its_slice_whatever_its_templates_say_now(slice_of, s
     assert 1 == simulator.starts("orders")
 
 
-def test_somebody_else_s_run_in_progress_fails_the_slice_and_nothing_is_changed(slice_of, simulator):
-    """Its run may still read the SQL that is there."""
+def test_another_run_in_progress_fails_the_slice_and_nothing_is_changed(slice_of, simulator):
+    """The other run may still read the current SQL."""
     simulator.add_run("orders", "running")
 
     with pytest.raises(PipelineBusyError):
@@ -396,8 +396,8 @@ def test_somebody_else_s_run_in_progress_fails_the_slice_and_nothing_is_changed(
     assert (0, 0) == (simulator.count("PUT", MODEL), simulator.starts("orders"))
 
 
-def test_somebody_else_s_run_in_progress_is_waited_for_if_asked(slice_of, simulator):
-    """The SQL is written only when it has ended."""
+def test_another_run_in_progress_is_waited_for_if_requested(slice_of, simulator):
+    """The SQL is written only after the end of the other run."""
     simulator.add_run("orders", "running", ends_in_s=0.3)
 
     slice_of(0, if_running="wait").run()

@@ -1,4 +1,4 @@
-"""A sensor that is executed, deferred, resumed and rescheduled as Airflow does it."""
+"""Executes, defers, resumes and reschedules a sensor as Airflow does."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Store(dict[str, Any]):
 
 
 def sensor(**options: Any) -> MParticlePipelineRunSensor:
-    """A sensor for ``orders`` that looks often."""
+    """A sensor for ``orders`` that polls often."""
     usual = {"pipeline_id": "orders", "poll_interval": 0.05, "timeout": 20, "deferrable": False}
     return MParticlePipelineRunSensor(task_id="sense", **{**usual, **options})
 
 
 def sense(**options: Any) -> Any:
-    """Execute a sensor; resume it if it defers, and let a new one look again if it reschedules, as Airflow does."""
+    """Execute a sensor. Resume it if it defers, and execute a new one if it reschedules, as Airflow does."""
     began = datetime.now(UTC)
     ti = SimpleNamespace(get_first_reschedule_date=lambda _: began, max_tries=0, try_number=1)
     context: Any = {"ti": ti, "task_state_store": Store()}
@@ -50,7 +50,7 @@ def sense(**options: Any) -> Any:
 
 
 def rebuilt(trigger: Any) -> MParticlePipelineRunTrigger:
-    """The trigger that Airflow makes of what it stored."""
+    """The trigger that Airflow creates from its stored arguments."""
     classpath, kwargs = json.loads(json.dumps(trigger.serialize()))
     module, _, name = classpath.rpartition(".")
     return getattr(import_module(module), name)(**kwargs)

@@ -1,4 +1,4 @@
-"""Arguments are read in one place, in every form in which Airflow hands them over."""
+"""Arguments are parsed in one place, in every form that Airflow passes."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ WHITE_SPACE = st.text(" \t\n", max_size=2)
     ],
 )
 def test_a_duration_may_be_a_number_its_text_or_a_timedelta(value: Any, seconds: float) -> None:
-    """A template makes a text of everything, and default_args often hold a timedelta."""
+    """A template renders everything to text, and default_args often contain a timedelta."""
     assert seconds == read_seconds("timeout", value)
 
 
 @settings(deadline=None)
 @given(DURATIONS, WHITE_SPACE, WHITE_SPACE)
 def test_a_duration_means_the_same_in_every_form(seconds: float, before: str, after: str) -> None:
-    """Whoever moves a number into a Variable must not get another wait."""
+    """A user who moves a number into a Variable gets the same duration."""
     expected = float(seconds)
 
     assert expected == read_seconds("timeout", seconds) == read_seconds("timeout", f"{before}{seconds}{after}")
@@ -69,7 +69,7 @@ def test_a_duration_means_the_same_in_every_form(seconds: float, before: str, af
     ],
 )
 def test_what_is_not_a_positive_bounded_duration_is_refused(value: object) -> None:
-    """A wait that never ends, or polls without a pause, must be refused before a run is started."""
+    """A wait that never ends, or that polls without a pause, must be refused before a run is started."""
     with pytest.raises(ConfigError, match=r"timeout must be a positive number of seconds, not .* Nothing was sent"):
         read_seconds("timeout", value)
 
@@ -77,7 +77,7 @@ def test_what_is_not_a_positive_bounded_duration_is_refused(value: object) -> No
 @settings(deadline=None, max_examples=300)
 @given(ANYTHING)
 def test_whatever_a_duration_is_it_is_read_or_refused(value: Any) -> None:
-    """Every other exception would be retried by Airflow, in vain."""
+    """Airflow would retry every other exception, which cannot help."""
     try:
         seconds = read_seconds("timeout", value)
     except ConfigError:
@@ -94,20 +94,20 @@ def test_zero_is_a_duration_where_polling_once_makes_sense() -> None:
 
 @pytest.mark.parametrize(("value", "text"), [("orders", "orders"), (" orders\n", "orders"), (13325, "13325")])
 def test_an_id_is_a_text_without_white_space_around_it(value: Any, text: str) -> None:
-    """A value that was copied, or read from a file, often ends with a line break."""
+    """A copied value, or one from a file, often ends with a line break."""
     assert text == read_id("pipeline_id", value)
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", "None", " None ", "null"])
 def test_an_id_that_was_rendered_to_nothing_is_refused(value: Any) -> None:
-    """Otherwise the request goes to /None/trigger."""
+    """Otherwise the request would go to /None/trigger."""
     with pytest.raises(ConfigError, match=r"pipeline_id was rendered to .* returned no id. Nothing was sent"):
         read_id("pipeline_id", value)
 
 
 @pytest.mark.parametrize("value", [["orders"], ("orders",), {"id": "orders"}, True, 1.5, math.nan, b"orders"])
 def test_an_id_that_is_not_one_text_is_refused(value: Any) -> None:
-    """A list of one pipeline is not a pipeline; a task can be mapped over it."""
+    """A list with one pipeline is not a pipeline. A task can be mapped over the list."""
     with pytest.raises(ConfigError, match="pipeline_id must be one id as text, not"):
         read_id("pipeline_id", value)
 
@@ -115,7 +115,7 @@ def test_an_id_that_is_not_one_text_is_refused(value: Any) -> None:
 @settings(deadline=None, max_examples=300)
 @given(ANYTHING)
 def test_whatever_an_id_is_it_is_read_or_refused(value: Any) -> None:
-    """What is read can be put into a path."""
+    """A parsed id can be part of a path."""
     try:
         text = read_id("pipeline_id", value)
     except ConfigError:
@@ -133,14 +133,14 @@ def test_whatever_an_id_is_it_is_read_or_refused(value: Any) -> None:
     ],
 )
 def test_a_switch_may_be_given_as_text(value: Any, meant: bool) -> None:
-    """Every text is true in Python, "false" included."""
+    """In Python every text is true, even "false"."""
     assert meant is read_switch("deferrable", value)
 
 
 @settings(deadline=None)
 @given(ANYTHING)
 def test_whatever_a_switch_is_it_is_read_or_refused(value: Any) -> None:
-    """What cannot be read must not be taken for on or for off."""
+    """An unknown value must not count as on or off."""
     if as_switch(value) is None:
         with pytest.raises(ConfigError, match="deferrable must be True or False, not"):
             read_switch("deferrable", value)
@@ -149,7 +149,7 @@ def test_whatever_a_switch_is_it_is_read_or_refused(value: Any) -> None:
 
 
 def test_a_choice_is_one_of_its_words() -> None:
-    """The message names them all."""
+    """The message lists all words."""
     assert "wait" == read_choice("if_running", "wait", ("fail", "wait"))
     with pytest.raises(ConfigError, match="if_running must be one of fail, wait, not 'maybe'"):
         read_choice("if_running", "maybe", ("fail", "wait"))

@@ -1,4 +1,4 @@
-"""Making sure that a pipeline is there, over HTTP."""
+"""The operator that makes sure that a pipeline exists, over HTTP."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ PATH = "/inputs/data-pipelines"
 
 
 def create(**changes: Any) -> dict[str, Any]:
-    """Execute the operator with arguments that are fine, but for the *changes*."""
+    """Execute the operator with valid arguments and these *changes*."""
     return dict(operator(**changes).execute({}))
 
 
 def operator(**changes: Any) -> MParticleCreatePipelineOperator:
-    """The operator with arguments that are fine, but for the *changes*."""
+    """The operator with valid arguments and these *changes*."""
     fine = {
         "pipeline_id": "refunds",
         "name": "Refunds",
@@ -53,12 +53,12 @@ def operator(**changes: Any) -> MParticleCreatePipelineOperator:
 
 
 def sent(simulator: Simulator, method: str) -> list[Any]:
-    """The bodies of the requests of that method that concern pipelines."""
+    """The bodies of the requests with this method for pipelines."""
     return [seen["body"] for seen in simulator.requests if seen["method"] == method and PATH in seen["path"]]
 
 
 def pipeline(simulator: Simulator, pipeline_id: str = "refunds") -> dict[str, Any]:
-    """The pipeline as the simulator holds it, secrets included."""
+    """The pipeline in the simulator, with its secrets."""
     from airflow_provider_mparticle.simulator.resources import Kind
 
     return simulator._workspace.resources.stored(Kind.PIPELINE, pipeline_id)
@@ -68,7 +68,7 @@ def pipeline(simulator: Simulator, pipeline_id: str = "refunds") -> dict[str, An
 
 
 def test_a_pipeline_that_is_not_there_is_created(simulator: Simulator) -> None:
-    """The result names every field, since all of them are this task's doing."""
+    """The result names every field, because the task has set all of them."""
     result = create()
 
     assert "refunds" == result["pipeline"]["id"]
@@ -79,7 +79,7 @@ def test_a_pipeline_that_is_not_there_is_created(simulator: Simulator) -> None:
 
 
 def test_every_argument_reaches_mparticle(simulator: Simulator) -> None:
-    """Under mParticle's own names."""
+    """The fields have mParticle's names."""
     simulator.add_pipeline("other", field_transformation_id="mapping")
     given = {
         "field_transformation_id": "mapping",
@@ -98,7 +98,7 @@ def test_every_argument_reaches_mparticle(simulator: Simulator) -> None:
 
 
 def test_the_result_is_json(simulator: Simulator) -> None:
-    """It becomes an XCom."""
+    """Airflow stores the result as an XCom."""
     result = create()
 
     assert json.loads(json.dumps(result)) == result
@@ -119,8 +119,8 @@ def test_a_second_try_finds_the_pipeline_of_the_first(simulator: Simulator, if_e
     assert [] == sent(simulator, "PUT")
 
 
-def test_a_status_that_answers_404_for_a_minute_is_no_trouble(start_simulator: Callable[..., Simulator]) -> None:
-    """A pipeline that was just created has no status yet."""
+def test_a_status_that_answers_404_for_a_minute_is_tolerated(start_simulator: Callable[..., Simulator]) -> None:
+    """A new pipeline has no status yet."""
     simulator = start_simulator(status_404_s=60)
     simulator.add_pipeline("orders")
 
@@ -134,7 +134,7 @@ def test_a_status_that_answers_404_for_a_minute_is_no_trouble(start_simulator: C
 
 
 def test_an_existing_pipeline_is_refused_by_default(simulator: Simulator) -> None:
-    """Two DAGs that claim the same slug would otherwise overwrite each other."""
+    """Otherwise two DAGs with the same slug would overwrite each other's pipeline."""
     with pytest.raises(AirflowFailException, match="'orders' already exists, and if_exists='fail'") as refused:
         create(pipeline_id="orders")
 
@@ -143,7 +143,7 @@ def test_an_existing_pipeline_is_refused_by_default(simulator: Simulator) -> Non
 
 
 def test_an_existing_pipeline_is_reused_as_it_is(simulator: Simulator) -> None:
-    """Also where it differs, even in the type of its sync mode."""
+    """The pipeline stays unchanged even if the pipeline has another sync mode."""
     before = dict(pipeline(simulator, "orders"))
 
     result = create(pipeline_id="orders", if_exists="reuse")
@@ -154,7 +154,7 @@ def test_an_existing_pipeline_is_reused_as_it_is(simulator: Simulator) -> None:
 
 
 def test_an_update_changes_what_differs_with_one_put(simulator: Simulator) -> None:
-    """The result names what changed, the rest stays as it is."""
+    """The result names the changed fields. Other fields stay unchanged."""
     create(partner_feed_id=11, data_plan_id="plan", data_plan_version=3)
     before = dict(pipeline(simulator))
 
@@ -169,7 +169,7 @@ def test_an_update_changes_what_differs_with_one_put(simulator: Simulator) -> No
 
 
 def test_an_update_of_a_pipeline_that_is_as_described_writes_nothing(simulator: Simulator) -> None:
-    """A DAG that runs hourly must not write hourly, though mParticle masks the key."""
+    """A DAG that runs every hour must not write every hour, although mParticle masks the key."""
     create(partner_feed_key="feed-key-0042")
 
     result = create(partner_feed_key="feed-key-0042", if_exists="update")
@@ -179,7 +179,7 @@ def test_an_update_of_a_pipeline_that_is_as_described_writes_nothing(simulator: 
 
 
 def test_a_key_that_is_given_is_written_with_any_change(simulator: Simulator) -> None:
-    """A PUT may replace the whole pipeline, so the key goes along."""
+    """A PUT may replace the whole pipeline, so it must contain the key."""
     create(partner_feed_key="feed-key-0042")
 
     create(name="All refunds", partner_feed_key="feed-key-0043", if_exists="update")
@@ -189,7 +189,7 @@ def test_a_key_that_is_given_is_written_with_any_change(simulator: Simulator) ->
 
 
 def test_a_key_that_only_mparticle_knows_is_not_lost(simulator: Simulator) -> None:
-    """Left out of a PUT that replaces, it would be gone without a word."""
+    """A PUT without the key could silently delete it."""
     create(partner_feed_key="feed-key-0042")
 
     with pytest.raises(AirflowFailException, match="without its partner_feed_key"):
@@ -199,7 +199,7 @@ def test_a_key_that_only_mparticle_knows_is_not_lost(simulator: Simulator) -> No
 
 
 def test_an_upper_bound_can_be_taken_away(simulator: Simulator) -> None:
-    """A blank until means unbounded."""
+    """A blank until means that the range has no upper bound."""
     create(sync_mode={**INCREMENTAL, "until": "2026-02-01T00:00:00Z"})
 
     result = create(if_exists="update")
@@ -209,7 +209,7 @@ def test_an_upper_bound_can_be_taken_away(simulator: Simulator) -> None:
 
 
 def test_the_type_of_the_sync_mode_is_never_changed(simulator: Simulator) -> None:
-    """The answer would be a 422; ours says whose rule it is, before anything is written."""
+    """mParticle would answer 422. Our message explains the rule before anything is written."""
     with pytest.raises(AirflowFailException, match=r"mParticle does not allow to change sync_mode\.type"):
         create(pipeline_id="orders", if_exists="update")
 
@@ -237,7 +237,7 @@ def test_the_type_of_the_sync_mode_is_never_changed(simulator: Simulator) -> Non
     ],
 )
 def test_nothing_is_sent_while_an_argument_is_bad(simulator: Simulator, changes: dict[str, Any], named: str) -> None:
-    """No retry cures a typing mistake, so the task fails at once and says where it is."""
+    """A retry cannot correct a typing mistake, so the task fails at once and names the argument."""
     with pytest.raises(AirflowFailException) as failed:
         create(**changes)
 
@@ -257,7 +257,7 @@ def test_nothing_is_sent_while_an_argument_is_bad(simulator: Simulator, changes:
 def test_what_no_retry_cures_fails_the_task_at_once(
     simulator: Simulator, fault: Fault, kind: type[MParticleError]
 ) -> None:
-    """The cause stays reachable for those who write retry policies."""
+    """Retry policies can still read the cause."""
     simulator.inject(fault)
 
     with pytest.raises(AirflowFailException) as failed:
@@ -270,7 +270,7 @@ def test_what_no_retry_cures_fails_the_task_at_once(
 def test_a_create_whose_answer_was_lost_ends_well(
     simulator: Simulator, fault: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The pipeline is there: asking for it tells, and a second POST is not needed."""
+    """A read shows that the pipeline exists, so a second POST is not needed."""
     caplog.set_level(logging.INFO)
     simulator.inject(Fault(method="POST", path=PATH, **fault))
 
@@ -287,7 +287,7 @@ def test_a_create_whose_answer_was_lost_ends_well(
 def test_a_create_that_did_not_arrive_leaves_the_rest_to_a_retry(
     simulator: Simulator, fault: dict[str, Any], kind: type[MParticleError]
 ) -> None:
-    """Airflow's retries are the user's decision; the next try creates the pipeline."""
+    """The user decides about retries. The next try creates the pipeline."""
     simulator.inject(Fault(method="POST", path=PATH, **fault))
 
     with pytest.raises(kind):
@@ -299,7 +299,7 @@ def test_a_create_that_did_not_arrive_leaves_the_rest_to_a_retry(
 
 
 def test_an_outage_of_some_seconds_is_survived(simulator: Simulator) -> None:
-    """Reads may be repeated, and are."""
+    """Reads are retried."""
     simulator.fail_next(503, PATH, times=2)
 
     result = create()
@@ -324,7 +324,7 @@ def test_the_feeds_key_is_in_no_result(simulator: Simulator, if_exists: str, cap
 
 
 def test_the_feeds_key_is_in_no_error(simulator: Simulator) -> None:
-    """Whatever is wrong, with us or with mParticle, which may repeat what it was sent."""
+    """mParticle may repeat the request in its error."""
     key = "f33d-0f-all-0rders"
     simulator.inject(Fault(method="POST", path=PATH, status=422, body={"errors": [{"message": f"Bad key: {key}"}]}))
 
@@ -343,7 +343,7 @@ def test_the_feeds_key_is_in_no_error(simulator: Simulator) -> None:
 def test_templates_are_rendered_before_anything_is_checked(
     run_dag: Callable[[Any], Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ids and instants usually come out of the DAG run, and dicts are rendered too."""
+    """Ids and instants often come from the DAG run, and templates in dicts are rendered too."""
     monkeypatch.setenv("AIRFLOW_VAR_WAREHOUSE", "warehouse")
     with DAG("create_templated", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
         operator(
@@ -363,7 +363,7 @@ def test_templates_are_rendered_before_anything_is_checked(
 
 
 def test_a_refusal_fails_the_task_without_a_retry(run_dag: Callable[[Any], Any], simulator: Simulator) -> None:
-    """The same arguments would be refused again."""
+    """mParticle would refuse the same arguments again."""
     with DAG("create_refused", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
         operator(pipeline_id="orders", retries=3)
 

@@ -1,4 +1,4 @@
-"""What is known of kept forms outlives the process, in an Airflow variable."""
+"""The facts about kept forms are stored in an Airflow variable, so that other processes know them."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ CUT = Difference("name", "Orders, ho", "Orders, hourly")
 
 @pytest.fixture(autouse=True)
 def fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Begin as a process that has learned nothing."""
+    """Start as a process that has learned nothing."""
     forget(monkeypatch)
 
 
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Become another process."""
+    """Simulate another process."""
     known = KeptForms()
     monkeypatch.setattr(kept_forms, "KNOWN", known)
     monkeypatch.setattr(kept_forms_variable, "KNOWN", known)
 
 
 def test_a_fact_is_known_to_the_next_process(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each task is a process of its own; a document is applied by one each day."""
+    """Each task is a separate process."""
     with remembered_forms() as kept:
         assert [CUT] == kept.changes(PIPELINE, [CUT])
         assert [*kept.learn(PIPELINE, [CUT], None, Pipeline("orders", name="Orders, ho"))]
@@ -54,7 +54,7 @@ def test_a_fact_is_known_to_the_next_process(airflow_db: None, monkeypatch: pyte
 
 
 def test_a_database_that_cannot_be_reached_fails_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The price is one more write."""
+    """The value is written once more."""
 
     def unreachable() -> None:
         raise OSError("no database")
@@ -70,7 +70,7 @@ def test_a_database_that_cannot_be_reached_fails_nothing(monkeypatch: pytest.Mon
 def test_a_task_remembers_what_an_earlier_dag_run_has_learned(
     run_dag: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In Airflow's own task runner: the second run only reads."""
+    """In Airflow's own task runner, the second run only reads."""
     model = {"id": "customers", "name": "All customers", "config": {"sql_query": "SELECT a FROM a.b.c"}}
     with StrangeSimulator(lambda one: {**one, "name": one["name"][:3]}) as simulator:
         monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", simulator.airflow_connection_json())

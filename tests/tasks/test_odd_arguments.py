@@ -1,4 +1,4 @@
-"""Every argument of every operator accepts what it means, and refuses the rest before anything is sent."""
+"""Every argument of every operator accepts its valid values, and refuses all others before anything is sent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Execute = Callable[[Any], Any]
 
 
 class Array:
-    """An array as numpy has it: a comparison returns another array, whose truth is an error."""
+    """An array as in numpy: a comparison returns another array, and its truth value is an error."""
 
     __hash__ = None  # type: ignore[assignment]  # an array cannot be hashed
 
@@ -83,7 +83,7 @@ ODD: list[Any] = [
 
 
 def run(operator: Any) -> Any:
-    """Render and execute an operator outside of Airflow, which has no more to say of it than this."""
+    """Render and execute an operator outside of Airflow."""
     # print returns nothing, as a store does that has kept nothing.
     ti = SimpleNamespace(max_tries=0, try_number=1, get_first_reschedule_date=lambda _: None)
     context: Any = {"ti": ti, "task_state_store": SimpleNamespace(get=print, set=print, delete=print)}
@@ -97,7 +97,7 @@ def run(operator: Any) -> Any:
 def test_an_odd_argument_is_accepted_or_refused_by_name(
     simulator: Simulator, place: tuple[Any, str], value: Any
 ) -> None:
-    """Airflow retries any other error, though a retry cannot cure it; and a long value must not fill the log."""
+    """Airflow retries every other error, which cannot help. A long value must not fill the log."""
     operator, name = place
     simulator.end_runs()
     simulator.add_run("orders", "success")  # without one, a sensor with a good timeout of days would wait for days
@@ -123,7 +123,7 @@ def test_an_odd_argument_is_accepted_or_refused_by_name(
 def test_a_value_that_cannot_be_shown_is_refused_too(
     execute: Execute, simulator: Simulator, name: str, value: Any
 ) -> None:
-    """Python does not print an integer of 5,000 digits, and nobody reads 100,000 characters in a log."""
+    """Python does not print an integer of 5,000 digits, and 100,000 characters are too many for a log."""
     arguments = {**WORKING[operators.MParticleTriggerPipelineOperator], name: value}
     with pytest.raises(AirflowFailException, match=f"{name} must be .*, not .{{1,320}} Nothing was sent"):
         execute(operators.MParticleTriggerPipelineOperator(task_id="t", **arguments))
@@ -163,7 +163,7 @@ def test_what_an_argument_cannot_mean_is_refused_before_anything_is_sent(
 
 @pytest.mark.parametrize("off", [False, "false", "False", "no", "off", 0])
 def test_a_switch_that_says_off_as_text_is_off(execute: Execute, simulator: Simulator, off: Any) -> None:
-    """Every text is true in Python; ``prune="false"`` must not delete a workspace."""
+    """In Python every text is true, but ``prune="false"`` must not delete resources."""
     result = execute(operators.MParticleApplyOperator(task_id="t", spec={"pipelines": []}, prune=off, dry_run=off))
     with pytest.raises(AirflowFailException, match="404"):
         execute(
@@ -178,7 +178,7 @@ def test_a_switch_that_says_off_as_text_is_off(execute: Execute, simulator: Simu
 def test_a_secret_that_was_rendered_to_nothing_is_not_stored(
     execute: Execute, simulator: Simulator, secret: str
 ) -> None:
-    """The connection that the template names has no password; mParticle would be told "None"."""
+    """If the connection in the template has no password, "None" must not be sent."""
     config = {"account_identifier": "x", "warehouse": "w", "database": "d", "user": "u", "password": secret}
     with pytest.raises(AirflowFailException, match=r"config\.password was rendered to 'None'|'null'"):
         execute(

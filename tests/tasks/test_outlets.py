@@ -18,7 +18,7 @@ PIPELINES = ("customers", "refunds")
 
 
 def events(dag_id: str) -> list[tuple[str, dict[str, Any]]]:
-    """The address and the extra of each event that a DAG's tasks have emitted, in their order."""
+    """The address and the extra of each event of a DAG's tasks, in order."""
     from airflow.utils.session import create_session
 
     try:
@@ -37,7 +37,7 @@ def dag_of(dag_id: str) -> DAG:
 
 @pytest.fixture
 def run_dag(run_dag: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Run a DAG whose assets are in Airflow's database, as the DAG processor puts them there."""
+    """Run a DAG whose assets are in Airflow's database, as the DAG processor stores them."""
 
     def run(dag: Any) -> Any:
         if hasattr(dag, "bulk_write_to_db"):  # Airflow 2
@@ -48,7 +48,7 @@ def run_dag(run_dag: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def described(simulator: Simulator, pipeline_id: str) -> dict[str, Any]:
-    """What an event should say of a pipeline's last run."""
+    """The expected event for the last run of a pipeline."""
     run = simulator.runs(pipeline_id)[-1]
     return {
         "pipeline_id": pipeline_id,
@@ -60,8 +60,8 @@ def described(simulator: Simulator, pipeline_id: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "in the worker"])
-def test_an_event_tells_of_the_run(run_dag: Callable[[Any], Any], simulator: Simulator, deferrable: bool) -> None:
-    """A DAG that starts by it knows the range and the counts without asking anybody."""
+def test_an_event_contains_the_run(run_dag: Callable[[Any], Any], simulator: Simulator, deferrable: bool) -> None:
+    """A DAG that it starts knows the range and the counts without a request."""
     orders, other = pipeline_asset(simulator.workspace_id, "orders"), Asset(uri="s3://bucket/orders")
     dag_id = f"outlets_{deferrable}"
     with dag_of(dag_id) as dag:
@@ -84,10 +84,10 @@ def test_an_event_tells_of_the_run(run_dag: Callable[[Any], Any], simulator: Sim
 
 
 @pytest.mark.parametrize("options", [{}, {"deferrable": True}, {"mode": "reschedule"}], ids=str)
-def test_a_sensor_tells_of_the_run_that_it_has_waited_for(
+def test_the_event_of_a_sensor_contains_its_run(
     run_dag: Callable[[Any], Any], simulator: Simulator, options: dict[str, Any]
 ) -> None:
-    """In every mode."""
+    """Each mode of the sensor is tested."""
     simulator.add_run("orders", "success")
     dag_id = f"outlets_sensor_{'_'.join(options)}"
     with dag_of(dag_id) as dag:
@@ -105,8 +105,8 @@ def test_a_sensor_tells_of_the_run_that_it_has_waited_for(
     assert described(simulator, "orders").items() <= extra.items()
 
 
-def test_a_slice_tells_which_slice_it_is(run_dag: Callable[[Any], Any], simulator: Simulator) -> None:
-    """The range of a slice is what a DAG behind it works on."""
+def test_the_event_of_a_slice_contains_its_bounds(run_dag: Callable[[Any], Any], simulator: Simulator) -> None:
+    """The next DAG works on this range."""
     with dag_of("outlets_slice") as dag:
         MParticleSyncSliceOperator(
             task_id="slice",
@@ -130,7 +130,7 @@ def test_a_slice_tells_which_slice_it_is(run_dag: Callable[[Any], Any], simulato
 def test_an_alias_gets_an_event_of_the_run_s_own_pipeline(
     run_dag: Callable[[Any], Any], start_simulator: Callable[..., Simulator]
 ) -> None:
-    """Mapped tasks share their outlets, so only an alias can tell their pipelines apart."""
+    """Mapped tasks share their outlets, so only an alias can distinguish their pipelines."""
     simulator = start_simulator()
     for pipeline_id in PIPELINES:
         simulator.add_pipeline(pipeline_id)
@@ -149,7 +149,7 @@ def test_an_alias_gets_an_event_of_the_run_s_own_pipeline(
 
 
 def test_a_task_that_fails_emits_nothing(run_dag: Callable[[Any], Any], simulator: Simulator) -> None:
-    """No DAG may start by data that did not arrive."""
+    """A DAG must not start for data that did not arrive."""
     simulator.script_next_run("orders", errors=["The warehouse is closed."])
     with dag_of("outlets_failed") as dag:
         MParticleTriggerPipelineOperator(
@@ -168,7 +168,7 @@ def test_a_task_that_fails_emits_nothing(run_dag: Callable[[Any], Any], simulato
 def test_a_run_that_is_not_waited_for_has_an_event_without_counts(
     run_dag: Callable[[Any], Any], simulator: Simulator
 ) -> None:
-    """Airflow emits the event when the task succeeds, and then only the run's id is known."""
+    """Airflow sends the event when the task succeeds, and only the id of the run is known then."""
     with dag_of("outlets_not_waited") as dag:
         MParticleTriggerPipelineOperator(
             task_id="sync",

@@ -40,7 +40,7 @@ TRANSFORMATION = {"field_transformation_id": "people", "name": "People", "mappin
 
 
 def writes(simulator: Simulator) -> list[tuple[str, Any]]:
-    """Method and body of every request that changed something, the login aside."""
+    """Method and body of every request that changed something, without the login."""
     return [
         (request["method"], request["body"])
         for request in simulator.requests
@@ -61,7 +61,7 @@ CREATIONS = [
 def test_a_missing_resource_is_created(
     execute: Execute, simulator: Simulator, operator: Any, options: dict[str, Any], kind: str
 ) -> None:
-    """All its fields are new, and its result holds no secret."""
+    """All fields are new, and the result contains no secret."""
     result = execute(operator(task_id="create", **options))
 
     assert "name" in result["changed"]
@@ -75,7 +75,7 @@ def test_a_missing_resource_is_created(
 def test_a_resource_that_is_as_described_is_left_alone(
     execute: Execute, simulator: Simulator, operator: Any, options: dict[str, Any], kind: str
 ) -> None:
-    """Running a configuration again costs one request and changes nothing."""
+    """Applying a configuration again sends one request and changes nothing."""
     execute(operator(task_id="create", **options))
 
     result = execute(operator(task_id="again", if_exists="update", **options))
@@ -88,7 +88,7 @@ def test_a_resource_that_is_as_described_is_left_alone(
 def test_what_differs_is_changed_with_one_request(
     execute: Execute, simulator: Simulator, operator: Any, options: dict[str, Any], kind: str
 ) -> None:
-    """The result names what was changed, and nothing else was."""
+    """The result names the changed fields. Other fields stay unchanged."""
     execute(operator(task_id="create", **options))
 
     result = execute(operator(task_id="rename", if_exists="update", **{**options, "name": "Renamed"}))
@@ -102,7 +102,7 @@ def test_what_differs_is_changed_with_one_request(
 def test_an_existing_resource_fails_the_task_unless_told_otherwise(
     execute: Execute, simulator: Simulator, operator: Any, options: dict[str, Any], kind: str
 ) -> None:
-    """The default touches nothing that somebody else may have made."""
+    """By default, the task does not change a resource that it has not created."""
     execute(operator(task_id="create", **options))
 
     with pytest.raises(AirflowFailException, match="already exists"):
@@ -112,7 +112,7 @@ def test_an_existing_resource_fails_the_task_unless_told_otherwise(
 
 
 def test_a_connection_is_never_written_from_what_was_read(execute: Execute, simulator: Simulator) -> None:
-    """mParticle leaves secrets out of its answers, so a PUT carries what the task describes, password included."""
+    """mParticle's answers contain no secrets, so a PUT sends what the task describes, with the password."""
     execute(MParticleCreateConnectionOperator(task_id="create", **CONNECTION))
     config = {**SNOWFLAKE, "warehouse": "OTHER"}
 
@@ -125,7 +125,7 @@ def test_a_connection_is_never_written_from_what_was_read(execute: Execute, simu
 
 
 def test_a_changed_password_is_written_when_asked_for(execute: Execute, simulator: Simulator) -> None:
-    """Nobody can see that a password differs, so the user says so."""
+    """A changed password cannot be detected, so the user requests the write."""
     execute(MParticleCreateConnectionOperator(task_id="create", **CONNECTION))
     options = {**CONNECTION, "config": {**SNOWFLAKE, "password": "new-password"}, "if_exists": "update"}
 
@@ -173,7 +173,7 @@ BAD = [
 def test_a_wrong_description_is_named_and_nothing_is_sent(
     execute: Execute, simulator: Simulator, operator: Any, options: dict[str, Any], said: str
 ) -> None:
-    """A mistake costs no request."""
+    """The mistake is found before any request."""
     with pytest.raises(AirflowFailException, match=said):
         execute(operator(task_id="create", **options))
 
@@ -192,7 +192,7 @@ def test_a_wrong_description_is_named_and_nothing_is_sent(
 def test_sql_that_only_old_documentation_speaks_against_is_sent_with_a_warning(
     execute: Execute, simulator: Simulator, caplog: pytest.LogCaptureFixture, sql: str, said: str
 ) -> None:
-    """What may well work is not refused."""
+    """A query that may work is not refused."""
     execute(MParticleCreateDataModelOperator(task_id="create", **{**MODEL, "sql_query": sql}))
 
     assert said in caplog.text
@@ -200,7 +200,7 @@ def test_sql_that_only_old_documentation_speaks_against_is_sent_with_a_warning(
 
 
 def test_a_pipeline_is_updated_field_by_field(execute: Execute, simulator: Simulator) -> None:
-    """What is not named stays, also inside a dict."""
+    """Other fields stay unchanged, also inside a dict."""
     simulator.add_pipeline("hourly", schedule={"type": "interval", "frequency": "hourly", "delay": "1d"})
 
     result = execute(
@@ -224,7 +224,7 @@ def test_the_type_of_a_sync_mode_is_never_changed(execute: Execute, simulator: S
 
 
 def test_a_pipeline_is_paused_and_resumed(execute: Execute, simulator: Simulator) -> None:
-    """Another state is the only way that mParticle documents; a second pause sends nothing."""
+    """mParticle documents only the field state for this. A second pause writes nothing."""
     paused = execute(MParticlePausePipelineOperator(task_id="pause", pipeline_id="orders"))
     again = execute(MParticlePausePipelineOperator(task_id="again", pipeline_id="orders"))
     resumed = execute(MParticleResumePipelineOperator(task_id="resume", pipeline_id="orders"))
@@ -234,7 +234,7 @@ def test_a_pipeline_is_paused_and_resumed(execute: Execute, simulator: Simulator
 
 
 def test_a_resource_is_deleted_and_a_missing_one_is_fine(execute: Execute, simulator: Simulator) -> None:
-    """Deleting twice is no failure, unless the user wants it to be one."""
+    """Deleting a resource twice is a success, unless the user wants a failure."""
     deleted = execute(MParticleDeleteResourceOperator(task_id="a", kind="pipeline", resource_id="orders"))
     missing = execute(MParticleDeleteResourceOperator(task_id="b", kind="pipeline", resource_id="orders"))
 
@@ -244,7 +244,7 @@ def test_a_resource_is_deleted_and_a_missing_one_is_fine(execute: Execute, simul
 
 
 def test_a_create_whose_answer_is_lost_ends_well(execute: Execute, simulator: Simulator) -> None:
-    """The data model is there, so the task is green and there is one."""
+    """The data model exists once, and the task succeeds."""
     simulator.inject(Fault(method="POST", path="/data-models", lose="after"))
 
     result = execute(MParticleCreateDataModelOperator(task_id="create", **MODEL))

@@ -50,9 +50,9 @@ FEED_PIPELINE = {
 
 class Search:
     """
-    Looks for the secrets of one simulator.
+    Searches for the secrets of one simulator.
 
-    The simulator forgets tokens that it has expired, so whoever expires them does it here.
+    The simulator forgets expired tokens, so tests expire them with the methods of this class.
     """
 
     def __init__(self, simulator: Simulator, feed_key: str) -> None:
@@ -61,24 +61,24 @@ class Search:
 
     @property
     def sought(self) -> dict[str, str]:
-        """Every secret so far, by what it is."""
+        """Every secret so far, with its kind."""
         for token in list(self.simulator.token_values):
             if token not in self._known.values():
                 self._known[f"token {len(self._known) - 1}"] = token
         return self._known
 
     def expire_tokens(self) -> None:
-        """Expire every token, and go on looking for it."""
+        """Expire every token, and continue to search for it."""
         assert self.sought
         self.simulator.expire_tokens()
 
     def rotate_credentials(self) -> None:
-        """Replace the credentials, and go on looking for the old ones."""
+        """Replace the credentials, and continue to search for the old ones."""
         assert self.sought
         self.simulator.rotate_credentials(client_secret=secrets.token_urlsafe())
 
     def found_in(self, **places: Any) -> list[str]:
-        """What was found, and where."""
+        """Return what was found, and where."""
         texts = {place: shown if isinstance(shown, str) else repr(shown) for place, shown in places.items()}
         return [
             f"{what} in {place}" for what, one in self.sought.items() for place, text in texts.items() if one in text
@@ -87,7 +87,7 @@ class Search:
 
 @pytest.fixture
 def search(start_simulator: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch) -> Search:
-    """A simulator with secrets that stand in no source file, and who looks for them; all loggers are at DEBUG."""
+    """A search, and a simulator with secrets that are in no source file. All loggers are at DEBUG."""
     simulator = start_simulator(client_secret=secrets.token_urlsafe(), run_s=1.5)
     simulator.add_pipeline("orders")
     key = secrets.token_urlsafe()
@@ -98,7 +98,7 @@ def search(start_simulator: Callable[..., Simulator], monkeypatch: pytest.Monkey
 
 @pytest.fixture
 def everything_said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
-    """All that was logged, at any level by anybody, and all that was printed."""
+    """Everything that was logged at any level, and everything that was printed."""
     caplog.set_level(logging.DEBUG)
     for name in ("urllib3", "requests", "aiohttp", "asyncio", "tenacity", "airflow", "airflow_provider_mparticle"):
         caplog.set_level(logging.DEBUG, name)
@@ -111,7 +111,7 @@ def everything_said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixtu
 
 
 def everything_stored() -> str:
-    """Every row of every table of Airflow's database, and every log file."""
+    """Every row of every table in Airflow's database, and every log file."""
     home = Path(os.environ["AIRFLOW_HOME"])
     with sqlite3.connect(home / "airflow.db") as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -122,7 +122,7 @@ def everything_stored() -> str:
 
 
 def everything_of(error: BaseException | None) -> str:
-    """An error with all its causes: text, repr, attributes, traceback, and what an executor would pickle."""
+    """An error with all its causes: text, repr, attributes, traceback, and its pickle in an executor."""
     told = []
     while error:
         told += [str(error), repr(error), *traceback.format_exception(error)]
@@ -134,7 +134,7 @@ def everything_of(error: BaseException | None) -> str:
 
 @contextmanager
 def meanwhile(simulator: Simulator, act: Callable[[], None]) -> Iterator[None]:
-    """Do something as soon as somebody waits for a run."""
+    """Call a function as soon as a task waits for a run."""
 
     def wait_and_act() -> None:
         while not simulator.count("GET", "/runs/"):
@@ -148,7 +148,7 @@ def meanwhile(simulator: Simulator, act: Callable[[], None]) -> Iterator[None]:
 
 
 def main_job(dag_id: str, errors: list[BaseException], *, deferrable: bool = True, secret: str = "") -> DAG:
-    """Create a pipeline with a feed key, trigger it, sense it; *secret* gives one away on purpose."""
+    """Create a pipeline with a feed key, trigger it, and wait for it with a sensor. *secret* is leaked on purpose."""
     args = {"on_failure_callback": lambda context: errors.append(context["exception"])}
     with DAG(dag_id, schedule=None, start_date=datetime(2026, 1, 1), default_args=args) as dag:
         create = MParticleCreatePipelineOperator(
@@ -179,7 +179,7 @@ def main_job(dag_id: str, errors: list[BaseException], *, deferrable: bool = Tru
 def test_a_run_with_expired_tokens(
     run_dag: Callable[[Any], Any], search: Search, everything_said: Callable[[], str], deferrable: bool
 ) -> None:
-    """Tokens die before their time, before a task and in the middle of a wait; each is renewed in silence."""
+    """Tokens expire before a task and during a wait, and each is renewed without a message."""
     errors: list[BaseException] = []
     MParticleHook().list_pipelines()
     search.expire_tokens()
@@ -196,7 +196,7 @@ def test_a_run_with_expired_tokens(
 def test_a_run_whose_credentials_are_refused_half_way(
     run_dag: Callable[[Any], Any], search: Search, everything_said: Callable[[], str], deferrable: bool
 ) -> None:
-    """Somebody rotates the secret while a task waits: it fails, and its error says what to correct."""
+    """The secret is rotated while a task waits. The task fails, and its error says what to correct."""
     errors: list[BaseException] = []
 
     with meanwhile(search.simulator, search.rotate_credentials):
@@ -211,7 +211,7 @@ def test_a_run_whose_credentials_are_refused_half_way(
 def test_a_run_whose_credentials_are_refused_from_the_start(
     run_dag: Callable[[Any], Any], search: Search, everything_said: Callable[[], str]
 ) -> None:
-    """The usual typing mistake."""
+    """A typing mistake has this result."""
     errors: list[BaseException] = []
     search.rotate_credentials()
 
@@ -225,7 +225,7 @@ def test_a_run_whose_credentials_are_refused_from_the_start(
 def test_a_run_against_a_server_that_repeats_what_it_was_sent(
     run_dag: Callable[[Any], Any], search: Search, everything_said: Callable[[], str]
 ) -> None:
-    """Some proxies put the whole request into their error page."""
+    """The error pages of some proxies contain the whole request."""
     errors: list[BaseException] = []
     MParticleHook().list_pipelines()
     secret, key, token = search.sought.values()
@@ -243,12 +243,12 @@ def test_a_run_against_a_server_that_repeats_what_it_was_sent(
 
 
 def by_hook(call: endpoints.Call[Any]) -> Any:
-    """Carry out a call as a task does."""
+    """Send a call as a task does."""
     return MParticleHook().send(call, retry=False)
 
 
 def by_trigger(call: endpoints.Call[Any]) -> Any:
-    """Carry out a call as a trigger does."""
+    """Send a call as a trigger does."""
 
     async def send() -> Any:
         async with MParticleHook().async_client() as client:
@@ -258,7 +258,7 @@ def by_trigger(call: endpoints.Call[Any]) -> Any:
 
 
 def create_call(search: Search) -> endpoints.Call[Any]:
-    """A call that carries all three secrets."""
+    """A call with all three secrets."""
     return endpoints.create_resource(PIPELINE, {**_wire(FEED_PIPELINE), "partner_feed_key": search.sought["feed key"]})
 
 
@@ -288,7 +288,7 @@ def test_no_error_repeats_a_secret_that_the_server_repeats(
     status: int,
     way: str,
 ) -> None:
-    """Errors go to logs, to callbacks and to the triggerer's events."""
+    """Errors are written to logs, and passed to callbacks and events."""
     if path == CREATE:
         send(endpoints.list_resources(PIPELINE))
     sent = {what: secret for what, secret in search.sought.items() if path == CREATE or what == "client secret"}
@@ -307,7 +307,7 @@ def test_no_error_repeats_a_secret_that_the_server_repeats(
 def test_no_error_without_an_answer_shows_a_secret(
     search: Search, everything_said: Callable[[], str], send: Callable[[endpoints.Call[Any]], Any], path: str
 ) -> None:
-    """The libraries below keep the request in their errors."""
+    """The HTTP libraries keep the request in their errors."""
     search.simulator.inject(Fault(path=path, lose="before"))
 
     with pytest.raises(MParticleError) as failed:
@@ -320,7 +320,7 @@ def test_no_error_without_an_answer_shows_a_secret(
 
 
 def test_what_is_handed_to_the_triggerer(search: Search) -> None:
-    """Airflow stores it in plain text and shows it in its UI."""
+    """Airflow stores the arguments in plain text and shows them in its UI."""
     records: list[Any] = []  # what is stored between tries is shown, too
     store = SimpleNamespace(get=lambda _: None, set=lambda *kept: records.append(kept), delete=print)
     context: Any = {"ti": _TaskInstance(), "dag_run": _DagRun(), "task_state_store": store}
@@ -341,24 +341,24 @@ def test_what_is_handed_to_the_triggerer(search: Search) -> None:
 
 
 class _TaskInstance:
-    """As much of a task instance as the trigger operator asks for."""
+    """The part of a task instance that the trigger operator uses."""
 
     max_tries = 0
     try_number = 1
 
     def xcom_push(self, key: str, value: Any) -> None:
-        """Drop it."""
+        """Do nothing."""
 
 
 class _DagRun:
-    """As much of a DAG run as the trigger operator asks for."""
+    """The part of a DAG run that the trigger operator uses."""
 
     start_date = datetime(2026, 1, 1)
     clear_number = 0
 
 
 def test_what_a_debugger_shows(search: Search) -> None:
-    """Error reports carry the reprs of local variables: hook, client, configuration, request, trigger."""
+    """Error reports contain the reprs of local variables: hook, client, configuration, request, trigger."""
     hook = MParticleHook()
     hook.create_pipeline({**_wire(FEED_PIPELINE), "partner_feed_key": search.sought["feed key"]})
     client = hook.get_conn()
@@ -383,7 +383,7 @@ def test_what_a_debugger_shows(search: Search) -> None:
 
 
 def _wire(fields: dict[str, Any]) -> dict[str, Any]:
-    """The operator's arguments under mParticle's names."""
+    """The operator's arguments with mParticle's names."""
     return {"id" if name == "pipeline_id" else name: value for name, value in fields.items()}
 
 
@@ -422,7 +422,7 @@ def _kept_tokens() -> str:
 def test_the_search_finds_what_is_said_on_purpose(
     search: Search, everything_said: Callable[[], str], secret: str, give_away: Callable[[str], object]
 ) -> None:
-    """A search that finds nothing proves nothing unless it can find something."""
+    """A search proves something only if it can find a secret."""
     MParticleHook().list_pipelines()
 
     give_away(search.sought[secret])
@@ -433,7 +433,7 @@ def test_the_search_finds_what_is_said_on_purpose(
 def test_the_search_finds_what_is_stored_on_purpose(
     run_dag: Callable[[Any], Any], search: Search, everything_said: Callable[[], str]
 ) -> None:
-    """As above, for XComs, rendered fields and whatever else Airflow keeps of a run."""
+    """The same for XComs, rendered fields and everything else that Airflow stores."""
     given_away = f"Refunds {secrets.token_urlsafe()}"
     search.sought["given away"] = given_away.split()[1]
 
@@ -449,7 +449,7 @@ def _places_of(secret: str) -> str:
 
 
 def test_the_search_finds_what_an_error_carries(search: Search) -> None:
-    """Also in a cause, and in what only an executor's pickle shows."""
+    """The search also finds secrets in causes and pickles."""
     secret = search.sought["client secret"]
     errors = [
         MParticleError(f"Bad secret {secret}"),
@@ -468,7 +468,7 @@ def _chained(error: Exception, cause: Exception) -> Exception:
 
 
 def test_the_search_knows_every_token(search: Search) -> None:
-    """Also those that were expired or refused."""
+    """The search also knows expired and refused tokens."""
     MParticleHook().list_pipelines()
     search.expire_tokens()
     MParticleHook().list_pipelines()

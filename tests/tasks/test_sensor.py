@@ -1,4 +1,4 @@
-"""The sensor in its three modes: in the worker, in the triggerer, and with a look now and then (reschedule)."""
+"""The sensor in its three modes: in the worker, in the triggerer, and rescheduled."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def directly(**options: Any) -> Any:
 
 
 async def first_event(stored: dict[str, Any]) -> Any:
-    """The event of the trigger that Airflow builds of what it stored."""
+    """The event of the trigger that Airflow creates from its stored arguments."""
     async with aclosing(MParticlePipelineRunTrigger(**json.loads(json.dumps(stored))).run()) as events:
         return json.loads(json.dumps((await anext(events)).payload))
 
@@ -109,7 +109,7 @@ def in_dag(run_dag: Callable[[Any], Any]) -> Sense:
 
 
 def sensor(**options: Any) -> MParticlePipelineRunSensor:
-    """A sensor for ``orders`` that looks often."""
+    """A sensor for ``orders`` that polls often."""
     return MParticlePipelineRunSensor(
         task_id="sense", **{"pipeline_id": "orders", "poll_interval": 0.2, "timeout": 20, **options}
     )
@@ -119,7 +119,7 @@ def sensor(**options: Any) -> MParticlePipelineRunSensor:
 
 
 def test_a_run_that_succeeds_ends_it_well(sense: Sense, simulator: Simulator, mode: dict[str, Any]) -> None:
-    """The result is that of the trigger operator, whoever waits and wherever."""
+    """The result is the same as that of the trigger operator, in every mode."""
     run = simulator.add_run("orders", "running", ends_in_s=0.7, successful_records=42, failed_records=3)
 
     result = sense(pipeline_run_id=run["pipeline_run_id"], **mode)
@@ -137,7 +137,7 @@ def test_a_run_that_succeeds_ends_it_well(sense: Sense, simulator: Simulator, mo
 def test_a_run_that_fails_is_said_with_reasons_and_counts(
     sense: Sense, simulator: Simulator, mode: dict[str, Any]
 ) -> None:
-    """At 2 a.m. the log of the task has to say what mParticle said."""
+    """The log of the task contains mParticle's words."""
     run = simulator.add_run(
         "orders",
         "running",
@@ -157,7 +157,7 @@ def test_a_run_that_fails_is_said_with_reasons_and_counts(
 
 
 def test_an_unknown_state_means_still_under_way(sense: Sense, simulator: Simulator, mode: dict[str, Any]) -> None:
-    """A word that mParticle adds next year must not fail a task."""
+    """A word that mParticle adds later must not fail a task."""
     run = simulator.add_run("orders", "warming_up", ends_in_s=0.5, ends_as="SUCCESS")
 
     result = sense(pipeline_run_id=run["pipeline_run_id"], **mode)
@@ -168,7 +168,7 @@ def test_an_unknown_state_means_still_under_way(sense: Sense, simulator: Simulat
 def test_the_deadline_is_a_sensors_timeout_with_the_last_state(
     sense: Sense, simulator: Simulator, mode: dict[str, Any]
 ) -> None:
-    """Airflow does not retry a sensor that timed out, so it has to be Airflow's own error."""
+    """Airflow does not retry a sensor after its own timeout error."""
     run = simulator.add_run("orders", "queued")
 
     with pytest.raises(AirflowSensorTimeout, match="its last known state is queued") as jitter_up:
@@ -178,10 +178,10 @@ def test_the_deadline_is_a_sensors_timeout_with_the_last_state(
     assert "queued" == jitter_up.value.__context__.state
 
 
-def test_without_a_run_id_it_stays_with_the_latest_run_of_its_first_look(
+def test_without_a_run_id_it_waits_for_the_latest_run_at_its_first_poll(
     sense: Sense, simulator: Simulator, mode: dict[str, Any]
 ) -> None:
-    """A run that begins while it waits is somebody else's."""
+    """A run that starts later is another run."""
     simulator.add_run("orders", "success")
     mine = simulator.add_run("orders", "running")
 
@@ -214,7 +214,7 @@ def test_a_rescheduled_wait_stays_with_its_run_whatever_airflow_says_of_its_begi
 
 
 def test_a_rescheduled_wait_that_is_cleared_waits_for_the_latest_run_of_then(simulator: Simulator) -> None:
-    """A clear raises max_tries; a retry keeps it."""
+    """A clear raises max_tries, a retry does not."""
     ti = SimpleNamespace(get_first_reschedule_date=lambda _: datetime.now(UTC), max_tries=0, try_number=1)
     context: Any = {"ti": ti, "task_state_store": Store()}
     waiting = {"mode": "reschedule", "deferrable": False}
@@ -247,7 +247,7 @@ def another_run(simulator: Simulator, after: str) -> Iterator[None]:
 
 
 def test_without_a_run_it_waits_for_the_first_one(sense: Sense, simulator: Simulator) -> None:
-    """A pipeline that was just created has none."""
+    """A new pipeline has no runs."""
     with another_run(simulator, after="/status"), pytest.raises(RunFailedError) as failed:
         sense(deferrable=True)
 
@@ -257,7 +257,7 @@ def test_without_a_run_it_waits_for_the_first_one(sense: Sense, simulator: Simul
 
 @pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
 @pytest.mark.parametrize("trouble", ["the run failed", "the deadline came", "the login is refused"])
-def test_trouble_skips_the_task_if_so_wished(
+def test_a_failure_skips_the_task_if_requested(
     sense: Sense, simulator: Simulator, mode: dict[str, Any], flag: str, trouble: str
 ) -> None:
     """A sensor that is not essential must not stop a DAG, deferred or not."""
@@ -275,7 +275,7 @@ def test_trouble_skips_the_task_if_so_wished(
 
 @pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
 def test_a_run_that_succeeds_is_not_skipped(simulator: Simulator, quick_mode: dict[str, Any], flag: str) -> None:
-    """The wish concerns trouble only."""
+    """soft_fail and never_fail apply only to failures."""
     run = simulator.add_run("orders", "success")
 
     result = directly(pipeline_run_id=run["pipeline_run_id"], **{flag: True}, **quick_mode)
@@ -287,7 +287,7 @@ def test_a_run_that_succeeds_is_not_skipped(simulator: Simulator, quick_mode: di
 def test_a_run_id_may_be_a_number_or_its_text(
     simulator: Simulator, quick_mode: dict[str, Any], as_given: Callable[[Any], Any]
 ) -> None:
-    """A template makes text of it; the result carries it as mParticle gave it."""
+    """A template renders it to text. The result contains mParticle's own value."""
     run = simulator.add_run("orders", "success")
     simulator.add_run("orders", "failed")
 
@@ -298,10 +298,10 @@ def test_a_run_id_may_be_a_number_or_its_text(
 
 @pytest.mark.parametrize("layout", ["v2", "v1"])
 @pytest.mark.parametrize("run_routes", [True, False])
-def test_it_waits_by_whichever_route_there_is(
+def test_it_waits_with_any_existing_route(
     start_simulator: Callable[..., Simulator], quick_mode: dict[str, Any], layout: str, run_routes: bool
 ) -> None:
-    """Where one run cannot be asked for, the list or the status tells."""
+    """Without the route for one run, the list or the status shows the state."""
     simulator = start_simulator(layout=layout, run_routes=run_routes)
     simulator.add_pipeline("orders")
     run = simulator.add_run("orders", "success")
@@ -312,7 +312,7 @@ def test_it_waits_by_whichever_route_there_is(
 
 
 def test_an_unreachable_api_does_not_end_the_wait(sense: Sense, simulator: Simulator, mode: dict[str, Any]) -> None:
-    """The run goes on whether or not anybody can ask for it."""
+    """The run continues while mParticle is unreachable."""
     run = simulator.add_run("orders", "success")
     simulator.inject(Fault(path="/runs/", status=503))
     simulator.inject(Fault(path="/runs/", lose="before"))
@@ -333,7 +333,7 @@ def test_an_unreachable_api_does_not_end_the_wait(sense: Sense, simulator: Simul
 def test_what_no_retry_cures_fails_at_once(
     sense: Sense, simulator: Simulator, mode: dict[str, Any], fault: Fault, kind: type[MParticleError]
 ) -> None:
-    """Waiting with credentials that are refused ends in a lock-out."""
+    """Repeated requests with refused credentials can lock the account."""
     run = simulator.add_run("orders", "running")
     simulator.inject(fault)
 
@@ -346,7 +346,7 @@ def test_what_no_retry_cures_fails_at_once(
 def test_a_run_of_another_pipeline_is_not_waited_for_beyond_the_deadline(
     simulator: Simulator, quick_mode: dict[str, Any]
 ) -> None:
-    """For a minute a run may be too new to be shown; the deadline counts all the same, and the cause is said."""
+    """A new run may be invisible for a minute, but the deadline still applies, and the error names the cause."""
     simulator.add_run("orders", "success")
 
     with pytest.raises(AirflowSensorTimeout, match="Run 1 of pipeline 'orders' was not found"):
@@ -359,7 +359,7 @@ def test_a_run_of_another_pipeline_is_not_waited_for_beyond_the_deadline(
 
 
 def test_execution_timeout_bounds_the_deferred_wait(in_dag: Sense, simulator: Simulator) -> None:
-    """Airflow itself does not count the time that a task is deferred."""
+    """Airflow itself does not count the time while a task is deferred."""
     run = simulator.add_run("orders", "running")
     limit = timedelta(seconds=4)
 
@@ -372,7 +372,7 @@ def test_execution_timeout_bounds_the_deferred_wait(in_dag: Sense, simulator: Si
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_a_timeout_may_be_a_timedelta(simulator: Simulator, deferrable: bool) -> None:
-    """Airflow's sensors take both."""
+    """Airflow's sensors accept both."""
     run = simulator.add_run("orders", "running")
 
     with pytest.raises(AirflowSensorTimeout):
@@ -382,7 +382,7 @@ def test_a_timeout_may_be_a_timedelta(simulator: Simulator, deferrable: bool) ->
 
 
 def test_a_run_that_ended_late_still_counts(simulator: Simulator) -> None:
-    """The deadline passed while nobody looked; a success is a success."""
+    """If the run has succeeded by the first poll after the deadline, the task succeeds."""
     run = simulator.add_run("orders", "success")
 
     result = directly(pipeline_run_id=run["pipeline_run_id"], timeout=0, deferrable=True)
@@ -391,7 +391,7 @@ def test_a_run_that_ended_late_still_counts(simulator: Simulator) -> None:
 
 
 def test_what_it_hands_to_the_triggerer(simulator: Simulator) -> None:
-    """The run of the first look, the deadline, and a backstop of Airflow's own that comes later."""
+    """The trigger gets the run of the first poll and the deadline. Airflow's own timeout comes later."""
     run = simulator.add_run("orders", "running")
 
     before = time.time()
@@ -410,7 +410,7 @@ def test_what_it_hands_to_the_triggerer(simulator: Simulator) -> None:
 
 
 def test_a_run_that_has_ended_needs_no_triggerer(simulator: Simulator) -> None:
-    """A task that defers and is resumed at once can be failed by Airflow's scheduler."""
+    """Airflow's scheduler can fail a task that is resumed directly after it was deferred."""
     run = simulator.add_run("orders", "success")
 
     result = sensor(pipeline_run_id=run["pipeline_run_id"], deferrable=True).resume_execution("execute", {}, {})
@@ -419,8 +419,8 @@ def test_a_run_that_has_ended_needs_no_triggerer(simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("event", [None, {}, {"status": "odd"}, {"status": "success"}, "success"])
-def test_an_event_that_is_not_ours_is_no_success(event: Any) -> None:
-    """Falling through to success would let a DAG go on without its data."""
+def test_an_event_that_is_not_ours_is_not_a_success(event: Any) -> None:
+    """Otherwise a DAG would continue without its data."""
     with pytest.raises(MParticleError, match="does not say how the run ended"):
         sensor(deferrable=True).resume_execution("execute_complete", {"event": event}, {})
 
@@ -432,7 +432,7 @@ def test_an_event_that_is_not_ours_is_no_success(event: Any) -> None:
 def test_a_run_id_that_was_rendered_to_nothing_is_refused(
     simulator: Simulator, quick_mode: dict[str, Any], rendered: str
 ) -> None:
-    """The task it comes from gave none; waiting for the latest run instead could be somebody else's."""
+    """The earlier task returned no id, and the latest run could be another run."""
     simulator.add_run("orders", "success")
 
     with pytest.raises(AirflowFailException, match="pipeline_run_id was rendered to") as refused:
@@ -443,7 +443,7 @@ def test_a_run_id_that_was_rendered_to_nothing_is_refused(
 
 
 def test_a_poll_interval_must_be_positive(simulator: Simulator) -> None:
-    """Otherwise it would ask as fast as it can."""
+    """Otherwise the task would poll without a pause."""
     with pytest.raises(AirflowFailException, match="poll_interval must be a positive number of seconds, not 0"):
         directly(poll_interval=0)
 
@@ -466,7 +466,7 @@ def test_a_poll_interval_must_be_positive(simulator: Simulator) -> None:
 def test_airflows_poke_interval_counts_in_every_mode(
     simulator: Simulator, defaults: dict[str, Any], own: dict[str, Any], pause: float
 ) -> None:
-    """Many DAGs set it for all their sensors; what a task says itself comes first."""
+    """Many DAGs set it for all sensors. An argument of the task has precedence."""
     run = simulator.add_run("orders", "running")
     options = {"task_id": "sense", "pipeline_id": "orders", "pipeline_run_id": run["pipeline_run_id"], **own}
     with DAG("paused", schedule=None, default_args=defaults):
@@ -493,7 +493,7 @@ def first_poll(seconds_ago: float = 0) -> Any:
 @pytest.mark.parametrize("flags", [{}, {"silent_fail": True}, {"never_fail": True}, {"soft_fail": True}], ids=str)
 @pytest.mark.parametrize("state", ["failed", "success"])
 def test_a_run_that_has_ended_ends_a_rescheduled_wait(simulator: Simulator, flags: dict[str, Any], state: str) -> None:
-    """With silent_fail, Airflow's own loop would poll a run that has failed until the timeout."""
+    """With silent_fail, Airflow's own loop would poll a failed run until the timeout."""
     run = simulator.add_run("orders", state)
     waiting = sensor(pipeline_run_id=run["pipeline_run_id"], mode="reschedule", deferrable=False, **flags)
 
@@ -507,7 +507,7 @@ def test_a_run_that_has_ended_ends_a_rescheduled_wait(simulator: Simulator, flag
 
 @pytest.mark.parametrize("limits", [{"timeout": 25}, {"execution_timeout": timedelta(seconds=25)}], ids=str)
 def test_both_limits_bound_a_rescheduled_wait(simulator: Simulator, limits: dict[str, Any]) -> None:
-    """Airflow counts execution_timeout for each poll anew, and a pause must not outlast the deadline."""
+    """Airflow counts execution_timeout again for each poll, and a pause must not continue after the deadline."""
     run = simulator.add_run("orders", "running")
     usual = {"pipeline_run_id": run["pipeline_run_id"], "poll_interval": 60, "timeout": 900, "mode": "reschedule"}
     waiting = sensor(**{**usual, "deferrable": False, **limits})
@@ -540,7 +540,7 @@ def test_the_last_seconds_of_a_rescheduled_wait_pass_in_the_worker(
     assert simulator.count("GET", f"/runs/{run['pipeline_run_id']}") > 2
 
 
-def test_progress_is_said_when_it_changes(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+def test_progress_is_logged_when_it_changes(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     """A wait of hours must not fill the log with the same line."""
     caplog.set_level(logging.INFO, "airflow_provider_mparticle")
     simulator.script_next_run("orders", [("queued", 2.0), ("running", 1.5), ("success", None)])
@@ -565,8 +565,8 @@ def test_it_waits_in_a_dag(in_dag: Sense, simulator: Simulator, mode: dict[str, 
     assert ("success", run["pipeline_run_id"]) == (result["state"], result["pipeline_run_id"])
 
 
-def test_a_rescheduled_look_obeys_retry_after(simulator: Simulator) -> None:
-    """Airflow makes the pauses in this mode, so it has to be told of a longer one."""
+def test_a_rescheduled_poll_obeys_retry_after(simulator: Simulator) -> None:
+    """Airflow makes the pauses in this mode, so the task must request a longer one."""
     simulator.add_run("orders", state="running")
     simulator.fail_next(429, path="/status", headers={"Retry-After": "40"})
     waiting = sensor(mode="reschedule", deferrable=False)

@@ -1,4 +1,4 @@
-"""The sensor that waits until a run has read everything up to an instant, whoever started that run."""
+"""The sensor that waits until any run has read everything up to an instant."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def test_a_run_that_reaches_the_instant_ends_the_wait(simulator: Simulator, mode: dict[str, Any]) -> None:
-    """For a pipeline that mParticle schedules itself nobody here knows the run's id."""
+    """If mParticle schedules a pipeline, Airflow does not know the ids of its runs."""
     run = simulator.add_run("orders", "running", "scheduled", ends_in_s=0.3, range_end=AT, successful_records=42)
 
     result = sense(covers=AT, **mode)
@@ -52,7 +52,7 @@ def test_a_run_that_reaches_the_instant_ends_the_wait(simulator: Simulator, mode
 
 @pytest.mark.parametrize("kind", ["scheduled", "manual"])
 def test_it_does_not_matter_who_started_the_run(simulator: Simulator, mode: dict[str, Any], kind: str) -> None:
-    """The data is there either way."""
+    """The data is the same."""
     run = simulator.add_run("orders", "success", kind, range_end=LATER)
 
     result = sense(covers=AT, **mode)
@@ -62,7 +62,7 @@ def test_it_does_not_matter_who_started_the_run(simulator: Simulator, mode: dict
 
 
 def test_a_run_that_ends_short_of_the_instant_is_not_enough(simulator: Simulator, mode: dict[str, Any]) -> None:
-    """The schedule's run before the one that is waited for ends well every time."""
+    """The scheduled run before the needed one always succeeds too."""
     simulator.add_run("orders", "success", "scheduled", range_end=EARLIER, logical_date=EARLIER)
     run = simulator.add_run("orders", "running", "scheduled", ends_in_s=0.3, range_end=AT, logical_date=AT)
 
@@ -72,7 +72,7 @@ def test_a_run_that_ends_short_of_the_instant_is_not_enough(simulator: Simulator
 
 
 def test_a_run_that_fails_does_not_end_the_wait(simulator: Simulator, mode: dict[str, Any]) -> None:
-    """mParticle's schedule tries again, and that is what this wait is for."""
+    """mParticle's schedule starts another run."""
     simulator.add_run("orders", "failed", "scheduled", range_end=AT, logical_date=AT)
     simulator.add_run("orders", "running", "scheduled", ends_in_s=0.1, ends_as="failed", range_end=AT, logical_date=AT)
     run = simulator.add_run("orders", "running", "scheduled", ends_in_s=0.4, range_end=LATER, logical_date=LATER)
@@ -83,7 +83,7 @@ def test_a_run_that_fails_does_not_end_the_wait(simulator: Simulator, mode: dict
 
 
 def test_a_later_run_does_not_hide_the_one_that_covers(simulator: Simulator, mode: dict[str, Any]) -> None:
-    """The pipeline's status shows the latest run only, and that one may still be under way or have failed."""
+    """The status shows only the latest run, which may be in progress or may have failed."""
     run = simulator.add_run("orders", "success", "scheduled", range_end=AT, logical_date=AT)
     simulator.add_run("orders", "failed", "scheduled", range_end=LATER, logical_date=LATER)
 
@@ -104,7 +104,7 @@ def test_a_run_that_sorts_before_the_latest_one_ends_the_wait(simulator: Simulat
 
 
 def test_it_waits_for_the_first_run_of_a_pipeline(simulator: Simulator, mode: dict[str, Any]) -> None:
-    """A pipeline that was just created has none, and for a minute not even a status."""
+    """A new pipeline has no runs, and no status for a minute."""
     simulator.fail_next(404, path="/status", times=2)
     run = simulator.add_run("orders", "running", "scheduled", ends_in_s=0.2, range_end=AT)
 
@@ -114,10 +114,10 @@ def test_it_waits_for_the_first_run_of_a_pipeline(simulator: Simulator, mode: di
 
 
 @pytest.mark.parametrize("layout", ["v2", "v1"])
-def test_where_runs_cannot_be_listed_the_status_tells(
+def test_without_a_list_of_runs_the_status_is_used(
     start_simulator: Callable[..., Simulator], mode: dict[str, Any], layout: str
 ) -> None:
-    """Which run routes v2 has is assumed."""
+    """The routes for runs are an assumption."""
     simulator = start_simulator(layout=layout, run_routes=False)
     simulator.add_pipeline("orders")
     run = simulator.add_run("orders", "running", "scheduled", ends_in_s=0.3, range_end=AT)
@@ -128,7 +128,7 @@ def test_where_runs_cannot_be_listed_the_status_tells(
 
 
 def test_an_unreachable_api_does_not_end_the_wait(simulator: Simulator, mode: dict[str, Any]) -> None:
-    """It says nothing of mParticle's schedule."""
+    """mParticle's schedule continues while its API is unreachable."""
     run = simulator.add_run("orders", "success", "scheduled", range_end=AT)
     simulator.inject(Fault(path="/status", status=503))
     simulator.inject(Fault(path="/status", lose="before"))
@@ -143,7 +143,7 @@ def test_an_unreachable_api_does_not_end_the_wait(simulator: Simulator, mode: di
 
 
 def test_a_timeout_names_the_instant_and_the_latest_run(simulator: Simulator, mode: dict[str, Any]) -> None:
-    """Somebody has to find out whether the schedule is paused, late, or set to another hour."""
+    """The user can find out whether the schedule is paused, late, or set to another hour."""
     simulator.add_run("orders", "success", "scheduled", range_end=EARLIER, logical_date=EARLIER)
     latest = simulator.add_run("orders", "failed", "scheduled", range_end=AT, logical_date=AT)
 
@@ -163,7 +163,7 @@ def test_a_timeout_without_any_run_says_so(simulator: Simulator, mode: dict[str,
     assert 2 <= simulator.count("GET", "/status")
 
 
-def test_a_timeout_skips_the_task_if_so_wished(simulator: Simulator, mode: dict[str, Any]) -> None:
+def test_a_timeout_skips_the_task_if_requested(simulator: Simulator, mode: dict[str, Any]) -> None:
     """A sensor that is not essential must not stop a DAG."""
     simulator.add_run("orders", "failed", "scheduled", range_end=AT)
 
@@ -187,7 +187,7 @@ def test_a_timeout_skips_the_task_if_so_wished(simulator: Simulator, mode: dict[
     ],
 )
 def test_an_instant_may_be_written_in_many_ways(simulator: Simulator, given: datetime | str) -> None:
-    """A template makes text of it; one without a zone is UTC, whatever zone the machine is in."""
+    """A template renders to text. Without a time zone it is UTC, in every time zone of the machine."""
     run = simulator.add_run("orders", "success", range_end=AT)
     simulator.add_run("orders", "success", range_end=AT - timedelta(seconds=1))
 
@@ -208,7 +208,7 @@ def test_an_instant_may_be_written_in_many_ways(simulator: Simulator, given: dat
 def test_what_cannot_be_waited_for_is_refused_before_anything_is_sent(
     simulator: Simulator, mode: dict[str, Any], options: dict[str, Any], said: str
 ) -> None:
-    """Waiting for another thing than was meant ends well too early, or never."""
+    """A wait for the wrong instant would end too early, or never."""
     simulator.add_run("orders", "success")
 
     with pytest.raises(AirflowFailException, match=said) as refused:
@@ -227,7 +227,7 @@ def test_what_cannot_be_waited_for_is_refused_before_anything_is_sent(
     ids=["UTC", "no zone", "another zone", "seconds"],
 )
 def test_the_instant_survives_being_stored(covers: datetime | float) -> None:
-    """Airflow stores a trigger as JSON, which knows no instants."""
+    """Airflow stores a trigger as JSON, which has no instants."""
     original = MParticlePipelineRunTrigger("mparticle_default", "orders", None, 60, 0, covers=covers)
 
     again = rebuilt(rebuilt(original))
@@ -236,7 +236,7 @@ def test_the_instant_survives_being_stored(covers: datetime | float) -> None:
 
 
 def test_the_sensor_hands_the_instant_to_its_trigger(simulator: Simulator) -> None:
-    """Otherwise the triggerer would wait for the latest run, which ends well every time."""
+    """Otherwise the triggerer would wait for the latest run, which always succeeds."""
     with pytest.raises(TaskDeferred) as deferred:
         sensor(covers=AT, deferrable=True).resume_execution("execute", {}, {})
 

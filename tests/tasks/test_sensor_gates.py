@@ -1,4 +1,4 @@
-"""The sensor holds the counts of a run against the gates, in each of its modes."""
+"""The sensor checks the counts of a run with its gates, in every mode."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TestSensor:
     """In each of its modes."""
 
     def test_a_run_that_passes_ends_it_well(self, simulator: Simulator, mode: dict[str, Any]) -> None:
-        """Gates only look."""
+        """Gates change nothing."""
         run = simulator.add_run("orders", "running", ends_in_s=0.2, successful_records=90, failed_records=10)
 
         result = sense(
@@ -30,7 +30,7 @@ class TestSensor:
         assert (90, 10) == (result["successful_records"], result["failed_records"])
 
     def test_a_run_that_does_not_pass_fails_it_for_good(self, simulator: Simulator, mode: dict[str, Any]) -> None:
-        """The run counts the same however often a retry looks."""
+        """The counts of the run do not change with a retry."""
         run = simulator.add_run("orders", "running", ends_in_s=0.2, successful_records=9)
 
         with pytest.raises(AirflowFailException, match="fewer than min_records=10") as failed:
@@ -38,8 +38,8 @@ class TestSensor:
 
         assert isinstance(failed.value.__cause__, DataGateError)
 
-    def test_a_run_that_does_not_pass_skips_it_if_so_wished(self, simulator: Simulator, mode: dict[str, Any]) -> None:
-        """``soft_fail`` asks for this on any failure."""
+    def test_a_run_that_does_not_pass_skips_it_if_requested(self, simulator: Simulator, mode: dict[str, Any]) -> None:
+        """``soft_fail`` applies to every failure."""
         run = simulator.add_run("orders", "running", ends_in_s=0.2, successful_records=9)
 
         with pytest.raises(AirflowSkipException):
@@ -47,8 +47,8 @@ class TestSensor:
 
         assert 1 <= simulator.count("GET", "/runs/")
 
-    def test_an_empty_run_skips_it_if_so_wished(self, simulator: Simulator, mode: dict[str, Any]) -> None:
-        """There is nothing for the tasks that follow; being empty goes before being too few."""
+    def test_an_empty_run_skips_it_if_requested(self, simulator: Simulator, mode: dict[str, Any]) -> None:
+        """The next tasks have nothing to do. on_empty has precedence over min_records."""
         run = simulator.add_run("orders", "running", ends_in_s=0.2, successful_records=0)
 
         with pytest.raises(AirflowSkipException, match="read nothing, and on_empty='skip'"):
@@ -57,7 +57,7 @@ class TestSensor:
         assert 1 <= simulator.count("GET", "/runs/")
 
     def test_a_covering_run_has_to_pass_as_well(self, simulator: Simulator, mode: dict[str, Any]) -> None:
-        """Whoever waits for a schedule of mParticle's asks the same of its run."""
+        """The gates apply to runs that mParticle scheduled, too."""
         simulator.add_run("orders", "success", "scheduled", range_end="2026-03-02", successful_records=0)
 
         with pytest.raises(AirflowFailException, match="it read nothing, and on_empty='fail'"):
@@ -66,10 +66,10 @@ class TestSensor:
         assert 1 == simulator.count("GET", "/status")
 
     @pytest.mark.parametrize(("name", "value"), [("min_records", "10"), ("max_failed_ratio", 5), ("on_empty", None)])
-    def test_a_gate_that_is_none_is_refused_before_anything_is_sent(
+    def test_an_invalid_gate_is_refused_before_anything_is_sent(
         self, simulator: Simulator, mode: dict[str, Any], name: str, value: object
     ) -> None:
-        """A wait of hours that ends in a wrong argument is hours too late."""
+        """Otherwise the task would fail after a wait of hours."""
         with pytest.raises(AirflowFailException, match=f"{name} must be") as refused:
             sense(**{name: value}, **mode)
 
@@ -78,7 +78,7 @@ class TestSensor:
 
 
 def test_a_sensor_without_gates_accepts_unknown_counts(start_simulator: Any) -> None:
-    """Most users only want to know that the run has ended; v1 tells of no rejected records."""
+    """Most users only wait for the end of the run, and v1 does not report rejected records."""
     simulator = start_simulator(layout="v1")
     simulator.add_pipeline("orders")
     simulator.add_run("orders", "success")

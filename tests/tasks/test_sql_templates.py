@@ -17,13 +17,13 @@ START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def text_of(sql: Any, **context: Any) -> str:
-    """What an operator's SQL renders to."""
+    """The rendered SQL of an operator."""
     operator = MParticleSyncSliceOperator(task_id="sync", pipeline_id="orders", data_model_id="orders-model", sql=sql)
     return rendered(operator, "sql", {**context}, START, END)  # type: ignore[typeddict-item]  # Airflow's has more
 
 
 def test_a_template_has_the_bounds_and_the_context() -> None:
-    """The bounds are datetimes, so a template formats them as it likes."""
+    """The bounds are datetimes, so a template can format them."""
     text = text_of("{{ window_start }} {{ window_end.date() }} {{ params.region }}", params={"region": "EU"})
 
     assert "2026-01-01 00:00:00+00:00 2026-01-02 EU" == text
@@ -40,14 +40,14 @@ def test_a_template_has_the_bounds_and_the_context() -> None:
     before=st.sampled_from(["", "SELECT 1 -- {{ window_start }} ", "{% if window_start %}{% endif %}"]),
 )
 def test_a_mistake_in_a_template_is_ours_to_report(mistake: str, before: str) -> None:
-    """A raw error of Python would be retried, and would not name the argument."""
+    """Airflow would retry an error of Python, and its message would not name the argument."""
     with pytest.raises(ConfigError, match=r"sql cannot be rendered: .*Nothing was sent to mParticle"):
         text_of(f"{before}{{{{ {mistake} }}}}", params={})
 
 
 @pytest.mark.parametrize("sql", ["", " \n", "{{ none }}", "{% if false %}SELECT 1{% endif %}"])
 def test_a_template_that_renders_to_nothing_is_refused(sql: str) -> None:
-    """A data model without a query, or with the query None, makes each run fail."""
+    """Every run would fail with an empty query, or with the query None."""
     with pytest.raises(ConfigError, match="sql renders to nothing"):
         text_of(sql)
 
@@ -59,7 +59,7 @@ def test_what_is_not_text_is_refused(sql: Any) -> None:
         text_of(sql)
 
 
-def test_an_error_of_the_world_around_stays_as_it_is() -> None:
+def test_an_error_that_is_not_a_mistake_is_unchanged() -> None:
     """A secrets backend that does not answer may answer at the next try."""
 
     def away() -> None:

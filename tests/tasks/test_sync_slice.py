@@ -69,8 +69,8 @@ INTERVAL = {
     ],
     ids=["arguments", "conf", "data interval", "partition date", "logical date"],
 )
-def test_the_slice_comes_from_the_first_that_tells_one(simulator, options, context, start, end):
-    """Bounds that a user gives win over what Airflow has scheduled."""
+def test_the_slice_comes_from_the_first_source_that_has_one(simulator, options, context, start, end):
+    """Bounds of a user have precedence over the dates of Airflow."""
     result = run(slice_operator(**options), **context)
 
     assert (f"{start}T00:00:00+00:00", f"{end}T00:00:00+00:00") == (result["window_start"], result["window_end"])
@@ -117,7 +117,7 @@ def test_days_are_those_of_the_dag_s_time_zone(simulator):
     ],
 )
 def test_what_is_wrong_is_refused_before_anything_is_changed_or_started(simulator, options, context, said):
-    """Every slice costs money and cannot be taken back."""
+    """Every slice costs money and cannot be undone."""
     with pytest.raises(AirflowFailException, match=said):
         run(slice_operator(**options), **context)
 
@@ -125,16 +125,16 @@ def test_what_is_wrong_is_refused_before_anything_is_changed_or_started(simulato
 
 
 @pytest.mark.parametrize("date", ["partition_date", "logical_date"])
-def test_a_slice_that_is_not_over_is_refused(simulator, date):
-    """Airflow 3 runs a daily DAG at the start of the day that its logical date names."""
+def test_a_slice_that_has_not_ended_is_refused(simulator, date):
+    """Airflow 3 runs a daily DAG at the start of the day of its logical date."""
     with pytest.raises(AirflowFailException, match="has not ended"):
         run(slice_operator(granularity="day"), **{date: datetime.now(UTC)})
 
     assert 0 == simulator.starts("orders")
 
 
-def test_a_slice_up_to_an_instant_to_come_is_synced_if_a_user_says_so(simulator):
-    """Clocks differ, and some rows are dated ahead."""
+def test_a_slice_that_ends_in_the_future_is_synced_if_the_user_sets_it(simulator):
+    """Clocks differ, and some rows have dates in the future."""
     tomorrow = datetime.now(UTC) + timedelta(days=1)
 
     run(slice_operator(window_start="2026-01-01", window_end=tomorrow))
@@ -152,8 +152,8 @@ def test_the_predicate_is_built_for_the_pipeline_s_warehouse(start_simulator):
     assert "WHERE at >= '2026-01-01 00:00:00+00:00' AND at < '2026-01-02 00:00:00+00:00'" in sql_in(simulator)
 
 
-def test_sql_may_stand_in_a_file_beside_the_dag(simulator, tmp_path):
-    """As in other operators of Airflow."""
+def test_sql_may_be_in_a_file_beside_the_dag(simulator, tmp_path):
+    """Other operators of Airflow support this too."""
     (tmp_path / "orders.sql").write_text(SQL)
     with DAG("history", schedule=None, template_searchpath=str(tmp_path)) as dag:
         operator = slice_operator(sql="orders.sql", **DAY)
@@ -164,7 +164,7 @@ def test_sql_may_stand_in_a_file_beside_the_dag(simulator, tmp_path):
 
 
 def test_one_slice_at_a_time_is_the_default_for_mapped_tasks_too():
-    """They share the data model just the same."""
+    """Mapped tasks share the data model, too."""
     with DAG("history", schedule=None):
         single = slice_operator()
         options = {"pipeline_id": "orders", "data_model_id": "orders-model", "sql": SQL}
@@ -178,7 +178,7 @@ def test_one_slice_at_a_time_is_the_default_for_mapped_tasks_too():
 
 @pytest.mark.parametrize("option", [{"wait_for_completion": False}, {"skip_if_covered": True}])
 def test_a_slice_is_always_waited_for(option):
-    """Nothing else keeps the next one from replacing its SQL."""
+    """Otherwise the next slice could replace its SQL."""
     with pytest.raises(TypeError):
         slice_operator(**option)
 
@@ -188,7 +188,7 @@ def test_a_slice_is_always_waited_for(option):
 
 @pytest.fixture
 def said(monkeypatch, caplog):
-    """What the operator logs; Airflow writes it elsewhere."""
+    """The log of the operator, which Airflow writes to its own logger."""
     monkeypatch.setattr(MParticleSyncSliceOperator, "log", logging.getLogger("operator"))
     caplog.set_level(logging.INFO, "operator")
     return caplog
@@ -219,7 +219,7 @@ def test_months_begin_in_the_zone_of_the_timetable(simulator):
     [("0 * * * *", "day", 5), ("0 */6 * * *", "day", 6), ("0 */6 * * *", "day", 18)],
 )
 def test_a_slice_that_other_dag_runs_have_too_is_refused(simulator, expression, granularity, hour):
-    """Its rows would be ingested 24 times, and all tasks would be green."""
+    """Its rows would be ingested 24 times, and all tasks would succeed."""
     at = datetime(2026, 1, 5, hour, tzinfo=UTC)
 
     with pytest.raises(AirflowFailException, match=r"the same slice, \[2026-01-0.*\) and \[2026-01-0.*\)"):
@@ -230,7 +230,7 @@ def test_a_slice_that_other_dag_runs_have_too_is_refused(simulator, expression, 
 
 @pytest.mark.parametrize("run_type", ["manual", "operator_triggered", "asset_materialization"])
 def test_a_dag_run_that_a_user_or_another_dag_asked_for_may_repeat_a_slice(simulator, run_type):
-    """Its data interval may be any; the schedule goes on as it is."""
+    """It may have any data interval, and the schedule does not change."""
     timetable = CronTriggerTimetable("0 0 * * *", timezone="UTC", interval=timedelta(days=1))
     at = datetime(2026, 1, 5, 10, 37, tzinfo=UTC)
     dates = {"logical_date": at, "data_interval_start": at - timedelta(days=1), "data_interval_end": at}
@@ -250,8 +250,8 @@ def test_a_dag_run_that_a_user_or_another_dag_asked_for_may_repeat_a_slice(simul
         ("0 0 31 * *", "hour", "[2026-01-31T01:00:00+00:00, 2026-03-31T00:00:00+00:00)"),
     ],
 )
-def test_a_gap_behind_a_slice_is_warned_of(simulator, said, expression, granularity, gap):
-    """Perhaps it is meant, perhaps its rows are never ingested."""
+def test_a_gap_after_a_slice_is_a_warning(simulator, said, expression, granularity, gap):
+    """The gap may be intended, or its rows are never ingested."""
     at = datetime(2026, 1, 31, tzinfo=UTC)
 
     run(slice_operator(granularity=granularity), dag=cron(expression), **exact(at))
@@ -275,7 +275,7 @@ def test_extreme_bounds_are_synced(simulator, start, end, options):
 
 @pytest.mark.parametrize("start", ["1711121012345", "1711121012", 1711121012345])
 def test_a_number_is_not_a_bound(simulator, start):
-    """Milliseconds as text were read as the year 1711, and three centuries more were synced."""
+    """Milliseconds as text would be parsed as the year 1711."""
     with pytest.raises(AirflowFailException, match="since 1970, write '2024-03-22T15:23:32"):
         run(slice_operator(window_start=start, window_end="2026-01-01"))
 
@@ -322,7 +322,7 @@ def test_the_literals_fit_the_type_of_the_time_column(start_simulator, provider,
     ],
 )
 def test_a_time_column_that_cannot_be_compared_is_refused(simulator, options, message):
-    """The rows at the bounds would be lost or doubled."""
+    """The rows at the bounds would be missed or duplicated."""
     usual = {"sql": "SELECT at FROM a.b", "time_column": "at", **DAY}
 
     with pytest.raises(AirflowFailException, match=message):
@@ -339,7 +339,7 @@ def test_a_time_column_that_cannot_be_compared_is_refused(simulator, options, me
     ],
 )
 def test_a_comparison_that_includes_the_end_is_warned_of(simulator, said, where, message):
-    """A row at midnight is ingested with both days."""
+    """A row at midnight would be ingested with both days."""
     run(slice_operator(sql=f"SELECT id FROM shop.public.orders WHERE {where}", **DAY))
 
     assert message in said.text

@@ -1,4 +1,4 @@
-"""Whole DAGs on a real Airflow, in process."""
+"""Complete DAGs on a real Airflow, in one process."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def main_job(dag_id: str, *, deferrable: bool) -> DAG:
 
 
 def states(dag_run: Any) -> dict[str, str]:
-    """How each task ended."""
+    """The final state of each task."""
     return {task.task_id: str(task.state) for task in dag_run.get_task_instances()}
 
 
 @pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "in the worker"])
 def test_the_main_job(run_dag: Callable[[Any], Any], mparticle: Simulator, deferrable: bool) -> None:
-    """It works whatever the routes and field names turn out to be, as long as the connection tells them."""
+    """It works with any routes and field names that the connection has."""
     run = run_dag(main_job("main_job", deferrable=deferrable))
 
     assert {"create": "success", "trigger": "success", "sense": "success"} == states(run)
@@ -68,7 +68,7 @@ def test_the_main_job(run_dag: Callable[[Any], Any], mparticle: Simulator, defer
 
 
 def test_the_main_job_can_be_run_again(run_dag: Callable[[Any], Any], simulator: Simulator) -> None:
-    """The pipeline is reused, and each DAG run starts a run of its own."""
+    """The pipeline is reused, and each DAG run starts its own run."""
     first = run_dag(main_job("main_job_again", deferrable=True))
     second = run_dag(main_job("main_job_again", deferrable=True))
 
@@ -93,7 +93,7 @@ def test_a_deferred_trigger_succeeds(run_dag: Callable[[Any], Any], simulator: S
 
 @pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "in the worker"])
 def test_a_failed_run_fails_the_dag(run_dag: Callable[[Any], Any], simulator: Simulator, deferrable: bool) -> None:
-    """What comes after must not go on without its data."""
+    """The next tasks must not run without their data."""
     simulator.add_pipeline("refunds")
     simulator.script_next_run("refunds", errors=["The warehouse is closed."])
 
@@ -104,7 +104,7 @@ def test_a_failed_run_fails_the_dag(run_dag: Callable[[Any], Any], simulator: Si
 
 
 def test_a_lost_answer_starts_no_second_run(run_dag: Callable[[Any], Any], simulator: Simulator) -> None:
-    """Neither the pipeline nor its run is there twice, though nobody heard that they were made."""
+    """The pipeline and its run exist once, although both answers were lost."""
     simulator.inject(Fault(method="POST", path="/inputs/data-pipelines", lose="after"))
     simulator.inject(Fault(method="POST", path="/trigger", lose="after"))
 
@@ -115,10 +115,10 @@ def test_a_lost_answer_starts_no_second_run(run_dag: Callable[[Any], Any], simul
 
 
 @pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "in the worker"])
-def test_the_trigger_waits_for_somebody_elses_run(
+def test_the_trigger_waits_for_another_run(
     run_dag: Callable[[Any], Any], simulator: Simulator, deferrable: bool
 ) -> None:
-    """With if_running='wait' it starts its own run after that, under ``dag.test()`` too, which drops some kwargs."""
+    """With if_running='wait' it then starts its own run, also in ``dag.test()``, which drops some arguments."""
     with DAG("wait_for_other", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
         MParticleTriggerPipelineOperator(
             task_id="sync",
@@ -143,7 +143,7 @@ def test_the_trigger_waits_for_somebody_elses_run(
 def test_the_status_of_a_new_pipeline_may_be_missing(
     run_dag: Callable[[Any], Any], start_simulator: Callable[..., Simulator]
 ) -> None:
-    """For about a minute after its creation it answers 404, and the run has begun all the same."""
+    """For about a minute after its creation the status answers 404, although the run has started."""
     simulator = start_simulator(status_404_s=3600)
     simulator.add_pipeline("orders")
 

@@ -1,4 +1,4 @@
-"""The whole log of a task, as a person reads it: one line per change of state, one summary, a reason first and once."""
+"""The complete log of a task: one line per change of state, one summary, and a reason once."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_run_that_succeeds(log_of: Log, simulator: Simulator) -> None:
 
 
 def test_a_run_that_fails(log_of: Log, simulator: Simulator) -> None:
-    """The error says why, and Airflow shows it: the log does not say it a second time."""
+    """The error has the reason, and the log does not repeat it."""
     simulator.script_next_run("orders", [("running", 0.3), ("failed", None)], errors=["No such table: orders"])
 
     lines, error = log_of(trigger())
@@ -95,7 +95,7 @@ def test_a_run_that_fails(log_of: Log, simulator: Simulator) -> None:
 
 
 def test_a_login_that_is_refused(log_of: Log, simulator: Simulator) -> None:
-    """Nothing but the error, without the chain of frames behind it."""
+    """The log shows only the error, without frames."""
     simulator.rotate_credentials()
 
     lines, error = log_of(trigger())
@@ -108,7 +108,7 @@ def test_a_login_that_is_refused(log_of: Log, simulator: Simulator) -> None:
 
 
 def test_a_pipeline_that_is_busy(log_of: Log, simulator: Simulator) -> None:
-    """A skipped task says which run is in its way."""
+    """A skipped task names the other run."""
     run = simulator.add_run("orders", "running")
 
     lines, error = log_of(trigger(if_running="skip"))
@@ -119,7 +119,7 @@ def test_a_pipeline_that_is_busy(log_of: Log, simulator: Simulator) -> None:
 
 
 def test_a_rescheduled_poll(log_of: Log, simulator: Simulator) -> None:
-    """Each poll has a log of its own, so each says what it waits for and its state."""
+    """Each poll has its own log, so each log says what the task waits for, and the state."""
     run_id = simulator.add_run("orders", "running")["pipeline_run_id"]
 
     lines, error = log_of(sensor(mode="reschedule"))
@@ -129,7 +129,7 @@ def test_a_rescheduled_poll(log_of: Log, simulator: Simulator) -> None:
 
 
 def test_an_outage_while_a_task_waits(log_of: Log, simulator: Simulator) -> None:
-    """One line when it begins, one when it ends, whatever lies between."""
+    """One line reports the beginning and one the end."""
     run_id = simulator.add_run("orders", "success")["pipeline_run_id"]
     for _ in range(3):
         simulator.inject(Fault(path="/status/runs/", status=503))
@@ -145,7 +145,7 @@ def test_an_outage_while_a_task_waits(log_of: Log, simulator: Simulator) -> None
 
 
 def test_a_task_that_defers(log_of: Log, simulator: Simulator) -> None:
-    """Airflow itself reports the deferral."""
+    """Airflow itself logs the deferral."""
     simulator.script_next_run("orders", [("running", None)])
 
     lines, error = log_of(trigger(deferrable=True))

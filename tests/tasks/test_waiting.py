@@ -1,4 +1,4 @@
-"""What the tasks that wait have in common: how they read arguments, when they end, and what they push."""
+"""What all waiting tasks have in common: arguments, deadlines, and XComs."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_duration_that_makes_no_sense_is_refused_before_anything_is_sent(
 
 @EVERY_CLASS
 def test_a_poll_interval_of_zero_is_refused(simulator: Simulator, cls: type) -> None:
-    """It would poll as fast as it can."""
+    """Otherwise the task would poll without a pause."""
     assert "poll_interval must be a positive number of seconds, not 0" in str(refused(cls, poll_interval=0))
     assert [] == simulator.requests
 
@@ -100,7 +100,7 @@ def test_a_poll_interval_of_zero_is_refused(simulator: Simulator, cls: type) -> 
 def test_a_duration_means_the_same_in_every_form_and_task(
     simulator: Simulator, seconds: float, form: Callable[[float], Any]
 ) -> None:
-    """What reaches the triggerer is a number, whatever the DAG says."""
+    """The triggerer always gets a number."""
     run = simulator.add_run("orders", "running")
 
     sensor = MParticlePipelineRunSensor(
@@ -158,7 +158,7 @@ MODES = pytest.mark.parametrize(
 def test_a_sensor_ends_at_execution_timeout_as_a_sensor_does(
     simulator: Simulator, run_dag: Callable[[Any], Any], mode: dict[str, Any]
 ) -> None:
-    """Airflow's own alarm says nothing of the run, and it does not count the time between polls."""
+    """Airflow's own alarm does not name the run, and does not count the time between polls."""
     run = simulator.add_run("orders", "running")
 
     state, error = run_to_its_end(run_dag, MParticlePipelineRunSensor, **mode)
@@ -182,7 +182,7 @@ def test_a_sensor_with_soft_fail_is_skipped_at_execution_timeout(
 def test_an_operator_ends_at_execution_timeout_with_the_id_of_its_run(
     simulator: Simulator, run_dag: Callable[[Any], Any], deferrable: bool
 ) -> None:
-    """Without the id nobody finds the run that goes on."""
+    """The user needs the id to find the run, which goes on."""
     simulator.script_next_run("orders", [("running", None)])
 
     _, error = run_to_its_end(run_dag, MParticleTriggerPipelineOperator, deferrable=deferrable)
@@ -222,14 +222,14 @@ def test_an_id_that_is_not_one_is_refused_before_anything_is_sent(
 
 
 def test_a_slice_needs_the_id_of_a_data_model(simulator: Simulator) -> None:
-    """It is a path, too."""
+    """The id of a data model is part of a path, too."""
     assert "data_model_id was rendered to 'None'" in str(refused(MParticleSyncSliceOperator, data_model_id="None"))
     assert [] == simulator.requests
 
 
 @pytest.mark.parametrize("rendered", [None, "None", "", ["1"], True], ids=repr)
 def test_a_run_id_that_a_template_rendered_to_nothing_is_refused(simulator: Simulator, rendered: Any) -> None:
-    """To wait for the latest run instead could be somebody else's; native templates give a real None."""
+    """The latest run could be another run. Native templates return a real None."""
     sensor = MParticlePipelineRunSensor(task_id="sense", pipeline_id="orders", pipeline_run_id="{{ run }}")
     sensor.pipeline_run_id = rendered
 
@@ -240,7 +240,7 @@ def test_a_run_id_that_a_template_rendered_to_nothing_is_refused(simulator: Simu
 
 @pytest.mark.parametrize("value", ["None", "", " ", "null"])
 def test_no_resource_is_written_under_an_id_that_was_rendered_to_nothing(simulator: Simulator, value: str) -> None:
-    """A deletion of None would find nothing and be green, and a field would be stored as 'None'."""
+    """Deleting None would succeed, and a field would be stored as 'None'."""
     tasks = [
         MParticleDeleteResourceOperator(task_id="delete", kind="pipeline", resource_id=value),
         MParticlePausePipelineOperator(task_id="pause", pipeline_id=value),
@@ -256,7 +256,7 @@ def test_no_resource_is_written_under_an_id_that_was_rendered_to_nothing(simulat
 
 @pytest.mark.parametrize("value", ["None", "", " ", "null"])
 def test_no_field_is_stored_as_the_text_none(simulator: Simulator, value: str) -> None:
-    """An optional id that a template rendered to nothing is not given."""
+    """An optional id that a template renders to nothing is not sent."""
     task = MParticleCreatePipelineOperator(
         task_id="pipeline",
         pipeline_id="new",
@@ -284,7 +284,7 @@ def test_white_space_around_an_id_is_dropped(simulator: Simulator) -> None:
 
 
 def test_switches_may_be_given_as_text(simulator: Simulator) -> None:
-    """default_args that come from a Variable are texts, and every text is true in Python."""
+    """default_args from a Variable are texts, and in Python every text is true."""
     with pytest.raises(TaskDeferred):
         trigger(deferrable="true")
     result, _ = trigger(wait_for_completion="False", deferrable="false", if_running="attach")
@@ -317,7 +317,7 @@ def test_a_task_pushes_the_id_of_its_run(simulator: Simulator) -> None:
 
 
 def test_a_task_with_do_xcom_push_false_pushes_nothing(simulator: Simulator) -> None:
-    """Whoever switches XComs off has a reason: their size, or who may read them."""
+    """The user may have reasons, for example the size of XComs or their readers."""
     _, pushed = trigger(do_xcom_push=False)
 
     assert {} == pushed
@@ -327,7 +327,7 @@ def test_a_task_with_do_xcom_push_false_pushes_nothing(simulator: Simulator) -> 
 
 
 def test_configuration_errors_show_their_reason_once(simulator: Simulator) -> None:
-    """At 2 a.m. the log must say what to correct, without a chain of frames that says it again."""
+    """The log says what to correct, without frames that repeat it."""
     simulator.inject(Fault(path="/oauth/token", status=401))
 
     with pytest.raises(AirflowFailException) as failed:
@@ -338,7 +338,7 @@ def test_configuration_errors_show_their_reason_once(simulator: Simulator) -> No
 
 
 def test_the_error_of_a_configuration_error_is_at_hand(simulator: Simulator) -> None:
-    """A callback can tell causes apart by their class."""
+    """A callback can distinguish causes by their class."""
     error = refused(MParticleTriggerPipelineOperator, timeout=-1)
 
     assert isinstance(error.__context__, ConfigError)
@@ -357,7 +357,7 @@ def test_a_deferrable_task_waits_in_the_worker_for_a_run_that_will_end_before_it
 
 
 def test_a_deferrable_task_defers_for_a_run_that_will_last_longer(simulator: Simulator) -> None:
-    """A wait in the worker would hold its slot."""
+    """A wait in the worker would use its slot."""
     now = time.time()
     simulator.add_run("orders", "success", started_on=now - 160, ended_on=now - 100)
     simulator.script_next_run("orders", [("running", None)])

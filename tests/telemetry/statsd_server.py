@@ -1,4 +1,4 @@
-"""A StatsD server that listens to what Airflow sends."""
+"""A StatsD server that records what Airflow sends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LINE = re.compile(r"airflow\.(mparticle\.[a-z.]+)((?:,\w+=[^,:|]+)*):([\d.]+)\|(
 
 
 class StatsdServer:
-    """A socket that keeps what is sent to it."""
+    """A socket that keeps every received message."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -20,7 +20,7 @@ class StatsdServer:
         self.port: int = self._socket.getsockname()[1]
 
     def metrics(self) -> Counter[tuple[str, str]]:
-        """Return what our metrics add up to, by name and tags; times are in ms."""
+        """Return the totals of our metrics by name and tags. Durations are in ms."""
         sums: Counter[tuple[str, str]] = Counter()
         for name, tags, value, _ in LINE.findall("\n".join(self._datagrams())):
             sums[name, tags.lstrip(",")] += float(value)

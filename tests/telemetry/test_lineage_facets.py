@@ -232,7 +232,7 @@ def test_a_task_that_does_not_wait_tells_of_its_run(
 def test_a_task_whose_connection_is_missing_fails_with_its_own_error(
     run_dag: Callable[[Any], Any], events: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """OpenLineage adds no failure of its own."""
+    """OpenLineage does not add another failure."""
     run_dag(in_dag("lineage_no_connection", mparticle_conn_id="missing"))
 
     event = last(events(), "FAIL")

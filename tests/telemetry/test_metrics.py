@@ -1,4 +1,4 @@
-"""What a StatsD server hears, over real UDP, while DAGs run on a real Airflow."""
+"""The metrics that a StatsD server receives over UDP while DAGs run on a real Airflow."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "metrics.md"
 
 @pytest.fixture
 def statsd(monkeypatch: pytest.MonkeyPatch) -> Iterator[StatsdServer]:
-    """A StatsD server that this process's Airflow sends to, set up as workers and triggerers set it up."""
+    """A StatsD server for this process's Airflow, configured as in workers and triggerers."""
     server = StatsdServer()
     settings = {"STATSD_ON": True, "STATSD_HOST": "127.0.0.1", "STATSD_PORT": server.port, "STATSD_PREFIX": "airflow"}
     for name, value in {**settings, "STATSD_INFLUXDB_ENABLED": True}.items():
@@ -66,7 +66,7 @@ def trigger(dag_id: str, **options: Any) -> DAG:
 def test_a_run_is_measured_once(
     run_dag: Callable[[Any], Any], simulator: Simulator, statsd: StatsdServer, deferrable: bool
 ) -> None:
-    """Whether the worker or the triggerer sees its end."""
+    """The worker or the triggerer sees the end of the run."""
     simulator.script_next_run("orders", successful_records=90, failed_records=10)
 
     run_dag(trigger(f"measured_{deferrable}", deferrable=deferrable))
@@ -86,7 +86,7 @@ def test_a_run_is_measured_once(
 def test_a_run_that_fails_is_measured(
     run_dag: Callable[[Any], Any], simulator: Simulator, statsd: StatsdServer
 ) -> None:
-    """An alert on the share of failures needs them."""
+    """An alert on the share of failed runs needs them."""
     simulator.script_next_run("orders", errors=["The warehouse is closed."])
 
     run_dag(trigger("measured_failure"))
@@ -97,7 +97,7 @@ def test_a_run_that_fails_is_measured(
 def test_polls_and_retries_name_what_went_wrong(
     run_dag: Callable[[Any], Any], simulator: Simulator, statsd: StatsdServer
 ) -> None:
-    """A rise of either tells that mParticle or the network is in trouble, before a task fails."""
+    """An increase shows a problem of mParticle or the network before a task fails."""
     simulator.inject(Fault(method="POST", path="/trigger", status=429, headers={"Retry-After": "0"}))
     simulator.inject(Fault(method="GET", path="/status/runs/", status=502, times=2))
 
@@ -111,7 +111,7 @@ def test_polls_and_retries_name_what_went_wrong(
 def test_a_sensor_measures_what_it_has_waited_for(
     run_dag: Callable[[Any], Any], simulator: Simulator, statsd: StatsdServer
 ) -> None:
-    """Also with one poll at a time."""
+    """A rescheduled sensor is tested, too."""
     simulator.add_run("orders", "success")
     with DAG("measured_sensor", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
         MParticlePipelineRunSensor(task_id="wait", pipeline_id="orders", mode="reschedule", timeout=60)
@@ -127,7 +127,7 @@ def test_a_sensor_measures_what_it_has_waited_for(
     [(None, "success"), (RunFailedError, "failed"), (RunTimeoutError, "timeout"), (RunLostError, "lost")],
 )
 def test_the_outcome_is_one_of_few_words(statsd: StatsdServer, error: Any, word: str) -> None:
-    """Each value of a tag is a series of its own."""
+    """Each value of a tag is a separate time series."""
     run = {"pipeline_id": "orders", "started_on": "2026-11-01T00:00:00+00:00", "ended_on": "2026-11-01T00:00:02+00:00"}
 
     IN_WORKER.run_ended(Outcome(run, error and error("It did not work.")))
@@ -139,21 +139,21 @@ def test_the_outcome_is_one_of_few_words(statsd: StatsdServer, error: Any, word:
     ("started_on", "ended_on"), [(None, None), ("2026-11-01T00:00:00+00:00", None), ("2026-11-02", "2026-11-01")]
 )
 def test_what_mparticle_does_not_say_is_not_measured(statsd: StatsdServer, started_on: Any, ended_on: Any) -> None:
-    """A guess in a chart is worse than a gap."""
+    """A wrong value in a chart would be worse than a missing one."""
     IN_WORKER.run_ended(Outcome({"pipeline_id": "orders", "started_on": started_on, "ended_on": ended_on}))
 
     assert {} == dict(statsd.metrics())
 
 
 def test_a_metric_that_cannot_be_sent_fails_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """The run is fine."""
+    """The task succeeds, because its run has succeeded."""
     Metrics("no.such.module").run_ended(Outcome({"pipeline_id": "orders", "successful_records": 1}))
 
     assert "The metric mparticle.records could not be sent." in caplog.text
 
 
 def test_the_page_names_every_metric() -> None:
-    """And none that does not exist."""
+    """The page names no other metric."""
     assert {"mparticle.run.duration", "mparticle.records", "mparticle.polls", "mparticle.retries"} == set(
         re.findall(r"`(mparticle\.[a-z.]+)`", PAGE.read_text())
     )
