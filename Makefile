@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 SAME_ON_EVERY_AIRFLOW := client contract simulator explorer hostile airflow_e2e browser test_benchmarks.py test_docs.py test_site.py \
 	test_hand_over.py test_imports.py test_layering.py test_targets.py test_troubleshooting.py test_tutorial.py
 
-.PHONY: help check demo ui screenshots test unit explore test-airflow-2 run-airflow-2 chaos backfill cluster soak ten-thousand race bench fuzz docs package lint clean
+.PHONY: help check demo ui screenshots test unit end-to-end database explore test-airflow-2 run-airflow-2 chaos backfill cluster soak ten-thousand race bench fuzz docs package lint clean
 
 help: ## Show all targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,7 +35,13 @@ screenshots: $(VENV)/ready ## Write the pictures of the documentation again, wit
 	@SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/browser
 
 test: unit ## Run every test, with a complete Airflow too
-	@$(PYTEST) -n 2 -m "slow or database" --timeout 900
+	@$(MAKE) --no-print-directory -j 2 end-to-end database
+
+end-to-end: $(VENV)/ready ## Run the tests that start complete Airflows, one after another
+	@$(BIN)/python -m pytest -q -m slow --timeout 600 tests/airflow_e2e
+
+database: $(VENV)/ready ## Run the other tests that the target unit leaves out
+	@$(BIN)/python -m pytest -q -m "slow or database" --timeout 600 --ignore tests/airflow_e2e
 
 check: $(VENV)/ready ## Check style, types, folders, imports and the messages on the troubleshooting page in about 25 seconds
 	@$(BIN)/ruff check .
