@@ -344,7 +344,7 @@ def test_the_test_logs_in_and_reads(hook: MParticleHook, simulator: Simulator) -
     ok, message = hook.test_connection()
 
     assert ok
-    assert message == ("Logged in and read workspace 1234: 1 warehouse connections. Account 5678 has this workspace.")
+    assert message == ("Logged in and read workspace 1234: 1 warehouse connection. Account 5678 has this workspace.")
     assert [("POST", 200), ("GET", 200), ("GET", 200)] == [
         (seen["method"], seen["status"]) for seen in simulator.requests
     ]

@@ -33,7 +33,7 @@ def examples(arguments: Namespace, out: TextIO) -> int:
     else:
         _copy(files, Path(arguments.copy))
         print(f"Copied {len(files)} files to {arguments.copy}.", file=out)
-        print("They use pipelines such as 'orders'. Replace these ids by yours before you start a DAG.", file=out)
+        print("They use pipelines such as 'orders'. Replace these ids with yours before you start a DAG.", file=out)
     return GOOD
 
 

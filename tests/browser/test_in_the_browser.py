@@ -7,6 +7,7 @@ What a person sees in Airflow's UI: the connection's form, the grid, logs, XComs
 from __future__ import annotations
 
 import re
+import runpy
 from collections.abc import Callable
 
 import pytest
@@ -14,6 +15,7 @@ from browser.demonstration import Demonstration
 from playwright.sync_api import Locator, Page, expect
 
 from airflow_provider_mparticle.connection.form import EXTRA_FIELDS, RARE, RARE_SECTION
+from dev.example_airflow import EXAMPLES
 from dev.ui import REASON
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -205,10 +207,11 @@ def test_a_failure_says_its_reason(page: Page, demonstration: Demonstration, sho
 
 def test_an_example_explains_itself(page: Page) -> None:
     """Its documentation is the text at the top of its file."""
-    page.goto("/dags/mparticle_alert_on_failure")
+    words = runpy.run_path(str(EXAMPLES / "trigger_and_wait.py"))["__doc__"].split()
+    page.goto("/dags/mparticle_trigger_and_wait")
     page.get_by_role("button", name="Dag Docs").click()
 
-    expect(page.get_by_role("dialog").get_by_text("Say what happened when a sync fails")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_text(" ".join(words[:6]))).to_be_visible()
 
 
 def test_ctrl_c_stops_everything(demonstration: Demonstration) -> None:
