@@ -185,11 +185,17 @@ class TriggerTask(WaitingTask):
 
     def _kept(self) -> StartRecord | None:
         """Return the record of an earlier try, if it is valid for this try."""
-        record = self._recorded()
-        counts = record and record.counts_for(
-            self.operator.pipeline_id, self._slice_id(), self.context["ti"].max_tries, clears(self.context)
-        )
-        return record if counts else None
+        if (record := self._recorded()) is None:
+            return None
+        max_tries, clear_number = self.context["ti"].max_tries, clears(self.context)
+        if record.counts_for(self.operator.pipeline_id, self._slice_id(), max_tries, clear_number):
+            return record
+        if record.is_finished:
+            self.log.info(
+                "Run %s of an earlier try succeeded. The task was cleared or changed since, so it starts a new run.",
+                record.pipeline_run_id,
+            )
+        return None
 
     def _recorded(self) -> StartRecord | None:
         stored = self._record_store.load() if self._record_store else None

@@ -23,6 +23,11 @@ class Kept:
     texts: dict[str, str] = field(default_factory=dict)
     _is_in_transaction: bool = False
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the last record says that the task has done its work."""
+        return any(json.loads(text).get("is_finished") for text in self.texts.values())
+
     def write(self, key: str, text: str) -> None:
         """Keep a text."""
         assert len(text) < LARGEST_RECORD

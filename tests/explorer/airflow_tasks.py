@@ -89,6 +89,7 @@ class Task:
     requests: list[tuple[float, str]] = field(default_factory=list)
     ambiguous_epochs: set[int] = field(default_factory=set)
     green_epochs: set[int] = field(default_factory=set)
+    unheard_epochs: set[int] = field(default_factory=set)
     dag_run_began: float = 0.0
     _first_start: float | None = None
     _in_slot: bool = False
@@ -139,6 +140,8 @@ class Task:
             self.clears_left -= 1
             self.world.sleep(after_s)
             self.world.say(f"A user clears {self.name}.")
+            if self.state == "failed" and self.kept.is_finished:
+                self.unheard_epochs.add(self.epoch)
             self.epoch += 1
             self.max_tries = self.try_number + RETRIES
             self.clear_number += 1

@@ -71,6 +71,11 @@ def run_started_by_hand_reads_the_slice(world: World, which: str, task: Task, ru
     return run.slice_read in (task.slice, None) or world.habits.cuts_seconds
 
 
+def slice_whose_success_was_not_heard_of(world: World, which: str, task: Task, run: Run | None) -> bool:
+    """The last try of a slice dies before Airflow hears of its success, and a user clears the failed task."""
+    return which == "I5" and bool(task.slice) and bool(task.unheard_epochs)
+
+
 Allows = Callable[["World", str, "Task", Run | None], bool]
 DECLARED: dict[str, Allows] = {
     "A run of others in the same seconds": foreign_run_in_the_same_seconds,
@@ -78,4 +83,5 @@ DECLARED: dict[str, Allows] = {
     "No Date header": no_date_header,
     "More than one slice at once": two_slices_at_once,
     "A run that others start while a slice's SQL stands": run_started_by_hand_reads_the_slice,
+    "A slice whose success Airflow did not hear of": slice_whose_success_was_not_heard_of,
 }
