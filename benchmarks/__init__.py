@@ -1,1 +1,1 @@
-"""Our provider and its peers, measured side by side by the same rules. ``make bench`` runs all of it."""
+"""Measures our provider and its peers with the same rules. ``make bench`` runs all measurements."""

@@ -1,4 +1,4 @@
-"""Measure everything and write the report: what ``make bench`` runs."""
+"""Runs all measurements and writes the report, for ``make bench``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from benchmarks.fake_api_control import fake_api
 
 
 def main() -> int:
-    """Run; 0 means that a report was written."""
+    """Run all measurements, and return the exit code: 0 if a report was written."""
     began = time.monotonic()
     troubles = {name: _make(Environment(name)) for name in peers.NAMES}
     left_out = {name: trouble for name, trouble in troubles.items() if trouble}
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def _make(environment: Environment) -> str:
-    """Make an environment, and return the error that prevented it, if any."""
+    """Create an environment, and return the error that prevented it, or None."""
     _say(f"environment of {environment.peer.title}")
     try:
         environment.make()

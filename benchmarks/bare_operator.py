@@ -1,4 +1,4 @@
-"""An operator with nothing in it, as a measure for what an operator must cost a DAG file."""
+"""An empty operator, which shows the minimal cost of an operator in a DAG file."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Figure:
 
     @property
     def median(self) -> float:
-        """The middle one; not a number if nothing was measured."""
+        """The median; NaN if nothing was measured."""
         return statistics.median(self.values) if self.values else float("nan")
 
     def __str__(self) -> str:
@@ -36,7 +36,7 @@ class Figure:
         return f"{_short(self.median)}{spread}" + (f", fails: {self.error}" if self.error else "")
 
     def over(self, other: Figure) -> str:
-        """Return how many times *other* it is, by the medians; empty if that cannot be told."""
+        """Return how many times larger *other* is, by the medians, or an empty text if that is unknown."""
         if not (self.values and other.values and other.median):
             return ""
         return f"{_short(self.median / other.median)}x"
@@ -72,14 +72,14 @@ class Target:
 
     @property
     def verdict(self) -> str:
-        """Whether the target is met; a failure meets none."""
+        """Whether the target is met. A failed measurement does not meet any target."""
         if not self.measured.values:
             return "**not measured**"
         return "met" if self.measured.median <= self.at_most and not self.measured.error else "**missed**"
 
     @property
     def row(self) -> tuple[str, ...]:
-        """Its row in the report."""
+        """The row in the report."""
         unit = f" {self.unit}" if self.unit else ""
         measured = f"{self.measured}{unit}" if self.measured.values else str(self.measured)
         return self.what, f"<= {_short(self.at_most)}{unit}", measured, self.verdict

@@ -1,4 +1,4 @@
-"""What the figures were measured on, and how much of them is the machine's own noise."""
+"""Describes the machine of the measurements, and measures its own noise."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def _watch() -> float:
 
 
 def _commit() -> str:
-    """Return which commit is measured, with a plus if the checkout differs from it."""
+    """Return the measured commit, with a plus if the checkout has changes."""
     asked = subprocess.run(
         ["git", "describe", "--always", "--dirty=+"], cwd=HERE, capture_output=True, text=True, check=False
     )
@@ -48,7 +48,7 @@ def _commit() -> str:
 
 
 def _after(path: str, name: str) -> str:
-    """Return what stands behind a name in one of Linux's lists."""
+    """Return the value of a name in one of Linux's lists."""
     for line in Path(path).read_text().splitlines():
         if line.startswith(name):
             return line.partition(":")[2].strip()

@@ -1,4 +1,4 @@
-"""How much more memory a triggerer process holds for each further run that it waits for: growth of its resident set."""
+"""Measures the additional memory of a triggerer process for each waiting run: the growth of its resident set."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def _grow(name: str, api: FakeApiControl, first: int, last: int) -> Figure
 
 
 async def _resident_with(triggerer: Triggerer, api: FakeApiControl, runs: range) -> int:
-    """Start triggers, let each poll once, and return the memory of all."""
+    """Start triggers, let each poll once, and return the memory of the process."""
     await triggerer.start(runs, PAUSE_S)
     async with asyncio.timeout(WITHIN_S):
         while (await asyncio.to_thread(api.counts))["runs_polled"] < runs.stop - 1:  # noqa: ASYNC110 - another process counts

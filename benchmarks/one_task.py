@@ -1,4 +1,4 @@
-"""One task of ours, deferred, from start to success by Airflow's ``dag.test()``: the requests it makes."""
+"""Counts the requests of one deferred task of ours, from start to success, with Airflow's ``dag.test()``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Figures = dict[str, Any]
 
 
 def results(ours: Environment, api: FakeApiControl) -> Figures:
-    """Return what was asked, or the key ``error``."""
+    """Return the requests, or the key ``error``."""
     api.begin(polls=POLLS)
     try:
         figures = ours.run("one_task", api)

@@ -13,7 +13,7 @@ SHADES = ("#1f4e79", "#6fa8dc", "#cfe2f3")
 
 
 def draw(measured: Mapping[str, Any], path: Path) -> None:
-    """Draw what was measured into an SVG file."""
+    """Draw the results into an SVG file."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -35,7 +35,7 @@ def draw(measured: Mapping[str, Any], path: Path) -> None:
 
 
 def _bars(axes: Any, names: Sequence[str], series: Mapping[str, Sequence[float]], title: str) -> None:
-    """Draw a group of bars for each provider; ours is on top, and what failed has none."""
+    """Draw a group of bars for each provider, with ours on top. A failed measurement has no bar."""
     height = 0.8 / len(series)
     for index, (label, values) in enumerate(series.items()):
         places = [place + index * height for place in range(len(names))]

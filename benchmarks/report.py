@@ -1,4 +1,4 @@
-"""Writes ``RESULTS.md`` from what was measured in one run; nothing in it is from another run."""
+"""Writes ``RESULTS.md`` from the measurements of one run."""
 
 from __future__ import annotations
 

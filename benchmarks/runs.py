@@ -1,4 +1,4 @@
-"""The runs behind the fake API: under way from their first poll, then succeeded."""
+"""The runs of the fake API: in progress after their first poll, then succeeded."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Runs:
         return now - began >= self.habits.run_s
 
     def start(self, run: str) -> None:
-        """Start a run that waits to be started."""
+        """Start a run that must be started."""
         self._started.add(run)
 
     def is_started(self, run: str) -> bool:
-        """Return whether a run that waits to be started has been."""
+        """Return whether a run that must be started has been started."""
         return run in self._started

@@ -1,4 +1,4 @@
-"""A thousand of our triggers start at once in one triggerer process, each for a pipeline of its own."""
+"""Starts a thousand of our triggers at the same time in one triggerer process, each for its own pipeline."""
 
 from __future__ import annotations
 

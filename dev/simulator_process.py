@@ -51,7 +51,7 @@ def simulator_process(**options: Any) -> Iterator[Simulator]:
 
     :param options: The parameters of :class:`~airflow_provider_mparticle.simulator.Simulator`.
     """
-    # A new interpreter: a fork would take along the threads' locks of whoever asks.
+    # A new interpreter: a forked process would inherit locks that other threads hold.
     with _Manager(ctx=get_context("spawn")) as manager:
         simulator = cast(Simulator, manager.simulator(**options))  # type: ignore[attr-defined]  # made by register()
         simulator.start()

@@ -1,8 +1,8 @@
 """
 Keeps ten thousand tasks waiting in two triggerers, one of which dies. All must succeed, and no run is started.
 
-Run it with ``make ten-thousand``. It ends by itself, uses only this machine, and prints a table of results. There is no
-scheduler and no worker: tasks are put into the database as deferred, and end when their triggers resume them.
+Run it with ``make ten-thousand``. It ends by itself, uses only this machine, and prints a table of results. It has no
+scheduler and no worker: tasks are written to the database as deferred, and end when their triggers resume them.
 """
 
 from __future__ import annotations

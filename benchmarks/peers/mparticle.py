@@ -1,4 +1,4 @@
-"""Ours."""
+"""Our provider."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CONN_ID = "mparticle_default"
 
 
 def connection(url: str) -> Mapping[str, Any]:
-    """Lead the API and the login to the fake API."""
+    """Point the API and the login to the fake API."""
     extra = {"workspace_id": 1, "token_url": f"{url}/oauth/token"}
     return {
         "conn_id": CONN_ID,

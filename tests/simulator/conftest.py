@@ -1,4 +1,4 @@
-"""A simulator for each test, and a person with a token who calls it over HTTP."""
+"""A simulator for each test, and a caller with a token that uses it over HTTP."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AUDIENCE = "https://api.mparticle.com"
 
 
 class Caller:
-    """Logs in once and calls the API with the token; knows nothing of the provider's client."""
+    """Logs in once and calls the API with the token. It does not use the provider's client."""
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
@@ -77,7 +77,7 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def caller(simulator: Simulator) -> Caller:
-    """A person with a token for the simulator."""
+    """A caller with a token for the simulator."""
     return Caller(simulator)
 
 

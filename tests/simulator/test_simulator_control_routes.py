@@ -1,4 +1,4 @@
-"""The routes under /_simulator, for a person with curl."""
+"""The routes under /_simulator, for users with curl."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def control(simulator):
 
 
 def test_the_overview_shows_what_is_there_and_what_happened(simulator, caller, control):
-    """One look answers most questions of a person who is playing."""
+    """The overview answers most questions of a user."""
     caller.trigger()
     simulator.fail_next(503, path="/trigger", times=2)
 
@@ -49,7 +49,7 @@ def test_a_fault_can_be_added_and_cleared(caller, control):
 
 
 @pytest.mark.parametrize("body", ['{"sttus": 503}', '{"status": "x"}', '{"headers": 5}', "[]", "{"])
-def test_a_fault_that_is_none_is_refused_with_a_reason(control, body):
+def test_an_invalid_fault_is_refused_with_a_reason(control, body):
     """A typing mistake must not look like a fault that never acts."""
     answer = control("POST", "/faults", body)
 
@@ -58,7 +58,7 @@ def test_a_fault_that_is_none_is_refused_with_a_reason(control, body):
 
 
 def test_tokens_can_be_expired(caller, control):
-    """What happens to a client whose token dies is worth a look."""
+    """A user can try what a client does with an expired token."""
     control("POST", "/tokens/expire")
 
     assert 401 == caller.status().status_code
@@ -72,7 +72,7 @@ def test_credentials_can_be_rotated(simulator, control):
 
 
 def test_pipelines_runs_and_scripts_can_be_added(simulator, caller, control):
-    """What a test can do in Python a person can do with curl."""
+    """curl can do the same as Python in a test."""
     added = control("POST", "/pipelines", '{"id": "people", "environment": "production"}')
     run = control("POST", "/pipelines/people/runs", '{"state": "failed", "errors": ["broken"]}')
     script = control("POST", "/pipelines/people/script", '{"states": [["odd", null]]}')
@@ -83,7 +83,7 @@ def test_pipelines_runs_and_scripts_can_be_added(simulator, caller, control):
 
 
 def test_runs_can_be_ended(simulator, caller, control):
-    """Who plays need not wait."""
+    """A user does not have to wait."""
     simulator.script_next_run("orders", [("running", None)])
     caller.trigger()
 
@@ -142,12 +142,12 @@ def test_rows_can_be_counted_for_one_pipeline(simulator, control):
     ],
 )
 def test_a_mistake_is_answered_with_a_reason(control, path, body, status):
-    """A person learns what to type from the refusal."""
+    """The message says what to correct."""
     assert status == control("POST", path, body).status_code
 
 
 def test_control_requests_are_neither_recorded_nor_broken(simulator, control):
-    """They are not part of what is being watched."""
+    """Control requests are not part of the observed API."""
     simulator.fail_next(503, times=None)
 
     assert [] == control("GET", "/requests").json()
@@ -168,7 +168,7 @@ def test_control_requests_are_neither_recorded_nor_broken(simulator, control):
 )
 @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("POST", "/tokens/expire"), ("DELETE", "/faults")])
 def test_a_web_page_of_another_origin_is_refused(simulator, method, path, headers):
-    """A page in a browser on this machine reaches loopback, and needs no token here."""
+    """A web page in a browser on this machine can reach loopback, and the routes need no token."""
     answer = requests.request(method, f"{simulator.url}/_simulator{path}", headers=headers, timeout=10)
 
     assert 403 == answer.status_code
@@ -178,7 +178,7 @@ def test_a_web_page_of_another_origin_is_refused(simulator, method, path, header
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST:8090", "[::1]:8090"])
 @pytest.mark.parametrize("has_origin", [True, False])
 def test_this_machine_is_served_under_each_of_its_names(simulator, host, has_origin):
-    """Curl and a page of the simulator's own address are no foreign origin."""
+    """Curl, and a page from the simulator's own address, have the same origin."""
     headers = {"Host": host} | ({"Origin": f"http://{host}"} if has_origin else {})
 
     assert 200 == requests.get(f"{simulator.url}/_simulator", headers=headers, timeout=10).status_code
@@ -190,7 +190,7 @@ _NAMES = st.text(string.ascii_letters + string.digits + ".-:@[]/#, ", max_size=4
 @given(host=_NAMES, origin=_NAMES | st.sampled_from(["http://127.0.0.1", "http://localhost"]))
 @settings(max_examples=300, deadline=None)
 def test_what_is_served_has_the_host_and_the_origin_of_this_machine(host, origin):
-    """Whatever a browser can be made to send, only the own names pass."""
+    """Only this machine's own names are accepted, whatever a browser sends."""
     router = control_routes.build_router(Simulator())
     status = control_routes.answer(router, Request("GET", "/_simulator/requests", {}, {"host": host, "origin": origin}))
     own = host.lower().rsplit(":", 1)[0] if host[-1:].isdigit() and ":" in host else host.lower()

@@ -1,4 +1,4 @@
-"""Faults on demand: each breaks what it says, and nothing else."""
+"""Injected faults: each fault has only its own effect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_mparticle.simulator.http_messages import Request
 
 
 def test_a_status_is_answered_instead_of_the_work(simulator, caller):
-    """A 503 before the start is the plainest fault: nothing happened."""
+    """A 503 without the work is the simplest fault."""
     simulator.fail_next(503, path="/trigger")
 
     assert [503, 200] == [caller.trigger().status_code, caller.trigger().status_code]
@@ -19,7 +19,7 @@ def test_a_status_is_answered_instead_of_the_work(simulator, caller):
 
 
 def test_a_status_after_the_work_hides_what_was_done(simulator, caller):
-    """Accepted, but answered 502: the case in which a repeated trigger makes a second run."""
+    """After such a 502, a repeated trigger request would start a second run."""
     simulator.inject(Fault(path="/trigger", status=502, after=True))
 
     assert 502 == caller.trigger().status_code
@@ -28,7 +28,7 @@ def test_a_status_after_the_work_hides_what_was_done(simulator, caller):
 
 @pytest.mark.parametrize(("lose", "starts"), [("before", 0), ("after", 1)])
 def test_a_lost_answer_leaves_the_work_undone_or_done(simulator, caller, lose, starts):
-    """The caller cannot tell the two apart; the simulator can."""
+    """The caller cannot distinguish the two cases, but the simulator can."""
     simulator.inject(Fault(method="POST", path="/trigger", lose=lose))
 
     with pytest.raises(requests.ConnectionError):
@@ -47,7 +47,7 @@ def test_a_fault_acts_as_often_as_it_says_after_letting_some_pass(simulator, cal
 
 
 def test_a_fault_without_a_number_acts_until_it_is_cleared(simulator, caller):
-    """An outage has no end that a test could count."""
+    """The number of requests in an outage is unknown."""
     simulator.inject(Fault(path="/status", status=503, times=None))
     down = [caller.status().status_code for _ in range(20)]
     simulator.clear_faults()
@@ -56,7 +56,7 @@ def test_a_fault_without_a_number_acts_until_it_is_cleared(simulator, caller):
 
 
 def test_a_fault_with_a_share_acts_now_and_then(simulator, caller):
-    """An API that answers most requests is harder on a client than one that is down."""
+    """Occasional failures are harder for a client than an outage."""
     simulator.inject(Fault(path="/status", status=503, times=None, share=0.2))
 
     seen = [caller.status().status_code for _ in range(200)]
@@ -66,7 +66,7 @@ def test_a_fault_with_a_share_acts_now_and_then(simulator, caller):
 
 
 def test_the_same_seed_draws_the_same_faults():
-    """A test that failed can be repeated."""
+    """A failed test can be repeated."""
 
     def drawn(seed):
         faults = Faults(seed)
@@ -78,7 +78,7 @@ def test_the_same_seed_draws_the_same_faults():
 
 
 def test_a_fault_with_a_share_still_counts_its_times(simulator, caller):
-    """It acts on so many requests, whichever those are; then it is over."""
+    """It acts on a limited number of requests."""
     simulator.inject(Fault(path="/status", status=503, times=2, share=0.5))
 
     seen = [caller.status().status_code for _ in range(60)]
@@ -87,7 +87,7 @@ def test_a_fault_with_a_share_still_counts_its_times(simulator, caller):
 
 
 def test_a_fault_that_is_not_drawn_leaves_the_request_to_the_next(simulator, caller):
-    """Several faults with a share make a mixture."""
+    """Several faults with a share can be combined."""
     for status in (500, 503):
         simulator.inject(Fault(path="/status", status=status, times=None, share=0.3))
 
@@ -109,7 +109,7 @@ def test_the_request_log_says_on_which_requests_a_fault_acted(simulator, caller)
 
 
 def test_faults_for_the_same_path_act_one_after_the_other(simulator, caller):
-    """A story of several faults is told in the order it happens."""
+    """A test can inject several faults in order."""
     simulator.fail_next(503, path="/status")
     simulator.fail_next(429, path="/status", times=2)
 
@@ -117,7 +117,7 @@ def test_faults_for_the_same_path_act_one_after_the_other(simulator, caller):
 
 
 def test_a_fault_matches_by_method_and_part_of_the_path(simulator, caller):
-    """A fault in polling must not touch the start."""
+    """A fault in polls must not affect the start."""
     simulator.inject(Fault(method="GET", path="/status", status=500, times=None))
 
     assert (200, 500) == (caller.trigger().status_code, caller.status().status_code)
@@ -166,7 +166,7 @@ def test_a_status_comes_with_an_errors_body_unless_another_is_given(simulator, c
 
 
 def test_latency_delays_one_answer_and_no_other(simulator, caller, log_in):
-    """The lock is not held while waiting, so other callers are served meanwhile."""
+    """The lock is released while waiting, so other callers are served."""
     other = log_in(simulator)
     simulator.inject(Fault(path="/trigger", latency_s=30))
     with pytest.raises(requests.ReadTimeout):
@@ -179,7 +179,7 @@ def test_latency_delays_one_answer_and_no_other(simulator, caller, log_in):
 
 
 def test_the_login_can_fail_too(simulator, caller):
-    """The token endpoint is a path like any other."""
+    """The token endpoint has a path like all others."""
     simulator.fail_next(503, path="/oauth/token")
 
     answer = requests.post(simulator.token_url, json={}, timeout=10)
@@ -203,7 +203,7 @@ def test_the_login_can_fail_too(simulator, caller):
         {"headers": {"Retry-After": 2}},
     ],
 )
-def test_a_fault_that_could_never_act_as_meant_is_refused(fields):
-    """A fault that silently does nothing makes a test pass for the wrong reason."""
+def test_a_fault_that_could_never_act_is_refused(fields):
+    """A test with a fault that does nothing would pass for the wrong reason."""
     with pytest.raises(ValueError, match=next(iter(fields))):
         Fault(**fields)

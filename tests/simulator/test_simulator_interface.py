@@ -1,4 +1,4 @@
-"""What a test holds in its hand: the Simulator object, its log of requests, its life, its speed."""
+"""The Simulator object: its log of requests, start and stop, and its speed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_mparticle.simulator import Fault, Refusal, Simulator
 
 
 def test_the_simulator_imports_the_standard_library_and_itself_only():
-    """It shares no code with the client: a misreading must not agree with itself."""
+    """It must not share code with the client: otherwise both could misread mParticle in the same way."""
     ours = package.__name__
     found = set()
     for file in Path(package.__file__).parent.glob("*.py"):
@@ -52,7 +52,7 @@ def test_the_connection_of_the_v1_layout_carries_routes():
 
 
 def test_requests_are_recorded_without_secrets(simulator, caller):
-    """A recording may end up in a test report."""
+    """A test report may contain the log."""
     caller.get("/connections", serviceProvider="Snowflake")
 
     login, read = simulator.requests
@@ -67,7 +67,7 @@ def test_requests_are_recorded_without_secrets(simulator, caller):
 
 
 def test_requests_are_counted_by_method_and_part_of_the_path(simulator, caller):
-    """Counting is how a test proves that a call was made once."""
+    """With counts, a test proves that a call was sent once."""
     caller.trigger()
     caller.status()
     caller.status()
@@ -90,13 +90,13 @@ def test_one_session_opens_one_connection(simulator, caller):
 
 
 def test_a_pipeline_that_mparticle_would_refuse_is_refused_here_too(simulator):
-    """A mistake in a test's set-up must not pass unseen."""
+    """A mistake in the setup of a test must be visible."""
     with pytest.raises(Refusal, match="already exists"):
         simulator.add_pipeline("orders")
 
 
 def test_a_ready_made_pipeline_takes_fields_and_gets_what_it_refers_to(simulator, caller):
-    """A test names only what it is about."""
+    """A test only names the fields that it needs."""
     pipeline = simulator.add_pipeline("people", field_transformation_id="people-map", environment="production")
 
     assert ("production", "people-map") == (pipeline["environment"], pipeline["field_transformation_id"])
@@ -104,7 +104,7 @@ def test_a_ready_made_pipeline_takes_fields_and_gets_what_it_refers_to(simulator
 
 
 def test_a_stop_and_a_start_are_an_outage_that_keeps_the_state(simulator, caller):
-    """The port is closed in between, open connections are too, and nothing is forgotten."""
+    """The port and the open connections are closed meanwhile, and the state is kept."""
     caller.trigger()
     url = simulator.url
     simulator.stop()
@@ -120,7 +120,7 @@ def test_a_stop_and_a_start_are_an_outage_that_keeps_the_state(simulator, caller
 
 
 def test_a_stop_does_not_wait_for_a_delayed_answer(simulator, caller):
-    """An outage begins when it begins."""
+    """An outage begins at once."""
     simulator.inject(Fault(latency_s=30))
     with ThreadPoolExecutor() as pool:
         pending = pool.submit(caller.status)
@@ -136,13 +136,13 @@ def test_a_stop_does_not_wait_for_a_delayed_answer(simulator, caller):
 
 
 def test_it_listens_on_loopback_only(simulator):
-    """The credentials are public, so no other machine may reach it."""
+    """The credentials are public, so other machines must not reach it."""
     assert simulator.url.startswith("http://127.0.0.1:")
     assert ("127.0.0.1", int(simulator.url.rsplit(":", 1)[1])) == simulator._server.socket.getsockname()
 
 
 def test_one_of_many_simultaneous_triggers_starts_a_run(simulator, log_in):
-    """The check for a run in progress and the start are one step, with any number of callers."""
+    """The check for a run in progress and the start are one atomic step."""
     callers = [log_in(simulator) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(lambda caller: caller.trigger().status_code, callers))
@@ -152,7 +152,7 @@ def test_one_of_many_simultaneous_triggers_starts_a_run(simulator, log_in):
 
 
 def test_hundreds_of_connections_are_served_at_once(simulator, caller):
-    """A triggerer that leaks connections must be caught by a count, not by the simulator's limits."""
+    """A test finds leaked connections by their number, and not by a limit of the simulator."""
     request = (
         "GET /platform/v2/workspaces/1234/inputs/data-pipelines/orders HTTP/1.1\r\nHost: x\r\n"
         f"Authorization: {caller.session.headers['Authorization']}\r\n\r\n"

@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_mparticle.simulator``, as a person starts it."""
+"""``python -m airflow_provider_mparticle.simulator``, as a user starts it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def exported(printed: str) -> dict:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_told_to_stop_and_ends_cleanly(started, number):
-    """Ctrl-C is the usual end of a demonstration, not an error."""
+    """Ctrl-C is the normal end, and not an error."""
     process, printed = started("--pipeline", "people")
     connection = exported(printed)
     overview = requests.get(connection["host"] + "/_simulator", timeout=10).json()
@@ -78,7 +78,7 @@ def test_it_ends_while_a_query_has_no_end(started):
 
 
 def put_sql(connection: dict, data_model_id: str, sql: str) -> None:
-    """Log in as the line to paste says, and give a data model other SQL."""
+    """Log in with the printed connection, and change the SQL of a data model."""
     login = {
         "client_id": connection["login"],
         "client_secret": connection["password"],
@@ -92,7 +92,7 @@ def put_sql(connection: dict, data_model_id: str, sql: str) -> None:
 
 
 def test_the_printed_curl_example_works(started):
-    """What a person pastes must do what it says."""
+    """The printed commands work when a user pastes them."""
     _, printed = started()
     line = next(line for line in printed.splitlines() if "/faults" in line)
     url, body = shlex.split(line)[2], shlex.split(line)[-1]
@@ -103,14 +103,14 @@ def test_the_printed_curl_example_works(started):
 
 
 def test_the_line_to_paste_of_the_v1_layout_carries_its_routes(started):
-    """Braces and quotes survive the shell."""
+    """The shell does not change braces and quotes."""
     _, printed = started("--layout", "v1")
 
     assert "/data-pipelines/{pipeline_id}" == exported(printed)["extra"]["routes"]["pipeline"]
 
 
 def test_a_port_in_use_is_said_in_one_line(simulator):
-    """A second simulator on the same port is the most likely mistake."""
+    """A second simulator on the same port is a likely mistake."""
     port = simulator.url.rsplit(":", 1)[1]
 
     ended = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, env=ENVIRONMENT, timeout=30)

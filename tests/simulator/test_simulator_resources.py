@@ -56,7 +56,7 @@ def test_a_resource_lives_from_post_to_delete(caller, path, body):
 
 @pytest.mark.parametrize(("path", "body"), PATHS.items())
 def test_an_answer_carries_status_errors_and_audit_fields(caller, path, body):
-    """These are mParticle's to set; what the caller sends for them is ignored."""
+    """mParticle sets these fields, and ignores those of the caller."""
     answer = caller.post(path, body | {"status": "broken", "created_by": "me"}).json()
 
     assert ("healthy", []) == (answer["status"], answer["errors"])
@@ -67,7 +67,7 @@ def test_an_answer_carries_status_errors_and_audit_fields(caller, path, body):
 
 @pytest.mark.parametrize(("path", "body"), PATHS.items())
 def test_a_field_that_is_not_sent_stays_when_a_resource_is_changed(caller, path, body):
-    """A PUT names what it changes; all else is as it was."""
+    """A PUT changes only the sent fields."""
     before = caller.post(path, body).json()
 
     after = caller.put(f"{path}/{body['id']}", {"name": "Renamed"}).json()
@@ -77,7 +77,7 @@ def test_a_field_that_is_not_sent_stays_when_a_resource_is_changed(caller, path,
 
 
 def test_secrets_never_come_back(simulator, caller):
-    """MParticle leaves passwords out of its answers and masks feed keys."""
+    """mParticle's answers do not contain passwords, and mask feed keys."""
     google = {
         **CONNECTION,
         "id": "google",
@@ -183,7 +183,7 @@ def test_connections_can_be_listed_by_service_provider(caller):
     ],
 )
 def test_a_broken_rule_is_refused_with_422_and_its_reason(caller, path, change, message):
-    """A refusal that says what is wrong is what a client's own message is made of."""
+    """The client's message contains this reason."""
     answer = caller.post(path, PATHS[path] | change)
 
     assert 422 == answer.status_code
@@ -191,14 +191,14 @@ def test_a_broken_rule_is_refused_with_422_and_its_reason(caller, path, change, 
 
 
 def test_all_problems_of_a_resource_come_at_once(caller):
-    """One refusal lists everything, so that one repair is enough."""
+    """The user can correct all problems together."""
     answer = caller.post("/inputs/data-pipelines", {"id": "a b", "connection_id": "no"})
 
     assert 5 <= len(answer.json()["errors"])
 
 
 def test_an_id_can_be_used_once(caller):
-    """The caller chooses ids, so two may choose the same."""
+    """Callers choose ids, so two may choose the same."""
     caller.post("/connections", CONNECTION)
 
     answer = caller.post("/connections", CONNECTION)
@@ -208,7 +208,7 @@ def test_an_id_can_be_used_once(caller):
 
 
 def test_the_type_of_a_sync_mode_cannot_be_changed(caller):
-    """The documentation says so; every other part of it may change."""
+    """The documentation says so. All other fields can be changed."""
     caller.post("/inputs/data-pipelines", PIPELINE | {"sync_mode": INCREMENTAL})
     path = "/inputs/data-pipelines/customers"
 
@@ -221,7 +221,7 @@ def test_the_type_of_a_sync_mode_cannot_be_changed(caller):
 
 
 def test_a_resource_in_use_cannot_be_deleted(caller):
-    """Assumed: a pipeline never loses what it refers to."""
+    """Assumed: a resource that a pipeline refers to is protected."""
     caller.post("/inputs/data-pipelines", PIPELINE)
 
     answers = [caller.delete("/connections/warehouse"), caller.delete("/data-models/orders-model")]
@@ -238,13 +238,13 @@ def test_a_resource_in_use_cannot_be_deleted(caller):
         ({"data": '{"name": NaN}', "headers": {"Content-Type": "application/json"}}, 400),  # Python's JSON only
     ],
 )
-def test_a_body_that_is_no_json_object_is_refused(caller, options, status):
-    """400 is for what cannot be read, 422 for what can but breaks a rule."""
+def test_a_body_that_is_not_a_json_object_is_refused(caller, options, status):
+    """400 means that a body cannot be parsed, 422 that it breaks a rule."""
     assert status == caller.call("POST", "/connections", **options).status_code
 
 
 def test_a_method_that_a_path_does_not_have_is_not_allowed(caller):
-    """405 and its Allow header tell a wrong method from a wrong path."""
+    """405 and its Allow header distinguish a wrong method from a wrong path."""
     answer = caller.call("PATCH", "/connections/warehouse", json={})
 
     assert (405, "GET, PUT, DELETE") == (answer.status_code, answer.headers["Allow"])
@@ -254,7 +254,7 @@ def test_a_method_that_a_path_does_not_have_is_not_allowed(caller):
     "path", ["/connections/none", "/nothing", "/platform/v2/workspaces/99/connections", "/platform/v2"]
 )
 def test_what_is_not_there_answers_404(caller, path):
-    """A missing resource, a missing route and a workspace without access look the same."""
+    """A missing resource, a missing route and a workspace without access have the same answer."""
     answer = caller.get(path)
 
     assert 404 == answer.status_code

@@ -1,4 +1,4 @@
-"""Which rows an incremental pipeline's runs read: each row once, as its iterator lies in time."""
+"""The rows that the runs of an incremental pipeline read: each row once, by its iterator."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Pipeline:
         return self.workspace.show(run)
 
     def ingested(self) -> list[Any]:
-        """The keys of all rows, each as often as it was ingested."""
+        """The keys of all ingested rows, each as often as it was ingested."""
         return [key for key, times in self.workspace.ingested().items() for _ in range(times)]
 
 
@@ -48,7 +48,7 @@ def instant(seconds: float) -> datetime:
 
 @pytest.mark.parametrize(("inclusive", "first"), [(True, ["at", "after"]), (False, ["after"])])
 def test_the_first_run_reads_from_from_on(inclusive, first):
-    """The documentation says "everything after"; which side the row exactly at ``from`` is on is a guess to vary."""
+    """The documentation says "everything after". Whether this includes ``from`` is an assumption."""
     values = {"before": instant(START - 1e-6), "at": instant(START), "after": instant(START + 1e-6)}
     pipeline = Pipeline(values, from_is_inclusive=inclusive, **{"from": "2025-06-01T00:00:00Z"})
 
@@ -58,7 +58,7 @@ def test_the_first_run_reads_from_from_on(inclusive, first):
 
 @pytest.mark.parametrize(("options", "times"), [({}, 1), ({"from_is_inclusive": False}, 0)])
 def test_the_simulator_takes_the_guess_as_an_option(options, times):
-    """A test of a migration runs under both; inclusive is the one without a gap."""
+    """A test of a migration can use both. Inclusive leaves no gap."""
     simulator = Simulator(**options)
     simulator.add_source(TABLE, [{"id": 1, "email": "a@x", "updated_at": "2025-06-01"}])
     simulator.add_pipeline("orders", sync_mode={**MODE, "from": "2025-06-01"})
@@ -69,7 +69,7 @@ def test_the_simulator_takes_the_guess_as_an_option(options, times):
 
 @pytest.mark.parametrize("inclusive", [True, False])
 def test_the_second_run_reads_only_what_is_newer_than_the_first_ones_end(inclusive):
-    """A row exactly at the border belongs to the first run, whatever is true of ``from``."""
+    """A row exactly at the border belongs to the first run."""
     pipeline = Pipeline({"border": instant(START + 4 * DAY)}, from_is_inclusive=inclusive)
     pipeline.run()
     pipeline.add({"late": instant(START + 4 * DAY), "new": instant(START + 4 * DAY + 0.001)})
@@ -79,7 +79,7 @@ def test_the_second_run_reads_only_what_is_newer_than_the_first_ones_end(inclusi
 
 
 def test_a_row_newer_than_the_runs_logical_date_is_left_for_the_next_run():
-    """It came between the trigger and the reading."""
+    """The row was added between the trigger and the read."""
     pipeline = Pipeline({"soon": instant(START + 4 * DAY + 1)})
 
     assert [0, 1] == [pipeline.run()["successful_records"] for _ in range(2)]
@@ -104,7 +104,7 @@ def test_a_blank_from_reads_everything_and_until_ends_it():
 
 
 def test_a_row_without_an_iterator_is_never_read():
-    """Null lies nowhere in time."""
+    """Null is not an instant."""
     pipeline = Pipeline({"none": None, "some": "2025-06-01"})
     pipeline.run()
 
@@ -140,7 +140,7 @@ def test_iterators_are_compared_as_instants(data_type, before, after):
     ],
 )
 def test_an_iterator_that_cannot_be_compared_makes_the_run_fail(mode, sentence):
-    """Reading nothing, or everything, would look like success."""
+    """Otherwise a run that reads nothing, or everything, would look successful."""
     pipeline = Pipeline({1: "2025-06-01"}, **mode)
 
     ended = pipeline.run()
@@ -150,7 +150,7 @@ def test_an_iterator_that_cannot_be_compared_makes_the_run_fail(mode, sentence):
 
 
 def test_an_hourly_pipeline_ingests_nothing_by_itself():
-    """Schedules start no runs: what a test did not trigger did not happen."""
+    """Schedules do not start runs in the simulator."""
     pipeline = Pipeline({1: "2025-06-01"})
     pipeline.workspace.add_pipeline("hourly", schedule={"type": "interval", "frequency": "hourly"})
     pipeline.now += 10 * DAY

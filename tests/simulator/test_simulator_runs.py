@@ -1,4 +1,4 @@
-"""Triggering a pipeline and watching its run, over HTTP."""
+"""Triggers of a pipeline and the states of its runs, over HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_mparticle.simulator.workspace import Workspace
 
 
 class Clock:
-    """A clock that a test moves by hand."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 1_750_000_000.0
@@ -32,7 +32,7 @@ def test_a_trigger_answers_the_runs_id(simulator, caller):
 
 
 def test_a_busy_pipeline_refuses_a_second_run_with_400(simulator, caller):
-    """The sentence is mParticle's own; a client recognises a busy pipeline by it."""
+    """The sentence is mParticle's own, and a client recognizes a busy pipeline by it."""
     caller.trigger()
 
     answer = caller.trigger()
@@ -44,7 +44,7 @@ def test_a_busy_pipeline_refuses_a_second_run_with_400(simulator, caller):
 
 
 def test_a_paused_pipeline_refuses_to_run(simulator, caller):
-    """Assumed: pausing means that nothing runs, on demand neither."""
+    """Assumed: a paused pipeline does not run on demand, either."""
     caller.put("/inputs/data-pipelines/orders", {"state": "paused"})
 
     assert 422 == caller.trigger().status_code
@@ -53,12 +53,12 @@ def test_a_paused_pipeline_refuses_to_run(simulator, caller):
 
 @pytest.mark.parametrize("call", ["trigger", "status", "runs"])
 def test_an_unknown_pipeline_answers_404(caller, call):
-    """A missing pipeline is not an idle one."""
+    """A missing pipeline is not the same as an idle one."""
     assert 404 == getattr(caller, call)("nobody").status_code
 
 
 def test_a_run_moves_through_the_documented_states_by_the_clock():
-    """No timer is needed: a request sees the state of its instant."""
+    """No timer is needed: a request shows the state at its time."""
     clock = Clock()
     workspace = Workspace(1, Habits(run_s=10), clock)
     workspace.add_pipeline("orders")
@@ -73,7 +73,7 @@ def test_a_run_moves_through_the_documented_states_by_the_clock():
 
 
 def test_counters_and_end_are_unknown_until_the_run_has_ended():
-    """A client must live with nulls for as long as a run is under way."""
+    """A client must accept null while a run is in progress."""
     clock = Clock()
     workspace = Workspace(1, Habits(run_s=10), clock)
     workspace.add_pipeline("orders")
@@ -128,7 +128,7 @@ def test_a_scripted_run_goes_through_its_states_and_keeps_the_last_one(simulator
 
 @pytest.mark.parametrize("state", ["success", "failed"])
 def test_runs_in_progress_can_be_ended_at_once(simulator, caller, state):
-    """A test holds a run without an end until it has seen what it waits for."""
+    """A test keeps a run in progress as long as it needs."""
     simulator.add_pipeline("people")
     simulator.script_next_run("orders", [("running", None)])
     simulator.script_next_run("people", [("success", None)])
@@ -143,7 +143,7 @@ def test_runs_in_progress_can_be_ended_at_once(simulator, caller, state):
 
 
 def test_an_ended_run_keeps_the_states_that_it_has_had():
-    """It ends at the instant of the call, and has read the warehouse by then."""
+    """It ends at the time of the call, and has read the warehouse by then."""
     clock = Clock()
     workspace = Workspace(1, Habits(run_s=1000), clock)
     workspace.add_pipeline("orders")
@@ -182,7 +182,7 @@ def test_a_run_that_vanished_is_unknown_everywhere_but_counted(caller, simulator
 
 
 def test_a_run_that_answers_404_is_still_listed(caller, simulator):
-    """The one-run route can be out of step with the list."""
+    """The route for one run may differ from the list."""
     simulator.script_next_run("orders", answer_404=True)
     run_id = caller.trigger().json()["pipeline_run_id"]
 
@@ -224,7 +224,7 @@ def test_a_page_holds_100_runs_unless_the_caller_says_else(caller, simulator):
 
 
 def test_dates_select_runs_by_logical_date_inclusively(caller, simulator):
-    """A date without a zone is UTC, as everywhere."""
+    """A date without a time zone is UTC."""
     for day in ("2025-03-01", "2025-03-02", "2025-03-03", "2025-03-04"):
         simulator.add_run("orders", logical_date=day)
 
@@ -290,7 +290,7 @@ def test_a_run_may_be_listed_late(log_in):
 
 @pytest.mark.parametrize(("answer", "body"), [("empty", b""), ("no_id", b'{"status": "trigger_requested"}')])
 def test_a_trigger_may_not_tell_the_runs_id(log_in, answer, body):
-    """The documentation does not promise the id, so a client must find its run without."""
+    """The documentation does not guarantee the id, so a client must find its run without it."""
     with Simulator(trigger_answer=answer) as simulator:
         simulator.add_pipeline("orders")
         triggered = log_in(simulator).trigger()
@@ -299,7 +299,7 @@ def test_a_trigger_may_not_tell_the_runs_id(log_in, answer, body):
 
 
 def test_the_run_routes_may_be_missing(log_in):
-    """Then a client has only the status to go by."""
+    """Then a client only has the status."""
     with Simulator(run_routes=False) as simulator:
         simulator.add_pipeline("orders")
         caller = log_in(simulator)
@@ -328,14 +328,14 @@ def test_the_v1_layout_has_the_v1_routes_and_names(log_in):
 
 
 def test_a_pipeline_with_a_run_in_progress_cannot_be_deleted(caller):
-    """Assumed: a run is never orphaned."""
+    """Assumed: every run has a pipeline."""
     caller.trigger()
 
     assert 422 == caller.delete("/inputs/data-pipelines/orders").status_code
 
 
 def test_a_pipeline_made_anew_has_no_runs_but_keeps_its_starts(caller, simulator):
-    """The number of starts is the simulator's truth, not mParticle's."""
+    """The number of starts is a fact of the simulator, and not of mParticle."""
     simulator.script_next_run("orders", [("success", None)])
     caller.trigger()
     caller.delete("/inputs/data-pipelines/orders")

@@ -55,7 +55,7 @@ def test_a_login_with_a_wrong_field_is_refused_with_error_and_description(simula
     ],
 )
 def test_a_login_must_be_a_json_object(simulator, options, status):
-    """MParticle documents a JSON body; a form, which other OAuth servers take, is refused."""
+    """mParticle documents a JSON body. A form, as in other OAuth servers, is refused."""
     answer = requests.post(simulator.token_url, timeout=10, **options)
 
     assert status == answer.status_code
@@ -63,8 +63,8 @@ def test_a_login_must_be_a_json_object(simulator, options, status):
 
 @pytest.mark.parametrize("header", [None, "Bearer nonsense", "Basic c2ltdWxhdG9y"])
 @pytest.mark.parametrize("path", ["/platform/v2/workspaces/1234/connections", "/v1/apps?accountId=5678", "/nowhere"])
-def test_a_call_without_a_live_token_is_unauthorized(simulator, header, path):
-    """Nothing is told to a stranger, not even which paths exist."""
+def test_a_call_without_a_valid_token_is_unauthorized(simulator, header, path):
+    """A caller without a token does not learn which paths exist."""
     headers = {"Authorization": header} if header else {}
 
     answer = requests.get(simulator.url + path, headers=headers, timeout=10)
@@ -85,7 +85,7 @@ def test_a_token_expires_after_its_lifetime(log_in):
 
 
 def test_expired_tokens_are_refused_and_a_new_login_works(simulator, caller):
-    """A token may die before its time; one more login cures it."""
+    """A new login replaces an expired token."""
     simulator.expire_tokens()
     refused = caller.get("/connections").status_code
     caller.log_in()
@@ -95,7 +95,7 @@ def test_expired_tokens_are_refused_and_a_new_login_works(simulator, caller):
 
 
 def test_rotated_credentials_refuse_the_old_ones_for_ever(simulator, caller):
-    """Credentials that were taken away are an error no retry cures."""
+    """A retry cannot help with old credentials."""
     simulator.rotate_credentials()
 
     statuses = [requests.post(simulator.token_url, json=GOOD, timeout=10).status_code for _ in range(3)]
@@ -106,7 +106,7 @@ def test_rotated_credentials_refuse_the_old_ones_for_ever(simulator, caller):
 
 
 def test_the_clock_can_be_moved_forward(simulator, caller):
-    """A test of an expired token or of an ended run need not wait."""
+    """A test of an expired token or an ended run does not have to wait."""
     caller.trigger()
     simulator.advance(60)
 
@@ -117,7 +117,7 @@ def test_the_clock_can_be_moved_forward(simulator, caller):
 
 
 def test_the_date_header_goes_by_the_same_clock(simulator, caller):
-    """A client can measure by how much mParticle's clock differs from its own."""
+    """A client can measure the difference between mParticle's clock and its own."""
     before = parsedate_to_datetime(caller.status().headers["Date"])
     simulator.advance(3600)
 

@@ -1,4 +1,4 @@
-"""The simulator's warehouse: what a run reads, when it reads, and what counts as ingested."""
+"""The simulator's warehouse: what a run reads and when, and which rows count as ingested."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = [{"id": 1, "email": "a@x"}, {"id": 2, "email": "b@x"}, {"id": 3, "email":
 
 
 class Clock:
-    """A clock that a test moves by hand."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 1_750_000_000.0
@@ -66,7 +66,7 @@ def run(workspace: Workspace, clock: Clock, sql: str) -> dict:
     [("", [1, 2, 3]), (" WHERE o.id >= 2", [2, 3]), (" WHERE o.email = 'a@x'", [1]), (" WHERE 0", [])],
 )
 def test_a_run_reads_what_its_sql_returns(workspace, clock, where, keys):
-    """The records of a run and the rows it ingested are those of a real query."""
+    """The records of a run and the ingested rows are those of a real query."""
     ended = run(workspace, clock, f"SELECT o.id FROM {TABLE} o{where}")
 
     assert ("success", len(keys), 0) == (ended["status"], ended["successful_records"], ended["failed_records"])
@@ -74,7 +74,7 @@ def test_a_run_reads_what_its_sql_returns(workspace, clock, where, keys):
 
 
 def test_sql_that_names_no_source_is_not_carried_out(workspace, clock):
-    """A test that has no interest in rows needs no SQL that sqlite understands."""
+    """A test that does not need rows can use any SQL."""
     ended = run(workspace, clock, "SELECT c.id FROM shop.public.customers c QUALIFY 1")
 
     assert ("success", 1000) == (ended["status"], ended["successful_records"])
@@ -82,7 +82,7 @@ def test_sql_that_names_no_source_is_not_carried_out(workspace, clock):
 
 
 def test_a_table_in_a_text_is_not_named(workspace, clock):
-    """Only a name outside of texts and comments is a table."""
+    """Only names outside of texts and comments are tables."""
     assert 1000 == run(workspace, clock, f"SELECT '{TABLE}' AS source -- {TABLE}")["successful_records"]
 
 
@@ -101,7 +101,7 @@ def test_a_row_that_a_query_returns_twice_is_ingested_twice(workspace, clock):
 
 
 def test_the_key_is_found_whatever_its_case(workspace, clock):
-    """Warehouses fold the case of names, some up, some down."""
+    """Some warehouses convert names to upper case, others to lower case."""
     run(workspace, clock, f"SELECT o.ID FROM {TABLE} o")
 
     assert {1: 1, 2: 1, 3: 1} == workspace.ingested()
@@ -145,7 +145,7 @@ def test_sql_that_sqlite_refuses_makes_the_run_fail_when_it_would_have_ended(wor
 
 
 def test_a_run_reads_once_when_it_leaves_the_queue(workspace, clock):
-    """Rows and SQL count as they are at that instant, not before and not after."""
+    """It uses the rows and the SQL of that time."""
     add(workspace, f"SELECT o.id FROM {TABLE} o WHERE 0")
     workspace.trigger("orders")
     clock.now += 1.9
