@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 # Tests that do not depend on the Airflow version, or that need more than the group "test".
 SAME_ON_EVERY_AIRFLOW := client contract simulator explorer hostile airflow_e2e browser test_benchmarks.py test_docs.py test_site.py \
-	test_hand_over.py test_imports.py test_layering.py test_targets.py test_troubleshooting.py test_tutorial.py
+	test_hand_over.py test_imports.py test_layering.py test_readme.py test_targets.py test_troubleshooting.py test_tutorial.py
 
 .PHONY: help check demo ui screenshots test unit end-to-end database explore test-airflow-2 run-airflow-2 chaos backfill cluster soak ten-thousand race bench fuzz docs package lint clean
 
@@ -33,6 +33,7 @@ ui: $(VENV)/ready ## Keep an Airflow with the examples and the simulator running
 
 screenshots: $(VENV)/ready ## Write the pictures of the documentation again, with the tests in the browser; needs chromium
 	@SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/browser
+	@$(BIN)/python -m dev.demo_picture
 
 test: unit ## Run every test, with a complete Airflow too
 	@$(MAKE) --no-print-directory -j 2 end-to-end database
