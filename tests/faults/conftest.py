@@ -1,4 +1,4 @@
-"""Tasks with the simulator over real HTTP, blocking and deferrable, with short pauses."""
+"""Tasks that run against the simulator over real HTTP, blocking and deferrable, with short pauses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from airflow_provider_mparticle.tasks import record_store, trigger, waiting
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use short pauses: the tests check the order of events, and not durations."""
+    """Poll, repeat and time out after tenths of seconds: the order matters here, not the length."""
     monkeypatch.setattr(start, "LOOKUP_PAUSES_S", (0.01, 0.02, 0.03, 0.03))
     monkeypatch.setattr(visible_runs, "PAUSE_BEFORE_SECOND_404_S", 0.01)
     monkeypatch.setattr(outcome, "MISSING_GRACE_S", 0.3)
@@ -29,7 +29,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _mortal_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a worker die while it sleeps. Only tasks are affected."""
+    """Let a worker die while it sleeps. Only the sleep of tasks changes."""
     for module in (trigger, waiting):
         monkeypatch.setattr(module, "time", SimpleNamespace(time=time.time, sleep=sleep_of_the_task))
 
@@ -68,5 +68,5 @@ def simulator(start_simulator: Callable[..., Simulator]) -> Simulator:
     """A simulator with a pipeline ``orders`` whose runs take a tenth of a second."""
     simulator = start_simulator(run_s=0.1)
     simulator.add_pipeline("orders")
-    MParticleHook().get_conn()  # what Airflow imports for it takes longer than a run does here
+    MParticleHook().get_conn()  # the imports of Airflow take longer than a run here
     return simulator

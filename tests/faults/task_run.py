@@ -1,7 +1,7 @@
 """
-Airflow's part in the life of one task, in process: tries, deferral, XComs, the task state store, and deaths.
+Plays Airflow for the life of one task, in process: tries, deferral, XComs, the task state store, and deaths.
 
-What Airflow carries from one process to another goes through JSON here, so nothing else can get across.
+Everything that Airflow sends between processes goes through JSON here, so that nothing else can get across.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from airflow.triggers.base import BaseTrigger
 from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
 from airflow_provider_mparticle.simulator import Simulator
 
-# Parts of the simulator's paths. Only looks at one run go to the first: waiting uses it, starting does not.
+# Parts of the simulator's paths. Only polls of one run go to the first: a wait uses it, a start does not.
 POLL = "/status/runs/"
 TRIGGER = "/trigger"
 
 
 def our_run(simulator: Simulator) -> dict[str, Any]:
-    """The expected result of a task for the last triggered run, if that run succeeded."""
+    """What a task returns for the run that was triggered last, if the run succeeded."""
     ours = [run for run in simulator.runs("orders") if run["type"] == "manual"]
     return {"pipeline_run_id": ours[-1]["pipeline_run_id"], "state": "success", "successful_records": 1000}
 
 
 def facts(result: dict[str, Any]) -> dict[str, Any]:
-    """The result of a task, reduced to the facts of :func:`our_run`."""
+    """What a task returned for its run, in the fields of :func:`our_run`."""
     return {name: result[name] for name in ("pipeline_run_id", "state", "successful_records")}
 
 
 class WorkerLost(BaseException):
-    """The worker process is gone, and with it everything that Airflow does not keep: SIGKILL, seen from inside."""
+    """The worker process has died, with everything that Airflow does not keep: SIGKILL, seen from inside."""
 
 
 class Instant(StrEnum):
@@ -61,7 +61,7 @@ class Store:
 
     def __init__(self, reach: Callable[[Instant], None]) -> None:
         self.kept: dict[str, str] = {}
-        self.failing: set[str] = set()  # names of the methods that raise, once each
+        self.failing: set[str] = set()  # names of methods that raise an error, once each
         self._reach = reach
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -87,7 +87,7 @@ class Store:
 
 
 class Variables:
-    """Airflow's variables, as the task that runs now reaches them."""
+    """Airflow's variables, as the running task accesses them."""
 
     @staticmethod
     def get(key: str, default: str | None) -> str | None:
@@ -96,7 +96,7 @@ class Variables:
     @staticmethod
     def set(key: str, text: str, description: str) -> None:
         assert description
-        with contextlib.suppress(ConnectionError):  # Airflow 3 logs it, and nothing more
+        with contextlib.suppress(ConnectionError):  # Airflow 3 only logs it
             _current.get().store.set(key, json.loads(text))
 
     @staticmethod
@@ -104,7 +104,7 @@ class Variables:
         _current.get().store.delete(key)
 
 
-# What Airflow makes of a task that ends with one of these, while it has retries left.
+# The state of a task that ends with one of these errors, while it has retries left.
 _STATES = {
     AirflowFailException: "failed",
     AirflowSkipException: "skipped",
@@ -118,9 +118,9 @@ class TaskRun:
 
     :param state_store: Whether this Airflow has a task state store (3.3 and later).
     :param triggerers_lost: How many triggerers die, one after the other, while the task is deferred.
-    :param operator_class: What the task is made of.
+    :param operator_class: The class of the operator.
     :param run_id: Id of the DAG run.
-    :param siblings: The same task in other DAG runs, whose states Airflow tells.
+    :param siblings: The same task in other DAG runs, whose states Airflow knows.
     :param options: Arguments of the operator.
     """
 
@@ -153,7 +153,7 @@ class TaskRun:
         self.deferrals: list[TaskDeferred] = []
         self._actions: dict[Instant, Callable[[], object]] = {}
 
-    # What a test does
+    # For tests
 
     def at(self, instant: Instant, action: Callable[[], object]) -> TaskRun:
         """Do *action* when the task first reaches *instant*."""
@@ -165,7 +165,7 @@ class TaskRun:
         return self.at(instant, _lose_the_worker)
 
     def run(self) -> Any:
-        """Run the next try, and return its result or raise its error."""
+        """Make the next try, the first one or a retry, and return its result or raise its error."""
         self.try_number += 1
         self.xcoms.clear()
         self.first_start = self.first_start or datetime.now(UTC)
@@ -204,11 +204,11 @@ class TaskRun:
 
     @property
     def kept(self) -> Any:
-        """What Airflow stores about the run, or None."""
+        """The record that Airflow keeps of the run, or None."""
         assert len(self.store.kept) <= 1
         return next(map(json.loads, self.store.kept.values()), None)
 
-    # What Airflow does
+    # Airflow's part
 
     def context(self) -> Any:
         ti = SimpleNamespace(
@@ -250,11 +250,11 @@ class TaskRun:
 
     def _call(self, method: str, **kwargs: Any) -> Any:
         self.operator = self.operator_class(task_id="sync", **self.options)
-        # Unwrapped, since Airflow guards ``execute`` against callers other than its own task runner.
+        # Unwrapped, since Airflow protects ``execute`` against callers other than its own task runner.
         return inspect.unwrap(getattr(type(self.operator), method))(self.operator, self.context(), **kwargs)
 
     def _call_back(self, name: str) -> None:
-        """Airflow calls these when it has heard of the end."""
+        """Airflow calls these when it knows the end."""
         for callback in getattr(self.operator, name) or ():
             callback(self.context())
 
@@ -277,14 +277,14 @@ class TaskRun:
 
 
 def rebuilt(stored: str) -> BaseTrigger:
-    """Create a trigger from its stored arguments."""
+    """Make a trigger from the form in which Airflow stored it."""
     classpath, kwargs = json.loads(stored)
     module, _, name = classpath.rpartition(".")
     return getattr(importlib.import_module(module), name)(**kwargs)
 
 
 async def first_event(trigger: BaseTrigger) -> Any:
-    """Run a trigger until its first event. Airflow uses only this event."""
+    """Run a trigger up to its first event, like Airflow."""
     async with contextlib.aclosing(trigger.run()) as events:
         return (await anext(events)).payload
 
@@ -293,7 +293,7 @@ _current: ContextVar[TaskRun] = ContextVar("_current")
 
 
 def sleep_of_the_task(seconds: float) -> None:
-    """Replacement for ``time.sleep`` in tasks, so that a worker can die while it waits."""
+    """Replace ``time.sleep`` in the tasks, so that a worker can die while it waits."""
     _current.get().sleep(seconds)
 
 

@@ -1,4 +1,4 @@
-"""Another run is in progress, or two tasks start at the same time: the task does what ``if_running`` says."""
+"""Another run is in progress, or two tasks start at once: the task does what ``if_running`` says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from task_run import TRIGGER, Instant, WorkerLost, facts, our_run
 from airflow_provider_mparticle.client.errors import PipelineBusyError, RunFailedError
 from airflow_provider_mparticle.simulator import Fault
 
-# Long enough to be met in progress, whatever the machine is doing.
+# Long enough to be in progress for the whole test, on a machine of any speed.
 LONG_RUN = [("running", 0.4), ("success", None)]
 
 
@@ -34,8 +34,10 @@ def outcome_of(make_try):
         pytest.param("skip", None, AirflowSkipException, 0, id="skip"),
     ],
 )
-def test_a_run_in_progress_is_handled_as_requested(new_task, simulator, if_running, ends_in_s, outcome, starts):
-    """A busy pipeline is a normal state."""
+def test_the_task_handles_a_run_in_progress_as_if_running_says(
+    new_task, simulator, if_running, ends_in_s, outcome, starts
+):
+    """A busy pipeline is a normal case, not an error."""
     task = new_task(if_running=if_running)
     simulator.add_run("orders", "running", ends_in_s=ends_in_s)
 
@@ -46,7 +48,7 @@ def test_a_run_in_progress_is_handled_as_requested(new_task, simulator, if_runni
 
 
 def test_the_run_in_the_way_is_named(task, simulator):
-    """The user sees which run is in progress, and what to do."""
+    """A reader of the error wants to see that run, and to know the options."""
     simulator.add_run("orders", "running")
 
     with pytest.raises(PipelineBusyError, match=r"run 13325 in progress.*if_running='wait'") as failed:
@@ -65,8 +67,8 @@ def test_the_run_in_the_way_is_named(task, simulator):
     ],
     ids=["fail", "wait", "attach", "skip"],
 )
-def test_two_simultaneous_dag_runs_do_what_is_requested(new_task, simulator, if_running, outcomes, starts):
-    """Both see an idle pipeline before their requests, so one of them meets a busy pipeline."""
+def test_two_dag_runs_at_once_do_what_if_running_says(new_task, simulator, if_running, outcomes, starts):
+    """Both saw an idle pipeline before they sent their requests, so the second request finds a busy one."""
     simulator.script_next_run("orders", LONG_RUN)
     both_have_looked = threading.Barrier(2, timeout=10)
     tasks = [new_task(if_running=if_running).at(Instant.NOTED, both_have_looked.wait) for _ in range(2)]
@@ -80,7 +82,7 @@ def test_two_simultaneous_dag_runs_do_what_is_requested(new_task, simulator, if_
 
 @pytest.mark.parametrize("ends_as", ["success", "failed"])
 def test_ours_starts_however_the_other_run_ends(new_task, simulator, ends_as):
-    """With ``if_running="wait"`` the result of the other run does not matter."""
+    """With ``if_running="wait"`` the task only waits for the end of the other run, not for its success."""
     other = simulator.add_run("orders", "running", ends_in_s=0.2, ends_as=ends_as)
 
     result = new_task(if_running="wait").run()
@@ -91,7 +93,7 @@ def test_ours_starts_however_the_other_run_ends(new_task, simulator, ends_as):
 
 
 def test_an_attached_run_that_fails_fails_the_task(new_task, simulator):
-    """The task reports the result of the other run as its own."""
+    """With ``if_running="attach"`` its outcome is that of the task."""
     other = simulator.add_run("orders", "running", ends_in_s=0.5, ends_as="failed", errors=["Theirs broke."])
 
     with pytest.raises(RunFailedError, match="Theirs broke") as failed:
@@ -101,7 +103,7 @@ def test_an_attached_run_that_fails_fails_the_task(new_task, simulator):
 
 
 def test_a_start_refused_as_busy_after_a_lost_answer_is_ours(task, simulator):
-    """The second request is refused because of the run that the first request started."""
+    """The first request arrived late: the second is refused because of the run that the first one started."""
     simulator.script_next_run("orders", LONG_RUN)
     simulator.inject(Fault(path=TRIGGER, lose="after"))
     simulator.inject(Fault(method="GET", path="/status/runs", skip=1, times=4, body=[]))  # not shown at first
@@ -114,7 +116,7 @@ def test_a_start_refused_as_busy_after_a_lost_answer_is_ours(task, simulator):
 
 @pytest.mark.parametrize("sent", [False, True], ids=["met before the start", "met by the start"])
 def test_a_run_waited_for_is_not_taken_for_ours_by_a_retry(new_task, simulator, sent):
-    """A worker that dies while it waits for another run has not started one."""
+    """A worker that dies while it waits for another run has not started one yet."""
     task = new_task(if_running="wait")
     others_run = {"state": "running", "ends_in_s": 0.3}
     if sent:
@@ -130,7 +132,7 @@ def test_a_run_waited_for_is_not_taken_for_ours_by_a_retry(new_task, simulator, 
 
 
 def test_a_task_resumed_after_the_other_run_starts_ours_without_what_was_deferred(new_task, simulator):
-    """Airflow's dag.test() drops the arguments of a deferral, all but the event."""
+    """Airflow's dag.test() drops all arguments of a deferral but the event."""
     task = new_task(if_running="wait", wait_for_completion=False)
     others = {"pipeline_id": "orders", "pipeline_run_id": 1, "state": "success"}
 
@@ -141,7 +143,7 @@ def test_a_task_resumed_after_the_other_run_starts_ours_without_what_was_deferre
 
 
 def test_a_skipped_task_that_runs_again_does_not_take_the_other_run_for_its_own(new_task, simulator):
-    """Airflow may not know of the skip, and the other run has ended meanwhile."""
+    """Airflow may not know of the skip, and the other run has ended since then."""
     task = new_task(if_running="skip")
     task.at(Instant.NOTED, lambda: simulator.add_run("orders", "running", ends_in_s=0.4))
     with pytest.raises(AirflowSkipException):
@@ -155,7 +157,7 @@ def test_a_skipped_task_that_runs_again_does_not_take_the_other_run_for_its_own(
 
 
 def test_a_task_cleared_after_success_starts_a_second_run(task, simulator):
-    """A user clears a task to run it again."""
+    """A user who clears a task wants its work to be done again."""
     first = task.run()
 
     second = task.clear()
@@ -166,7 +168,7 @@ def test_a_task_cleared_after_success_starts_a_second_run(task, simulator):
 
 
 def test_a_retry_after_a_clear_reattaches_to_the_second_run(task, simulator):
-    """Retries after a clear belong to the new run."""
+    """After the clear, retries reattach to the run of the clear."""
     task.run()
     simulator.script_next_run("orders", LONG_RUN)
     task.dies_at(Instant.KNOWN)
@@ -184,8 +186,10 @@ def test_a_retry_after_a_clear_reattaches_to_the_second_run(task, simulator):
     [("fail", PipelineBusyError, 1), ("wait", 13326, 2), ("attach", 13325, 1), ("skip", AirflowSkipException, 1)],
     ids=["fail", "wait", "attach", "skip"],
 )
-def test_a_task_cleared_while_its_run_goes_on_does_what_is_requested(new_task, simulator, if_running, outcome, starts):
-    """The user wants a new run, so the old run counts as another run in progress."""
+def test_a_task_cleared_while_its_run_continues_does_what_if_running_says(
+    new_task, simulator, if_running, outcome, starts
+):
+    """The user wants a new run, so the old run counts as any other run in progress."""
     simulator.script_next_run("orders", LONG_RUN)
     task = new_task(if_running=if_running).dies_at(Instant.KNOWN)
     task.run_and_die()
@@ -196,7 +200,7 @@ def test_a_task_cleared_while_its_run_goes_on_does_what_is_requested(new_task, s
 
 
 def test_a_clear_of_a_running_task_is_a_retry(task, simulator):
-    """Airflow 3.3 restarts it with the same ``max_tries``; its run goes on, so the task stays with it."""
+    """Airflow 3.3 restarts it with the same ``max_tries``; its run continues, so the task reattaches to it."""
     simulator.script_next_run("orders", LONG_RUN)
     task.dies_at(Instant.WAITING).run_and_die()
     task.clear_number += 1

@@ -1,4 +1,4 @@
-"""A run succeeded, but the task does not accept its counts: the task says so, and starts no other run."""
+"""A run succeeded, but its counts do not pass the gates: the task says so, and does not start another run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from task_run import TRIGGER, Instant, facts, our_run
 from airflow_provider_mparticle.client.errors import ConfigError, DataGateError, RunFailedError
 
 
-def test_a_run_that_passes_is_returned_as_ever(new_task, simulator):
-    """Gates change nothing."""
+def test_a_run_that_passes_is_returned_as_usual(new_task, simulator):
+    """Gates only check."""
     simulator.script_next_run("orders", successful_records=90, failed_records=10)
 
     result = new_task(min_records=90, max_failed_ratio=0.1, on_empty="fail").run()
@@ -29,7 +29,7 @@ def test_a_run_that_passes_is_returned_as_ever(new_task, simulator):
     ids=["min_records", "max_failed_ratio", "on_empty"],
 )
 def test_a_run_that_does_not_pass_fails_the_task_for_good(new_task, simulator, gate, counted, said):
-    """A retry would check the same run with the same counts."""
+    """A retry would find the same run with the same counts."""
     simulator.script_next_run("orders", successful_records=counted[0], failed_records=counted[1])
     task = new_task(**gate)
 
@@ -42,8 +42,8 @@ def test_a_run_that_does_not_pass_fails_the_task_for_good(new_task, simulator, g
     assert ("failed", 1) == (task.state, simulator.starts("orders"))
 
 
-def test_an_empty_run_skips_the_task_if_requested(new_task, simulator):
-    """The next tasks have nothing to do. on_empty has precedence over min_records."""
+def test_an_empty_run_skips_the_task_with_on_empty_skip(new_task, simulator):
+    """The next tasks have nothing to do; on_empty comes before min_records."""
     simulator.script_next_run("orders", successful_records=0)
     task = new_task(on_empty="skip", min_records=10)
 
@@ -53,8 +53,8 @@ def test_an_empty_run_skips_the_task_if_requested(new_task, simulator):
     assert ("skipped", 1) == (task.state, simulator.starts("orders"))
 
 
-def test_an_unknown_count_fails_the_task(start_simulator, new_task):
-    """v1 does not report rejected records, and an unknown count must not pass."""
+def test_a_count_that_mparticle_does_not_tell_fails_the_task(start_simulator, new_task):
+    """v1 does not count rejected records, and unknown counts must not pass."""
     simulator = start_simulator(layout="v1", run_s=0.1)
     simulator.add_pipeline("orders")
 
@@ -65,7 +65,7 @@ def test_an_unknown_count_fails_the_task(start_simulator, new_task):
 
 
 def test_a_run_that_failed_is_a_failed_run(new_task, simulator):
-    """Its counts are not checked, and a retry may help."""
+    """Its counts do not matter, and a retry may cure it."""
     simulator.script_next_run("orders", errors=["No such table."])
     task = new_task(min_records=10, on_empty="skip")
 
@@ -81,10 +81,10 @@ def test_a_run_that_failed_is_a_failed_run(new_task, simulator):
     ids=["failed", "skipped"],
 )
 class TestLostWorkers:
-    """The task has one run, whatever the gates decide."""
+    """One run, whatever the gates say about it."""
 
     def test_a_worker_lost_after_the_gates_leads_to_no_second_run(self, new_task, simulator, gate, outcome):
-        """Airflow does not know the result, so it tries the task again."""
+        """Airflow does not know of the end, so it makes another try of the same task."""
         simulator.script_next_run("orders", successful_records=0)
         task = new_task(**gate)
         with pytest.raises(outcome):
@@ -109,7 +109,7 @@ class TestLostWorkers:
 
     @pytest.mark.parametrize("retries", [3, 2], ids=["as before", "with fewer retries"])
     def test_a_clear_starts_a_new_run(self, new_task, simulator, gate, outcome, retries):
-        """The user has corrected the source. With fewer retries, ``max_tries`` stays the same."""
+        """The user has corrected the source, and wants a new run; with fewer retries ``max_tries`` stays."""
         simulator.script_next_run("orders", successful_records=0)
         task = new_task(**gate)
         with pytest.raises(outcome):
@@ -126,7 +126,7 @@ class TestLostWorkers:
     "gate", [{"min_records": 0}, {"max_failed_ratio": 1}, {"on_empty": "skip"}, {"on_empty": "fail"}], ids=str
 )
 def test_a_gate_needs_a_run_that_is_waited_for(new_task, simulator, gate):
-    """A run that has just started has no counts, so the gate would never be checked."""
+    """The counts of a run that has just begun are not known, so the gate would never be checked."""
     task = new_task(wait_for_completion=False, **gate)
 
     with pytest.raises(AirflowFailException, match="wait_for_completion=True") as refused:

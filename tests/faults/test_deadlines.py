@@ -1,4 +1,4 @@
-"""A wait ends at its deadline, and the message says that the run goes on."""
+"""A wait ends at its deadline, which is set once, and the error does not say that the run has ended, too."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENDLESS = [("running", None)]
 
 @pytest.fixture
 def said(caplog, capfd):
-    """Everything that was logged, wherever this Airflow logs to."""
+    """Everything that was logged, wherever this Airflow logs."""
     return lambda: caplog.text + "".join(capfd.readouterr())
 
 
@@ -32,7 +32,7 @@ def said(caplog, capfd):
     ],
 )
 def test_a_wait_ends_at_its_deadline_and_says_what_becomes_of_the_run(new_task, simulator, limits):
-    """A run cannot be cancelled, so the error says that it goes on."""
+    """A run cannot be cancelled, so the error must not sound as if it were."""
     simulator.script_next_run("orders", ENDLESS)
     began = time.monotonic()
 
@@ -45,7 +45,7 @@ def test_a_wait_ends_at_its_deadline_and_says_what_becomes_of_the_run(new_task, 
 
 
 def test_an_outage_up_to_the_deadline_is_named_in_the_error(new_task, simulator):
-    """The user needs to know whether mParticle was slow or unreachable."""
+    """A user first wants to know whether mParticle was slow or did not answer."""
     simulator.script_next_run("orders", ENDLESS)
     task = new_task(timeout=0.4).at(Instant.KNOWN, lambda: simulator.fail_next(503, times=None))
 
@@ -56,7 +56,7 @@ def test_an_outage_up_to_the_deadline_is_named_in_the_error(new_task, simulator)
 
 
 def test_a_retry_does_not_get_a_deadline_of_its_own(new_task, simulator):
-    """The deadline limits how late the data may be, however often a worker dies."""
+    """The deadline says how late the data may be, not how long after the last crash."""
     simulator.script_next_run("orders", ENDLESS)
     task = new_task(timeout=1.0)
     began = time.monotonic()
@@ -71,8 +71,8 @@ def test_a_retry_does_not_get_a_deadline_of_its_own(new_task, simulator):
     assert 1 == simulator.starts("orders")
 
 
-def test_a_retry_after_the_deadline_polls_the_run_once(new_task, simulator):
-    """If the run has succeeded meanwhile, the task succeeds."""
+def test_a_retry_after_the_deadline_polls_the_run_once_more(new_task, simulator):
+    """The run may have ended meanwhile, and then the task has finished."""
     simulator.script_next_run("orders", [("running", 0.4), ("success", None)])
     task = new_task(timeout=0.2)
     with pytest.raises(RunTimeoutError):
@@ -96,7 +96,7 @@ def test_a_wait_for_another_run_has_the_same_deadline(new_task, simulator):
 
 
 def test_a_wait_for_both_runs_has_one_deadline(new_task, simulator):
-    """The wait for another run reduces the time for our run."""
+    """The wait for the other run uses up a part of the time for ours."""
     simulator.add_run("orders", "running", ends_in_s=0.8)
     simulator.script_next_run("orders", ENDLESS)
     began = time.monotonic()
@@ -109,7 +109,7 @@ def test_a_wait_for_both_runs_has_one_deadline(new_task, simulator):
 
 @pytest.mark.parametrize("deferrable", [True], ids=["deferrable"], indirect=True)
 def test_airflows_own_limit_comes_after_the_deadline(new_task, simulator):
-    """Airflow ends a deferred task without naming its run, so our event must come first."""
+    """Airflow ends a deferred task without a message about its run, so the event must come first, delayed or not."""
     task = new_task(timeout=0.4)
     behind = timedelta(seconds=60 + resume_delay_s())
     simulator.script_next_run("orders", ENDLESS)
@@ -121,8 +121,8 @@ def test_airflows_own_limit_comes_after_the_deadline(new_task, simulator):
 
 
 @pytest.mark.parametrize("deferrable", [False], ids=["blocking"], indirect=True)
-def test_a_killed_task_logs_that_its_run_goes_on_and_sends_nothing(task, simulator, said):
-    """``on_kill`` interrupts other code, so a request in it could block for ever."""
+def test_a_killed_task_says_that_its_run_continues_and_sends_nothing(task, simulator, said):
+    """``on_kill`` runs inside whatever was interrupted, where a request may block for ever."""
     task.dies_at(Instant.WAITING).run_and_die()
     simulator.stop()
 
@@ -133,7 +133,7 @@ def test_a_killed_task_logs_that_its_run_goes_on_and_sends_nothing(task, simulat
 
 @pytest.mark.parametrize("deferrable", [False], ids=["blocking"], indirect=True)
 def test_a_task_killed_before_its_start_says_nothing_of_a_run(task, simulator, said):
-    """The task does not know of any run."""
+    """No run is known."""
     task.dies_at(Instant.NOTED).run_and_die()
 
     task.operator.on_kill()
@@ -142,8 +142,8 @@ def test_a_task_killed_before_its_start_says_nothing_of_a_run(task, simulator, s
 
 
 @pytest.mark.parametrize("deferrable", [True], ids=["deferrable"], indirect=True)
-def test_a_killed_trigger_logs_that_its_run_goes_on_and_sends_nothing(task, simulator, said):
-    """Airflow 3.3 calls on_kill when a deferred task is cleared or marked."""
+def test_a_killed_trigger_says_that_its_run_continues_and_sends_nothing(task, simulator, said):
+    """Airflow 3.3 calls it when a deferred task is cleared or marked; the run cannot be cancelled."""
     trigger = MParticlePipelineRunTrigger("no_such_connection", "orders", 13325, 60, 0.0)
 
     asyncio.run(trigger.on_kill())
@@ -154,7 +154,7 @@ def test_a_killed_trigger_logs_that_its_run_goes_on_and_sends_nothing(task, simu
 
 @pytest.mark.parametrize("deferrable", [True], ids=["deferrable"], indirect=True)
 def test_what_airflow_stores_of_a_trigger_holds_no_secret(task, simulator):
-    """The arguments of a trigger are stored in plain text."""
+    """The arguments of a trigger are in the metadata database in plain text."""
     simulator.script_next_run("orders", [("running", 0.3), ("success", None)])
     task.run()
 

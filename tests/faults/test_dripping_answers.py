@@ -1,4 +1,4 @@
-"""A server that sends a byte a second does not hold a worker beyond the timeout of its task."""
+"""A server that sends one byte per second does not hold a worker beyond the timeout of its task."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from airflow_provider_mparticle.client.errors import RunTimeoutError
 from tests.hostile.raw_server import RawServer, answer, dripping
 
 TIMEOUT_S = 1.0
-# The drip outlasts this, so a wait without a limit is seen on a machine of any speed.
+# The answer lasts longer than this, so a wait without a limit is found on a machine of any speed.
 GIVE_UP_S = 45.0
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 600\r\n\r\n"
 
 
 def answer_to(head: bytes) -> Iterable[bytes | float]:
-    """Start run 7, and drip every answer about it."""
+    """Start run 7, and send every answer about it byte by byte."""
     line = head.split(b"\r\n")[0]
     if b"/oauth/token" in line:
         return [answer(b'{"access_token": "t0ken", "expires_in": 28800}')]
@@ -31,7 +31,7 @@ def answer_to(head: bytes) -> Iterable[bytes | float]:
 
 
 def test_a_dripping_answer_ends_with_the_timeout_of_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection allows 60 s for an answer, but the task has less time than that."""
+    """The connection allows 60 s for an answer, but the task has less time."""
     with RawServer(answer_to) as server:
         connection = {
             "conn_type": "mparticle",

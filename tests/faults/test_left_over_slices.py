@@ -1,4 +1,4 @@
-"""A run that was not given a slice reads one slice only, where a sync of slices has left its SQL in the data model."""
+"""A run without a slice reads only one slice if a sync of slices has left its SQL in the data model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SQL = "SELECT id, at FROM shop.public.orders"
 
 @pytest.fixture(autouse=True)
 def _heard(monkeypatch):
-    """Let caplog hear tasks: Airflow's own logger of a task writes past it."""
+    """Let caplog get the log of tasks: Airflow's own logger of a task does not pass it on."""
     monkeypatch.setattr(MParticleTriggerPipelineOperator, "log", logging.getLogger("task"), raising=False)
 
 
@@ -50,7 +50,7 @@ def warnings(caplog):
 
 @pytest.mark.parametrize("killed", [True, False], ids=["interrupted", "ended"])
 def test_a_task_warns_that_its_run_reads_one_slice(simulator, task, caplog, killed):
-    """Without the warning, the task succeeds although its run has read only some of the rows."""
+    """Without the warning, the task would succeed although its run has read only some of the rows."""
     slices = slice_task(deferrable=False)
     if killed:
         with pytest.raises(WorkerLost):
@@ -70,7 +70,7 @@ def test_a_task_warns_that_its_run_reads_one_slice(simulator, task, caplog, kill
     assert "MParticleCreateDataModelOperator" in said
 
 
-def test_a_task_is_silent_about_a_whole_query(simulator, task, caplog):
+def test_a_task_does_not_warn_about_a_whole_query(simulator, task, caplog):
     """It reads the pipeline and the data model once each."""
     task.run()
 
@@ -78,15 +78,15 @@ def test_a_task_is_silent_about_a_whole_query(simulator, task, caplog):
     assert [1, 1] == reads(simulator)
 
 
-def test_a_slice_is_silent_about_its_own_sql(simulator, caplog, deferrable):
+def test_a_slice_does_not_warn_about_its_own_sql(simulator, caplog, deferrable):
     """It has written it."""
     slice_task(deferrable=deferrable).run()
 
     assert [] == warnings(caplog)
 
 
-def test_a_retry_that_reattaches_does_not_look_again(simulator, task):
-    """The try that started the run has looked."""
+def test_a_retry_that_reattaches_does_not_check_again(simulator, task):
+    """The try that started the run has checked."""
     with pytest.raises(WorkerLost):
         task.dies_at(Instant.WAITING).run()
 
@@ -108,8 +108,8 @@ def test_a_retry_that_reattaches_does_not_look_again(simulator, task):
     ],
     ids=str,
 )
-def test_a_look_that_fails_fails_nothing(simulator, task, caplog, path, fault):
-    """The run has been started and is waited for; the look is made once."""
+def test_a_failed_check_does_not_fail_the_task(simulator, task, caplog, path, fault):
+    """The run has been started and is waited for; the check is made once."""
     before = 1 if path == PIPELINE else 0  # the list of its runs is read before the start
     simulator.inject(Fault(method="GET", path=path, skip=before, **fault))
 

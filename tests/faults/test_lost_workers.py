@@ -1,4 +1,4 @@
-"""Workers and triggerers die at any time. The next try finds the run of the try before."""
+"""Workers and triggerers die at any instant; the next try finds the run of the previous one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_retry_reattaches_to_the_run_of_a_lost_worker(task, simulator, instant
 
 
 def test_a_worker_lost_before_the_start_leaves_the_start_to_the_retry(task, simulator):
-    """The record has no run id, and the runs show that no run was started."""
+    """The record has no run, and the runs show that none began."""
     task.dies_at(Instant.NOTED).run_and_die()
 
     result = task.run()
@@ -44,7 +44,7 @@ def test_a_worker_lost_before_the_start_leaves_the_start_to_the_retry(task, simu
 
 
 def test_a_worker_lost_several_times_still_makes_one_run(task, simulator):
-    """Workers often die several times, for example when a node is drained."""
+    """Several workers may die, for example when a node is drained."""
     simulator.script_next_run("orders", [("running", 0.8), ("success", None)])
     for instant in (Instant.NOTED, Instant.ACCEPTED, Instant.KNOWN, Instant.WAITING):
         task.dies_at(instant).run_and_die()
@@ -56,7 +56,7 @@ def test_a_worker_lost_several_times_still_makes_one_run(task, simulator):
 
 
 def test_a_worker_lost_after_a_lost_answer_still_makes_one_run(start_simulator, new_task):
-    """Two faults at once: the id is unknown, and the worker that looked for the run is dead."""
+    """Two faults at once: mParticle did not give the id, and the worker that looked for the run has died."""
     simulator = start_simulator(run_s=0.1, trigger_answer="empty")
     simulator.add_pipeline("orders")
     simulator.inject(Fault(path=TRIGGER, lose="after"))
@@ -69,8 +69,8 @@ def test_a_worker_lost_after_a_lost_answer_still_makes_one_run(start_simulator, 
     assert 1 == simulator.starts("orders")
 
 
-def test_a_retry_starts_afresh_if_the_run_of_the_lost_worker_failed(task, simulator):
-    """To reattach would only repeat the failure."""
+def test_a_retry_starts_a_new_run_if_the_run_of_the_lost_worker_failed(task, simulator):
+    """It is known that the run failed, so there is no point in reattaching to it."""
     simulator.script_next_run("orders", [("failed", None)])
     task.dies_at(Instant.ACCEPTED).run_and_die()
 
@@ -82,7 +82,7 @@ def test_a_retry_starts_afresh_if_the_run_of_the_lost_worker_failed(task, simula
 
 @pytest.mark.parametrize("deferrable", [True], ids=["deferrable"], indirect=True)
 def test_a_lost_triggerer_is_replaced_by_another(new_task, simulator):
-    """Airflow creates the trigger again from its stored arguments, which must be enough."""
+    """Airflow makes the trigger again from the form in which it stored it; nothing else may be needed."""
     simulator.script_next_run("orders", [("running", 0.5), ("success", None)])
     task = new_task(triggerers_lost=2)
 
@@ -94,7 +94,7 @@ def test_a_lost_triggerer_is_replaced_by_another(new_task, simulator):
 
 @pytest.mark.parametrize("deferrable", [True], ids=["deferrable"], indirect=True)
 def test_a_worker_lost_on_resuming_is_replaced_by_a_retry(task, simulator):
-    """The event is lost with the worker, so the next try polls mParticle."""
+    """The event dies with the worker, and the next try polls mParticle."""
     simulator.script_next_run("orders", [("running", 0.3), ("success", None)])
     task.dies_at(Instant.RESUMED).run_and_die()
 
@@ -105,7 +105,7 @@ def test_a_worker_lost_on_resuming_is_replaced_by_a_retry(task, simulator):
 
 
 def test_a_worker_lost_after_its_work_is_done_makes_no_second_run(task, simulator):
-    """Airflow tries a task again if it does not know of the success."""
+    """Airflow repeats a task whose success it does not know."""
     first = task.run()
 
     again = task.run()
@@ -116,7 +116,7 @@ def test_a_worker_lost_after_its_work_is_done_makes_no_second_run(task, simulato
 
 @pytest.mark.parametrize("instant", [Instant.ACCEPTED, Instant.KNOWN, None], ids=["before storing", "after it", "done"])
 def test_a_task_that_does_not_wait_starts_once_whatever_dies(new_task, simulator, instant):
-    """No task waits for the run, so a second run would not be noticed."""
+    """No task waits for the run, so a second one would not be noticed."""
     task = new_task(wait_for_completion=False)
     if instant:
         task.dies_at(instant).run_and_die()
@@ -131,7 +131,7 @@ def test_a_task_that_does_not_wait_starts_once_whatever_dies(new_task, simulator
 
 @pytest.mark.parametrize(("method", "calls"), [("get", 1), ("set", 1), ("delete", 0)])
 def test_a_store_that_fails_costs_a_try_and_no_run(task, simulator, method, calls):
-    """If Airflow's API server is unreachable, no run is started without a record."""
+    """Airflow's API server may fail as well; without a record nothing is started."""
     task.store.failing.add(method)
     if calls:
         with pytest.raises(ConnectionError):
@@ -145,7 +145,7 @@ def test_a_store_that_fails_costs_a_try_and_no_run(task, simulator, method, call
 
 
 def test_a_store_that_fails_after_the_start_makes_no_second_run(task, simulator):
-    """Only the record from before the start is stored."""
+    """The run has begun, and only the record from before the start shows it."""
     task.at(Instant.NOTED, lambda: task.store.failing.add("set"))
     with pytest.raises(ConnectionError):
         task.run()
@@ -157,7 +157,7 @@ def test_a_store_that_fails_after_the_start_makes_no_second_run(task, simulator)
 
 
 def test_a_store_that_fails_at_the_end_makes_no_second_run(task, simulator):
-    """The run has succeeded, and a retry finds that out."""
+    """The run has succeeded; a retry finds that."""
     task.at(Instant.KNOWN, lambda: task.store.failing.add("set"))
     with pytest.raises(ConnectionError):
         task.run()
@@ -180,8 +180,8 @@ def test_a_store_that_fails_at_the_end_makes_no_second_run(task, simulator):
         pytest.param({"status": "error", "run": {}, "error": {"kind": "Surprise", "message": ""}}, id="unknown error"),
     ],
 )
-def test_a_resume_event_that_is_not_ours_fails(task, simulator, method, event):
-    """Otherwise the task would succeed without knowing the result of its run."""
+def test_a_resume_event_of_another_shape_fails_the_task(task, simulator, method, event):
+    """Otherwise a task could succeed without knowing how its run ended."""
     with pytest.raises(MParticleError, match="does not say how the run ended"):
         task.resume(method, event)
 
@@ -201,8 +201,8 @@ def test_a_retry_after_a_bad_event_reattaches(task, simulator, event_gone):
     assert 1 == simulator.starts("orders")
 
 
-def test_a_record_for_another_pipeline_is_ignored(task, simulator):
-    """The author of the DAG may have changed the pipeline between two tries."""
+def test_a_record_for_another_pipeline_does_not_count(task, simulator):
+    """The author of the DAG may have changed the pipeline of the task between two tries."""
     simulator.add_pipeline("customers")
     task.dies_at(Instant.KNOWN).run_and_die()
     task.options["pipeline_id"] = "customers"
@@ -212,8 +212,8 @@ def test_a_record_for_another_pipeline_is_ignored(task, simulator):
     assert ("customers", 1, 1) == (result["pipeline_id"], simulator.starts("orders"), simulator.starts("customers"))
 
 
-def test_a_record_is_kept_if_a_lookup_fails(new_task, simulator):
-    """If mParticle is unreachable in the retry, the retry must not forget the run of the first try."""
+def test_a_record_survives_a_retry_that_cannot_read_the_runs(new_task, simulator):
+    """If the API fails during the retry, the run of the first try must not be forgotten."""
     task = new_task(if_running="fail").dies_at(Instant.ACCEPTED)
     task.run_and_die()
     simulator.fail_next(503, path="/status", times=None)
@@ -228,7 +228,7 @@ def test_a_record_is_kept_if_a_lookup_fails(new_task, simulator):
 
 
 def test_a_lost_worker_and_a_busy_pipeline_do_not_mix_up_runs(task, simulator):
-    """A worker dies before its start, and the schedule starts a run: that run is not ours."""
+    """A worker dies before its start, while the schedule starts a run: that run is not ours."""
     task.dies_at(Instant.NOTED).run_and_die()
     simulator.add_run("orders", "running", type="scheduled")
 

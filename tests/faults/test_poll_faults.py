@@ -1,4 +1,4 @@
-"""Faults during a wait: only the end of the run, a refused login or the deadline ends the wait."""
+"""Faults while a task waits: only the end of the run, a refused login or the deadline ends the wait."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from airflow_provider_mparticle.simulator import Fault
     ],
 )
 def test_a_wait_outlasts_an_api_that_does_not_answer(task, simulator, fault):
-    """An unreachable API is not a failed run."""
+    """If the API cannot be reached, the run has not failed, and the task must not fail either."""
     simulator.inject(fault)
 
     result = task.run()
@@ -35,7 +35,7 @@ def test_a_wait_outlasts_an_api_that_does_not_answer(task, simulator, fault):
 
 
 def test_a_retry_after_header_is_obeyed_while_waiting(task, simulator):
-    """mParticle decides how long the pause is, even if it is longer than the poll interval."""
+    """mParticle decides about its length, and the poll interval is shorter."""
     simulator.inject(Fault(path=POLL, status=429, headers={"Retry-After": "2"}))
 
     result = task.run()
@@ -47,7 +47,7 @@ def test_a_retry_after_header_is_obeyed_while_waiting(task, simulator):
 
 
 def test_an_expired_token_is_renewed_once_while_waiting(task, simulator):
-    """An expired token says nothing about the run."""
+    """A token may expire early, which says nothing about the run."""
     task.at(Instant.KNOWN, simulator.expire_tokens)
 
     result = task.run()
@@ -57,7 +57,7 @@ def test_an_expired_token_is_renewed_once_while_waiting(task, simulator):
 
 
 def test_a_wait_outlasts_a_token_endpoint_that_is_down(task, simulator):
-    """The login may be unreachable for a while, too."""
+    """The login is another service, which may fail for a while."""
     simulator.inject(Fault(path="/oauth/token", status=503, skip=1, times=3))
     task.at(Instant.KNOWN, simulator.expire_tokens)
 
@@ -68,7 +68,7 @@ def test_a_wait_outlasts_a_token_endpoint_that_is_down(task, simulator):
 
 
 def test_an_outage_of_everything_is_waited_out(task, simulator):
-    """For a while, every connection is refused."""
+    """For a while every connection is refused."""
     faults = [Fault(lose="before", times=3), Fault(status=503, times=3), Fault(lose="after", times=3)]
     task.at(Instant.KNOWN, lambda: [simulator.inject(fault) for fault in faults])
 
@@ -79,7 +79,7 @@ def test_an_outage_of_everything_is_waited_out(task, simulator):
 
 
 def test_rotated_credentials_end_the_wait_at_once(task, simulator):
-    """A refused login stays refused, so the task fails without a retry. The run is not affected."""
+    """A login will be refused again, so the task fails without a retry and says why; its run continues."""
     task.at(Instant.KNOWN, simulator.rotate_credentials)
 
     with pytest.raises(AirflowFailException, match="refused the login") as failed:
@@ -91,7 +91,7 @@ def test_rotated_credentials_end_the_wait_at_once(task, simulator):
 
 
 def test_a_failed_run_fails_the_task_with_its_reason_and_counts(task, simulator):
-    """The user needs mParticle's words."""
+    """A user needs mParticle's words, not only the word "failed"."""
     simulator.script_next_run(
         "orders", [("running", 0.1), ("failed", None)], errors=["Column x is gone."], failed_records=3
     )
@@ -107,7 +107,7 @@ def test_a_failed_run_fails_the_task_with_its_reason_and_counts(task, simulator)
 
 
 def test_a_retry_after_a_failed_run_starts_a_new_one(task, simulator):
-    """The second start is intended."""
+    """Retries are for that, and the second start is correct."""
     simulator.script_next_run("orders", [("failed", None)])
     with pytest.raises(RunFailedError):
         task.run()
@@ -126,7 +126,7 @@ def test_a_retry_after_a_failed_run_starts_a_new_one(task, simulator):
     ],
 )
 def test_a_state_word_in_odd_case_or_unknown_does_not_end_a_wait_wrongly(task, simulator, states, ends):
-    """The words are not completely documented, so an unknown word means that the run is in progress."""
+    """The documentation does not have all states, so an unknown one means that the run continues."""
     simulator.script_next_run("orders", states)
 
     result = task.run()
@@ -136,7 +136,7 @@ def test_a_state_word_in_odd_case_or_unknown_does_not_end_a_wait_wrongly(task, s
 
 
 def test_a_missing_route_to_one_run_is_replaced_by_the_list(task, simulator):
-    """The routes for runs are an assumption, so the wait uses any route that answers."""
+    """The run routes of v2 are assumed, so the wait uses any that answers."""
     simulator.script_next_run("orders", [("running", 0.2), ("success", None)], answer_404=True)
 
     result = task.run()
@@ -146,7 +146,7 @@ def test_a_missing_route_to_one_run_is_replaced_by_the_list(task, simulator):
 
 
 def test_a_later_dated_run_in_the_status_is_not_ours(start_simulator, new_task):
-    """The status may show another run, whose end must not count as the end of ours."""
+    """A status may show another run, whose end must not be taken for the end of ours."""
     simulator = start_simulator(run_s=0.1, run_routes=False)
     simulator.add_pipeline("orders")
     later = {"type": "scheduled", "logical_date": "2999-01-01T00:00:00Z"}
@@ -160,7 +160,7 @@ def test_a_later_dated_run_in_the_status_is_not_ours(start_simulator, new_task):
 
 
 def test_a_later_dated_run_does_not_disturb_where_runs_can_be_looked_up(task, simulator):
-    """With its id, the run can be identified."""
+    """With an id the wait need not guess."""
     later = {"type": "scheduled", "logical_date": "2999-01-01T00:00:00Z"}
     task.at(Instant.KNOWN, lambda: simulator.add_run("orders", "failed", **later))
 
@@ -170,7 +170,7 @@ def test_a_later_dated_run_does_not_disturb_where_runs_can_be_looked_up(task, si
 
 
 def test_a_run_that_vanishes_for_good_is_lost(task, simulator):
-    """Its result is unknown. A retry looks for the same run and starts no other."""
+    """After the grace period its outcome is not known; a retry polls the same run and starts no other."""
     simulator.script_next_run("orders", [("running", None)], vanish_after_s=0.3)
 
     with pytest.raises(RunLostError, match="has not known run 13325") as failed:

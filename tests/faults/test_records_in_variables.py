@@ -18,7 +18,7 @@ def task(new_task):
 
 @pytest.mark.parametrize("instant", [*Instant])
 def test_a_worker_that_dies_makes_no_second_run(task, simulator, instant):
-    """The variable is all that the retry has."""
+    """The retry has only the variable."""
     if instant is Instant.RESUMED and not task.options["deferrable"]:
         instant = Instant.WAITING
     task.dies_at(instant).run_and_die()
@@ -30,7 +30,7 @@ def test_a_worker_that_dies_makes_no_second_run(task, simulator, instant):
 
 
 def test_a_lost_answer_makes_no_second_run(task, simulator):
-    """What the try itself noted is enough for that."""
+    """The try's own record is enough."""
     simulator.inject(Fault(path=TRIGGER, lose="after"))
 
     result = task.run()
@@ -40,7 +40,7 @@ def test_a_lost_answer_makes_no_second_run(task, simulator):
 
 
 def test_a_retry_does_not_adopt_the_run_that_was_in_its_way(task, simulator):
-    """No fault at all: the pipeline is busy, the task fails and is retried, and must not be green for another run."""
+    """Without any fault: the pipeline is busy, the task fails and is retried, and must not succeed with another run."""
     simulator.add_run("orders", "running")
     for _ in range(2):
         with pytest.raises(PipelineBusyError, match="run 13325 in progress"):
@@ -51,7 +51,7 @@ def test_a_retry_does_not_adopt_the_run_that_was_in_its_way(task, simulator):
 
 
 def test_the_variable_of_a_task_that_succeeded_is_deleted(task, simulator):
-    """Only then has Airflow heard of the success; until then a retry finds the run done."""
+    """Only then does Airflow know of the success; until then a retry finds that the run has ended."""
     task.at(Instant.KNOWN, lambda: seen.append(task.kept["pipeline_run_id"]))
     seen = []
 
@@ -73,7 +73,7 @@ def test_the_variable_of_a_task_that_was_skipped_is_deleted(new_task, simulator)
 
 
 def test_a_callback_of_the_dag_is_called_as_well(new_task, simulator):
-    """The task adds its own behind those that the DAG declares."""
+    """The task adds its own callback after those of the DAG."""
     called = []
     task = new_task(state_store=False, on_success_callback=lambda context: called.append(context["ti"].task_id))
 
@@ -83,8 +83,8 @@ def test_a_callback_of_the_dag_is_called_as_well(new_task, simulator):
     assert task.kept is None
 
 
-def test_a_task_that_failed_is_retried_and_cleared_as_ever(task, simulator):
-    """Its variable stays, since nothing tells whether it will be run again."""
+def test_a_task_that_failed_is_retried_and_cleared_as_usual(task, simulator):
+    """Its variable stays, since the task may be run again."""
     for _ in range(3):
         simulator.script_next_run("orders", [("failed", None)])
     for _ in range(2):
@@ -99,7 +99,7 @@ def test_a_task_that_failed_is_retried_and_cleared_as_ever(task, simulator):
 
 
 def test_a_first_try_does_not_read_what_a_deleted_dag_run_left(task, simulator):
-    """A DAG run of the same id may have existed before, and its tasks failed."""
+    """A DAG run with the same id may have existed before, with tasks that failed."""
     task.dies_at(Instant.KNOWN).run_and_die()
     simulator.end_runs()
     task.try_number = 0
@@ -122,7 +122,7 @@ def test_nothing_is_started_while_airflow_does_not_store_the_variable(task, simu
 
 
 def test_tasks_of_other_dag_runs_have_other_variables(new_task, simulator):
-    """The name of the variable is made of all that identifies a task instance."""
+    """The name of the variable has everything that identifies a task instance."""
     ids = [{}, {"run_id": "manual__2"}]
     tasks = [new_task(state_store=False, **given).dies_at(Instant.KNOWN) for given in ids]
     for task in tasks:

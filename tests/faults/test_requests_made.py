@@ -1,4 +1,4 @@
-"""How many requests a task makes when nothing goes wrong."""
+"""How many requests a task makes if nothing fails."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from task_run import POLL, TRIGGER, TaskRun
 
 
-def test_a_task_sends_only_the_requests_that_it_needs(new_task, simulator):
-    """One login, one lookup before the start, one start, two reads of the data model's SQL, and polls."""
+def test_a_task_makes_no_request_but_what_it_needs(new_task, simulator):
+    """One login for the process, one list of runs, one start, two reads of what the run reads; then polls."""
     simulator.add_run("orders", "success")
     task = new_task(poll_interval=0.1)
 
@@ -24,7 +24,7 @@ def test_a_task_sends_only_the_requests_that_it_needs(new_task, simulator):
 
 
 def test_a_task_hands_over_how_long_the_last_runs_took(simulator):
-    """The look before the start has shown it, so the triggerer need not ask."""
+    """The list before the start shows it, so the triggerer need not read it."""
     began = datetime.now(UTC) - timedelta(hours=1)
     for seconds in (40, 50):
         simulator.add_run("orders", "success", started_on=began, ended_on=began + timedelta(seconds=seconds))

@@ -1,4 +1,4 @@
-"""Slices of history under faults: each is synced once, and none reads the rows of another."""
+"""Slices of history with faults: each is synced once, and none reads the rows of another."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ def ingested(simulator):
 
 
 def write_sql(simulator, sql):
-    """Replace the SQL as a user does in mParticle's UI."""
+    """Replace the SQL like a user in mParticle's UI."""
     name = simulator.stored("data model", "orders-model")["name"]
     body = {"name": name, "type": "sql", "config": {"sql_query": sql}}
     MParticleHook().update_data_model("orders-model", body)
 
 
 def test_slices_one_after_the_other_ingest_every_row_once(slice_of, simulator):
-    """A backfill must ingest every row exactly once."""
+    """A backfill needs it."""
     results = [slice_of(day).run() for day in range(DAYS)]
 
     assert {1: DAYS * ROWS_PER_DAY} == ingested(simulator)
@@ -118,7 +118,7 @@ def test_a_slice_costs_seven_requests_and_its_polls(slice_of, simulator):
 
 
 def test_the_warehouse_s_type_is_read_once(slice_of, simulator):
-    """It is needed to write the SQL only, and not by the worker that resumes a deferred task."""
+    """It is needed only to write the SQL, and not by the worker that resumes a deferred task."""
     slice_of(0).run()
 
     assert 1 == simulator.count("GET", "/connections/warehouse")
@@ -133,12 +133,12 @@ def test_a_slice_that_gives_way_costs_two_requests(slice_of, simulator):
         slice_of(1).run()
 
     assert ["GET", "GET"] == [request["method"] for request in simulator.requests[before:]]
-    assert later.value.reschedule_date >= datetime.now(UTC) + timedelta(seconds=8)  # sooner, Airflow may fail it
+    assert later.value.reschedule_date >= datetime.now(UTC) + timedelta(seconds=8)  # Airflow may fail it sooner
 
 
 @pytest.mark.parametrize("instant", [Instant.NOTED, Instant.ACCEPTED, Instant.KNOWN, Instant.WAITING])
 def test_another_slice_gives_way_to_one_whose_worker_was_lost(slice_of, simulator, instant):
-    """Airflow runs it before the retry is due; the data model still belongs to the slice that will come back."""
+    """Airflow runs it before the retry is due; the data model still belongs to the slice that will be retried."""
     lost, other = slice_of(0).dies_at(instant), slice_of(1)
     lost.run_and_die()
     writes, starts = simulator.count("PUT", MODEL), simulator.starts("orders")
@@ -155,7 +155,7 @@ def test_another_slice_gives_way_to_one_whose_worker_was_lost(slice_of, simulato
 
 @pytest.mark.parametrize("deferrable", [True], ids=["deferrable"], indirect=True)
 def test_a_worker_lost_on_resuming_starts_no_second_run_of_a_slice(slice_of, simulator):
-    """The SQL is looked at by the retry instead."""
+    """The retry checks the SQL instead."""
     task = slice_of(0).dies_at(Instant.RESUMED)
     task.run_and_die()
 
@@ -164,8 +164,8 @@ def test_a_worker_lost_on_resuming_starts_no_second_run_of_a_slice(slice_of, sim
     assert 1 == simulator.starts("orders")
 
 
-def test_a_note_that_cannot_be_stored_leaves_nothing_behind(slice_of, simulator):
-    """The SQL is written before the note, so the retry finds it there and writes it no second time."""
+def test_a_record_that_cannot_be_stored_has_no_effect(slice_of, simulator):
+    """The SQL is written before the record, so the retry finds it and does not write it again."""
     task = slice_of(0)
     task.store.failing.add("set")
     with pytest.raises(ConnectionError):
@@ -176,8 +176,8 @@ def test_a_note_that_cannot_be_stored_leaves_nothing_behind(slice_of, simulator)
     assert (1, 1) == (simulator.count("PUT", MODEL), simulator.starts("orders"))
 
 
-def test_a_worker_lost_after_its_slice_is_done_syncs_it_no_second_time(slice_of, simulator):
-    """Airflow tries a task again if it does not know of the success."""
+def test_a_slice_whose_worker_is_lost_after_its_end_is_not_synced_again(slice_of, simulator):
+    """Airflow repeats a task whose success it does not know."""
     task = slice_of(0)
     task.run()
     task.state = "up_for_retry"
@@ -189,7 +189,7 @@ def test_a_worker_lost_after_its_slice_is_done_syncs_it_no_second_time(slice_of,
 
 
 def test_a_lost_answer_to_the_trigger_is_resolved_for_a_slice_too(slice_of, simulator):
-    """A slice uses the same start as other runs."""
+    """A slice uses the same exactly-once start."""
     simulator.inject(Fault(path=TRIGGER, lose="after"))
 
     slice_of(0).run()
@@ -197,8 +197,8 @@ def test_a_lost_answer_to_the_trigger_is_resolved_for_a_slice_too(slice_of, simu
     assert 1 == simulator.starts("orders")
 
 
-def test_an_outage_at_the_last_look_does_not_fail_a_run_that_is_fine(slice_of, simulator):
-    """The run has ended well; mParticle is away for longer than a single call is repeated."""
+def test_an_outage_at_the_last_check_does_not_fail_a_run_that_succeeded(slice_of, simulator):
+    """The run has succeeded, but mParticle fails for longer than a single call is repeated."""
     simulator.inject(Fault(method="GET", path=MODEL, status=503, skip=2, times=12))
 
     slice_of(0).run()
@@ -207,7 +207,7 @@ def test_an_outage_at_the_last_look_does_not_fail_a_run_that_is_fine(slice_of, s
 
 
 def test_a_slice_whose_task_failed_for_good_does_not_stop_the_others(slice_of, simulator):
-    """A backfill goes on; the failed slice is processed again later, and no row is lost or doubled."""
+    """A backfill continues; the failed slice is synced again later, and no row is lost or doubled."""
     simulator.script_next_run("orders", errors=["The warehouse is asleep."])
     failed, other = slice_of(0), slice_of(1)
     with pytest.raises(RunFailedError):
@@ -220,8 +220,8 @@ def test_a_slice_whose_task_failed_for_good_does_not_stop_the_others(slice_of, s
     assert {0: ROWS_PER_DAY, 1: 2 * ROWS_PER_DAY} == ingested(simulator)
 
 
-def test_a_failed_run_is_started_afresh_by_the_retry(slice_of, simulator):
-    """It ingested nothing, so the slice is still to be synced."""
+def test_a_retry_starts_a_new_run_after_a_failed_one(slice_of, simulator):
+    """It ingested nothing, so the slice must still be synced."""
     simulator.script_next_run("orders", errors=["The warehouse is asleep."])
     task = slice_of(0)
     with pytest.raises(RunFailedError):
@@ -234,7 +234,7 @@ def test_a_failed_run_is_started_afresh_by_the_retry(slice_of, simulator):
 
 
 def test_clearing_a_slice_that_timed_out_finds_its_run(slice_of, simulator):
-    """The run went on in mParticle; another one would ingest the slice twice."""
+    """The run continued in mParticle; another one would ingest the slice twice."""
     simulator.script_next_run("orders", [("running", 0.4), ("success", None)])
     task = slice_of(0, timeout=0.1)
     with pytest.raises(RunTimeoutError):
@@ -247,11 +247,11 @@ def test_clearing_a_slice_that_timed_out_finds_its_run(slice_of, simulator):
 
 
 def test_clearing_a_slice_whose_worker_died_for_good_finds_its_run(slice_of, simulator):
-    """The run had ended before another slice took the data model, so all its rows are in."""
+    """The run had ended before another slice took the data model, so it has read all its rows."""
     lost, other = slice_of(0).dies_at(Instant.WAITING), slice_of(1)
     lost.run_and_die()
     lost.state = "failed"
-    time.sleep(1.2)  # mParticle may tell instants without fractions
+    time.sleep(1.2)  # mParticle may give instants without fractions
     other.run()
 
     lost.clear()
@@ -261,7 +261,7 @@ def test_clearing_a_slice_whose_worker_died_for_good_finds_its_run(slice_of, sim
 
 
 def test_a_retry_looks_for_a_lost_run_again_and_a_clear_starts_another(slice_of, simulator):
-    """mParticle may only have forgotten it for a while; a user who has looked says otherwise."""
+    """mParticle may have lost it only for a while; a user who clears the task knows more."""
     simulator.script_next_run("orders", vanish_after_s=0.05)
     task = slice_of(0)
     for _ in range(2):
@@ -273,8 +273,8 @@ def test_a_retry_looks_for_a_lost_run_again_and_a_clear_starts_another(slice_of,
     assert 2 == simulator.starts("orders")
 
 
-def test_a_failed_run_is_not_looked_for_by_a_clear(slice_of, start_simulator):
-    """Where only the latest run is shown, that of another slice has hidden it by then."""
+def test_a_clear_does_not_look_for_a_failed_run(slice_of, start_simulator):
+    """If only the latest run is shown, the run of another slice hides it by then."""
     simulator = start_simulator(run_s=0.1, run_routes=False)
     simulator.add_pipeline("orders")
     simulator.script_next_run("orders", errors=["The warehouse is asleep."])
@@ -292,7 +292,7 @@ def test_a_failed_run_is_not_looked_for_by_a_clear(slice_of, start_simulator):
 @pytest.mark.parametrize("instant", [Instant.ACCEPTED, Instant.KNOWN, Instant.WAITING])
 @pytest.mark.parametrize("next_try", ["run", "clear"])
 def test_a_dag_whose_sql_is_edited_meanwhile_starts_no_second_run(slice_of, simulator, instant, next_try):
-    """What the run has read is what the earlier try wrote, which still stands."""
+    """The run has read the SQL that the earlier try wrote, which has not changed."""
     task = slice_of(0).dies_at(instant)
     task.run_and_die()
     task.options["sql"] += " WHERE 1 = 1"
@@ -303,7 +303,7 @@ def test_a_dag_whose_sql_is_edited_meanwhile_starts_no_second_run(slice_of, simu
 
 
 def test_clearing_a_slice_that_succeeded_syncs_it_again(slice_of, simulator):
-    """A user clears a task to run it again."""
+    """A user clears a task for that."""
     task = slice_of(0)
     task.run()
 
@@ -313,7 +313,7 @@ def test_clearing_a_slice_that_succeeded_syncs_it_again(slice_of, simulator):
 
 
 def test_sql_that_changes_while_the_run_is_in_progress_fails_the_slice(slice_of, simulator):
-    """It is unknown which rows the run has read, so the task must not succeed."""
+    """It is not known which rows the run has read, so the task must not succeed."""
     task = slice_of(0).at(Instant.WAITING, lambda: write_sql(simulator, "SELECT 1"))
 
     with pytest.raises(AirflowFailException) as failed:
@@ -326,7 +326,7 @@ def test_sql_that_changes_while_the_run_is_in_progress_fails_the_slice(slice_of,
 
 
 def test_sql_that_changes_before_the_start_starts_nothing(slice_of, simulator):
-    """The task comes back and writes its own again."""
+    """The task is run again later and writes its own SQL again."""
     task = slice_of(0).at(Instant.NOTED, lambda: write_sql(simulator, "SELECT 1"))
 
     with pytest.raises(AirflowRescheduleException):
@@ -338,7 +338,7 @@ def test_sql_that_changes_before_the_start_starts_nothing(slice_of, simulator):
 
 
 def test_a_retry_that_finds_other_sql_does_not_guess(slice_of, simulator):
-    """A run may have been started, and it cannot be distinguished from other runs."""
+    """A run may have been started, and runs of others look the same."""
     task = slice_of(0).dies_at(Instant.NOTED)
     task.run_and_die()
     write_sql(simulator, "SELECT 1")
@@ -352,7 +352,7 @@ def test_a_retry_that_finds_other_sql_does_not_guess(slice_of, simulator):
 
 
 def test_a_slice_waits_for_its_turn_no_longer_than_its_timeout(slice_of, simulator):
-    """A task that never ends must not block the others without an error."""
+    """A task that never ends must not hold up the others without an error."""
     slice_of(0).dies_at(Instant.NOTED).run_and_die()
     other = slice_of(1)
     other.first_start = datetime.now(UTC) - timedelta(seconds=60)
@@ -375,7 +375,7 @@ def test_a_slice_without_a_task_state_store_is_read_once(slice_of, simulator, in
 
 
 def test_a_retry_stays_with_its_slice_whatever_its_templates_say_now(slice_of, simulator):
-    """A bound that moves with the clock would make another slice of the retry, and a second run."""
+    """If a bound depends on the time, the retry would sync another slice, and start a second run."""
     task = slice_of(0).dies_at(Instant.ACCEPTED)
     task.run_and_die()
     task.options["window_end"] = (FIRST_DAY + timedelta(hours=30)).isoformat()
@@ -387,7 +387,7 @@ def test_a_retry_stays_with_its_slice_whatever_its_templates_say_now(slice_of, s
 
 
 def test_another_run_in_progress_fails_the_slice_and_nothing_is_changed(slice_of, simulator):
-    """The other run may still read the current SQL."""
+    """Its run may still read the current SQL."""
     simulator.add_run("orders", "running")
 
     with pytest.raises(PipelineBusyError):
@@ -396,8 +396,8 @@ def test_another_run_in_progress_fails_the_slice_and_nothing_is_changed(slice_of
     assert (0, 0) == (simulator.count("PUT", MODEL), simulator.starts("orders"))
 
 
-def test_another_run_in_progress_is_waited_for_if_requested(slice_of, simulator):
-    """The SQL is written only after the end of the other run."""
+def test_another_run_in_progress_is_waited_for_with_if_running_wait(slice_of, simulator):
+    """The SQL is written only after it has ended."""
     simulator.add_run("orders", "running", ends_in_s=0.3)
 
     slice_of(0, if_running="wait").run()

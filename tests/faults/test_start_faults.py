@@ -1,4 +1,4 @@
-"""Faults at the start: one run is started, and the task knows it."""
+"""Faults of a start: one run begins, and the task knows it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from airflow_provider_mparticle.simulator import Fault
     ],
 )
 def test_a_start_with_a_fault_makes_one_run(task, simulator, fault):
-    """The request has no idempotency key, and a second run costs money."""
+    """mParticle has no idempotency key, and a duplicate sync costs money."""
     simulator.inject(fault)
 
     result = task.run()
@@ -49,8 +49,8 @@ def test_a_start_with_a_fault_makes_one_run(task, simulator, fault):
 @pytest.mark.parametrize("trigger_answer", ["empty", "no_id"])
 @pytest.mark.parametrize("lose", [None, "after"], ids=["answered", "answer lost"])
 @pytest.mark.parametrize("run_routes", [True, False], ids=["runs listed", "run routes missing"])
-def test_a_run_whose_id_is_never_told_is_found(start_simulator, new_task, trigger_answer, lose, run_routes):
-    """The answer to a trigger is not documented for v2, so it may be empty."""
+def test_a_run_whose_id_is_never_given_is_found(start_simulator, new_task, trigger_answer, lose, run_routes):
+    """The answer to a trigger is not documented for v2, so it may be empty; then the unknown run is ours."""
     simulator = start_simulator(run_s=0.1, trigger_answer=trigger_answer, run_routes=run_routes)
     simulator.add_pipeline("orders")
     simulator.add_run("orders", "failed", errors=["An old failure."])
@@ -64,7 +64,7 @@ def test_a_run_whose_id_is_never_told_is_found(start_simulator, new_task, trigge
 
 
 def test_a_retry_after_header_on_the_start_is_obeyed(task, simulator):
-    """An earlier request would only be refused again."""
+    """It says when the next call will be accepted; an earlier one would only prolong the refusal."""
     simulator.fail_next(429, path=TRIGGER, headers={"Retry-After": "1"})
 
     result = task.run()
@@ -86,7 +86,7 @@ def test_a_retry_after_header_on_the_start_is_obeyed(task, simulator):
     ],
 )
 def test_a_start_refused_for_good_is_not_repeated_and_fails_at_once(task, simulator, status, cause):
-    """A retry cannot help, and the user needs mParticle's reason."""
+    """A retry cannot cure a refusal; a user needs mParticle's reason, and the next try has no run to look for."""
     simulator.fail_next(status, path=TRIGGER, times=None, body={"errors": [{"message": "The model is gone."}]})
 
     with pytest.raises(AirflowFailException, match="The model is gone") as failed:
@@ -100,7 +100,7 @@ def test_a_start_refused_for_good_is_not_repeated_and_fails_at_once(task, simula
 
 
 def test_rotated_credentials_fail_the_start_at_once(task, simulator):
-    """A refused login stays refused: no start, no retry, no wait."""
+    """A login will be refused again: no start, no retry, no minutes of waiting."""
     simulator.rotate_credentials()
     began = time.monotonic()
 
@@ -114,7 +114,7 @@ def test_rotated_credentials_fail_the_start_at_once(task, simulator):
 
 
 def test_a_start_whose_answer_is_lost_every_time_ends_as_ambiguous(task, simulator):
-    """After several starts without a result, a user must check. The next try looks again before it starts a run."""
+    """If several requests start no run, a user must check the pipeline; the next try reads the runs first."""
     simulator.fail_next(503, path=TRIGGER, times=3)
 
     with pytest.raises(StartAmbiguousError, match="Injected by the simulator: 503") as failed:
@@ -126,7 +126,7 @@ def test_a_start_whose_answer_is_lost_every_time_ends_as_ambiguous(task, simulat
     assert 1 == simulator.starts("orders")
 
 
-def test_a_start_without_readable_runs_ends_as_ambiguous_and_a_retry_finds_its_run(task, simulator):
+def test_a_start_is_ambiguous_if_the_runs_cannot_be_read_and_a_retry_finds_its_run(task, simulator):
     """If the answer is lost and the runs cannot be read, a second request could start a second run."""
     simulator.inject(Fault(path=TRIGGER, lose="after"))
     task.at(Instant.NOTED, lambda: simulator.fail_next(503, path="/status", times=None))
@@ -140,8 +140,8 @@ def test_a_start_without_readable_runs_ends_as_ambiguous_and_a_retry_finds_its_r
     assert (1, 1) == (simulator.count("POST", TRIGGER), simulator.starts("orders"))
 
 
-def test_a_last_lookup_that_fails_leaves_the_start_ambiguous(task, simulator):
-    """A run may start after an earlier lookup, so only the last lookup can show that none was started."""
+def test_a_last_read_that_fails_leaves_the_start_ambiguous(task, simulator):
+    """A run may have begun since an earlier read, so only the last read shows that none did."""
     simulator.inject(Fault(path=TRIGGER, lose="before"))
     task.at(
         Instant.NOTED, lambda: simulator.inject(Fault(method="GET", path="/status", skip=1, times=None, status=503))
@@ -154,7 +154,7 @@ def test_a_last_lookup_that_fails_leaves_the_start_ambiguous(task, simulator):
 
 
 def test_an_older_failed_run_is_not_taken_for_ours(task, simulator):
-    """The latest run before the start is an old run."""
+    """The latest run before the start belongs to others."""
     simulator.add_run("orders", "failed", errors=["An old failure."])
 
     result = task.run()
@@ -164,7 +164,7 @@ def test_an_older_failed_run_is_not_taken_for_ours(task, simulator):
 
 
 def test_a_scheduled_run_is_never_taken_for_ours(task, simulator):
-    """A request that did not arrive started no run, even if the schedule started one."""
+    """A request that was lost started nothing, even if the schedule started a run meanwhile."""
     simulator.inject(Fault(path=TRIGGER, lose="before"))
     task.at(Instant.NOTED, lambda: simulator.add_run("orders", "running", type="scheduled", started_on=time.time()))
 
@@ -175,7 +175,7 @@ def test_a_scheduled_run_is_never_taken_for_ours(task, simulator):
 
 
 def test_a_lost_start_waits_for_a_scheduled_run_and_then_starts_ours(new_task, simulator):
-    """With ``if_running="wait"`` the scheduled run is only another run in progress."""
+    """With ``if_running="wait"`` the task only waits for the end of the schedule's run."""
     task = new_task(if_running="wait")
     simulator.inject(Fault(path=TRIGGER, lose="before"))
     scheduled = {"type": "scheduled", "started_on": time.time(), "ends_in_s": 0.3}
@@ -188,7 +188,7 @@ def test_a_lost_start_waits_for_a_scheduled_run_and_then_starts_ours(new_task, s
 
 
 def test_a_later_dated_scheduled_run_does_not_hide_ours_after_a_lost_answer(task, simulator):
-    """The latest run by logical date need not be the one that was started."""
+    """The latest run by logical date may not be the one that was started."""
     simulator.inject(Fault(path=TRIGGER, lose="after"))
     later = {"started_on": time.time() - 1, "ended_on": time.time() - 0.5, "logical_date": time.time() + 3600}
     task.at(Instant.NOTED, lambda: simulator.add_run("orders", "success", type="scheduled", **later))
@@ -200,7 +200,7 @@ def test_a_later_dated_scheduled_run_does_not_hide_ours_after_a_lost_answer(task
 
 
 def test_a_pipeline_created_seconds_ago_is_triggered_and_waited_for(start_simulator, new_task):
-    """For about a minute after its creation a pipeline's status answers 404."""
+    """A pipeline's status answers 404 for about a minute after the pipeline was created."""
     simulator = start_simulator(run_s=0.3, status_404_s=0.15, run_routes=False)
     simulator.add_pipeline("orders")
 
@@ -210,7 +210,7 @@ def test_a_pipeline_created_seconds_ago_is_triggered_and_waited_for(start_simula
     assert 1 == simulator.starts("orders")
 
 
-def test_a_v1_workspace_works_too(start_simulator, new_task):
+def test_a_v1_workspace_works_as_well(start_simulator, new_task):
     """Routes and field names are data: in v1 the ``id`` of a run is that of its pipeline."""
     simulator = start_simulator(run_s=0.1, layout="v1")
     simulator.add_pipeline("orders")
@@ -224,7 +224,7 @@ def test_a_v1_workspace_works_too(start_simulator, new_task):
 
 
 def test_a_task_that_does_not_wait_returns_the_id_of_its_run(new_task, simulator):
-    """A sensor waits for the run."""
+    """A sensor waits for it."""
     result = new_task(wait_for_completion=False).run()
 
     assert our_run(simulator)["pipeline_run_id"] == result["pipeline_run_id"]
