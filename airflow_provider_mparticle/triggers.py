@@ -127,7 +127,7 @@ class MParticlePipelineRunTrigger(BaseTrigger):
             self.log.info("This task no longer waits for a run of pipeline %r.", self.pipeline_id)
             return
         self.log.warning(
-            "This task no longer waits for run %s of pipeline %r. The run goes on in mParticle, "
+            "This task no longer waits for run %s of pipeline %r. The run continues in mParticle, "
             "which does not document how to cancel a run.",
             self.pipeline_run_id,
             self.pipeline_id,

@@ -261,7 +261,7 @@ def test_a_kill_is_logged_and_nothing_is_sent(
 
     said = caplog.text + "".join(capfd.readouterr())  # Airflow 3 logs past Python's logging
     assert "run 13325 of pipeline 'orders'" in said
-    assert "goes on in mParticle" in said
+    assert "continues in mParticle" in said
     assert [] == simulator.requests
 
 

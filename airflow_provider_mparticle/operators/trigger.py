@@ -120,7 +120,7 @@ class MParticleTriggerPipelineOperator(LazyLineage, BaseOperator):
         """Log that the run continues, because mParticle does not document how to cancel a run."""
         if self._pipeline_run_id is not None:
             self.log.warning(
-                "Run %s of pipeline %r goes on in mParticle, which does not document how to cancel a run. "
+                "Run %s of pipeline %r continues in mParticle, which does not document how to cancel a run. "
                 "A retry of this task reattaches to it.",
                 self._pipeline_run_id,
                 self.pipeline_id,

@@ -186,7 +186,7 @@ def test_an_odd_id_arrives_as_it_is(send: Send, simulator: Simulator, pipeline_i
     assert (f"This workspace has no pipeline {pipeline_id!r}.",) == caught.value.reasons
 
 
-@pytest.mark.sends_anything(reason="parameters of every type, whoever understands them")
+@pytest.mark.sends_anything(reason="parameters of every type, even those that mParticle does not know")
 def test_a_platform_request_answers_the_data(send: Send, simulator: Simulator) -> None:
     """Any call of the Platform API: the account is added, and the envelope is removed."""
     params = {"name": "a b&c/ä", "active": True, "page": 2, "none": None}

@@ -68,7 +68,7 @@ class Description:
         """Return the problems of a request of :attr:`Simulator.requests`; none if it fits."""
         operation, values = self._find(entry["method"], entry["path"])
         if operation is None:
-            return [f"{entry['method']} {entry['path']}: there is no such operation"]
+            return [f"{entry['method']} {entry['path']}: the description has no such operation"]
         found = [
             *self._parameter_problems(operation.located("path"), values),
             *self._parameter_problems(operation.located("query"), entry["query"]),

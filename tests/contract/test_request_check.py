@@ -56,8 +56,8 @@ def test_what_is_removed_is_what_the_request_log_removes():
 @pytest.mark.parametrize(
     ("request_", "problem"),
     [
-        (entry("GET", f"{BASE}/pipelines"), "there is no such operation"),
-        (entry("DELETE", f"{ORDERS}/trigger"), "there is no such operation"),
+        (entry("GET", f"{BASE}/pipelines"), "the description has no such operation"),
+        (entry("DELETE", f"{ORDERS}/trigger"), "the description has no such operation"),
         (entry("GET", f"{BASE}/connections/a%20b"), "connection_id: 'a b' does not match"),
         (entry("GET", "/platform/v2/workspaces/mine/connections"), "workspaceId: 'mine' is not of type 'integer'"),
         (entry("GET", f"{BASE}/connections", accountId="5678"), "unknown parameter accountId"),
@@ -125,5 +125,5 @@ def test_a_test_that_sends_what_is_not_described_fails(tmp_path: Path):
     assert "5 passed" in done.stdout
     assert "2 errors" in done.stdout
     assert "ERROR test_suite.py::test_undescribed" in done.stdout
-    assert "GET /platform/v2/workspaces/1234/connectoins: there is no such operation" in done.stdout
+    assert "GET /platform/v2/workspaces/1234/connectoins: the description has no such operation" in done.stdout
     assert "ERROR test_suite.py::test_without_a_reason" in done.stdout

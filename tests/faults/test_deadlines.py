@@ -128,7 +128,7 @@ def test_a_killed_task_says_that_its_run_continues_and_sends_nothing(task, simul
 
     task.operator.on_kill()
 
-    assert "Run 13325 of pipeline 'orders' goes on in mParticle" in said()
+    assert "Run 13325 of pipeline 'orders' continues in mParticle" in said()
 
 
 @pytest.mark.parametrize("deferrable", [False], ids=["blocking"], indirect=True)
@@ -138,7 +138,7 @@ def test_a_task_killed_before_its_start_says_nothing_of_a_run(task, simulator, s
 
     task.operator.on_kill()
 
-    assert "goes on in mParticle" not in said()
+    assert "continues in mParticle" not in said()
 
 
 @pytest.mark.parametrize("deferrable", [True], ids=["deferrable"], indirect=True)
@@ -148,7 +148,7 @@ def test_a_killed_trigger_says_that_its_run_continues_and_sends_nothing(task, si
 
     asyncio.run(trigger.on_kill())
 
-    assert re.search("run 13325 of pipeline 'orders'.*goes on in mParticle", said())
+    assert re.search("run 13325 of pipeline 'orders'.*continues in mParticle", said())
     assert [] == simulator.requests
 
 

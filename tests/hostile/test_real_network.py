@@ -113,13 +113,13 @@ ENVIRONMENTS: dict[str, tuple[dict[str, str], str]] = {
     "lower case": ({"https_proxy": "http://PROXY", "CURL_CA_BUNDLE": "CA"}, REACHED),
     "without a scheme": ({"HTTPS_PROXY": "PROXY", "SSL_CERT_FILE": "CA"}, REACHED),
     "for all schemes": ({"ALL_PROXY": "http://PROXY", "REQUESTS_CA_BUNDLE": "CA"}, REACHED),
-    "a login that nobody asked for": ({"HTTPS_PROXY": f"http://{LOGIN}@PROXY", "SSL_CERT_FILE": "CA"}, REACHED),
+    "a login that is not needed": ({"HTTPS_PROXY": f"http://{LOGIN}@PROXY", "SSL_CERT_FILE": "CA"}, REACHED),
     "no certificate": ({"HTTPS_PROXY": "http://PROXY"}, "its certificate is not trusted .* the system"),
     "a missing certificate": (
         {"HTTPS_PROXY": "http://PROXY", "REQUESTS_CA_BUNDLE": "/no/such"},
         "REQUESTS_CA_BUNDLE names '/no/such', which is missing",
     ),
-    "nobody listens": (
+    "no server listens": (
         {"HTTPS_PROXY": "http://CLOSED", "REQUESTS_CA_BUNDLE": "CA"},
         r"No answer from POST .* through the proxy http://CLOSED \(HTTPS_PROXY\)",
     ),

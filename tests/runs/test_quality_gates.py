@@ -52,7 +52,7 @@ def test_a_run_with_these_counts_passes(gates: Gates, succeeded: int | None, fai
     ("gates", "succeeded", "failed", "said"),
     [
         pytest.param(Gates(min_records=10), 9, 0, "it ingested 9 records, fewer than min_records=10", id="too few"),
-        pytest.param(Gates(min_records=1), 0, 0, "fewer than min_records=1", id="too few, and empty is no failure"),
+        pytest.param(Gates(min_records=1), 0, 0, "fewer than min_records=1", id="too few, and empty is not a failure"),
         pytest.param(Gates(min_records=1), 0, None, "fewer than min_records=1", id="too few, rejected unknown"),
         pytest.param(
             Gates(max_failed_ratio=0.25),
