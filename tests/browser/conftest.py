@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser.demonstration import DOWN_WITHIN_S, ROOT, Demonstration, start
+from browser.demonstration import ROOT, Demonstration, started
 from playwright.sync_api import Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -25,11 +25,8 @@ SEEN_WITHIN_MS = 60_000
 @pytest.fixture(scope="module")
 def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
     """An Airflow with the examples; a run ends when the test says so."""
-    started = start(tmp_path_factory.mktemp("ui") / "airflow", run_s=3600)
-    yield started
-    if started.process.poll() is None:
-        started.process.terminate()
-        started.process.wait(DOWN_WITHIN_S)
+    with started(tmp_path_factory.mktemp("ui") / "airflow", run_s=3600) as demonstration:
+        yield demonstration
 
 
 @contextmanager

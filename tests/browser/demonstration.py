@@ -7,6 +7,8 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,15 +63,26 @@ class Demonstration:
         return answer.json()
 
 
-def start(home: Path, run_s: float) -> Demonstration:
+@contextmanager
+def started(home: Path, run_s: float) -> Iterator[Demonstration]:
     """
-    Start it, and wait until it says that it is up.
+    Start it, wait until it says that it is up, and stop it at the end of the block if it still runs.
 
     :param home: Folder for its files.
     :param run_s: How long a run takes, in seconds.
     """
     command = [sys.executable, "-m", "dev.ui", "--home", str(home), "--run-seconds", str(run_s)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        yield Demonstration(process, *_addresses(process))
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(DOWN_WITHIN_S)
+
+
+def _addresses(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Return the addresses of Airflow and of the simulator, as soon as the process prints them."""
     assert process.stdout is not None
     printed = ""
     for line in process.stdout:
@@ -79,4 +92,4 @@ def start(home: Path, run_s: float) -> Demonstration:
     url, simulator = (re.search(pattern, printed) for pattern in (r"up: (\S+)", r"(http\S+)/_simulator\n"))
     assert url, printed
     assert simulator, printed
-    return Demonstration(process, url[1], simulator[1])
+    return url[1], simulator[1]
