@@ -107,8 +107,9 @@ class Figures:
             "connections to the database": self.database_connections,
             **{f"memory of {name} (PSS, MB)": size // MEGABYTE for name, size in self.memory.items()},
             "most files open in a process": self.open_files,
+            # Airflow logs them at INFO.
             **{f"loop-block warnings of {name}": len(blocks) for name, blocks in self.blocks.items()},
-            "longest loop block (s)": f"{max((max(b, default=0.0) for b in self.blocks.values()), default=0.0):.2f}",
+            "longest loop block that was logged (s)": f"{max((max(b, default=0.0) for b in self.blocks.values()), default=0.0):.2f}",
         }
         return table(rows)
 
