@@ -59,7 +59,7 @@ class Plan:
 
 # In the second run of the DAG each pipeline has an earlier run, so the worker knows how long one takes.
 FULL = (Plan(tasks=100, dag_runs=2), Plan(tasks=100, dag_runs=2, is_celery=True))
-SHORT = (Plan(tasks=24, ends_within_s=300.0), Plan(tasks=24, ends_within_s=300.0, is_celery=True))
+SHORT = (Plan(tasks=24, ends_within_s=300.0), Plan(tasks=16, ends_within_s=300.0, is_celery=True))
 
 
 @dataclass
