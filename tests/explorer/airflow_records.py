@@ -1,4 +1,4 @@
-"""What Airflow keeps from one try of a task to the next: the task state store, or variables."""
+"""What Airflow keeps between the tries of a task: the task state store, or variables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LARGEST_RECORD = 60_000
 
 @dataclass
 class Kept:
-    """JSON that outlives a try; a worker may die before or after each write."""
+    """JSON that is kept after a try; a worker may die before or after each write."""
 
     task: Task
     texts: dict[str, str] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Kept:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Let what is removed meanwhile be committed with what surrounds this."""
+        """Commit all removals in the block together with the changes around it."""
         self._is_in_transaction = True
         try:
             yield
@@ -74,7 +74,7 @@ class StateStore:
 
 @dataclass
 class Variables:
-    """Airflow's variables; the name of each holds all that identifies a task instance, so no task meets another's."""
+    """Airflow's variables. The name of each identifies a task instance, so no task reads that of another."""
 
     kept: Kept
 

@@ -38,12 +38,12 @@ POLL_INTERVAL_S = 20.0
 
 
 class WorkerLost(BaseException):
-    """The worker's process is gone: SIGKILL, seen from inside."""
+    """The worker's process has died: SIGKILL, seen from inside."""
 
 
 @cache
 def operator(kind: str, if_running: str, deferrable: bool, slots: int, retry_delay_s: float) -> Any:
-    """Return the real operator; each process of a worker gets a copy."""
+    """Return the real operator. Each process of a worker gets a copy."""
     options: dict[str, Any] = {
         "task_id": "sync",
         "pipeline_id": "orders",
@@ -103,7 +103,7 @@ class Task:
 
     @property
     def slice(self) -> str | None:
-        """The day that the task syncs, if it syncs one."""
+        """The day that the task syncs, or None."""
         return f"2026-01-0{self.number + 1}" if isinstance(self.operator, MParticleSyncSliceOperator) else None
 
     @property
@@ -128,7 +128,7 @@ class Task:
     # The life of the task
 
     def live(self) -> None:
-        """Make tries until Airflow makes no more, then maybe be cleared, and again."""
+        """Make tries until Airflow makes no more; then the task may be cleared, and all begins again."""
         while True:
             self._tries()
             after_s = self.world.choices.choose(
@@ -161,7 +161,7 @@ class Task:
             self.world.pass_time_between_tries(self, self.retry_delay_s)
 
     def _try(self) -> str:
-        """Make one try, with all its deferrals and reschedules, and return the state that it ends in."""
+        """Make one try, with all its deferrals and reschedules, and return its final state."""
         method, kwargs = "execute", {}
         while True:
             self._take_slot()
@@ -194,12 +194,12 @@ class Task:
                 return "up_for_retry"
 
     def _report_success(self, result: Any) -> str:
-        """Let Airflow hear of the success, and call back what asked for that."""
+        """Let Airflow learn of the success, and run the callbacks for it."""
         result = json.loads(json.dumps(result))
         try:
             with self.may_die("reports its success"):
                 if self.version.calls_back_first:
-                    with self.kept.transaction():  # all is committed together
+                    with self.kept.transaction():  # everything is committed together
                         self._call_back()
                 self.world.judge.success(self, result)
                 self.state = "success"
@@ -231,7 +231,7 @@ class Task:
     def _call(self, method: str, **kwargs: Any) -> Any:
         self.world.actor = self
         self._process = copy.copy(self.operator)
-        # Unwrapped, since Airflow guards ``execute`` against callers other than its own task runner.
+        # Unwrapped, since Airflow protects ``execute`` against callers other than its own task runner.
         return inspect.unwrap(getattr(type(self.operator), method))(self._process, self._context(), **kwargs)
 
     def _context(self) -> Any:

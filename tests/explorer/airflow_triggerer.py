@@ -1,4 +1,4 @@
-"""A model of Airflow's triggerer: it builds a trigger from what was stored of it, runs it, and may die meanwhile."""
+"""A model of Airflow's triggerer: it makes a trigger from its stored form, runs it, and may die meanwhile."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRIGGERER_MISSED_S = 30.0
 
 
 class TriggererLost(BaseException):
-    """The triggerer's process is gone."""
+    """The triggerer's process has died."""
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Triggerer:
     task: Task
 
     def event_of(self, trigger: Any) -> Any:
-        """Run a trigger up to its event, in one triggerer after the other if they die."""
+        """Run a trigger up to its event; if a triggerer dies, in the next one."""
         stored = json.dumps(trigger.serialize()[1])
         while True:
             try:
@@ -47,12 +47,12 @@ class Triggerer:
 
     @contextlib.asynccontextmanager
     async def shared_client(self) -> Any:
-        """Stand in for the client that all triggers share."""
+        """Replaces the client that all triggers share."""
         yield SimpleNamespace(polling=self)
 
     @contextlib.contextmanager
     def waiter(self, _: Any) -> Iterator[Callable[[Any], Any]]:
-        """Lend the driver of a wait's steps."""
+        """Lend the driver for the steps of a wait."""
 
         async def carry_out(step: Any) -> Any:
             return self._carry_out(step)

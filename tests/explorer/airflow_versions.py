@@ -1,4 +1,4 @@
-"""What the supported Airflow versions offer to a task that starts a run."""
+"""What each supported Airflow version offers to a task that starts a run."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-The choices of one schedule: what the explorer decides at every point where the world could go another way.
+The choices of one schedule: what the explorer decides wherever the world could continue in several ways.
 
 A choice is known by its label and by how often that label came up before, so that a schedule stays readable and
 survives the removal of other choices. Option 0 of every choice is the uneventful one.
@@ -15,20 +15,20 @@ from typing import TypeVar
 
 T = TypeVar("T")
 Key = tuple[str, int]
-# A schedule: the choices that are not option 0, by the option's place or by its name.
+# A schedule: the choices that are not option 0, by the option's index or by its name.
 Schedule = Mapping[Key, int | str]
-# Labels of what is chosen before anything happens.
+# Labels of the choices before anything happens.
 SETUP = "setup: "
 
 
 @dataclass
 class Choices:
     """
-    Decides, and remembers what was decided.
+    Makes the choices of a schedule, and records them.
 
     :param schedule: The options to take; every other choice is option 0, or drawn.
     :param rng: Draws the choices that the schedule does not name. Default: option 0.
-    :param chance: How likely a drawn choice is eventful, outside the setup.
+    :param chance: How likely a drawn choice is not option 0, except in the setup.
     """
 
     schedule: Schedule = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Choices:
         return self.rng.randrange(1, size) if size > 1 and self.rng.random() < self.chance else 0
 
 
-# Plays a schedule and returns the choices that it made with what was found wrong, or None.
+# Plays a schedule, and returns its choices and the violation that was found, or None.
 Play = Callable[[Choices], str | None]
 
 
@@ -96,12 +96,12 @@ def drawn(play: Play, base: Schedule, seed: int, count: int) -> Iterator[tuple[C
 
 def shrink(play: Play, schedule: Schedule, kind: str, plays: int = 300) -> Schedule:
     """
-    Return a smaller schedule that breaks the same invariant: no choice of it can be left out or lowered.
+    Return a minimal schedule that breaks the same invariant: none of its choices can be left out or lowered.
 
-    :param plays: How many schedules to play for it, about; a few that wait for days take a second each.
+    :param plays: About how many schedules to play for it; a few that wait for days take a second each.
     """
     smallest = dict(schedule)
-    for label in sorted({label for label, _ in schedule}):  # whole labels first: that is quick
+    for label in sorted({label for label, _ in schedule}):  # whole labels first, which is faster
         without = {key: option for key, option in smallest.items() if key[0] != label}
         if len(without) < len(smallest) and play(Choices(without)) == kind:
             smallest = without

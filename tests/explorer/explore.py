@@ -1,7 +1,7 @@
 """
-Explore schedules of the real tasks, shrink what breaks an invariant, and print it as a readable log.
+Explores schedules of the real tasks, shrinks those that break an invariant, and prints them as a readable log.
 
-``make explore`` plays some 100,000; ``python tests/explorer/explore.py --help`` tells the arguments.
+``make explore`` plays about 100,000; ``python tests/explorer/explore.py --help`` lists the arguments.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _perf = time.perf_counter
 
 
 def _once(function: Callable[..., Any], key: Callable[..., Any]) -> Callable[..., Any]:
-    """Call a function once for each key in all schedules: to render and parse SQL takes longer than all the rest."""
+    """Call a function once per key for all schedules: rendering and parsing SQL takes longer than everything else."""
     results: dict[Any, Any] = {}
 
     def call(*args: Any, **options: Any) -> Any:
@@ -51,7 +51,7 @@ _validated = _once(sync_slice.validated, lambda *args: repr(args))
 
 
 class _Variables:
-    """Airflow's variables, as the task reaches them that is acting."""
+    """Airflow's variables, as the running task accesses them."""
 
     def __init__(self, worlds: list[World]) -> None:
         self._worlds = worlds
@@ -62,7 +62,7 @@ class _Variables:
 
 @contextlib.contextmanager
 def stage() -> Iterator[list[World]]:
-    """Let hooks and triggers reach the world that is being played, which is the last of the yielded list."""
+    """Connect hooks and triggers to the world that is being played, which is the last one in the yielded list."""
     worlds: list[World] = []
 
     def client(_: Any) -> Any:
@@ -88,7 +88,7 @@ def stage() -> Iterator[list[World]]:
 
 def play(worlds: list[World], choices: Choices) -> str | None:
     """Play one schedule and return the invariant that it breaks, if any."""
-    random.seed(1)  # the jitter of pauses
+    random.seed(1)  # for the jitter of pauses
     worlds[:] = [World(choices)]
     worlds[-1].play()
     return worlds[-1].judge.violation
@@ -109,7 +109,7 @@ def story(worlds: list[World], schedule: Schedule) -> str:
     logger = logging.getLogger()
     level, handlers = logger.level, logger.handlers
     logger.setLevel(logging.INFO)
-    logger.handlers = [handler]  # and none that writes to the terminal
+    logger.handlers = [handler]  # no logger writes to the terminal
     try:
         play(worlds, choices)
     finally:
@@ -122,7 +122,7 @@ def story(worlds: list[World], schedule: Schedule) -> str:
 
 
 def signature(schedule: Schedule, kind: str) -> tuple[str, ...]:
-    """Return what makes two violations the same: the invariant and the labels of the minimal schedule."""
+    """Return what identifies a violation: the invariant and the labels of the minimal schedule."""
     return (kind, *sorted({label for label, _ in schedule}))
 
 

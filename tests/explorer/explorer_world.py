@@ -1,7 +1,7 @@
 """
-One schedule, played: the clock, the tasks, other people, and what Airflow and mParticle tell.
+Plays one schedule: the clock, the tasks, other users, and the answers of Airflow and mParticle.
 
-Only one greenlet runs at a time and the clock moves only when all of them sleep, so equal choices make equal worlds.
+Only one greenlet runs at a time, and the clock moves only when all sleep. So equal choices make equal worlds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ START = 1772618400.37  # a fixed instant, 2026-03-04T10:00:00.37Z
 WEEK = timedelta(days=7)
 HORIZON_S = 12 * 86400.0
 
-# What other people may do: how long their run takes, how it ends, and its kind.
+# Runs of other users: how long each takes, how it ends, and its kind.
 THEIR_RUNS: dict[str, dict[str, Any]] = {
     "manual, 15 s": {"lasts_s": 15.0, "ends_as": "success", "kind": "manual"},
     "manual, 600 s": {"lasts_s": 600.0, "ends_as": "success", "kind": "manual"},
@@ -38,7 +38,7 @@ class World:
     """
     One schedule in play.
 
-    :param choices: Decides wherever the world could go another way.
+    :param choices: Decides wherever the world could continue in several ways.
     """
 
     def __init__(self, choices: Choices) -> None:
@@ -107,7 +107,7 @@ class World:
     # The clock
 
     def spawn(self, life: Callable[[], None], at: float) -> None:
-        """Let something live in a greenlet of its own."""
+        """Run something in a greenlet of its own."""
         heapq.heappush(self._sleeping, (at, next(self._numbers), greenlet(life, parent=self._hub)))
 
     def sleep(self, seconds: float) -> None:
@@ -131,7 +131,7 @@ class World:
             heapq.heappush(self._sleeping, (self.now + 1.0, next(self._numbers), self._queued.pop(0)))
 
     def play(self) -> None:
-        """Play until nothing is left to happen."""
+        """Play until nothing more can happen."""
         with time_machine.travel(self.now, tick=False) as traveller:
             try:
                 while self._sleeping and self.now < START + HORIZON_S and not self.judge.is_over:
@@ -146,11 +146,11 @@ class World:
             finally:
                 for sleeper in (*self._queued, *(sleeper for _, _, sleeper in self._sleeping)):
                     if sleeper:
-                        sleeper.throw()  # GreenletExit: let its frames go
+                        sleeper.throw()  # GreenletExit, so that its frames are released
 
     @property
     def is_in_hub(self) -> bool:
-        """Whether the world itself acts, and no task."""
+        """Whether the world itself is running, and not a task."""
         return greenlet.getcurrent() is self._hub
 
     def say(self, text: str) -> None:
@@ -162,10 +162,10 @@ class World:
         self.faults.append(text)
         self.say(text + ".")
 
-    # Other people
+    # Other users
 
     def other_people(self, label: str) -> None:
-        """Let somebody start a run, if the schedule says so and the pipeline is idle."""
+        """Let another user start a run, if the schedule says so and the pipeline is idle."""
         theirs = self.choices.choose(label, ("nobody", *THEIR_RUNS))
         if theirs != "nobody" and not self.mparticle.in_progress():
             self._start_theirs(THEIR_RUNS[theirs])
@@ -184,13 +184,13 @@ class World:
         self.say(f"Other people: {started} ({run['kind']}) began {began_before_s:g} s ago.")
 
     def pass_time_between_tries(self, task: Task, seconds: float) -> None:
-        """Wait for the next try; somebody may start a run early or late in that time."""
+        """Wait for the next try; another user may start a run early or late in that time."""
         for share in (0.1, 0.72, 0.18):
             self.sleep(seconds * share)
             if share != 0.18:
                 self.other_people(f"other people while {task.name} waits for its retry")
 
-    # What Airflow tells
+    # Airflow's answers
 
     def task_states(self, *, dag_id: str, task_ids: list[str], run_ids: list[str], map_index: int) -> dict[str, Any]:
         """Return the state of a task instance."""
@@ -198,14 +198,14 @@ class World:
         return {run_ids[0]: {task_ids[0]: task.state}}
 
     def state_in_database(self, _: Any, dag_id: str, *names: Any) -> str | None:
-        """Stand in for Airflow 2's metadata database."""
+        """Replace the metadata database of Airflow 2."""
         (task,) = (task for task in self.tasks if dag_id == f"history-{task.name}")
         return None if self.version.tells_states else task.state
 
     # The network
 
     def trigger(self, task: Task) -> Any:
-        """A trigger request of a task arrives."""
+        """Let a trigger request of a task arrive."""
         if running := self.mparticle.in_progress():
             self.say(f"{task.name}: mParticle is busy with {running}.")
             return busy()

@@ -1,5 +1,5 @@
 """
-What must never happen, judged by what only the model knows: who started which run, and what it read.
+Checks what must never happen, with facts that only the model knows: who started which run, and what it read.
 
 I1 one run per task, but for a failed run or a user's clear. I2 no run of others is adopted, but with
 ``if_running="attach"``. I3 no task is green for a run that failed, never happened or is not its own. I4 no task is red
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from airflow_tasks import Task
     from explorer_world import World
 
-# What a task may end with while its own run is fine: the deadline, and an API that is away for all retries.
+# How a task may end although its own run is fine: at its deadline, or if the API fails for all retries.
 TRANSIENT = ("RunTimeoutError", "ServerError", "NoAnswerError", "RateLimitedError")
 
 
 class ScheduleEnded(Exception):  # noqa: N818 - it ends the greenlet of a task, and is no error
-    """An invariant is broken, so the rest of the schedule tells nothing."""
+    """An invariant is broken, so the rest of the schedule does not matter."""
 
 
 class Judge:
     """
-    Judges one schedule.
+    Checks one schedule.
 
-    :param world: The schedule in play; the judge ends it.
+    :param world: The schedule that is being played; a violation ends it.
     """
 
     def __init__(self, world: World) -> None:
@@ -47,7 +47,7 @@ class Judge:
 
     @property
     def allowed(self) -> str | None:
-        """The invariant that is broken, and what allows that."""
+        """The broken invariant, and the entry that allows it."""
         return f"{self.declared}: {self.invariant}" if self.declared else None
 
     def break_invariant(self, which: str, text: str, task: Task, run: Run | None = None) -> None:
@@ -61,7 +61,7 @@ class Judge:
             raise ScheduleEnded
 
     def start(self, task: Task, run: Run) -> None:
-        """A trigger request has started a run."""
+        """Check that a trigger request may start a run."""
         before = [
             other
             for other in self.world.mparticle.runs
@@ -75,7 +75,7 @@ class Judge:
             )
 
     def claim(self, task: Task, run_id: Any) -> None:
-        """A task says that a run is its own."""
+        """Check that a run that a task calls its own is."""
         run = self.world.mparticle.run(run_id)
         self.world.say(f"{task.name} takes {run} for its own.")
         if run is None:
@@ -84,7 +84,7 @@ class Judge:
             self.break_invariant("I2", f"{task.name} adopted {run}", task, run)
 
     def success(self, task: Task, result: dict[str, Any]) -> None:
-        """A task is about to become green."""
+        """Check that a task may succeed."""
         self.world.mparticle.settle()
         run = self.world.mparticle.run(result["pipeline_run_id"])
         self.world.say(f"{task.name} is green by {run}.")
@@ -100,14 +100,14 @@ class Judge:
         task.green_epochs.add(task.epoch)
 
     def error(self, task: Task, error: BaseException) -> None:
-        """A try ends with an error."""
+        """Check that a try may end with an error."""
         kind = type(error).__name__
         self.world.say(f"{task.name}: try {task.try_number} ends with {kind}: {error}")
         ours = [r for r in self.world.mparticle.runs if (r.owner, r.epoch) == (task.name, task.epoch)]
         alive = [run for run in ours if run.state(self.world.now) != "failed"]
         if kind == "StartAmbiguousError":
             self.ambiguous += 1
-            task.ambiguous_epochs.add(task.epoch)  # who clears the task now was told that it starts a new run
+            task.ambiguous_epochs.add(task.epoch)  # the error has said that a clear starts a new run
             if not self.world.faults and not self._knows_no_better(task):
                 self.break_invariant("I4", f"{task.name} cannot tell what it did, although nothing went wrong", task)
         elif kind == "PipelineBusyError":
@@ -123,11 +123,11 @@ class Judge:
             self.break_invariant("I4", f"{task.name} is red, although {alive[-1]} is fine", task, alive[-1])
 
     def _knows_no_better(self, task: Task) -> bool:
-        """Whether mParticle or Airflow tell so little that a task may be ambiguous though nothing went wrong."""
+        """Whether mParticle or Airflow give so little information that a task may be ambiguous without a fault."""
         return any(allows(self.world, "I4", task, None) for allows in DECLARED.values())
 
     def the_end(self) -> None:
-        """Nothing is left to happen."""
+        """Check the end of the schedule."""
         self.world.mparticle.settle()
         for task in self.world.tasks:
             if task.state not in ("success", "failed", "skipped"):

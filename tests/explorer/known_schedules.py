@@ -1,7 +1,7 @@
 """
-Minimal schedules that broke an invariant once, as the explorer printed them: the kinds B1 to B13 of ours and others.
+Minimal schedules that once broke an invariant, as the explorer printed them: the kinds B1 to B13, and others.
 
-Each names what is not uneventful, one choice a line: label, how often the label came up before, option.
+Each has the choices that are not option 0, one per line: label, how often the label came up before, option.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from choices import SETUP, Schedule
 
 
 def schedule(setup: dict[str, str], *events: tuple[str, int, str]) -> Schedule:
-    """Return a schedule from its setup and what happens in it; times count from 1."""
+    """Return a schedule from its setup and its events; times count from 1."""
     return {
         **{(SETUP + label, 0): option for label, option in setup.items()},
         **{(label, time - 1): option for label, time, option in events},

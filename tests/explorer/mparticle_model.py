@@ -1,8 +1,8 @@
 """
-A model of mParticle for the explorer: one pipeline, its runs, its data model, and every habit that is not documented.
+A model of mParticle for the explorer: one pipeline, its runs, its data model, and all undocumented behaviour.
 
 It answers the real protocol code (`client.exchange`) with HTTP statuses and JSON. Each run knows who started it, which
-mParticle never tells; the explorer judges by that, and not by what the code believes.
+mParticle never says; the explorer checks with that, and not with what the code believes.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ MARK = re.compile(r"slice: start=(\d{4}-\d\d-\d\d)")
 @dataclass(frozen=True)
 class Habits:
     """
-    What mParticle may do and does not document.
+    Behaviour of mParticle that is not documented.
 
     :param skew_s: How far its clock is ahead of Airflow's, in seconds.
     :param list_lag_s: After how many seconds a run appears in the list and in the status.
-    :param tells_id: Whether the trigger's answer names the run.
-    :param has_run_routes: Whether runs can be listed and read one by one, or the status is all there is.
-    :param type_word: The word for a triggered run; None where the type is left out.
-    :param logical_back: How far the logical date of a triggered run lies before its start.
-    :param tells_range: Whether a run says which range it reads.
-    :param tells_date: Whether answers carry a ``Date`` header.
-    :param cuts_seconds: Whether instants come without fractions of a second.
+    :param tells_id: Whether the answer to a trigger has the id of the run.
+    :param has_run_routes: Whether runs can be listed and read one by one, or only the status can be read.
+    :param type_word: The type of a triggered run; None if runs have no type.
+    :param logical_back: How far the logical date of a triggered run is before its start.
+    :param tells_range: Whether a run has the range that it reads.
+    :param tells_date: Whether answers have a ``Date`` header.
+    :param cuts_seconds: Whether instants have no fractions of a second.
     :param reads_after_s: After how many seconds a run reads the SQL of its data model.
     """
 
@@ -52,7 +52,7 @@ class Habits:
 
 @dataclass
 class Run:
-    """One run, by Airflow's clock; *owner* and *epoch* say for whom it was started."""
+    """One run, on Airflow's clock; *owner* and *epoch* say for whom it was started."""
 
     run_id: int
     owner: str
@@ -66,11 +66,11 @@ class Run:
 
     @property
     def logical(self) -> float:
-        """The logical date, by Airflow's clock."""
+        """The logical date, on Airflow's clock."""
         return self.started - self.logical_back.total_seconds()
 
     def state(self, now: float) -> str:
-        """The state word at an instant."""
+        """The state at an instant."""
         return "running" if now < self.started + self.lasts_s else self.ends_as
 
     def __str__(self) -> str:
@@ -92,7 +92,7 @@ class MParticle:
         return next((run for run in self.runs if str(run.run_id) == str(run_id)), None)
 
     def in_progress(self) -> Run | None:
-        """Return the run that keeps others from starting."""
+        """Return the run in progress, or None."""
         return next((run for run in self.runs if run.state(self.now()) == "running"), None)
 
     def start(
@@ -113,7 +113,7 @@ class MParticle:
         return run
 
     def settle(self) -> None:
-        """Let every run read the SQL that stood when it read it."""
+        """Let every run read the SQL that the data model had at that time."""
         for run in self.runs:
             reads_at = run.started + self.habits.reads_after_s
             if run.slice_read is None and self.now() >= reads_at:
@@ -150,7 +150,7 @@ class MParticle:
         return 200, {**data_model, "last_modified_on": self._instant(changed)}
 
     def headers(self) -> dict[str, str]:
-        """The headers of an answer that leaves now."""
+        """The headers of an answer that is sent now."""
         at = int(self.now() + self.habits.skew_s)
         return {"date": formatdate(at, usegmt=True)} if self.habits.tells_date else {}
 

@@ -1,4 +1,4 @@
-"""The network between Airflow and mParticle: it loses requests and answers, and answers with errors of its own."""
+"""The network between Airflow and mParticle, which loses requests and answers, and answers with errors of its own."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PUT_FATES = ("ok", "done, answer lost", "not done, 503")
 
 
 class Client:
-    """Carries out calls through the real protocol code, over a network that loses things."""
+    """Sends calls with the real protocol code, over a network that loses messages."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -47,7 +47,7 @@ class Client:
         self.clock_skew_s: float | None = None
 
     def send(self, call: Call[Any], *, retry: bool = True, worker: bool = True) -> Any:
-        """Carry out a call, under the real retry policy if asked."""
+        """Send a call, with the real retry policy if *retry* is true."""
         if not retry:
             return self._once(call, worker)
         return tenacity.Retrying(**policy(call, lambda *_: None))(self._once, call, worker)

@@ -1,4 +1,4 @@
-"""Schedules of the real tasks against models of mParticle and Airflow: none breaks an invariant undeclared."""
+"""Schedules of the real tasks against models of mParticle and Airflow: none breaks an invariant, unless declared."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _clock = time.perf_counter  # the stage replaces other clocks
 
 @pytest.fixture
 def worlds() -> Iterator[list]:
-    """The stage on which schedules are played."""
+    """The function that plays schedules."""
     logging.disable(logging.CRITICAL)
     with stage() as worlds:
         yield worlds
@@ -33,7 +33,7 @@ def worlds() -> Iterator[list]:
 
 
 def test_no_schedule_with_one_event_breaks_an_invariant(worlds):
-    """Most faults come alone, so these are all played."""
+    """Most faults come alone, so all of these are played."""
     setups = [
         {},
         {"tasks": "two slices"},
@@ -64,7 +64,7 @@ def test_no_random_schedule_breaks_an_invariant(worlds, schedules):
 
 @pytest.mark.parametrize("known", KNOWN.values(), ids=KNOWN.keys())
 def test_a_schedule_that_broke_an_invariant_once_breaks_none_now(worlds, known):
-    """Each stands for a kind; the explorer found them."""
+    """Each represents a kind of violation that the explorer has found."""
     choices = Choices(known)
     broken = play(worlds, choices)
 
@@ -73,7 +73,7 @@ def test_a_schedule_that_broke_an_invariant_once_breaks_none_now(worlds, known):
 
 
 def test_the_explorer_finds_a_start_that_is_repeated_too_early(worlds, monkeypatch):
-    """An explorer that finds nothing in broken code would prove nothing."""
+    """An explorer that finds nothing in broken code would be useless."""
     monkeypatch.setattr(start, "LOOKUP_PAUSES_S", (0.2, 0.5))
     lost = schedule({"list lag": "20.0"}, ("A asks POST trigger_pipeline, fate", 1, "done, answer lost"))
 
@@ -81,7 +81,7 @@ def test_the_explorer_finds_a_start_that_is_repeated_too_early(worlds, monkeypat
 
 
 def test_equal_schedules_play_equally(worlds):
-    """A violation must be the same when it is shrunk and told."""
+    """A violation must be the same when it is shrunk and printed."""
     first = [(choices.taken, broken, worlds[-1].log) for choices, broken in drawn(_player(worlds), {}, 3, 20)]
     second = [(choices.taken, broken, worlds[-1].log) for choices, broken in drawn(_player(worlds), {}, 3, 20)]
 
@@ -93,14 +93,14 @@ def _player(worlds):
 
 
 def test_the_page_lists_exactly_what_the_explorer_allows():
-    """A promise is as good as the list of its exceptions."""
+    """Users rely on the list of exceptions."""
     ends = PAGE.read_text().partition("## Where it ends")[2].partition("\n## ")[0]
 
     assert [*DECLARED] == re.findall(r"^- \*\*(.+?)\.\*\*", ends, re.MULTILINE)
 
 
 def test_labels_of_the_setup_are_known_before_anything_happens(worlds):
-    """What is fixed by hand must be a choice of the setup."""
+    """A choice that is set by hand must be one of the setup."""
     choices = Choices()
     play(worlds, choices)
 
