@@ -11,9 +11,9 @@ export PYTHONDONTWRITEBYTECODE :=
 
 # Tests that do not depend on the Airflow version, or that need more than the group "test".
 SAME_ON_EVERY_AIRFLOW := client contract simulator explorer hostile airflow_e2e browser test_benchmarks.py test_docs.py test_site.py \
-	test_hand_over.py test_imports.py test_layering.py test_readme.py test_targets.py test_troubleshooting.py test_tutorial.py
+	test_hand_over.py test_imports.py test_layering.py test_readme.py test_targets.py test_troubleshooting.py test_tutorial.py test_versions.py
 
-.PHONY: help check demo ui screenshots test unit end-to-end database explore test-airflow-2 run-airflow-2 chaos backfill cluster soak ten-thousand race bench fuzz docs package lint clean
+.PHONY: help check demo ui screenshots test unit end-to-end database explore test-airflow-2 run-airflow-2 versions chaos backfill cluster soak ten-thousand race bench fuzz docs package lint clean
 
 help: ## Show all targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,9 @@ test-airflow-2: ## Run the provider's tests on the oldest supported Airflow
 
 run-airflow-2: $(VENV)/ready
 	@$(PYTEST) -m "not slow" $(addprefix --ignore=tests/,$(SAME_ON_EVERY_AIRFLOW))
+
+versions: $(VENV)/ready ## Run the tests that depend on Airflow on every version, some 5 minutes each, and write README
+	@$(BIN)/python -m dev.versions $(SAME_ON_EVERY_AIRFLOW)
 
 chaos: $(VENV)/ready ## Kill workers and the triggerer of a real Airflow, stop mParticle for a while, count the runs
 	@$(BIN)/python -m dev.chaos

@@ -66,7 +66,7 @@ def get_provider_info() -> dict[str, Any]:
         "asset-uris": [_PIPELINE_URIS],
         "dataset-uris": [_PIPELINE_URIS],  # read by Airflow 2
         "extra-links": [f"airflow_provider_mparticle.links.{name}" for name in ("PipelineLink", "RunLink")],
-        "cli": ["airflow_provider_mparticle.cli.parser.get_cli_commands"],  # read by Airflow 3.3
+        "cli": ["airflow_provider_mparticle.cli.parser.get_cli_commands"],  # read by Airflow 3.2 and later
     }
 
 

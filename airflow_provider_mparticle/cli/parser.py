@@ -1,5 +1,5 @@
 """
-The command line: ``airflow mparticle ...`` (Airflow 3.3) and ``python -m airflow_provider_mparticle ...``.
+The command line: ``airflow mparticle ...`` (Airflow 3.2 and later) and ``python -m airflow_provider_mparticle ...``.
 
 Every ``airflow`` command imports this module, so it must not import anything slow. The commands are in
 :mod:`~airflow_provider_mparticle.cli.commands`, which is imported when one of them runs.

@@ -77,7 +77,7 @@ class VariableRecord:
         ids = (ti.dag_id, ti.run_id, ti.task_id, str(-1 if ti.map_index is None else ti.map_index))
         self._key = VARIABLE_PREFIX + hashlib.sha256("\0".join(ids).encode()).hexdigest()[:32]
         self._description = f"The start of an mParticle run by task {ti.task_id!r} of DAG {ti.dag_id!r}, {ti.run_id!r}."
-        _run_after_the_end(operator, self._forget)
+        _run_after_the_end(operator, self._forget, in_place=not is_in_airflow_2(ti))
 
     def load(self) -> Mapping[str, Any] | None:
         """Return what was saved."""
@@ -125,8 +125,17 @@ def record_store(operator: BaseOperator, context: Context) -> RecordStore | None
     return VariableRecord(operator, ti) if ti is not None else None
 
 
-def _run_after_the_end(operator: Any, callback: Any) -> None:
-    """Let Airflow call back when the task has succeeded or was skipped; it reads these lists after the execution."""
+def _run_after_the_end(operator: Any, callback: Any, *, in_place: bool) -> None:
+    """
+    Let Airflow call back when the task has succeeded or was skipped; it reads these lists after the execution.
+
+    :param in_place: Whether to extend the lists. Airflow 3.0 reads those of the operator that this one is a copy of;
+        in Airflow 2 several operators may share a list.
+    """
     for name in ("on_success_callback", "on_skipped_callback"):
         given = getattr(operator, name, None) or []
-        setattr(operator, name, [*(given if isinstance(given, list | tuple) else [given]), callback])
+        if in_place and isinstance(given, list):
+            given.append(callback)
+        else:
+            given = [*(given if isinstance(given, list | tuple) else [given]), callback]
+        setattr(operator, name, given)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from airflow_provider_mparticle.operators import MParticleCreatePipelineOperator
 from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
+from airflow_provider_mparticle.tasks.task_context import first_start
 
 
 @pytest.fixture(params=["v2", "v1", "v2 without run routes"])
@@ -151,3 +153,10 @@ def test_the_status_of_a_new_pipeline_may_be_missing(
 
     assert "success" == run.state
     assert 1 == simulator.starts("refunds")
+
+
+def test_a_first_start_that_is_told_as_a_text_is_read() -> None:
+    """``dag.test()`` of Airflow 3.0 and 3.1 tells it so for a rescheduled task."""
+    context: Any = {"ti": SimpleNamespace(get_first_reschedule_date=lambda _: "2026-11-27T11:53:32.690273Z")}
+
+    assert datetime(2026, 11, 27, 11, 53, 32, 690273, tzinfo=UTC) == first_start(context)
