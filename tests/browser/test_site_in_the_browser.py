@@ -15,6 +15,16 @@ from playwright.sync_api import Page, Response, Route, expect
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 PHONE = {"width": 390, "height": 844}
+# What reaches over the edge of the screen, unless a part of the page scrolls by itself, as wide code and tables do. The
+# width of the page does not show it: the theme cuts off what is too wide.
+CUT_OFF = """
+[...document.querySelectorAll("article *")].filter(element => {
+    if (element.getBoundingClientRect().right <= innerWidth + 1) return false;
+    for (let around = element.parentElement; around.tagName !== "ARTICLE"; around = around.parentElement)
+        if (["auto", "scroll"].includes(getComputedStyle(around).overflowX)) return false;
+    return true;
+}).map(element => element.outerHTML.slice(0, 80))
+"""
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -45,7 +55,7 @@ def reader(built_site: Path, tmp_path: Path) -> Iterator[Page]:
 
 
 def test_every_page_loads_whole_and_fits_a_phone(reader: Page, built_site: Path) -> None:
-    """No page or part of one is missing, and none scrolls sideways on a phone."""
+    """No page or part of one is missing, and nothing is cut off on a phone."""
     answers: list[Response] = []
     reader.on("response", lambda answer: answers.append(answer))
     too_wide = []
@@ -53,9 +63,7 @@ def test_every_page_loads_whole_and_fits_a_phone(reader: Page, built_site: Path)
 
     for page in pages:
         reader.goto(f"/{page}")
-        width = reader.evaluate("document.documentElement.scrollWidth")
-        if width > PHONE["width"]:
-            too_wide.append(f"{page}: {width}")
+        too_wide += [f"{page}: {part}" for part in reader.evaluate(CUT_OFF)]
 
     assert len(pages) > 30
     assert [] == [f"{answer.status} {answer.url}" for answer in answers if answer.status >= 400]
