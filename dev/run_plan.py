@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,6 +29,7 @@ def run_plan(
     :param short: The plan for ``--short``. Default: none.
     :return: The exit code: 0 if the results are good, otherwise 1.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything that the trial has started ends too
     name = carry_out.__name__
     parser = argparse.ArgumentParser(prog=f"python -m dev.{name}", description=carry_out.__doc__)
     if short is not None:
