@@ -9,7 +9,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from mparticle_model import OTHERS, Run
+from mparticle_model import Run
 
 if TYPE_CHECKING:
     from airflow_tasks import Task
@@ -64,13 +64,6 @@ def two_slices_at_once(world: World, which: str, task: Task, run: Run | None) ->
     return any(later - earlier <= within_s and one != other for (earlier, one), (later, other) in pairwise(changes))
 
 
-def run_started_by_hand_reads_the_slice(world: World, which: str, task: Task, run: Run | None) -> bool:
-    """Others start a run while a slice's SQL stands."""
-    if not task.slice or run is None or run.owner != OTHERS:
-        return False
-    return run.slice_read in (task.slice, None) or world.habits.cuts_seconds
-
-
 def slice_whose_success_was_not_heard_of(world: World, which: str, task: Task, run: Run | None) -> bool:
     """The last try of a slice dies before Airflow hears of its success, and a user clears the failed task."""
     return which == "I5" and bool(task.slice) and bool(task.unheard_epochs)
@@ -82,6 +75,5 @@ DECLARED: dict[str, Allows] = {
     "Status only": status_only,
     "No Date header": no_date_header,
     "More than one slice at once": two_slices_at_once,
-    "A run that others start while a slice's SQL stands": run_started_by_hand_reads_the_slice,
     "A slice whose success Airflow did not hear of": slice_whose_success_was_not_heard_of,
 }
