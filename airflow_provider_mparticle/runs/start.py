@@ -169,9 +169,10 @@ class RunStarter:
 
     def _send(self) -> Steps[StartResult]:
         for attempt in range(1, STARTS + 1):
+            if self.lock:
+                yield from self.lock.verify()  # before the record: this may take long, and the request's time counts
             self._record = self._record.with_request(self.clock())
             yield SaveRecord(self._record)
-            yield from self._verify_lock()
             trigger_state, run_id, error = yield from self._post()
             if run_id is not None:
                 return (yield from self._keep(Decision.START, run_id))
@@ -184,14 +185,6 @@ class RunStarter:
                 return (yield from self._finish(decision, run, error))
             log.info("mParticle shows no new run of pipeline %r, so it is triggered again.", self.pipeline_id)
         raise ambiguous_error(self.pipeline_id, error)
-
-    def _verify_lock(self) -> Steps[None]:
-        try:
-            if self.lock:
-                yield from self.lock.verify()
-        except MParticleError:
-            self._forget_request()
-            raise
 
     def _forget_request(self) -> None:
         """Forget the last trigger request, which certainly did not start a run."""

@@ -87,6 +87,12 @@ KNOWN: dict[str, Schedule] = {
         ("the run of A takes", 1, "failed, 20 s"),
         ("other people before A asks GET pipeline_runs", 7, "manual, 15 s"),
     ),
+    "the check before a request takes half a minute": schedule(
+        {"tasks": "slice", "retry delay": "5.0", "list lag": "60.0", "tells the id": "False"},
+        ("A asks GET data_model, fate", 2, "no answer"),
+        ("A asks GET pipeline_runs, its worker dies", 5, "before"),
+        ("A asks GET pipeline_runs, its worker dies", 10, "before"),
+    ),
     "a stray 404 of the data model after the run": schedule(
         {"tasks": "slice"},
         ("A asks GET data_model, fate", 3, "404"),
