@@ -40,6 +40,8 @@ READS_FOR_A_NAME = 4
 WIDE_FROM_READ = 3
 # How often the trigger request is sent if its answer is lost each time, and the runs show each time that none began.
 STARTS = 3
+# If the check between the record and the request takes longer, in seconds, the record gets the later time.
+LONGEST_CHECK_S = 2.0
 # How far back the runs before a start are read. Logical dates are on mParticle's clock, this is on ours.
 USUAL_SPAN = timedelta(days=2)
 
@@ -169,10 +171,13 @@ class RunStarter:
 
     def _send(self) -> Steps[StartResult]:
         for attempt in range(1, STARTS + 1):
-            if self.lock:
-                yield from self.lock.verify()  # before the record: this may take long, and the request's time counts
             self._record = self._record.with_request(self.clock())
             yield SaveRecord(self._record)
+            yield from self._verify_lock()
+            if self.clock() - self._record.sent_at[-1] > LONGEST_CHECK_S:
+                self._forget_request()
+                self._record = self._record.with_request(self.clock())
+                yield SaveRecord(self._record)
             trigger_state, run_id, error = yield from self._post()
             if run_id is not None:
                 return (yield from self._keep(Decision.START, run_id))
@@ -185,6 +190,14 @@ class RunStarter:
                 return (yield from self._finish(decision, run, error))
             log.info("mParticle shows no new run of pipeline %r, so it is triggered again.", self.pipeline_id)
         raise ambiguous_error(self.pipeline_id, error)
+
+    def _verify_lock(self) -> Steps[None]:
+        try:
+            if self.lock:
+                yield from self.lock.verify()
+        except MParticleError:
+            self._forget_request()
+            raise
 
     def _forget_request(self) -> None:
         """Forget the last trigger request, which certainly did not start a run."""
