@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
@@ -20,16 +21,23 @@ from airflow_provider_mparticle.client.models import PipelineRun, Resource
 from airflow_provider_mparticle.client.resource_kinds import KINDS
 from airflow_provider_mparticle.client.retrying import is_repeatable
 
-CALLS: list[Call[Any]] = [
-    *(endpoints.list_resources(kind) for kind in KINDS),
-    *(endpoints.get_resource(kind, "orders") for kind in KINDS),
-    *(endpoints.list_audiences(), endpoints.list_workspaces(), endpoints.list_feeds(1)),
-    endpoints.get_pipeline_status("orders"),
-    endpoints.list_pipeline_runs("orders"),
-    endpoints.get_pipeline_run("orders", 7),
-    endpoints.trigger_pipeline("orders"),
-    endpoints.request("GET", "/apps", Scope.ACCOUNT),
-]
+# Every function of `endpoints`, with calls of it.
+CALLS_OF: dict[str, list[Call[Any]]] = {
+    "list_resources": [endpoints.list_resources(kind) for kind in KINDS],
+    "get_resource": [endpoints.get_resource(kind, "orders") for kind in KINDS],
+    "create_resource": [endpoints.create_resource(kind, {"id": "orders"}) for kind in KINDS],
+    "update_resource": [endpoints.update_resource(kind, "orders", {"name": "Orders"}) for kind in KINDS],
+    "delete_resource": [endpoints.delete_resource(kind, "orders") for kind in KINDS],
+    "trigger_pipeline": [endpoints.trigger_pipeline("orders")],
+    "get_pipeline_status": [endpoints.get_pipeline_status("orders")],
+    "list_pipeline_runs": [endpoints.list_pipeline_runs("orders")],
+    "get_pipeline_run": [endpoints.get_pipeline_run("orders", 7)],
+    "list_audiences": [endpoints.list_audiences()],
+    "list_workspaces": [endpoints.list_workspaces()],
+    "list_feeds": [endpoints.list_feeds(1)],
+    "request": [endpoints.request("GET", "/apps", Scope.ACCOUNT)],
+}
+CALLS = [call for calls in CALLS_OF.values() for call in calls]
 NAMES = [
     *("id", "name", "items", "data", "results", "errors", "message", "status", "pipeline_run_id", "pipeline_id"),
     *("config", "sql_query", "latest_pipeline_run", "started_on", "successful_records", "mappings", "access_token"),
@@ -72,6 +80,14 @@ def stored(result: Any) -> Any:
     if isinstance(result, list):
         return [stored(one) for one in result]
     return result.as_dict() if isinstance(result, Resource | PipelineRun) else getattr(result, "details", None)
+
+
+def test_every_endpoint_is_tried() -> None:
+    """A new endpoint needs a call in ``CALLS_OF``."""
+    public = {name for name, function in inspect.getmembers(endpoints, inspect.isfunction) if name[0] != "_"}
+    defined = {name for name in public if getattr(endpoints, name).__module__ == endpoints.__name__}
+
+    assert defined == set(CALLS_OF), "give CALLS_OF in this file a call of each new endpoint"
 
 
 @settings(max_examples=300, deadline=None)

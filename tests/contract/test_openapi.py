@@ -34,7 +34,7 @@ from airflow_provider_mparticle.simulator.workspace_routes import workspace_rout
 WORKSPACE = "/platform/v2/workspaces/{workspaceId}"
 CONFIDENCES = {"stated", "stated-for-sibling", "assumed"}
 
-# The client has no table of these: a path of an operator leads there (contract, section 2).
+# Paths that are literals in `client/endpoints.py`, or that users give to the platform operator.
 PLATFORM = {
     f"{WORKSPACE}/calculatedattributes",
     f"{WORKSPACE}/calculatedattributes/{{calculated_attribute_id}}",
