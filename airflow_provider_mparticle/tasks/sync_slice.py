@@ -61,8 +61,6 @@ class SyncSliceTask(TriggerTask):
             self.operator.time_column = read_id("time_column", self.operator.time_column)
         if self.operator.granularity is not None:
             checked_granularity(self.operator.granularity)
-        if self.operator.time_column is not None:
-            self.operator.time_column = read_id("time_column", self.operator.time_column)
         check_time_column_type(self.operator.time_column_type, self.operator.time_column_zone)
 
     def _start_and_wait(self, waiting_since: float) -> dict[str, Any]:
