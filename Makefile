@@ -42,7 +42,7 @@ end-to-end: $(VENV)/ready ## Run the tests that start complete Airflows, one aft
 	@$(BIN)/python -m pytest -q -m slow --timeout 600 tests/airflow_e2e
 
 database: $(VENV)/ready ## Run the other tests that the target unit leaves out
-	@$(BIN)/python -m pytest -q -m "slow or database" --timeout 600 --ignore tests/airflow_e2e
+	@$(BIN)/python -m pytest -q -m "slow or database or interpreter" --timeout 600 --ignore tests/airflow_e2e
 
 check: $(VENV)/ready ## Check style, types, folders, imports and the messages on the troubleshooting page in about 25 seconds
 	@$(BIN)/ruff check .
@@ -50,8 +50,8 @@ check: $(VENV)/ready ## Check style, types, folders, imports and the messages on
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q -n 2 tests/test_layering.py tests/test_imports.py tests/test_troubleshooting.py
 
-unit: $(VENV)/ready ## Run the tests that need no Airflow database
-	@$(PYTEST) -m "not slow and not database"
+unit: $(VENV)/ready ## Run the tests that need neither Airflow's database nor another Python
+	@$(PYTEST) -m "not slow and not database and not interpreter"
 
 test-airflow-2: ## Run the provider's tests on the oldest supported Airflow
 	@$(MAKE) --no-print-directory VENV=.venv-airflow-2 AIRFLOW=2.11.2 GROUP=test run-airflow-2

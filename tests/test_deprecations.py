@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import airflow_provider_mparticle
 from airflow_provider_mparticle.simulator import Simulator
 
@@ -80,6 +82,7 @@ print(json.dumps({"modules": len(names), "waited": waited, "used": used, "provok
 """
 
 
+@pytest.mark.interpreter
 def test_nothing_deprecated_is_used(simulator: Simulator) -> None:
     """A deprecated feature breaks with a later Airflow, and its warning appears at every parse of a DAG."""
     command = [sys.executable, "-c", RECORD + USE + PROVOKE]

@@ -28,6 +28,8 @@ DECLARATIONS = {
     f"{PACKAGE}.slices.arguments",
 }
 
+pytestmark = pytest.mark.interpreter
+
 
 def is_declaration(module: str) -> bool:
     """Return whether a DAG file may load this module of ours."""

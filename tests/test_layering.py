@@ -127,6 +127,7 @@ def test_imports_go_down_only(folder: str) -> None:
     assert MAY_IMPORT[folder] <= {*rows[: rows.index(folder)]}
 
 
+@pytest.mark.interpreter
 def test_the_lower_folders_do_not_import_airflow() -> None:
     """The rules about runs, documents and slices can be used and tested without Airflow."""
     knowing = {folder_of(path) for path in FILES if imports_of(path) & {"airflow", "jinja2", "wtforms"}}

@@ -137,6 +137,7 @@ def test_every_module_belongs_to_an_integration_that_is_declared() -> None:
     assert declared == used
 
 
+@pytest.mark.interpreter
 def test_asking_for_it_loads_nothing_heavy() -> None:
     """Every Airflow process reads provider info, including the scheduler and each task."""
     script = (
@@ -242,6 +243,7 @@ def ours(record: logging.LogRecord) -> bool:
     return "mparticle" in record.getMessage().lower()
 
 
+@pytest.mark.interpreter
 def test_airflows_commands_list_us() -> None:
     """Users check the installation with these commands."""
     listed, hooks = run_airflow("providers list -o json", "providers hooks -o json")
@@ -262,6 +264,7 @@ def about_us(done: subprocess.CompletedProcess[str]) -> str:
     return "\n".join(line for line in done.stderr.splitlines() if "mparticle" in line.lower())
 
 
+@pytest.mark.interpreter
 def test_airflows_command_tests_a_connection(start_simulator: Callable[..., Simulator]) -> None:
     """The command in Airflow's manual distinguishes valid and invalid credentials."""
     simulator = start_simulator()

@@ -32,6 +32,7 @@ def test_nothing_failed_but_on_an_airflow_that_is_not_released() -> None:
     assert [] == [result.key for result in RESULTS if result.failed and not result.is_prerelease]
 
 
+@pytest.mark.interpreter
 @pytest.mark.parametrize("result", [one for one in RESULTS if one.airflow == AIRFLOW][:1], ids=lambda one: one.airflow)
 def test_what_this_airflow_has_is_what_was_found_then(result: versions.Result) -> None:
     """The table of what takes which version comes from these probes."""

@@ -429,6 +429,7 @@ def run_process(*argv: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, env=os.environ, capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.interpreter
 @pytest.mark.parametrize("command", ["doctor", "apply"])
 def test_as_a_module_it_prints_json_and_nothing_else(simulator: Simulator, document: Path, command: str) -> None:
     """Airflow's log lines on stdout would make the JSON invalid."""
@@ -439,6 +440,7 @@ def test_as_a_module_it_prints_json_and_nothing_else(simulator: Simulator, docum
     assert {"doctor": "findings", "apply": "steps"}[command] in json.loads(done.stdout)
 
 
+@pytest.mark.interpreter
 @knows_provider_commands
 def test_as_an_airflow_command_it_does_the_same(simulator: Simulator) -> None:
     """The exit code is the same too, although Airflow ignores the return value of a command."""
@@ -469,6 +471,7 @@ def test_airflows_parser_accepts_every_argument() -> None:
     )
 
 
+@pytest.mark.interpreter
 def test_loading_the_commands_loads_nothing_else() -> None:
     """Every ``airflow`` command loads this module."""
     code = (

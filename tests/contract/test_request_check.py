@@ -107,6 +107,7 @@ def test_other_layout(start_simulator):
 """
 
 
+@pytest.mark.interpreter
 def test_a_test_that_sends_what_is_not_described_fails(tmp_path: Path):
     """The fixtures of this suite check at the end of each test, unless the test says why they should not."""
     (tmp_path / "test_suite.py").write_text(SUITE)

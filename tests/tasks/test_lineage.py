@@ -17,6 +17,7 @@ from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.tasks import lineage
 
 
+@pytest.mark.interpreter
 @pytest.mark.parametrize(
     "before", ["", "sys.modules['airflow.providers.openlineage'] = None"], ids=["not set up", "not installed"]
 )
