@@ -46,7 +46,11 @@ class RunLookup:
         """
         if self.pipeline_run_id is None:
             return (yield from self._latest())
-        return (yield from self._route(self.pipeline_run_id))
+        try:
+            return (yield from self._route(self.pipeline_run_id))
+        except NotFoundError:
+            self._route = self._by_run  # a stray 404 may have led away from a route that exists
+            raise
 
     def select(self, seen: PipelineRun | None) -> PipelineRun | None:
         """Return the run of the answer; a lookup without an id polls this run from now on."""

@@ -49,10 +49,13 @@ def no_date_header(world: World, which: str, task: Task, run: Run | None) -> boo
         return False
     if abs(world.habits.skew_s) > UNKNOWN_CLOCK_S:
         return bool(world.faults) or not world.habits.tells_id
-    if which not in ("I2", "I3") or run is None or run.owner == task.name:
-        return False
-    low, high = SAME_SECONDS
-    return any(low - UNKNOWN_CLOCK_S <= run.started - sent <= high + UNKNOWN_CLOCK_S for sent in task.requests_in_doubt)
+    if which in ("I2", "I3"):
+        runs = [run] if run else []
+    else:  # the task cannot tell which of two runs is its own
+        runs = world.mparticle.runs if which == "I4" and not world.habits.tells_id else []
+    low, high = SAME_SECONDS[0] - UNKNOWN_CLOCK_S, SAME_SECONDS[1] + UNKNOWN_CLOCK_S
+    others = [other for other in runs if other.owner != task.name]
+    return any(low <= other.started - sent <= high for other in others for sent in task.requests_in_doubt)
 
 
 def two_slices_at_once(world: World, which: str, task: Task, run: Run | None) -> bool:

@@ -107,4 +107,12 @@ KNOWN: dict[str, Schedule] = {
         ("other people before A asks PUT data_model", 1, "manual, 15 s"),
         ("A asks GET data_model, its worker dies", 2, "before"),
     ),
+    "two stray 404s lead to the status route, and others start a run": schedule(
+        {"before": "two old manual runs"},
+        ("the run of A takes", 1, "success, 900 s"),
+        ("A asks GET pipeline_run, fate", 37, "no answer"),
+        ("A asks GET pipeline_run, fate", 52, "404"),
+        ("A asks GET pipeline_runs, fate", 2, "404"),
+        ("other people before A asks GET pipeline_status", 37, "manual, 15 s"),
+    ),
 }

@@ -54,6 +54,22 @@ def test_missing_run_routes_are_replaced_by_the_status_for_good():
     assert ["pipeline_run", "pipeline_runs", "pipeline_status", "pipeline_status"] == api.asked
 
 
+def test_a_route_that_a_stray_404_led_away_from_is_tried_again():
+    """Otherwise a later run of others would hide ours for good, although mParticle has a route for it."""
+    other = replace(DONE, pipeline_run_id=8)
+    api = Api(
+        pipeline_run=[RUNNING, MISSING, DONE], pipeline_runs=[MISSING], pipeline_status=[status(RUNNING), status(other)]
+    )
+    lookup = RunLookup("orders", 7)
+
+    polled = [api.poll(lookup), api.poll(lookup)]
+    with pytest.raises(NotFoundError, match="shows run 8 instead"):
+        api.poll(lookup)
+
+    assert [RUNNING, RUNNING] == polled
+    assert DONE == api.poll(lookup)
+
+
 @pytest.mark.parametrize("shown", [None, replace(DONE, pipeline_run_id=8)], ids=["no run", "another run"])
 def test_a_status_without_our_run_does_not_find_it(shown):
     """The latest run by logical date may be another run, whose end is not the end of ours."""
