@@ -160,7 +160,7 @@ def test_no_id_reaches_another_resource(value: str) -> None:
     assert re.fullmatch(r"pipelines(/.*)?/trigger", resource(path))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(hostile())
 def test_no_path_below_a_resource_reaches_another_one(rest: str) -> None:
     """A DAG author who writes ``/users/{{ name }}`` means a path below ``/users``."""

@@ -28,10 +28,7 @@ UNKNOWN_CLOCK_S = 60.0
 
 def foreign_run_in_the_same_seconds(world: World, which: str, task: Task, run: Run | None) -> bool:
     """A request is lost, and others start a run of the same pipeline within seconds of it."""
-    if which not in ("I2", "I3") or run is None or run.owner == task.name:
-        return False
-    low, high = SAME_SECONDS
-    return any(low <= run.started - sent <= high for sent in task.requests_in_doubt)
+    return _took_a_run_of_others(world, which, task, run, SAME_SECONDS)
 
 
 def status_only(world: World, which: str, task: Task, run: Run | None) -> bool:
@@ -49,13 +46,20 @@ def no_date_header(world: World, which: str, task: Task, run: Run | None) -> boo
         return False
     if abs(world.habits.skew_s) > UNKNOWN_CLOCK_S:
         return bool(world.faults) or not world.habits.tells_id
-    if which in ("I2", "I3"):
-        runs = [run] if run else []
-    else:  # the task cannot tell which of two runs is its own
-        runs = world.mparticle.runs if which == "I4" and not world.habits.tells_id else []
-    low, high = SAME_SECONDS[0] - UNKNOWN_CLOCK_S, SAME_SECONDS[1] + UNKNOWN_CLOCK_S
+    within = SAME_SECONDS[0] - UNKNOWN_CLOCK_S, SAME_SECONDS[1] + UNKNOWN_CLOCK_S
+    if which == "I4" and not world.habits.tells_id:  # the task cannot tell which of two runs is its own
+        return any(_took_a_run_of_others(world, "I2", task, other, within) for other in world.mparticle.runs)
+    return _took_a_run_of_others(world, which, task, run, within)
+
+
+def _took_a_run_of_others(world: World, which: str, task: Task, run: Run | None, within: tuple[float, float]) -> bool:
+    """Return whether a run of others began so close to a request in doubt; if it failed, the task starts another."""
+    if which == "I1":
+        runs = [other for other in world.mparticle.runs if other.state(world.now) == "failed"]
+    else:
+        runs = [run] if run and which in ("I2", "I3") else []
     others = [other for other in runs if other.owner != task.name]
-    return any(low <= other.started - sent <= high for other in others for sent in task.requests_in_doubt)
+    return any(within[0] <= other.started - sent <= within[1] for other in others for sent in task.requests_in_doubt)
 
 
 def two_slices_at_once(world: World, which: str, task: Task, run: Run | None) -> bool:
