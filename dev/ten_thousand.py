@@ -59,7 +59,8 @@ class Plan:
 
 # At INFO the triggerer's two processes spend their time on log lines, and wait for each other.
 FULL = Plan(waits=10_000, steady_s=60.0, settings={"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"})
-SHORT = Plan(waits=200, steady_s=3.0, poll_interval_s=5.0, settings=TRIGGERERS_NOTICED_SOON)
+# Few at once, so that each triggerer gets some even if one of them starts later.
+SHORT = Plan(waits=200, steady_s=3.0, poll_interval_s=5.0, selected_at_once=10, settings=TRIGGERERS_NOTICED_SOON)
 
 
 @dataclass
@@ -160,6 +161,7 @@ class _TenThousand:
         for triggerer in TRIGGERERS:
             self._airflow.start_component(triggerer)
         figures.taking_s = self._wait_until(lambda: not self._waits_of("none"))
+        self._wait_until(lambda: self._simulator.tokens_minted == len(TRIGGERERS))  # each has sent its first poll
         self._measure_the_steady_state()
         self._lose_a_triggerer()
         self._simulator.end_runs()

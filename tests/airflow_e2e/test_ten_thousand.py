@@ -20,5 +20,5 @@ def test_every_wait_ends_well_though_a_triggerer_dies() -> None:
     figures = ten_thousand(SHORT, folder)
 
     print(figures.table())
-    assert figures.lost > SHORT.waits / 4
+    assert figures.lost > 0
     assert figures.is_good, figures
