@@ -211,7 +211,7 @@ class PipelineRun:
 
 @dataclass(frozen=True)
 class PipelineStatus:
-    """The status of a pipeline; ``latest_pipeline_run`` is its latest run by logical date, whoever started it."""
+    """The status of a pipeline; ``latest_pipeline_run`` is its latest run by logical date, also one of others."""
 
     pipeline_id: str
     status: str | None = None

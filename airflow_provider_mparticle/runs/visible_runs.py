@@ -1,5 +1,5 @@
 """
-Reads the runs of a pipeline that mParticle shows: from their list, or from the pipeline's status if there is no list.
+Reads the runs of a pipeline that mParticle shows: from their list, or without a list from the pipeline's status.
 
 If the list has answered once, the route exists, so a later 404 is an error: the status shows one run only.
 """

@@ -132,9 +132,8 @@ class SensorTask(WaitingTask):
         operator.timeout = self._timeout_s  # Airflow's own code reads it for exponential_backoff
         operator.soft_fail = read_switch("soft_fail", operator.soft_fail)
         operator.never_fail = read_switch("never_fail", operator.never_fail)
-        if (
-            operator.is_for_one_run and type(operator.pipeline_run_id) is not int
-        ):  # mParticle's own number stays a number
+        # mParticle's own number stays a number
+        if operator.is_for_one_run and type(operator.pipeline_run_id) is not int:
             operator.pipeline_run_id = read_id("pipeline_run_id", operator.pipeline_run_id)
         if operator.covers is not None and operator.pipeline_run_id is not None:
             raise ConfigError(

@@ -103,9 +103,8 @@ class SyncSliceTask(TriggerTask):
             try:
                 self._check_run(run)
             except DataModelChangedError:
-                self._keep(
-                    SaveRecord(None)
-                )  # after a clear, the task must start a new run and not reattach to this one
+                # after a clear, the task must start a new run and not reattach to this one
+                self._keep(SaveRecord(None))
                 raise
         return {**self._slice.as_dict(), **super()._accept(outcome)}
 

@@ -109,9 +109,8 @@ class TriggerTask(WaitingTask):
             keep_run(self.operator, self.context, self._hook, run)
             self._keep_finished(run)
             return self._with_outlets(run)
-        if (
-            started.record.is_finished and started.record.result
-        ):  # an earlier try finished, but Airflow does not know it
+        # an earlier try finished, but Airflow does not know it
+        if started.record.is_finished and started.record.result:
             return self._conclude(Outcome(started.record.result))
         deadline = self._deadline(min(started.record.waiting_since or waiting_since, waiting_since))
         return self._conclude(self._wait(self._monitor(started.pipeline_run_id, deadline), "execute_complete"))
