@@ -152,9 +152,8 @@ def _since(text: str | None) -> datetime:
 def _print_table(columns: Iterable[str], rows: Iterable[tuple[Any, ...]], out: TextIO) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        table.add_column(
-            column, overflow="fold"
-        )  # long ids and paths continue in the next line, so that users can copy them
+        # long ids and paths continue in the next line, so that users can copy them
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*map(_cell, row))
     Console(file=out, width=None if out.isatty() else WIDTH).print(table)
