@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import tenacity
@@ -52,6 +53,28 @@ def policy(call: Call[Any], on_retry: OnRetry) -> dict[str, Any]:
         "before_sleep": before_sleep,
         "reraise": True,
     }
+
+
+class Retries:
+    """
+    The retries of one call by the same policy, for a caller that has something to do before each of them.
+
+    :param call: What the caller sends.
+    :param on_retry: Called before the call is sent again, with the call and the error that is the reason.
+    """
+
+    def __init__(self, call: Call[Any], on_retry: OnRetry) -> None:
+        self._pauses: list[float] = []
+        self._attempts = iter(tenacity.Retrying(**policy(call, on_retry), sleep=self._pauses.append))
+        self._attempt = next(self._attempts)
+
+    def pause_s(self, error: MParticleError) -> float | None:
+        """Return how long to wait before the call is sent again after this error; None: it is not sent again."""
+        self._attempt.retry_state.set_exception((type(error), error, error.__traceback__))
+        with suppress(MParticleError):
+            self._attempt = next(self._attempts)
+            return self._pauses.pop()
+        return None
 
 
 def is_repeatable(error: BaseException, *, idempotent: bool) -> bool:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError, PipelineBusyError
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
+from airflow_provider_mparticle.client.retrying import OnRetry, Retries, do_nothing
 from airflow_provider_mparticle.runs.coverage import LONGEST_INTERVAL, any_run, covers, find_covering
 from airflow_provider_mparticle.runs.own_runs import find_own_runs
 from airflow_provider_mparticle.runs.poll_timing import RunDurations
@@ -26,7 +27,7 @@ from airflow_provider_mparticle.runs.run_matching import LATE_S
 from airflow_provider_mparticle.runs.start_decision import Decision, IfRunning, StartState, TriggerState, decide
 from airflow_provider_mparticle.runs.start_errors import ambiguous_error, busy_error
 from airflow_provider_mparticle.runs.start_record import SaveRecord, StartRecord
-from airflow_provider_mparticle.runs.steps import Pause, Steps
+from airflow_provider_mparticle.runs.steps import Pause, SendOnce, Steps
 from airflow_provider_mparticle.runs.visible_runs import VisibleRuns
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class RunStarter:
     :param lock: For a slice of history: the lock on the pipeline's data model. Default: none is needed.
     :param covers: Do not start a run if one that succeeded covers this instant. Default: start in any case.
     :param accept: Returns whether a run that covers the instant is good enough. Default: any run is.
+    :param on_retry: Called before a refused trigger request is sent again, with the call and the error.
     """
 
     pipeline_id: str
@@ -90,6 +92,7 @@ class RunStarter:
     lock: RunLock | None = None
     covers: datetime | None = None
     accept: Callable[[PipelineRun], bool] = any_run
+    on_retry: OnRetry = do_nothing
     _visible: VisibleRuns = field(init=False)
     _record: StartRecord = field(init=False)  # what this try has recorded, or is about to record
 
@@ -117,12 +120,7 @@ class RunStarter:
         self._record = self._new_record()
         if self.lock:
             yield from self.lock.acquire()
-        try:
-            return (yield from self._send())
-        except MParticleError:
-            if not self._record.sent_at:  # certainly no run was started, so the next try need not look for one
-                yield SaveRecord(None)
-            raise
+        return (yield from self._send())
 
     @property
     def run_durations_s(self) -> list[float] | None:
@@ -171,14 +169,7 @@ class RunStarter:
 
     def _send(self) -> Steps[StartResult]:
         for attempt in range(1, STARTS + 1):
-            self._record = self._record.with_request(self.clock())
-            yield SaveRecord(self._record)
-            yield from self._verify_lock()
-            if self.clock() - self._record.sent_at[-1] > LONGEST_CHECK_S:
-                self._forget_request()
-                self._record = self._record.with_request(self.clock())
-                yield SaveRecord(self._record)
-            trigger_state, run_id, error = yield from self._post()
+            trigger_state, run_id, error = yield from self._request()
             if run_id is not None:
                 return (yield from self._keep(Decision.START, run_id))
             may_start = attempt < STARTS
@@ -191,31 +182,55 @@ class RunStarter:
             log.info("mParticle shows no new run of pipeline %r, so it is triggered again.", self.pipeline_id)
         raise ambiguous_error(self.pipeline_id, error)
 
-    def _verify_lock(self) -> Steps[None]:
+    def _request(self) -> Steps[tuple[TriggerState, RunId | None, MParticleError | None]]:
+        """
+        Send the trigger request; send it again after a pause while it certainly started nothing.
+
+        The driver does not do that, because each request needs its own time in the record: a pause may take minutes,
+        and others may start a run in it.
+        """
+        call = endpoints.trigger_pipeline(self.pipeline_id)
+        retries = Retries(call, self.on_retry)
+        while True:
+            yield from self._record_request()
+            try:
+                run_id: RunId | None = yield SendOnce(call)
+            except MParticleError as error:
+                if not error.may_have_executed:
+                    yield from self._forget_request()
+                if (pause_s := retries.pause_s(error)) is None:
+                    return self._state_after(error), None, error
+            else:
+                return TriggerState.ACCEPTED, run_id, None
+            yield Pause(pause_s)
+
+    def _record_request(self) -> Steps[None]:
+        """Save that a trigger request is about to be sent. For a slice, check its SQL after that."""
+        self._record = self._record.with_request(self.clock())
+        yield SaveRecord(self._record)
         try:
             if self.lock:
                 yield from self.lock.verify()
         except MParticleError:
-            self._forget_request()
+            yield from self._forget_request()
             raise
+        if self.clock() - self._record.sent_at[-1] > LONGEST_CHECK_S:
+            self._record = self._record.without_last_request().with_request(self.clock())
+            yield SaveRecord(self._record)
 
-    def _forget_request(self) -> None:
-        """Forget the last trigger request, which certainly did not start a run."""
-        self._record = replace(self._record, sent_at=self._record.sent_at[:-1])
+    def _forget_request(self) -> Steps[None]:
+        """Delete the last trigger request from the record: it certainly started nothing, so no try may look for it."""
+        self._record = self._record.without_last_request()
+        yield SaveRecord(self._record if self._record.sent_at else None)
 
-    def _post(self) -> Steps[tuple[TriggerState, RunId | None, MParticleError | None]]:
-        try:
-            run_id: RunId | None = yield endpoints.trigger_pipeline(self.pipeline_id)
-        except MParticleError as error:
-            if not error.may_have_executed:
-                self._forget_request()
-            if isinstance(error, PipelineBusyError):
-                return (TriggerState.BUSY if self._record.sent_at else TriggerState.NO), None, error
-            if not self._record.sent_at:
-                raise
-            log.warning("%s Checking the runs of pipeline %r for what the request did.", error, self.pipeline_id)
-            return TriggerState.UNCERTAIN, None, error
-        return TriggerState.ACCEPTED, run_id, None
+    def _state_after(self, error: MParticleError) -> TriggerState:
+        """Return what is known of this task's requests after the last one ended with *error*."""
+        if isinstance(error, PipelineBusyError):
+            return TriggerState.BUSY if self._record.sent_at else TriggerState.NO
+        if not self._record.sent_at:
+            raise error
+        log.warning("%s Checking the runs of pipeline %r for what the request did.", error, self.pipeline_id)
+        return TriggerState.UNCERTAIN
 
     def _find_other_run(self, *, may_start: bool) -> Steps[tuple[Decision, PipelineRun | None]]:
         """Read the runs until they show the run in progress, for which mParticle refused the request."""

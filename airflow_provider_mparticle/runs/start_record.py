@@ -109,6 +109,10 @@ class StartRecord:
         """Return this record with one more trigger request, which is sent at this instant."""
         return replace(self, sent_at=(*self.sent_at, at)[-REQUESTS_KEPT:])
 
+    def without_last_request(self) -> StartRecord:
+        """Return this record without its last trigger request."""
+        return replace(self, sent_at=self.sent_at[:-1])
+
     def knows(self, run: PipelineRun) -> bool:
         """Return whether a run existed before this task sent a trigger request."""
         run_id = str(run.pipeline_run_id)[:TEXT_KEPT]

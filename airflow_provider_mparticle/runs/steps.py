@@ -35,6 +35,13 @@ class Pause:
     at_most: float = math.inf
 
 
+@dataclass(frozen=True)
+class SendOnce:
+    """Send a call once: the generator itself decides whether to send it again. Only a task's driver knows this step."""
+
+    call: Call[Any]
+
+
 class RunSource(Protocol):
     """A source of run states: it polls a pipeline, and selects its run from the answer."""
 

@@ -20,7 +20,7 @@ from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.start import RunStarter, StartResult
 from airflow_provider_mparticle.runs.start_decision import Decision
 from airflow_provider_mparticle.runs.start_record import SaveRecord, StartRecord
-from airflow_provider_mparticle.runs.steps import drive
+from airflow_provider_mparticle.runs.steps import SendOnce, drive
 from airflow_provider_mparticle.runs.wait import RunMonitor
 from airflow_provider_mparticle.slices.data_model_lock import owner_of
 from airflow_provider_mparticle.slices.slice import read_instant
@@ -29,6 +29,7 @@ from airflow_provider_mparticle.tasks.lineage import keep_run, keep_source
 from airflow_provider_mparticle.tasks.record_store import RecordStore, record_store
 from airflow_provider_mparticle.tasks.task_context import clears, push, window_end
 from airflow_provider_mparticle.tasks.waiting import WaitingTask
+from airflow_provider_mparticle.telemetry.metrics import IN_WORKER
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -143,7 +144,13 @@ class TriggerTask(WaitingTask):
         keep_source(self.operator, self.context, self._hook, data_model.sql_query or "", None)
 
     def _carry_out(self, step: Any) -> Any:
-        return self._keep(step) if isinstance(step, SaveRecord) else self._hook.send(step)
+        match step:
+            case SaveRecord():
+                return self._keep(step)
+            case SendOnce():
+                return self._hook.send(step.call, retry=False)
+            case _:
+                return self._hook.send(step)
 
     def _new_start(self) -> RunStarter:
         return RunStarter(
@@ -156,6 +163,7 @@ class TriggerTask(WaitingTask):
             kept=self._kept(),
             covers=self._covers(),
             accept=lambda run: self._gates.passes(run.as_dict()),
+            on_retry=IN_WORKER.retried,
         )
 
     def _wait_for_other_run(self, pipeline_run_id: RunId, waiting_since: float) -> None:

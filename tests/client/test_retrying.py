@@ -7,9 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client import endpoints, errors, retrying
-from airflow_provider_mparticle.client.retrying import ATTEMPTS, is_repeatable
+from airflow_provider_mparticle.client.retrying import (
+    ATTEMPTS,
+    LONGEST_PAUSE_S,
+    Retries,
+    is_repeatable,
+)
 from airflow_provider_mparticle.simulator import Fault, Simulator
 
 STATUS = endpoints.get_pipeline_status("orders")
@@ -75,6 +82,22 @@ def test_a_lasting_failure_ends_after_the_last_attempt(
 
     assert (5, 5) == (ATTEMPTS, simulator.count("GET", "/status"))
     assert status == caught.value.status
+
+
+@given(wishes=st.lists(st.floats(0, 200), min_size=ATTEMPTS), acted_at=st.integers(0, ATTEMPTS))
+def test_a_caller_that_pauses_itself_pauses_as_a_driver_does(wishes: list[float], acted_at: int) -> None:
+    """A start records the time of each of its requests, so it sends them itself and asks for the pauses."""
+    told: list[errors.MParticleError] = []
+    retries = Retries(TRIGGER, lambda _, error: told.append(error))
+    refusals = [errors.RateLimitedError("Slow down.", retry_after_s=wish) for wish in wishes]
+    repeated = min(acted_at, ATTEMPTS - 1)
+    refusals[repeated].may_have_executed = repeated == acted_at
+
+    *pauses, last = [retries.pause_s(refusal) for refusal in refusals[: repeated + 1]]
+
+    assert last is None
+    assert refusals[:repeated] == told
+    assert all(wish <= (pause or 0) <= wish + LONGEST_PAUSE_S for wish, pause in zip(wishes, pauses, strict=False))
 
 
 def test_without_retry_a_call_is_sent_once(send: Callable[..., Any], simulator: Simulator) -> None:

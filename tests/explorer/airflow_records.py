@@ -31,9 +31,10 @@ class Kept:
     def write(self, key: str, text: str) -> None:
         """Keep a text."""
         assert len(text) < LARGEST_RECORD
-        self.task.records.append(self.task.world.now)
         with self.task.may_die("stores its record"):
             self.texts[key] = text
+            has_no_run = json.loads(text).get("pipeline_run_id") is None
+            self.task.note_record(self.task.world.now, is_of_request=has_no_run)
 
     def remove(self, key: str) -> None:
         """Forget a text."""
@@ -42,6 +43,7 @@ class Kept:
             return
         with self.task.may_die("deletes its record"):
             self.texts.pop(key, None)
+            self.task.note_record(self.task.world.now, is_of_request=False)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ import copy
 import inspect
 import json
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,8 @@ RETRIES = 3
 # Airflow notices that a worker has died after some missed heartbeats.
 WORKER_MISSED_S = 20.0
 POLL_INTERVAL_S = 20.0
+# A task must have written down within so long that its request was refused.
+WRITES_DOWN_S = 1.0
 
 
 class WorkerLost(BaseException):
@@ -85,8 +88,7 @@ class Task:
     max_tries: int = RETRIES
     clear_number: int = 0
     clears_left: int = 1
-    records: list[float] = field(default_factory=list)
-    requests: list[tuple[float, str]] = field(default_factory=list)
+    requests_in_doubt: list[float] = field(default_factory=list)
     ambiguous_epochs: set[int] = field(default_factory=set)
     green_epochs: set[int] = field(default_factory=set)
     unheard_epochs: set[int] = field(default_factory=set)
@@ -95,6 +97,8 @@ class Task:
     _in_slot: bool = False
     _first_reschedule: datetime | None = None
     _process: Any = None
+    # A request that a later try must doubt if the worker dies up to an instant: when it was sent, and that instant.
+    _doubt_at_death: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         self.kept = Kept(self)
@@ -106,10 +110,19 @@ class Task:
         """The day that the task syncs, or None."""
         return f"2026-01-0{self.number + 1}" if isinstance(self.operator, MParticleSyncSliceOperator) else None
 
-    @property
-    def requests_in_doubt(self) -> list[float]:
-        """When the task sent, or was about to send, a trigger request whose answer it may not have read."""
-        return [at for at, _ in self.requests] + self.records
+    def note_request(self, at: float, *, is_refused: bool) -> None:
+        """
+        Note that a trigger request arrives.
+
+        If it is refused, only this worker knows that, so a run is in doubt if the worker dies at once.
+        """
+        if not is_refused:
+            self.requests_in_doubt.append(at)
+        self._doubt_at_death = (at, at + WRITES_DOWN_S) if is_refused else None
+
+    def note_record(self, at: float, *, is_of_request: bool) -> None:
+        """Note a record. If it says that a request is about to be sent, the worker may die before it sends that."""
+        self._doubt_at_death = (at, math.inf) if is_of_request else None
 
     @contextlib.contextmanager
     def may_die(self, what: str) -> Iterator[None]:
@@ -123,6 +136,8 @@ class Task:
 
     def _die(self, what: str, when: str) -> None:
         self.world.note_fault(f"{self.name}: the worker dies {when} it {what}")
+        if self._doubt_at_death and self.world.now <= self._doubt_at_death[1]:
+            self.requests_in_doubt.append(self._doubt_at_death[0])
         raise WorkerLost
 
     # The life of the task

@@ -115,4 +115,26 @@ KNOWN: dict[str, Schedule] = {
         ("A asks GET pipeline_runs, fate", 2, "404"),
         ("other people before A asks GET pipeline_status", 37, "manual, 15 s"),
     ),
+    "mParticle holds a request back for two minutes, then its answer is lost": schedule(
+        {},
+        ("A asks POST trigger_pipeline, fate", 1, "429, Retry-After: 120"),
+        ("A asks POST trigger_pipeline, fate", 2, "done, answer lost"),
+    ),
+    "mParticle holds a request back for two minutes, then the worker dies": schedule(
+        {},
+        ("A asks POST trigger_pipeline, fate", 1, "429, Retry-After: 120"),
+        ("A asks POST trigger_pipeline, its worker dies", 2, "after"),
+    ),
+    "others start a run while mParticle holds a request back, then its answer is lost": schedule(
+        {},
+        ("A asks POST trigger_pipeline, fate", 1, "429, Retry-After: 60"),
+        ("other people while mParticle holds A back", 1, "manual, 15 s"),
+        ("A asks POST trigger_pipeline, fate", 2, "done, answer lost"),
+    ),
+    "others start a run while mParticle holds a request back, and the worker dies": schedule(
+        {},
+        ("A asks POST trigger_pipeline, fate", 1, "429, Retry-After: 60"),
+        ("other people while mParticle holds A back", 1, "manual, 15 s"),
+        ("A asks POST trigger_pipeline, its worker dies", 2, "before"),
+    ),
 }

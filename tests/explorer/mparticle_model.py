@@ -18,6 +18,8 @@ from typing import Any
 PIPELINE = "orders"
 DATA_MODEL = "orders-model"
 OTHERS = "other people"
+# The status of the answer to a trigger request while a run is in progress.
+BUSY = 400
 MARK = re.compile(r"slice: start=(\d{4}-\d\d-\d\d)")
 
 
@@ -192,7 +194,7 @@ class MParticle:
 
 def busy() -> Any:
     """The answer to a trigger request while a run is in progress."""
-    return 400, {"errors": [{"message": f"Pipeline {PIPELINE} is already in progress."}]}
+    return BUSY, {"errors": [{"message": f"Pipeline {PIPELINE} is already in progress."}]}
 
 
 def _missing() -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import tenacity
-from mparticle_model import body_of
+from mparticle_model import BUSY, body_of
 
 from airflow_provider_mparticle.client.config import ApiConfig, Credentials
 from airflow_provider_mparticle.client.endpoints import Call
@@ -33,6 +33,10 @@ POST_FATES = (
     "done, 408",
     "arrives 20 s late, answer lost",
     "429",
+    "429, Retry-After: 5",
+    "429, Retry-After: 60",
+    "429, Retry-After: 120",
+    "429, Retry-After: 250",
 )
 GET_FATES = ("ok", "404", "503", "no answer")
 PUT_FATES = ("ok", "done, answer lost", "not done, 503")
@@ -75,21 +79,30 @@ class Client:
         world.other_people(f"other people before {task.name} asks {call.method} {call.route}")
         fates = {"POST": POST_FATES, "PUT": PUT_FATES}.get(call.method, GET_FATES)
         fate = world.choices.choose(f"{task.name} asks {call.method} {call.route}, fate", fates)
-        if call.method == "POST":
-            task.requests.append((world.now, fate))
         if fate != "ok":
             world.note_fault(f"{task.name}: {call.method} {call.route}: {fate}")
         answer = self._carried_out(world, task, call, fate)
+        if call.method == "POST":
+            task.note_request(world.now, is_refused="429" in fate or (fate == "ok" and answer[0] == BUSY))
         world.sleep(LATENCY_S)
         if "lost" in fate or fate == "no answer":
             world.sleep(NO_ANSWER_S)
             raise NoAnswerError(f"No answer from {call.method}.", may_have_executed=True)
         headers = world.mparticle.headers()
+        if " Retry-After: " in fate:
+            headers["retry-after"] = fate.rpartition(" ")[2]
+            self._let_others_start(task, float(headers["retry-after"]))
         self.clock_skew_s = clock_skew_s(headers, world.now - 2 * LATENCY_S, world.now)
         status = next((int(word) for word in ("404", "408", "429", "503") if word in fate), None)
         if status:
             return HttpResponse(status, headers, b"")
         return HttpResponse(answer[0], headers, b"" if answer[1] is None else body_of(answer[1]))
+
+    def _let_others_start(self, task: Task, pause_s: float) -> None:
+        """Other people may start a run early or late in a pause that mParticle asks for."""
+        for share in (0.05, 0.6):
+            label = f"other people while mParticle holds {task.name} back"
+            self.world.spawn(lambda label=label: self.world.other_people(label), self.world.now + pause_s * share)
 
     def _carried_out(self, world: World, task: Task, call: Call[Any], fate: str) -> Any:
         if fate.startswith("arrives"):

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import (
     InvalidRequestError,
+    MParticleError,
     NoAnswerError,
     NotFoundError,
     PipelineBusyError,
+    RateLimitedError,
     ServerError,
     StartAmbiguousError,
 )
 from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
+from airflow_provider_mparticle.client.retrying import ATTEMPTS
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs import start
 from airflow_provider_mparticle.runs.start import RunStarter
 from airflow_provider_mparticle.runs.start_decision import Decision
 from airflow_provider_mparticle.runs.start_record import SaveRecord, StartRecord
-from airflow_provider_mparticle.runs.steps import drive
+from airflow_provider_mparticle.runs.steps import SendOnce, drive
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OURS = PipelineRun("orders", 7, type="manual", state="running", logical_date=NOW)
@@ -46,6 +53,7 @@ class Story:
             known = step.record and (step.record.known_run_ids, step.record.pipeline_run_id)
             self.told.append(("record", known))
             return None
+        step = step.call if isinstance(step, SendOnce) else step
         self.told.append(step.route)
         answers = self.answers[step.route]
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
@@ -110,19 +118,64 @@ def test_an_ambiguous_start_keeps_its_record(answer):
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [InvalidRequestError("no"), NoAnswerError("no connection"), BUSY],
-    ids=["refused", "never left", "busy"],
+    ("answer", "requests"),
+    [
+        pytest.param(InvalidRequestError("no"), 1, id="refused"),
+        pytest.param(NoAnswerError("no connection"), ATTEMPTS, id="never left"),
+        pytest.param(BUSY, 1, id="busy"),
+    ],
 )
-def test_a_start_that_certainly_did_not_happen_deletes_its_record(answer):
+def test_a_start_that_certainly_did_not_happen_deletes_its_record(answer, requests):
     """The next try need not look for a run, and must not take the run of another user for ours."""
     story = Story(trigger_pipeline=[answer])
 
     with pytest.raises(type(answer)):
         story.start()
 
-    assert ("record", None) == story.told[-1]
-    assert 1 == story.count("trigger_pipeline")
+    assert ("record", None) == [step for step in story.told if step[0] == "record"][-1]
+    assert requests == story.count("trigger_pipeline")
+
+
+REFUSALS = st.one_of(
+    st.builds(RateLimitedError, st.just("429"), retry_after_s=st.none() | st.floats(0, 250)),
+    st.builds(NoAnswerError, st.just("no connection")),
+    st.just(BUSY),
+)
+
+
+@given(
+    answers=st.lists(REFUSALS | st.builds(lost), max_size=8),
+    last=st.sampled_from([8, None, lost(), BUSY, InvalidRequestError("no")]),
+    seconds=st.floats(0, 60),
+)
+def test_the_record_always_has_the_times_of_the_requests_in_doubt(answers, last, seconds):
+    """A pause before a request may take minutes, and a run of others that began in it is not ours."""
+    now, stored, in_doubt = [NOW.timestamp()], [None], []
+    answered = chain(answers, repeat(last))
+
+    def send(step):
+        if isinstance(step, SaveRecord):
+            stored[0] = step.record
+            return None
+        sent_at = now[0]
+        now[0] += seconds
+        if not isinstance(step, SendOnce):
+            return []
+        assert [*in_doubt, sent_at] == [*stored[0].sent_at]
+        answer = next(answered)
+        if not isinstance(answer, Exception) or answer.may_have_executed:
+            in_doubt.append(sent_at)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def sleep(pause_s):
+        assert in_doubt == [*(stored[0].sent_at if stored[0] else ())]
+        now[0] += pause_s
+
+    with suppress(MParticleError):
+        steps = RunStarter("orders", "wait", max_tries=3, clear_number=0, clock=lambda: now[0]).steps()
+        drive(steps, send, sleep)
 
 
 def test_an_accepted_start_is_never_repeated():
