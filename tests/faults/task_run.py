@@ -59,8 +59,8 @@ class Instant(StrEnum):
 class Store:
     """What Airflow keeps across the tries of one task, as JSON: its task state store (3.3), or a variable before."""
 
-    def __init__(self, reach: Callable[[Instant], None]) -> None:
-        self.kept: dict[str, str] = {}
+    def __init__(self, reach: Callable[[Instant], None], kept: dict[str, str] | None = None) -> None:
+        self.kept: dict[str, str] = {} if kept is None else kept
         self.failing: set[str] = set()  # names of methods that raise an error, once each
         self._reach = reach
 
@@ -120,6 +120,8 @@ class TaskRun:
     :param triggerers_lost: How many triggerers die, one after the other, while the task is deferred.
     :param operator_class: The class of the operator.
     :param run_id: Id of the DAG run.
+    :param map_index: Which of the instances of a mapped task this is; -1: it is not mapped.
+    :param variables: The variables of this Airflow, if other tasks use them too. Default: this task has its own.
     :param siblings: The same task in other DAG runs, whose states Airflow knows.
     :param options: Arguments of the operator.
     """
@@ -131,15 +133,18 @@ class TaskRun:
         triggerers_lost: int = 0,
         operator_class: type[MParticleTriggerPipelineOperator] = MParticleTriggerPipelineOperator,
         run_id: str = "manual__1",
+        map_index: int = -1,
+        variables: dict[str, str] | None = None,
         siblings: list[TaskRun] | None = None,
         **options: Any,
     ) -> None:
         self.operator_class = operator_class
         self.run_id = run_id
+        self.map_index = map_index
         self.siblings = siblings
         self.state: str | None = None
         self.first_start: datetime | None = None
-        self.store = Store(self.reach)
+        self.store = Store(self.reach, None if state_store else variables)
         self.has_state_store = state_store
         self.triggerers_lost = triggerers_lost
         self.options = options
@@ -215,7 +220,7 @@ class TaskRun:
             dag_id="history",
             task_id="sync",
             run_id=self.run_id,
-            map_index=-1,
+            map_index=self.map_index,
             max_tries=self.max_tries,
             try_number=self.try_number,
             xcom_push=self._push,
