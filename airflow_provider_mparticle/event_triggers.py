@@ -22,10 +22,11 @@ try:
 except ImportError:  # Airflow 2; common-compat has it since 1.19, but Airflow's constraints pin older ones
     from airflow.triggers.base import BaseTrigger as BaseEventTrigger  # type: ignore[assignment, unused-ignore]
 
+from airflow_provider_mparticle.triggerer.listeners import Listeners
+
 if TYPE_CHECKING:
     from airflow_provider_mparticle.client.models import PipelineRun
     from airflow_provider_mparticle.runs.run_events import KnownEnds, RunsSeen
-    from airflow_provider_mparticle.triggerer.listeners import Listeners
 
 log = logging.getLogger(__name__)
 
@@ -100,8 +101,6 @@ class MParticlePipelineRunEventTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll alone and yield the events, for Airflow versions without shared streams."""
-        from airflow_provider_mparticle.triggerer.listeners import Listeners
-
         listeners = Listeners()
         stream = RunStream(self.mparticle_conn_id, self.poll_interval, listeners)
         async for event in self._events((item async for item, _ in stream.open_stream()), listeners):
@@ -239,8 +238,6 @@ _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, Listeners]
 
 
 def _listeners(key: Hashable) -> Listeners:
-    from airflow_provider_mparticle.triggerer.listeners import Listeners
-
     by_key = _by_loop.setdefault(asyncio.get_running_loop(), {})
     if key not in by_key:
         by_key[key] = Listeners()

@@ -8,6 +8,7 @@ provider, only listed fields may be shown. Must not know what an answer or a doc
 from __future__ import annotations
 
 import base64
+import codecs
 import html
 import json
 import re
@@ -258,7 +259,7 @@ def _run_pattern(run: str) -> str:
 def _escapes(character: str) -> str:
     """Return the alternatives for one character: itself, and its escapes in JSON, Python, addresses and HTML."""
     number = ord(character)
-    units = character.encode("utf-16-be").hex()
+    units = codecs.utf_16_be_encode(character)[0].hex()  # "character.encode" would import a module at its first call
     json_escape = "".join(f"{_BACKSLASHES}u{units[at : at + 4]}" for at in range(0, len(units), 4))
     percent = "".join(f"%(?:25){{0,4}}{byte:02x}" for byte in character.encode())
     entity = f"&(?:amp;){{0,4}}(?:#0{{0,6}}{number}|#x0{{0,6}}{number:x}|{codepoint2name.get(number, '-')});"

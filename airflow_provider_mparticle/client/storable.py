@@ -7,6 +7,7 @@ half of a surrogate pair, a NUL, a NaN, a number of more than 64 bits, and very 
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -37,7 +38,7 @@ def read_json(body: bytes) -> Json:
     :raises ValueError: The body is not JSON, or it is nested too deeply.
     """
     try:
-        text = body.decode("utf-8-sig", "replace")
+        text = body.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
         read = _decoder.decode(text)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error

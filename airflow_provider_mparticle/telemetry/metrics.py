@@ -6,10 +6,10 @@ A task never fails because a metric cannot be sent.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -43,6 +43,15 @@ class Metrics:
     def __init__(self, *modules: str) -> None:
         self._modules = modules
 
+    def load(self) -> None:
+        """
+        Let Airflow load what its first metric needs: a table of its metrics, and the client of the server.
+
+        A triggerer calls this in a thread, since it takes some 40 ms and may look up the name of the server.
+        """
+        with contextlib.suppress(Exception):  # broad: see _send, which logs the same error
+            self._stats.timer("mparticle.polls")  # a timer that is not started sends nothing
+
     def run_ended(self, outcome: Outcome) -> None:
         """Send how long a run took and how many records it ingested and rejected, if mParticle gives these values."""
         run, tags = outcome.run, {"outcome": _outcome(outcome.error)}
@@ -52,7 +61,7 @@ class Metrics:
             if run.get(name):
                 self._send("incr", "records", run[name], {**_pipeline(run), "outcome": kind})
 
-    @contextmanager
+    @contextlib.contextmanager
     def poll(self, call: Call[Any]) -> Iterator[None]:
         """Count a poll, with its outcome."""
         outcome = SUCCESS

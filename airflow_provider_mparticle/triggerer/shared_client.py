@@ -30,8 +30,9 @@ from airflow_provider_mparticle.triggerer.shared_polling import Polling
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
-# A lookup of a connection imports this module, which would block the event loop. This file is imported in a thread.
-with contextlib.suppress(ImportError):  # Airflow 2 does not have this module
+# A lookup of a connection imports these modules, which would block the event loop. This file is imported in a thread.
+with contextlib.suppress(ImportError):  # Airflow 2 does not have these modules
+    import airflow.sdk.execution_time.cache
     import airflow.sdk.execution_time.supervisor  # noqa: F401 - imported early, see above
 
 T = TypeVar("T")
@@ -83,6 +84,7 @@ class SharedClient:
         return self._client.rate_limit.slowdown if self._client else 1.0
 
     async def _open(self) -> AsyncClient:
+        await asyncio.to_thread(IN_TRIGGERER.load)
         try:
             conn = await get_async_connection(self.mparticle_conn_id)
             extra = await _extra_of(conn)
