@@ -10,10 +10,11 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import schemas
 import yaml
 from docutils import nodes
 from docutils.parsers.rst import Directive
@@ -39,6 +40,7 @@ from airflow_provider_mparticle.connection import form
 from airflow_provider_mparticle.runs import outcome, run_matching, start
 from airflow_provider_mparticle.slices import arguments
 from airflow_provider_mparticle.tasks import failures
+from airflow_provider_mparticle.telemetry import metrics
 from dev import messages
 
 ROOT = Path(__file__).parents[1]
@@ -94,7 +96,7 @@ def connection_fields() -> Iterator[str]:
     """Yield the fields of an Airflow connection, from the form."""
     rows = [(f"`{name}`", label, "string", form.PLACEHOLDERS[name]) for name, label in form.RELABELING.items()]
     rows += [(f"extra `{name}`", label, kind, text) for name, (label, kind, text) in form.EXTRA_FIELDS.items()]
-    yield from _table(("field", "label in the form", "type", "meaning"), rows)
+    yield from schemas.table(("field", "label in the form", "type", "meaning"), rows)
 
 
 def route_table() -> Iterator[str]:
@@ -103,18 +105,20 @@ def route_table() -> Iterator[str]:
         (f"`{name}`", f"`{path}`", ", ".join(f"`{one}`" for one in routes.CANDIDATE_ROUTES[name]))
         for name, path in routes.DEFAULT_ROUTES.items()
     ]
-    yield from _table(("route", "default path below the workspace", "paths that the doctor tries"), rows)
+    yield from schemas.table(("route", "default path below the workspace", "paths that the doctor tries"), rows)
 
 
 def run_state_table() -> Iterator[str]:
     """Yield the words for the state of a run."""
-    yield from _table(("word", "meaning"), [(f"`{word}`", f"`{one}`") for word, one in run_states.RUN_STATES.items()])
+    yield from schemas.table(
+        ("word", "meaning"), [(f"`{word}`", f"`{one}`") for word, one in run_states.RUN_STATES.items()]
+    )
 
 
 def run_field_table() -> Iterator[str]:
     """Yield the names of the fields of a run."""
     rows = [(f"`{name}`", ", ".join(f"`{one}`" for one in names)) for name, names in run_fields.RUN_FIELDS.items()]
-    yield from _table(("field", "names that are read, in this order"), rows)
+    yield from schemas.table(("field", "names that are read, in this order"), rows)
 
 
 def commands() -> Iterator[str]:
@@ -154,12 +158,12 @@ def limits() -> Iterator[str]:
             (what, f"{getattr(module, name):,}".removesuffix(".0"), _comment(module, name))
             for what, module, name in rows
         ]
-        yield from _table(("what", "limit", "reason or source"), cells)
+        yield from schemas.table(("what", "limit", "reason or source"), cells)
 
 
 def calls() -> Iterator[str]:
-    """Yield every call of ``openapi.yaml``, by tag."""
-    described = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())
+    """Yield every call of ``openapi.yaml``, by tag, with links to what it sends and answers."""
+    described = _openapi()
     for tag in described["tags"]:
         rows = []
         for path, item in described["paths"].items():
@@ -168,40 +172,76 @@ def calls() -> Iterator[str]:
                 if call and tag["name"] in call["tags"]:
                     sure = call.get("x-confidence", item.get("x-confidence", ""))
                     text = call.get("description", item.get("description", ""))
-                    rows.append((f"`{method.upper()} {path}`", call.get("summary", ""), sure, text))
+                    what = " ".join((f"{call.get('summary', '')}.", *_traffic(described, item, call)))
+                    rows.append((f"`{method.upper()} {path}`", what, sure, text))
         yield from (f"## {tag['name']}", "", tag["description"], "")
-        yield from _table(("call", "what it does", "how sure", "source and notes"), rows)
+        yield from schemas.table(("call", "what it does", "how sure", "source and notes"), rows)
+
+
+def _openapi() -> dict[str, Any]:
+    described: dict[str, Any] = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())
+    return described
+
+
+def _traffic(described: Mapping[str, Any], item: Mapping[str, Any], call: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the query of a call, what it sends, and what it answers in case of success."""
+    parts = described["components"]
+    parameters = [_part(parts["parameters"], one) for one in (*item.get("parameters", ()), *call.get("parameters", ()))]
+    if query := [f"`{one['name']}`" for one in parameters if one["in"] == "query"]:
+        yield f"Query: {', '.join(query)}."
+    sent = [_part(parts["requestBodies"], call["requestBody"])] if "requestBody" in call else []
+    answered = [_part(parts["responses"], one) for status, one in call["responses"].items() if status.startswith("2")]
+    for word, bodies in (("Sends", sent), ("Answers", answered)):
+        bare = [one["content"]["application/json"]["schema"] for one in bodies if "content" in one]
+        if types := {schemas.Schemas(parts["schemas"]).type_of(one) for one in bare}:
+            yield f"{word} {' or '.join(sorted(types))}."
+
+
+def _part(parts: Mapping[str, Any], referred: Mapping[str, str]) -> Any:
+    return parts[referred["$ref"].rpartition("/")[2]]
+
+
+def parameters_of_calls() -> Iterator[str]:
+    """Yield what is in the path or the query of a call."""
+    parts = _openapi()["components"]
+    of_fields = schemas.Schemas(parts["schemas"])
+    rows = [
+        (f"`{one['name']}`", one["in"], of_fields.type_of(one["schema"]), one["x-confidence"], one["description"])
+        for one in parts["parameters"].values()
+    ]
+    yield from schemas.table(("parameter", "place", "type", "how sure", "meaning"), rows)
+
+
+def refusals_of_calls() -> Iterator[str]:
+    """Yield the answers that are not a success, by status."""
+    described = _openapi()
+    answers = described["components"]["responses"]
+    meanings: dict[str, set[str]] = {}
+    for item in described["paths"].values():
+        for method in item.keys() & {"get", "post", "put", "delete"}:
+            for status, answer in item[method]["responses"].items():
+                if not status.startswith("2"):
+                    text = _part(answers, answer)
+                    meanings.setdefault(status, set()).add(f"{text['description']} ({text['x-confidence']})")
+    rows = [(status, " Or: ".join(sorted(said))) for status, said in sorted(meanings.items())]
+    yield from schemas.table(("status", "meaning (how sure)"), rows)
+
+
+def schemas_of_calls() -> Iterator[str]:
+    """Yield what calls send and answer, field by field."""
+    yield from schemas.Schemas(_openapi()["components"]["schemas"], "###").sections()
 
 
 def document_schema() -> Iterator[str]:
     """Yield the fields of a document, by what they belong to."""
     whole = json.loads((ROOT / "airflow_provider_mparticle/configuration/document.schema.json").read_text())
-    for name, part in {"document": whole, **whole["$defs"]}.items():
-        if "properties" not in part:
-            continue
-        yield from (f"## {name}", "", part.get("description", ""), "")
-        yield from _table(("field", "type", "required", "meaning"), _fields(whole, part))
+    yield from schemas.Schemas({"document": whole, **whole["$defs"]}).sections()
 
 
-def _fields(whole: Mapping[str, Any], part: Mapping[str, Any], inside: str = "") -> Iterator[tuple[str, str, str, str]]:
-    for name, field in part["properties"].items():
-        referred = field.get("$ref") or field.get("items", {}).get("$ref", "")
-        target = referred.rpartition("/")[2]
-        simple = whole["$defs"].get(target, {}) if target and "properties" not in whole["$defs"][target] else {}
-        kind = {**simple, **field}.get("type", "any" if not target or simple else target)
-        kind = " or ".join(one for one in ([kind] if isinstance(kind, str) else kind) if one != "null")
-        if kind == "array" and target:
-            kind = f"list of {target}"
-        words = field.get("enum") or field.get("examples") or []
-        text = " ".join(filter(None, (field.get("description", simple.get("description")), _examples(words))))
-        yield f"`{inside}{name}`", kind, "yes" if name in part.get("required", ()) else "", text
-        if "properties" in field:
-            yield from _fields(whole, field, f"{inside}{name}.")
-
-
-def _examples(words: Iterable[Any]) -> str:
-    shown = ", ".join(f"`{word}`" for word in words if word is not None)
-    return f"For example {shown}." if shown else ""
+def metric_table() -> Iterator[str]:
+    """Yield the metrics."""
+    rows = [(f"`{one.name}`", one.kind, one.outcome, one.meaning) for one in metrics.METRICS]
+    yield from schemas.table(("metric", "kind", "`outcome`", "meaning"), rows)
 
 
 def examples() -> Iterator[str]:
@@ -214,14 +254,6 @@ def examples() -> Iterator[str]:
 
 def _autodoc(directive: str, name: str, *options: str) -> Iterator[str]:
     yield from ("```{eval-rst}", f".. {directive}:: {name}", *options, "```", "")
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield "|---" * len(head) + "|"
-    for row in rows:
-        yield f"| {' | '.join(' '.join(str(cell).split()).replace('|', chr(92) + '|') for cell in row)} |"
-    yield ""
 
 
 def _code(text: str) -> str:

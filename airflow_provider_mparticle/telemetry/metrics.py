@@ -10,9 +10,10 @@ import contextlib
 import importlib
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from airflow_provider_mparticle.client.endpoints import Call
 from airflow_provider_mparticle.client.errors import (
@@ -31,6 +32,48 @@ _OUTCOMES: dict[type[MParticleError], str] = {
     RunTimeoutError: "timeout",
     RunLostError: "lost",
 }
+OTHER_ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """
+    One metric. The page about metrics shows all of them in a table.
+
+    :param name: Its name, without Airflow's prefix.
+    :param kind: ``"timer"``, in ms, or ``"counter"``.
+    :param outcome: The values of its tag ``outcome``, in Markdown. Its other tag is ``pipeline``.
+    :param meaning: What is measured or counted, and when, in Markdown.
+    """
+
+    name: str
+    kind: Literal["timer", "counter"]
+    outcome: str
+    meaning: str
+
+
+RUN_DURATION = Metric(
+    "mparticle.run.duration",
+    "timer",
+    ", ".join(f"`{word}`" for word in (SUCCESS, *_OUTCOMES.values(), OTHER_ERROR)),
+    "how long a run took, in ms, by the start and end that mParticle reports; sent once, when a task sees the end of "
+    "the run; not sent if mParticle does not report them",
+)
+INGESTED, REJECTED = "ingested", "rejected"
+RECORDS = Metric("mparticle.records", "counter", f"`{INGESTED}`, `{REJECTED}`", "records of these runs")
+POLLS = Metric(
+    "mparticle.polls",
+    "counter",
+    f"`{SUCCESS}`, or the name of the error",
+    "polls of the state of runs, in workers and triggerers",
+)
+RETRIES = Metric(
+    "mparticle.retries",
+    "counter",
+    "the name of the error",
+    "other requests that are sent again after a transient error",
+)
+METRICS = (RUN_DURATION, RECORDS, POLLS, RETRIES)
 
 
 class Metrics:
@@ -50,16 +93,16 @@ class Metrics:
         A triggerer calls this in a thread, since it takes some 40 ms and may look up the name of the server.
         """
         with contextlib.suppress(Exception):  # broad: see _send, which logs the same error
-            self._stats.timer("mparticle.polls")  # a timer that is not started sends nothing
+            self._stats.timer(POLLS.name)  # a timer that is not started sends nothing
 
     def run_ended(self, outcome: Outcome) -> None:
         """Send how long a run took and how many records it ingested and rejected, if mParticle gives these values."""
         run, tags = outcome.run, {"outcome": _outcome(outcome.error)}
         if (seconds := _duration_s(run)) is not None:
-            self._send("timing", "run.duration", seconds * 1000, {**_pipeline(run), **tags})
-        for name, kind in (("successful_records", "ingested"), ("failed_records", "rejected")):
+            self._send(RUN_DURATION, seconds * 1000, {**_pipeline(run), **tags})
+        for name, kind in (("successful_records", INGESTED), ("failed_records", REJECTED)):
             if run.get(name):
-                self._send("incr", "records", run[name], {**_pipeline(run), "outcome": kind})
+                self._send(RECORDS, run[name], {**_pipeline(run), "outcome": kind})
 
     @contextlib.contextmanager
     def poll(self, call: Call[Any]) -> Iterator[None]:
@@ -71,17 +114,18 @@ class Metrics:
             outcome = type(error).__name__
             raise
         finally:
-            self._send("incr", "polls", 1, {**_pipeline(call.ids), "outcome": outcome})
+            self._send(POLLS, 1, {**_pipeline(call.ids), "outcome": outcome})
 
     def retried(self, call: Call[Any], error: MParticleError) -> None:
         """Count a request that is sent again because of *error*."""
-        self._send("incr", "retries", 1, {**_pipeline(call.ids), "outcome": type(error).__name__})
+        self._send(RETRIES, 1, {**_pipeline(call.ids), "outcome": type(error).__name__})
 
-    def _send(self, method: str, name: str, value: float, tags: Mapping[str, str]) -> None:
+    def _send(self, metric: Metric, value: float, tags: Mapping[str, str]) -> None:
         try:
-            getattr(self._stats, method)(f"mparticle.{name}", value, tags=dict(tags))
+            send = self._stats.timing if metric.kind == "timer" else self._stats.incr
+            send(metric.name, value, tags=dict(tags))
         except Exception:  # broad: a StatsD client may raise anything, and a metric must not fail a task
-            log.warning("The metric mparticle.%s could not be sent.", name, exc_info=True)
+            log.warning("The metric %s could not be sent.", metric.name, exc_info=True)
 
     @cached_property
     def _stats(self) -> Any:
@@ -100,7 +144,7 @@ IN_TRIGGERER = Metrics("airflow.observability.stats", "airflow.stats")
 
 
 def _outcome(error: MParticleError | None) -> str:
-    return SUCCESS if error is None else _OUTCOMES.get(type(error), "error")
+    return SUCCESS if error is None else _OUTCOMES.get(type(error), OTHER_ERROR)
 
 
 def _pipeline(known: Mapping[str, Any]) -> dict[str, str]:
