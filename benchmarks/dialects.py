@@ -21,7 +21,8 @@ TOKEN = "log in"  # noqa: S105 - a title, not a secret
 POLL = "poll a run"
 
 LONG_AGO = "2020-01-01T00:00:00Z"
-PIPELINE = "/platform/v2/workspaces/{workspace}/inputs/data-pipelines/{pipeline}"
+WORKSPACE = "/platform/v2/workspaces/{workspace}"
+PIPELINE = f"{WORKSPACE}/inputs/data-pipelines/{{pipeline}}"
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,18 @@ def _mparticle(runs: Callable[[], Runs]) -> Iterator[Route]:
         runs().start(pipeline)
         return 200, {"pipeline_run_id": int(pipeline.rpartition("-")[2]), "status": "trigger_requested"}
 
+    def pipeline(request: web.Request) -> tuple[int, Any]:
+        pipeline = request.match_info["pipeline"]
+        return 200, {"id": pipeline, "name": pipeline, "data_model_id": pipeline}
+
+    def data_model(request: web.Request) -> tuple[int, Any]:
+        name = request.match_info["data_model"]
+        return 200, {"id": name, "name": name, "type": "sql", "config": {"sql_query": "SELECT id FROM orders"}}
+
     token = {"access_token": "of-the-fake-api", "expires_in": 28800, "token_type": "Bearer"}
     yield Route("POST", "/oauth/token", TOKEN, lambda _: (200, token))
+    yield Route("GET", PIPELINE, "read the pipeline", pipeline)
+    yield Route("GET", f"{WORKSPACE}/data-models/{{data_model}}", "read the data model", data_model)
     yield Route("POST", f"{PIPELINE}/trigger", "start a run", start)
     yield Route("GET", f"{PIPELINE}/status", "read the status", status)
     yield Route("GET", f"{PIPELINE}/status/runs", "list the runs", lambda request: (200, all_runs(request)))

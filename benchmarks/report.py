@@ -45,7 +45,8 @@ def targets(measured: Measured) -> list[Target]:
         Target(f"{at_once}: runs without an event", 0, "", figure(thousand_runs, "unfinished")),
         Target("CPU per poll, beside a bare aiohttp loop", 2, "x", _beside_bare(processor)),
         Target("memory per further deferred run", 20, "KB", figure(_ours(measured, "memory"), "bytes_per_run", KB)),
-        Target(f"requests of one task, {polls} polls before the end", polls + 3, "", figure(task, "requests")),
+        # The list of runs, the start, the last poll, and the pipeline and its data model for the warning about a slice.
+        Target(f"requests of one task, {polls} polls before the end", polls + 5, "", figure(task, "requests")),
         Target("token requests of that task's process", 1, "", figure(task, "tokens")),
         Target(f"requests of {waiters.WAITERS[-1]} waiters of one run, to those of one", 2, "x", watching),
         Target(

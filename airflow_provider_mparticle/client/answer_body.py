@@ -77,7 +77,7 @@ class AnswerBody:
 
 def _has_more_values(body: bytes, most: int) -> bool:
     """Return whether the JSON in a body has more than *most* values, by counting separators. Fast for any body."""
-    if _separators(body) <= most:
+    if len(body) <= most or _separators(body) <= most:
         return False
     return _separators(_TEXT.sub(b"", body, count=most)) > most  # text may have separators, such as the commas of SQL
 

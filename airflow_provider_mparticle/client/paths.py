@@ -39,10 +39,15 @@ def fill_path(template: str, values: Mapping[str, object]) -> str:
             raise ConfigError(f"{name} must be text or a whole number, not {type(value).__name__}. {_NOTHING_SENT}")
         if flaw := segment_flaw(str(value)):
             raise ConfigError(f"{name} must not be {value!r}: it {flaw}. {_NOTHING_SENT}")
-    return template.format_map({name: quote(str(value), safe="") for name, value in values.items()})
+    return template.format_map({name: _quoted(str(value)) for name, value in values.items()})
 
 
-@lru_cache(4096)  # every poll of a run checks the same two ids
+@lru_cache(4096)  # every poll of a run quotes and checks the same two ids
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
+@lru_cache(4096)
 def segment_flaw(text: str) -> str | None:
     """
     Return why *text* cannot be one segment of a path, in any form in which it may be read, or None if it can.
