@@ -1,9 +1,9 @@
 """
-The simulator's own routes under ``/_simulator``, for users with curl.
+Serves the simulator's own routes under ``/_simulator``, for users with curl.
 
 They need no token. So they refuse what a web page of another origin can send: a ``Host`` that is not this machine (DNS
-rebinding), and another ``Origin``. They are not recorded or counted, and faults do not affect them. The rows of a
-source in JSON have no datetimes: an instant is the text that a query compares.
+rebinding), and another ``Origin``. They are not recorded or counted, and faults do not affect them. JSON has
+no datetimes, so a row of a source contains its instants as text, and a query compares them as text.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _check_origin(request: Request) -> None:
 
 
 def build_router(simulator: MParticle) -> Router:
-    """The table of control routes."""
+    """Return the table of control routes."""
     return Router(
         [
             Route("GET", BASE, lambda _: json_answer(simulator.overview())),
@@ -133,7 +133,7 @@ def _warehouse_routes(simulator: MParticle) -> list[Route]:
 
 
 def _counted(times: dict[Any, int]) -> JsonObject:
-    """A summary of how often the rows were ingested."""
+    """Return a summary of how often the rows were ingested."""
     return {
         "rows": len(times),
         "never": [key for key, count in times.items() if count == 0],

@@ -1,4 +1,4 @@
-"""Faults that a test or a user requests: what fails, for which requests, and how often."""
+"""Injects the faults that a test or a user requests: what fails, for which requests, and how often."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Fault:
 def _problems(fault: Fault) -> list[str]:
     checks = {
         "method must be in capitals, or None for any": fault.method is None or str(fault.method).isupper(),
-        "times must be at least 1, or None for no end": fault.times is None or fault.times >= 1,
+        "times must be at least 1, or None for no limit": fault.times is None or fault.times >= 1,
         "skip must not be negative": fault.skip >= 0,
         "share must be above 0, and 1 at most": 0 < fault.share <= 1,
         "latency_s must not be negative": fault.latency_s >= 0,
@@ -125,7 +125,7 @@ def fault_from_json(fields: JsonObject) -> Fault:
 
 @dataclass
 class _Armed:
-    """A fault with what is left of it."""
+    """A fault, and the number of requests that it still skips or acts on."""
 
     fault: Fault
     to_skip: int
@@ -136,7 +136,7 @@ class Faults:
     """
     The faults that are armed, oldest first. Not thread-safe: the caller holds the lock.
 
-    :param seed: Of the draws for faults with a share.
+    :param seed: Seed of the draws for faults with a share.
     """
 
     def __init__(self, seed: int = 0) -> None:

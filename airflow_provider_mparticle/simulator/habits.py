@@ -1,4 +1,4 @@
-"""Options of the simulated mParticle, where the documentation is unclear or the behavior depends on the account."""
+"""Defines options of the simulated mParticle, where its behavior is not documented or depends on the account."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Habits:
     """
     Options of :class:`.simulator.Simulator`, each given to it by name.
 
-    A new habit is a field here, with its default and a sentence, and a line where it has an effect.
+    To add a habit, add a field here, with its default and a sentence, and use it where it has an effect.
     """
 
     run_s: float = 1.0

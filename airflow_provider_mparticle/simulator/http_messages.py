@@ -1,4 +1,4 @@
-"""The requests, answers and refusals of the simulator. It must not know sockets or state."""
+"""Defines the requests, answers and refusals of the simulator. It must not know sockets or state."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class Request:
         return self.headers.get("content-type", "").split(";")[0].strip().lower() == JSON_TYPE
 
     def json(self) -> Any:
-        """The body as JSON; 400 if it is not JSON (Platform API overview, "Status codes")."""
+        """Return the body as JSON, or refuse it with 400 (Platform API overview, "Status codes")."""
         try:
             return _parsed(self.raw)
         except ValueError as error:
             raise Refusal(400, "The request body is not valid JSON.") from error
 
     def json_object(self) -> JsonObject:
-        """The body as a JSON object; 400 if it is anything else."""
+        """Return the body as a JSON object, or refuse anything else with 400."""
         if not self.is_json:
             raise Refusal(400, "Send a JSON body with 'Content-Type: application/json'.")
         body = self.json()
@@ -62,7 +62,7 @@ class Request:
         return body
 
     def json_or_none(self) -> Any:
-        """The body as JSON, or None if it is empty or is not JSON."""
+        """Return the body as JSON, or None if it is empty or is not JSON."""
         try:
             return _parsed(self.raw)
         except ValueError:

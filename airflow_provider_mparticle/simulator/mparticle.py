@@ -1,5 +1,5 @@
 """
-The simulated mParticle: its state, the lock around the state, and the injected faults.
+Simulates mParticle: keeps its state, the lock around the state, and the injected faults.
 
 It must not know sockets: :mod:`.simulator` serves it.
 """
@@ -37,9 +37,9 @@ class MParticle:
     :param token_lifetime_s: Lifetime of a bearer token in seconds.
     :param workspace_id: Id of the only workspace.
     :param account_id: Id of the only account.
-    :param client_id: Accepted by the login.
-    :param client_secret: Accepted by the login.
-    :param warehouse_path: A sqlite file for the source tables, which another process can read at the same time. It is
+    :param client_id: The login accepts this client id.
+    :param client_secret: The login accepts this client secret.
+    :param warehouse_path: An SQLite file for the source tables, which another process can read at the same time. It is
         created if it does not exist. None: the tables are in memory.
     :param fault_seed: Seed of the draws for faults with a share: the same requests in the same order get the same
         faults.
@@ -118,7 +118,7 @@ class MParticle:
         Return a resource as it is stored, with its secrets, which no answer shows.
 
         :param kind: ``"connection"``, ``"data model"``, ``"field transformation"`` or ``"pipeline"``.
-        :raises Refusal: The workspace has no such resource.
+        :raises Refusal: The workspace does not have this resource.
         """
         with self._lock:
             return copy.deepcopy(self._workspace.resources.stored(Kind(kind), resource_id))
@@ -190,11 +190,11 @@ class MParticle:
         A run reads a source table if its SQL names the table. Other SQL is not executed.
 
         :param table: The name of the table in SQL, for example ``"shop.public.orders"``. ``"main.orders"`` is
-            sqlite's own table ``orders``, for a process that opens the file.
+            SQLite's own table ``orders``, for a process that opens the file.
         :param rows: Columns and values. The first row of the first call defines the columns of the table. Datetimes
             become texts in UTC, ``2025-03-01 12:00:00+00:00``.
         :param key: The column that identifies a row among the rows of all sources. The first call decides.
-        :raises Refusal: sqlite refuses the table, a row or a value. Nothing was added.
+        :raises Refusal: SQLite refuses the table, a row or a value. Nothing was added.
         """
         with self._lock:
             self._workspace.add_source(table, rows, key)
@@ -235,7 +235,11 @@ class MParticle:
         with self._lock:
             self._tokens.expire_all()
 
-    def rotate_credentials(self, client_id: str | None = None, client_secret: str = "other") -> None:  # noqa: S107
+    def rotate_credentials(
+        self,
+        client_id: str | None = None,
+        client_secret: str = "other",  # noqa: S107 - as above
+    ) -> None:
         """Replace the credentials. The old credentials and their tokens are refused from now on."""
         with self._lock:
             self._tokens.rotate(client_id, client_secret)

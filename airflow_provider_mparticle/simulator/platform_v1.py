@@ -1,14 +1,14 @@
 """
-The Platform API v1, with a small account that callers can read and change.
+Simulates the Platform API v1, with a small account that callers can read and change.
 
 Source: Platform API overview ("Query parameters", "Status codes", "Response body") and each group's page.
 
 Assumed, the documentation does not say:
-- ``data`` is a list, also for one object; ``errors`` is null when all is well;
+- ``data`` is a list, also for one object; ``errors`` is null if there are none;
 - the audiences of a workspace come as a bare array, those of the account in the envelope;
 - POST answers 201 and PUT 202 with the object; DELETE answers 202 without a body;
-- fields other than the ids and names shown here, and that whatever is sent is stored as it is;
-- calculated attributes are bare JSON below the v2 base, to read only.
+- the fields other than the ids and names shown here; all fields that are sent are stored unchanged;
+- calculated attributes are bare JSON below the v2 base, and can only be read.
 """
 
 from __future__ import annotations

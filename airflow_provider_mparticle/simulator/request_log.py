@@ -1,4 +1,4 @@
-"""A log of the received requests, without their secrets."""
+"""Logs the received requests, without their secrets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow_provider_mparticle.simulator.http_messages import JsonObject, Request
 
-# Fields that a request may have, but a log must not (contract, "Objects": fields that never come back).
+# Fields that a request may have, but a log must not.
 _SECRET_FIELDS = {"client_secret", "password", "partner_feed_key", "service_account_key", "access_token"}
 _SECRET_HEADERS = {"authorization", "cookie"}
 
@@ -47,11 +47,11 @@ class RequestLog:
         return [dict(entry) for entry in self._entries]
 
     def count(self, method: str | None, text: str) -> int:
-        """How many requests had this method (None: any) and this text in their path."""
+        """Return how many requests had this method (None: any) and this text in their path."""
         return sum(method in (None, e["method"]) and text in e["path"] for e in self._entries)
 
     def by_route(self) -> dict[str, int]:
-        """How many requests each method and path received."""
+        """Return how many requests each method and path received."""
         counts: dict[str, int] = {}
         for entry in self._entries:
             key = f"{entry['method']} {entry['path']}"

@@ -1,16 +1,16 @@
 """
-The four kinds of resources of a workspace, as mParticle stores and shows them.
+Stores the four kinds of resources of a workspace, and shows them as mParticle does.
 
 Source: Warehouse Sync API reference, "Connections", "Data models", "Field transformations", "Pipelines".
 
 Assumed, the documentation does not say:
-- PUT replaces the fields that are sent and keeps those that are not; a ``config`` is replaced whole, except
-  for its secrets, which stay when they are not sent, because no answer shows them;
+- PUT replaces the fields that are sent and keeps the others; a ``config`` is replaced as a whole, except for its
+  secrets: they stay if they are not sent, because no answer shows them;
 - fields that only mParticle sets (status, errors, audit fields) are ignored when sent, as are unknown ones;
 - an ``id`` in the body of a PUT must be the one in the path;
 - service account keys are left out of answers, as passwords are;
 - a connection, data model or field transformation that a pipeline refers to cannot be deleted (422);
-- the order of a list is that of creation.
+- a list is in the order of creation.
 """
 
 from __future__ import annotations
@@ -77,27 +77,27 @@ class Resources:
         self._stored: dict[Kind, dict[str, JsonObject]] = {kind: {} for kind in Kind}
 
     def has(self, kind: Kind, resource_id: object) -> bool:
-        """Whether there is such a resource; ids are texts."""
+        """Return whether the resource exists. Ids are texts."""
         return isinstance(resource_id, str) and resource_id in self._stored[kind]
 
     def stored(self, kind: Kind, resource_id: str) -> JsonObject:
-        """The resource itself, secrets included; 404 if it is missing."""
+        """Return the resource itself with its secrets, or 404 if it is missing."""
         try:
             return self._stored[kind][resource_id]
         except KeyError:
             raise Refusal(404, f"This workspace has no {kind} {resource_id!r}.") from None
 
     def get(self, kind: Kind, resource_id: str) -> JsonObject:
-        """The resource as an answer shows it."""
+        """Return the resource as an answer shows it."""
         return shown(self.stored(kind, resource_id))
 
     def list_all(self, kind: Kind, service_provider: str | None = None) -> list[JsonObject]:
-        """All resources of a kind, oldest first; connections can be narrowed to one warehouse's."""
+        """Return all resources of a kind, oldest first. For connections, a kind of warehouse can be chosen."""
         everything = self._stored[kind].values()
         return [shown(one) for one in everything if service_provider in (None, one.get("service_provider"))]
 
     def create(self, kind: Kind, body: JsonObject) -> JsonObject:
-        """Add a resource; 422 if a rule is broken or the id is taken."""
+        """Add a resource. Answer 422 if a rule is broken or the id is already used."""
         resource = {**FIELDS[kind], **_settable(kind, body)}
         problems = validation.problems(kind, resource) + self._reference_problems(kind, resource)
         if self.has(kind, resource["id"]):
@@ -113,7 +113,7 @@ class Resources:
         return shown(resource)
 
     def update(self, kind: Kind, resource_id: str, body: JsonObject) -> JsonObject:
-        """Replace the fields that are sent; 404 if the resource is missing, 422 if a rule is broken."""
+        """Replace the fields that are sent. Answer 404 if the resource is missing, 422 if a rule is broken."""
         before = self.stored(kind, resource_id)
         after = {**before, **_settable(kind, body)}
         _keep_secrets(before, after)
@@ -124,7 +124,7 @@ class Resources:
         return self.get(kind, resource_id)
 
     def delete(self, kind: Kind, resource_id: str) -> None:
-        """Remove a resource; 422 while a pipeline refers to it."""
+        """Remove a resource. Answer 422 while a pipeline refers to it."""
         self.stored(kind, resource_id)
         _refuse([f"The {kind} is used by the pipeline {user!r}." for user in self._users(kind, resource_id)])
         del self._stored[kind][resource_id]
@@ -148,7 +148,7 @@ class Resources:
 
 
 def shown(resource: JsonObject) -> JsonObject:
-    """A resource without its secrets: passwords left out, feed keys masked (API reference, "Connections")."""
+    """Return a resource without secrets: passwords are left out, feed keys masked (API reference, "Connections")."""
     copied = copy.deepcopy(resource)
     for name in _NEVER_SHOWN:
         (copied.get("config") or {}).pop(name, None)

@@ -1,5 +1,5 @@
 """
-The runs of a workspace in the order of their creation, and the scripts for the next runs.
+Keeps the runs of a workspace in the order of their creation, and the scripts for the next runs.
 
 It must not know resources, the warehouse or a clock: the caller passes the current time.
 """
@@ -35,7 +35,7 @@ class RunHistory:
         return FIRST_RUN_ID + len(self.made)
 
     def add(self, run: Run) -> None:
-        """Add a run, which reads the warehouse later."""
+        """Add a run. It reads the warehouse later."""
         for runs in (self._by_pipeline.setdefault(run.pipeline_id, []), self.made, self._unread):
             runs.append(run)
 
@@ -49,17 +49,17 @@ class RunHistory:
         return self._by_pipeline.get(pipeline_id, [])
 
     def newest_first(self, pipeline_id: str, now: float) -> list[Run]:
-        """The visible runs of a pipeline by logical date, newest first."""
+        """Return the visible runs of a pipeline by logical date, newest first."""
         seen = [run for run in self.of(pipeline_id) if run.visible(now)]
         return sorted(seen, key=lambda run: (run.logical, run.run_id), reverse=True)
 
     def last_success(self, pipeline_id: str, before: float, now: float) -> Run | None:
-        """The newest run that has succeeded with a logical date before *before*."""
+        """Return the newest run that has succeeded with a logical date before *before*, or None."""
         runs = self.newest_first(pipeline_id, now)
         return next((run for run in runs if run.succeeded(now) and run.logical < before), None)
 
     def in_progress(self, pipeline_id: str, now: float) -> bool:
-        """Whether a run of the pipeline prevents another start."""
+        """Return whether a run of the pipeline prevents another start."""
         return any(run.in_progress(now) for run in self.of(pipeline_id))
 
     def take_due(self, now: float) -> Iterator[Run]:

@@ -52,7 +52,7 @@ class Window:
     until: float = math.inf
 
     def holds(self, value: Any) -> bool:
-        """Whether a row with this iterator is read."""
+        """Return whether a row with this iterator is read."""
         if value is None:
             return False
         instant = self._instant(value)
@@ -68,7 +68,7 @@ class Window:
 
 def window(mode: JsonObject, start: float | None, end: float | None, *, at_start: bool) -> Window | None:
     """
-    The window of a run; None for a full one.
+    Return the window of a run, or None for a full run.
 
     :param mode: The pipeline's ``sync_mode``.
     :param start: The run's ``range_start``, None for no bound.

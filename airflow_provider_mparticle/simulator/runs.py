@@ -1,5 +1,5 @@
 """
-One run of a pipeline, which moves by the clock: a list of states and the seconds each lasts, read when asked.
+Simulates one run of a pipeline: a list of states with their durations, from which the clock selects the current one.
 
 Source: v1 reference, "Trigger an on-demand pipeline", "Get the status of all runs" and "of one run".
 
@@ -9,7 +9,7 @@ Assumed, the documentation does not say:
 - a full run has no ``range_start``; an incremental one starts where the last success ended, else at
   ``sync_mode.from``;
 - counters are null until the run has ended; a run that read the warehouse counts the rows it read;
-- a run whose query failed ends in failed at the time at which it would have ended anyway;
+- a run whose query failed ends as failed, at the time at which it would have ended anyway;
 - the v2 layout fills ``ended_on``; the v1 layout never fills ``end_date``, as in mParticle's own examples.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_mparticle.simulator.run_reads import Reading
 
-# A state and how many seconds it lasts; None: forever.
+# A state, and for how many seconds it lasts. None: forever.
 Step = tuple[str, "float | None"]
 
 END_WORDS = ("success", "failed")
@@ -43,15 +43,15 @@ class Script:
     errors: tuple[JsonObject, ...] = ()
     successful_records: int | None = None
     """
-    The number shown; what is counted as ingested does not change. None: for a success the rows that the run read, 1000
-    if its SQL names no source table; 0 for a failure.
+    The number that is shown. It does not change what is counted as ingested. None: for a success the rows that the run
+    read, or 1000 if its SQL does not name a source table; 0 for a failure.
     """
     failed_records: int | None = None
-    """The number shown. None: 0."""
+    """The number that is shown. None: 0."""
     answer_404: bool = False
-    """The one-run route answers 404 for this run; list and status still show it."""
+    """The one-run route answers 404 for this run. The list and the status still show it."""
     vanish_after_s: float | None = None
-    """So many seconds after its trigger no route shows the run any more, and the pipeline accepts another start."""
+    """Seconds after which no route shows the run, and the pipeline accepts another start. None: never."""
 
 
 @dataclass(eq=False)
@@ -67,13 +67,13 @@ class Run:
     range_end: float | None
     script: Script = field(default=Script((("success", None),)))
     is_first: bool = False
-    """No run of the pipeline had succeeded before this one."""
+    """Whether no run of the pipeline had succeeded before this one."""
     reading: Reading | None = None
-    """What it read. None: nothing yet, or its SQL names no source table."""
+    """What it read. None: nothing yet, or its SQL does not name a source table."""
 
     @property
     def reads_on(self) -> float:
-        """When the run reads the warehouse: as its first state begins that is neither triggered nor queued."""
+        """When the run reads the warehouse: when its first state begins that is neither triggered nor queued."""
         begin = self.started
         for word, seconds in self.script.steps:
             if word.lower() not in WAITING_WORDS:
@@ -82,7 +82,7 @@ class Run:
         return math.inf
 
     def state(self, now: float) -> str:
-        """The state at an instant; the last one stays. A success whose query failed is shown as failed."""
+        """Return the state at an instant. The last state remains. A success whose query failed is shown as failed."""
         word = self._word(now)
         refused = self.reading is not None and self.reading.problem is not None
         return "failed" if refused and word.lower() == "success" else word
@@ -96,30 +96,30 @@ class Run:
         return self.script.steps[-1][0]
 
     def ended(self, now: float) -> bool:
-        """Whether the state ends a run."""
+        """Return whether the run has ended."""
         return self.state(now).lower() in END_WORDS
 
     def succeeded(self, now: float) -> bool:
-        """Whether the run has succeeded."""
+        """Return whether the run has succeeded."""
         return self.state(now).lower() == "success"
 
     def visible(self, now: float) -> bool:
-        """Whether the routes still show the run."""
+        """Return whether the routes still show the run."""
         lasts_s = self.script.vanish_after_s
         return lasts_s is None or now < self.started + lasts_s
 
     def in_progress(self, now: float) -> bool:
-        """Whether the run prevents another start."""
+        """Return whether the run prevents another start."""
         return self.visible(now) and not self.ended(now)
 
     def ended_on(self, now: float) -> float | None:
-        """When the last state began, once the run has ended."""
+        """Return when the last state began, or None if the run has not ended."""
         if not self.ended(now):
             return None
         return cut(self.started + sum(seconds or 0.0 for _, seconds in self.script.steps[:-1]))
 
     def end(self, now: float, word: str) -> None:
-        """End the run at an instant, whatever its script says about the time after it."""
+        """End the run at an instant. The rest of its script does not count."""
         begin = self.started
         lived: list[Step] = []
         for name, seconds in self.script.steps:
@@ -131,7 +131,7 @@ class Run:
         self.script = replace(self.script, steps=(*lived, (word, None)))
 
     def records(self, now: float) -> tuple[int | None, int | None]:
-        """How many records succeeded and failed; unknown until the run has ended."""
+        """Return how many records succeeded and failed: unknown until the run has ended."""
         if not self.ended(now):
             return None, None
         found = self.reading.rows if self.reading else DEFAULT_RECORDS
@@ -140,7 +140,7 @@ class Run:
         return usual if good is None else good, bad or 0
 
     def errors(self, now: float) -> list[JsonObject]:
-        """Why the run failed, or the errors of its script."""
+        """Return why the run failed, or the errors of its script."""
         if not self.ended(now):
             return []
         said = [dict(error) for error in self.script.errors]
@@ -152,7 +152,7 @@ class Run:
 
 
 def run_v2(run: Run, now: float) -> JsonObject:
-    """A run in the field names assumed for v2."""
+    """Return a run with the field names that are assumed for v2."""
     good, bad = run.records(now)
     return {
         "pipeline_run_id": run.run_id,
@@ -171,7 +171,7 @@ def run_v2(run: Run, now: float) -> JsonObject:
 
 
 def run_v1(run: Run, now: float) -> JsonObject:
-    """A run in v1 field names; its ``id`` is the *pipeline's* (v1 reference, "Get the status of one run")."""
+    """Return a run with v1 names. Its ``id`` is that of the *pipeline* (v1 reference, "Get the status of one run")."""
     good, bad = run.records(now)
     return {
         "id": run.pipeline_id,
@@ -191,12 +191,12 @@ def run_v1(run: Run, now: float) -> JsonObject:
 
 
 def usual_steps(run_s: float, end: str = "success") -> tuple[Step, ...]:
-    """The documented states of a run: triggered and queued for a tenth each, then running, then the end."""
+    """Return the documented states of a run: triggered and queued for a tenth each, then running, then the end."""
     return (("triggered", run_s * 0.1), ("queued", run_s * 0.1), ("running", run_s * 0.8), (end, None))
 
 
 def read_steps(states: Iterable[Iterable[Any]]) -> tuple[Step, ...]:
-    """Check states and seconds that a person sent; 400 if they do not describe a run."""
+    """Check states and seconds of a caller, and refuse them with 400 if they do not describe a run."""
     try:
         steps = tuple((str(word), None if seconds is None else float(seconds)) for word, seconds in states)
     except (TypeError, ValueError) as error:

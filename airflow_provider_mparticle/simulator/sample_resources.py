@@ -1,4 +1,4 @@
-"""Sample resources that a pipeline refers to, so that a test only has to add the pipeline."""
+"""Makes the sample resources that a pipeline refers to, so that a test only has to add the pipeline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sockets on 127.0.0.1: read requests, hand them to a function, write what it answers. No state of mParticle."""
+"""Reads requests from sockets on 127.0.0.1, and writes the answers of a function. It must not know state."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "mParticle-simulator"
     sys_version = ""
-    disable_nagle_algorithm = True  # a small answer must not wait for the acknowledgement of the one before
+    disable_nagle_algorithm = True  # a small answer must not wait for the acknowledgement of the previous one
     wbufsize = -1  # head and body leave in one packet
     server: LoopbackServer
 
@@ -54,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
             traceback.print_exc()
             return Answer(500, b'{"errors": [{"message": "A bug in the simulator: see its standard error."}]}')
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_TRACE = _serve  # noqa: N815
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_TRACE = _serve  # noqa: N815 - the base class wants these names
 
     def _read(self) -> Request | None:
         """Read the rest of the request. Return None and end the connection if its length is unknown."""

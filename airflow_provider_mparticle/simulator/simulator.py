@@ -1,4 +1,4 @@
-"""The simulator that tests and users start: a simulated mParticle with an address on this machine."""
+"""Starts a simulated mParticle with an address on this machine, for tests and users."""
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
 """
-Rewrite the SQL of a data model for sqlite. Only text goes in and out.
+Rewrites the SQL of a data model for SQLite, as text.
 
 Assumed, so that SQL written for a warehouse runs:
-- a name in double quotes or backticks is a name, part by part or whole; a text is in single quotes, and a quote
-  in it is doubled;
+- double quotes or backticks enclose a name or each part of it; single quotes enclose a text, in which a quote is
+  doubled;
 - comments (``--`` to the end of the line, ``/* */``) are ignored;
 - ``TIMESTAMP '...'``, ``DATETIME '...'``, ``DATE '...'``, ``'...'::TIMESTAMP_NTZ`` and
-  ``CAST('...' AS TIMESTAMP)``, with any suffix, precision or time zone clause, mean the text;
-- a table without an alias can be called by the last part of its name or by its whole name.
+  ``CAST('...' AS TIMESTAMP)``, with any suffix, precision or time zone clause, are read as the text;
+- the last part of the name of a table, and its whole name, can be used like an alias.
 
-Not imitated: casts of anything but a text (sqlite reads ``CAST(column AS TIMESTAMP)`` as a number), backslashes
-in texts, a warehouse's own functions, case in quoted names. sqlite takes a name in double quotes that it does not
-know for a text, and it accepts ``WITH``, which mParticle may refuse.
+Not simulated: casts of anything but a text (SQLite reads ``CAST(column AS TIMESTAMP)`` as a number), backslashes in
+texts, a warehouse's own functions, case in quoted names. SQLite reads an unknown name in double quotes as a text, and
+it accepts ``WITH``, which mParticle may refuse.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TOKEN = re.compile(
     re.IGNORECASE,
 )
 
-# What may follow a table without being its alias.
+# The beginning of an alias. These keywords may follow a table too, but they are not aliases.
 _ALIAS = re.compile(
     r"\s*(?!(?:ON|USING|WHERE|JOIN|LEFT|RIGHT|FULL|INNER|OUTER|CROSS|NATURAL|GROUP|HAVING|WINDOW|ORDER|LIMIT|OFFSET"
     r"|UNION|INTERSECT|EXCEPT)\b)[\w\"`]",
@@ -45,26 +45,26 @@ _ALIAS = re.compile(
 
 
 def quoted(name: str) -> str:
-    """A name as one identifier of sqlite."""
+    """Return a name as one identifier of SQLite."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def plain(name: str) -> str:
-    """A name without quotes: ``"shop".`public`.Orders`` is ``shop.public.Orders``."""
+    """Return a name without quotes: ``"shop".`public`.Orders`` is ``shop.public.Orders``."""
     return ".".join(_unquoted(part) for part in re.findall(_PART, name))
 
 
 def names_in(sql: str) -> set[str]:
-    """Every whole name in the SQL, plain and in lower case, outside texts and comments."""
+    """Return every whole name in the SQL outside of texts and comments, without quotes and in lower case."""
     return {plain(one["name"]).lower() for one in _TOKEN.finditer(_without_comments(sql)) if one["name"]}
 
 
 def for_sqlite(sql: str, tables: Mapping[str, str]) -> str:
     """
-    Rewrite the SQL for sqlite.
+    Rewrite the SQL for SQLite.
 
     :param sql: The SQL of a data model.
-    :param tables: What sqlite calls each table, by its whole name, plain and in lower case.
+    :param tables: SQLite's name of each table, by its whole name without quotes and in lower case.
     """
     return _TOKEN.sub(lambda found: _rewritten(found, tables), _without_comments(sql))
 
@@ -78,7 +78,7 @@ def _unquoted(part: str) -> str:
 
 
 def _rewritten(found: re.Match[str], tables: Mapping[str, str]) -> str:
-    """A text without its type, a table under sqlite's name, anything else as it is."""
+    """Return a text without its type, a table with its name in SQLite, anything else unchanged."""
     if not found["name"]:
         return str(found["cast"] or found["text"])
     whole = plain(found["name"])

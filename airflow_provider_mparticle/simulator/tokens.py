@@ -1,10 +1,10 @@
 """
-The login, which issues a bearer token for client credentials.
+Simulates the login, which issues a bearer token for client credentials.
 
 Source: Warehouse Sync API overview, "Authentication", "Create a bearer token" and "Using your Bearer Token".
 
 Assumed, the documentation does not say:
-- a body that is not declared as JSON is refused with 415, one that is not JSON with 400;
+- a body that is not declared as JSON is refused with 415, a body that is not JSON with 400;
 - an unknown grant type or a missing field is refused with 400, as RFC 6749 section 5.2 does;
 - when the secret is rotated, tokens of the old secret are refused.
 """

@@ -1,21 +1,21 @@
 """
-The warehouse: source tables in sqlite, in memory or in a file that another process can open.
+Simulates the warehouse with source tables in SQLite, in memory or in a file that another process can open.
 
 Assumed, the documentation does not say:
 - mParticle wraps a data model's SQL as ``SELECT * FROM (<sql>)``, so a ``;`` or a second statement fails;
 - a warehouse's message about SQL that it refuses is shown among the run's errors.
 
 The simulator's own rules:
-- ``main.orders`` is sqlite's table ``orders``; any other name is one sqlite table of that whole name;
-- a table that is already in the file is used as it is, rows included; the file gets a write-ahead log;
-- an instant is the text ``YYYY-MM-DD HH:MM:SS[.ffffff]+00:00`` in UTC, so that comparing texts of this form compares
+- ``main.orders`` is SQLite's table ``orders``; any other whole name is the name of one SQLite table;
+- a table that is already in the file is used with its rows; the file gets a write-ahead log;
+- an instant is the text ``YYYY-MM-DD HH:MM:SS[.ffffff]+00:00`` in UTC, so that a comparison of such texts compares
   instants; a datetime without a zone is UTC;
 - the key of a table is that of its first call, and the keys of all rows of all sources are expected to be unique;
 - a row is recognised in a query's result by the column that has the name of a source's key, without regard to case.
   A query that leaves the key out, or renames it, ingests rows that cannot be counted;
 - a statement that takes longer, or returns more or larger values, than the limits below is interrupted and fails.
 
-Not imitated: the types and the privileges of a warehouse.
+Not simulated: the types and the privileges of a warehouse.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ from airflow_provider_mparticle.simulator.timestamps import moment
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Limits of one statement, because SQL may be endless: WITH RECURSIVE without an end.
+# Limits of one statement, because WITH RECURSIVE may have no end.
 MAX_SECONDS = 5.0
 MAX_ROWS = 1_000_000
 MAX_VALUE_BYTES = 10_000_000
 
-# After how many steps of its virtual machine sqlite asks whether to go on: some milliseconds' worth.
+# After so many steps of its virtual machine, some milliseconds, SQLite asks whether to continue.
 _STEPS_BETWEEN_CHECKS = 100_000
 
-# What Python's sqlite3 raises: sqlite's own refusals, a number too large, a text that is not Unicode.
+# What Python's sqlite3 raises: for refusals of SQLite itself, too large numbers, and texts that are not Unicode.
 _REFUSALS = (sqlite3.Error, OverflowError, ValueError)
 
 
 class QueryError(Exception):
-    """The query failed; the text says why."""
+    """The query failed. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Source:
 
     @property
     def table(self) -> str:
-        """What sqlite calls the table."""
+        """The name of the table in SQLite."""
         schema, _, own = self.name.partition(".")
         return quoted(own if schema.lower() == "main" and own and "." not in own else self.name)
 
@@ -98,7 +98,7 @@ class Warehouse:
         """
         Add rows to a source table, which the first call creates with the columns of its first row.
 
-        :raises Refusal: sqlite refuses the table, a row or a value; then nothing was added.
+        :raises Refusal: SQLite refuses the table, a row or a value. Nothing was added.
         """
         found = _checked(table, rows, key)
         source = Source(plain(table), key)
@@ -115,15 +115,15 @@ class Warehouse:
         self._sources[source.table.lower()] = source
 
     def all_keys(self) -> list[Any]:
-        """The key of every row that is in a source table now."""
+        """Return the key of every row that is in a source table now."""
         queries = [f"SELECT {quoted(one.key)} FROM {one.table}" for one in self._sources.values()]  # noqa: S608 - quoted
         return [key for query in queries for (key,) in self._db.execute(query)]
 
     def query(self, sql: str) -> Result | None:
         """
-        Execute the SQL of a data model; None if it names no source table.
+        Execute the SQL of a data model, and return the result, or None if it does not name a source table.
 
-        :raises QueryError: sqlite refuses it, or it exceeds a limit.
+        :raises QueryError: SQLite refuses it, or it exceeds a limit.
         """
         names = names_in(sql)
         named = {one.name.lower(): one for one in self._sources.values() if one.name.lower() in names}
@@ -160,18 +160,18 @@ class Warehouse:
 
 
 class _Deadline:
-    """When a statement must have ended. The connection keeps it alive, and it keeps nothing else alive."""
+    """The instant at which a statement is interrupted. It must not refer to the warehouse: the connection keeps it."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._at = math.inf
 
     def set(self) -> None:
-        """Start to count."""
+        """Set the instant for a statement that starts now."""
         self._at = time.monotonic() + self.seconds
 
     def has_passed(self) -> bool:
-        """Whether sqlite should interrupt the statement."""
+        """Return whether SQLite should interrupt the statement."""
         return time.monotonic() > self._at
 
 
@@ -182,7 +182,7 @@ def _close(db: sqlite3.Connection) -> None:
 
 
 def _checked(table: object, rows: Iterable[Mapping[str, Any]], key: object) -> list[Mapping[str, Any]]:
-    """The rows, after a check of what a person sent."""
+    """Return the rows, after a check of what the caller passed."""
     found = list(rows)
     if not isinstance(table, str) or not plain(table):
         raise Refusal(400, "table must be a name, for example shop.public.orders.")
@@ -200,7 +200,7 @@ def _create(db: sqlite3.Connection, source: Source, rows: list[Mapping[str, Any]
 
 
 def _check_key(db: sqlite3.Connection, source: Source) -> None:
-    """Refuse a missing key: sqlite itself takes an unknown name in double quotes for a text."""
+    """Refuse a missing key. SQLite itself would read an unknown name in double quotes as a text."""
     cursor = db.execute(f"SELECT * FROM {source.table} LIMIT 0")  # noqa: S608 - quoted
     if source.key.lower() not in [str(column[0]).lower() for column in cursor.description]:
         raise ValueError(f"a row has no column {source.key!r}. Pass key, the column that identifies a row.")

@@ -1,24 +1,24 @@
 """
-The state of one workspace: its resources and the runs of its pipelines. No HTTP, no threads, no timers.
+Keeps the state of one workspace: its resources and the runs of its pipelines. It has no HTTP, threads or timers.
 
-Source: Warehouse Sync API reference; v1 reference for what it does not repeat.
+Source: Warehouse Sync API reference, and the v1 reference for what is only there.
 
 Assumed, the documentation does not say:
 - run ids count up in the workspace, from the first one in mParticle's examples;
 - a paused pipeline refuses a trigger with 422;
 - a pipeline with a run in progress cannot be deleted (422);
-- a deleted pipeline takes its runs with it; a new one of the same id starts without;
+- the runs of a deleted pipeline are deleted too; a new pipeline with the same id has none;
 - the runs list is ordered by logical date, newest first, and a page after the last one is empty;
 - ``startDate`` and ``endDate`` are both inclusive;
-- the status of a pipeline is that of the resource (``healthy``), whatever its runs do;
+- the status of a pipeline is that of the resource (``healthy``), regardless of its runs;
 - a run that a test adds reads too: at once, if the instant at which it would have read is in the past;
-- a run that no route shows any more goes on, and what it ingested stays ingested.
+- a run that no route shows any more continues, and what it ingested stays ingested.
 
-Without timers, a read that is due happens with the next request or call, before that is worked on. So a run also
-reads what another process has written into the warehouse's file meanwhile.
+Without timers, a read that is due is done at the beginning of the next request or call. So a run also reads what
+another process has written into the warehouse's file until then.
 
-Not imitated: schedules start no runs, nothing leaves the warehouse (rows are counted, not sent), and the number of
-active pipelines is not limited.
+Not simulated: schedules, which do not start runs; the transfer of rows, which are only counted; and the limit of active
+pipelines.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Workspace:
     # Pipelines
 
     def create_pipeline(self, body: JsonObject) -> JsonObject:
-        """Create a pipeline; for a while its status may answer 404 (v1 reference, "Create a pipeline")."""
+        """Create a pipeline. For a while its status may answer 404 (v1 reference, "Create a pipeline")."""
         pipeline = self.resources.create(Kind.PIPELINE, body)
         self._created[pipeline["id"]] = self._clock()
         return pipeline
@@ -73,7 +73,7 @@ class Workspace:
         self._history.forget(pipeline_id)
 
     def add_pipeline(self, pipeline_id: str, **fields: Any) -> JsonObject:
-        """Create a full, on-demand pipeline and whatever it refers to, ready to be triggered."""
+        """Create a full, on-demand pipeline, and all missing resources that it refers to."""
         body: JsonObject = {
             "name": pipeline_id.replace("-", " ").capitalize(),
             "connection_id": "warehouse",
@@ -91,7 +91,7 @@ class Workspace:
     # Runs, as a caller of the API sees them
 
     def trigger(self, pipeline_id: str) -> Run:
-        """Start a run; only an idle pipeline does (v1 reference, "Trigger an on-demand pipeline": 400)."""
+        """Start a run. Answer 400 if the pipeline is not idle (v1 reference, "Trigger an on-demand pipeline")."""
         pipeline = self.resources.stored(Kind.PIPELINE, pipeline_id)
         if self._in_progress(pipeline_id):
             raise Refusal(400, f"Pipeline {pipeline_id} is already in progress.")
@@ -103,7 +103,7 @@ class Workspace:
         return run
 
     def status(self, pipeline_id: str) -> JsonObject:
-        """The state of a pipeline and of everything it depends on, with its latest run by logical date."""
+        """Return the status of a pipeline and of the resources it depends on, with its latest run by logical date."""
         pipeline = self.resources.stored(Kind.PIPELINE, pipeline_id)
         if self._clock() < self._created[pipeline_id] + self.habits.status_404_s:
             raise Refusal(404, f"The pipeline {pipeline_id!r} has no status yet.")
@@ -120,7 +120,7 @@ class Workspace:
     def list_runs(
         self, pipeline_id: str, *, page: int, page_size: int, since: float | None, until: float | None
     ) -> list[JsonObject]:
-        """One page of the runs whose logical date is in the window (v1, "Get the status of all runs")."""
+        """Return a page of the runs whose logical date is in the window (v1, "Get the status of all runs")."""
         self.resources.stored(Kind.PIPELINE, pipeline_id)
         chosen = [
             run

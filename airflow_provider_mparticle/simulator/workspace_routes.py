@@ -1,5 +1,5 @@
 """
-The routes of Warehouse Sync below the workspace.
+Serves the routes of Warehouse Sync below the workspace.
 
 Source: Warehouse Sync API reference for the resources and the v2 base; v1 reference for ``/data-pipelines``.
 
