@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def _make(environment: Environment) -> str:
-    """Create an environment, and return the error that prevented it, or None."""
+    """Create an environment, and return the error that prevented it, or an empty text."""
     _say(f"environment of {environment.peer.title}")
     try:
         environment.make()

@@ -1,9 +1,9 @@
 """
-A fast fake of every measured provider's API, in a process of its own, on loopback: ``python -m benchmarks.api``.
+Serves a fast fake of every measured provider's API on loopback, in its own process: ``python -m benchmarks.api``.
 
-It prints two URLs as JSON: that of the API, and that of its control, where a measurement begins (``POST /begin``, with
-its habits) and reads what was counted since (``GET /counts``, ``GET /paths``). The control has a port of its own, so
-that its requests are not counted. All is plain HTTP, so the cost of TLS is left out for every provider.
+It prints two URLs as JSON: that of the API, and that of its control. At the control, a measurement sets the habits and
+resets the counts (``POST /begin``), and reads the counts (``GET /counts``, ``GET /paths``). The control has its own
+port, so that its requests are not counted. All requests are plain HTTP, so no provider has the cost of TLS.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from aiohttp import web
 from benchmarks.dialects import TOKEN, Route, routes
 from benchmarks.runs import Habits, Runs
 
-# How many connections may wait to be accepted: those of a thousand triggers, all at once.
+# How many connections may wait to be accepted. A thousand triggers connect at once.
 BACKLOG = 4096
-# So many paths are remembered; no measurement needs more.
+# How many paths are kept. No measurement needs more.
 MOST_PATHS = 50_000
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class FakeApi:
-    """Answers in every dialect, and counts."""
+    """Answers in every dialect, and counts requests and connections."""
 
     def __init__(self) -> None:
         self.begin(Habits())
 
     def begin(self, habits: Habits) -> None:
-        """Take on habits, and forget what was counted."""
+        """Set the habits, and reset the counts."""
         self.runs = Runs(habits)
         self.requests: Counter[str] = Counter()
         self.paths: list[str] = []
         self.tcp_connections = 0
 
     def counts(self) -> dict[str, Any]:
-        """Return what was counted; logins are counted apart."""
+        """Return the counts. Logins are counted separately."""
         return {
             "requests": self.requests.total() - self.requests[TOKEN],
             "tokens": self.requests[TOKEN],
@@ -53,7 +53,7 @@ class FakeApi:
         }
 
     def application(self) -> web.Application:
-        """Return the API."""
+        """Return the web application of the API."""
         application = web.Application()
         for route in routes(lambda: self.runs):
             application.router.add_route(route.method, route.path, self._handler(route))
@@ -62,7 +62,7 @@ class FakeApi:
         return application
 
     def control(self) -> web.Application:
-        """Return the control."""
+        """Return the web application of the control."""
 
         async def begin(request: web.Request) -> web.Response:
             self.begin(Habits(**await request.json()))
@@ -95,7 +95,7 @@ class FakeApi:
 
 
 async def serve(application: web.Application, on_connection: Callable[[], None] = lambda: None) -> str:
-    """Serve an application at a free port of loopback, and return its URL."""
+    """Serve an application on a free port of loopback, and return its URL."""
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
 
@@ -108,7 +108,7 @@ async def serve(application: web.Application, on_connection: Callable[[], None] 
 
 
 async def main() -> None:
-    """Serve until the process is told to end, or its parent is gone."""
+    """Serve until SIGTERM, or until the parent process has ended."""
     api = FakeApi()
     urls = {"url": await serve(api.application(), api.note_connection), "control": await serve(api.control())}
     print(json.dumps(urls), flush=True)

@@ -1,4 +1,4 @@
-"""An empty operator, which shows the minimal cost of an operator in a DAG file."""
+"""Defines an empty operator, which shows the minimal cost of an operator in a DAG file."""
 
 from __future__ import annotations
 

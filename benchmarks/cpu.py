@@ -1,8 +1,8 @@
 """
-The processor time of one poll, from the pause before it to the decision after it.
+Measures the processor time of one poll, from the pause before it to the decision after it.
 
-Beside ours, in the same process and taking turns with it, runs a bare aiohttp loop that sends the very GETs that our
-triggers have just sent, decodes their JSON, and pauses between them like the triggers.
+In the process of our triggers, a bare aiohttp loop takes turns with them. It sends the same GETs that they have just
+sent, decodes the JSON of the answers, and pauses between them like the triggers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks.fake_api_control import FakeApiControl
 from benchmarks.triggerer import Triggerer
 
 TRIGGERS = 50
-# So many that what a trigger costs once, such as its first connection, weighs little.
+# Enough polls that the one-time costs of a trigger, such as its first connection, hardly count.
 POLLS = 30
 ROUNDS = 5
 # Short, so that the loop always has something to do.
@@ -75,7 +75,7 @@ async def _triggers(name: str, api: FakeApiControl, triggers: int) -> Figures:
 
 
 async def _bare(api: FakeApiControl, paths: list[str]) -> float:
-    """Send the same GETs by as many loops as there were triggers; return the processor time of all, in seconds."""
+    """Send the same GETs in as many loops as there were triggers. Return the processor time of all, in seconds."""
     import aiohttp
 
     await asyncio.to_thread(api.begin, polls=POLLS)

@@ -1,5 +1,5 @@
 """
-What each provider's API answers about a run, as far as the trigger of that provider reads it.
+Answers requests about a run as the API of each provider does, with the fields that its trigger reads.
 
 Sources, as of 2025: Fivetran "Connector details", Airbyte "Get Job", dbt Cloud v2 "Retrieve Run", Census "Sync runs";
 for mParticle the Warehouse Sync API reference. The number at the end of a pipeline's name is the id of its only run.
@@ -39,7 +39,7 @@ def routes(runs: Callable[[], Runs]) -> list[Route]:
     """
     Return the routes of all dialects.
 
-    :param runs: Returns the runs of the measurement that goes on now.
+    :param runs: Returns the runs of the current measurement.
     """
     dialects = (_mparticle, _fivetran, _airbyte, _dbt_cloud, _census, _plain)
     return [route for dialect in dialects for route in dialect(runs)]
@@ -125,7 +125,7 @@ def _airbyte(runs: Callable[[], Runs]) -> Iterator[Route]:
             "rowsSynced": 1000,
         }
 
-    # As Airbyte Cloud's, it lives a quarter of an hour.
+    # It expires after a quarter of an hour, like a token of Airbyte Cloud.
     token = {"access_token": "of-the-fake-api", "expires_in": 900, "token_type": "Bearer"}
     yield Route("POST", "/api/public/v1/applications/token", TOKEN, lambda _: (200, token))
     yield Route("GET", "/api/public/v1/jobs/{job}", POLL, job)

@@ -1,7 +1,7 @@
 """
-A document of 1,000 resources: what planning, applying, exporting and applying again cost.
+Measures what it costs to plan, apply, apply again and export a document of 1,000 resources.
 
-The simulated mParticle is a process of its own on loopback. Run it by itself with ``python -m benchmarks.documents``.
+The simulated mParticle runs in its own process. ``python -m benchmarks.documents`` runs this measurement alone.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ with Simulator() as simulator:
 
 
 class CountingSender:
-    """Sends as a client does, and counts."""
+    """Sends calls as a client does, and counts them."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -55,7 +55,7 @@ class CountingSender:
 
 
 def document(name: str = "Model") -> dict[str, Any]:
-    """Make a document of so many resources."""
+    """Return a document of `RESOURCES` resources."""
     number = (RESOURCES - 1) // 3
     sql = "SELECT o.id, o.customer_id, o.total, o.updated_at\nFROM shop.public.orders_{0} o\nWHERE o.total > {0}"
     connection = {"database": "SALES", "user": "sync", "password": "warehouse-password"}
@@ -110,7 +110,7 @@ def results() -> dict[str, dict[str, float]]:
 
 
 def section(measured: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
-    """Return the report's part."""
+    """Yield the parts of the report's section."""
     yield f"## A document of {RESOURCES:,} resources"
     yield (
         "Read from YAML, checked, planned and applied; a third of it are data models, which the last row renames. "
@@ -140,7 +140,7 @@ def _server() -> Iterator[dict[str, Any]]:
     with subprocess.Popen(
         [sys.executable, "-c", _SERVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout  # noqa: S101 - a pipe was asked for
+        assert process.stdout  # noqa: S101 - it is a pipe
         assert process.stdin  # noqa: S101 - as above
         connection: dict[str, Any] = json.loads(process.stdout.readline())
         try:

@@ -1,4 +1,4 @@
-"""One virtual environment for each provider below ``.bench/``: Airflow and that provider, byte-compiled."""
+"""Makes a virtual environment below ``.bench/`` for each provider: Airflow and that provider, byte-compiled."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ HOME = ROOT / ".bench"
 UV = str(Path(sys.executable).with_name("uv"))
 OUR_PACKAGE = "airflow-provider-mparticle"
 
-# What an environment's own packages are reported of.
+# The packages, besides the provider, whose versions are reported.
 REPORTED = ("apache-airflow", "aiohttp", "httpx", "requests")
-# What the secrets backend reads: the connection as JSON, and how many seconds a lookup takes.
+# The variables that the secrets backend reads: the connection as JSON, and how many seconds a lookup takes.
 CONNECTION = "BENCH_CONNECTION"
 LOOKUP_S = "BENCH_LOOKUP_S"
 
 
 class MeasurementError(Exception):
-    """A measurement ended without a result; the message is what is left of it."""
+    """A measurement ended without a result. The message is its last line, or says that it took too long."""
 
 
 @dataclass(frozen=True)
 class Environment:
     """
-    Where the code of one provider runs.
+    The virtual environment in which the code of one provider runs.
 
     :param name: The name of its module in :mod:`benchmarks.peers`.
     """
@@ -49,7 +49,7 @@ class Environment:
 
     @property
     def folder(self) -> Path:
-        """Where it lies."""
+        """Its folder."""
         return HOME / self.name
 
     @property
@@ -59,7 +59,7 @@ class Environment:
 
     def make(self) -> None:
         """
-        Make it, unless it is there already; our own code is installed anew each time.
+        Make it, unless it exists. Our own code is installed again each time.
 
         :raises MeasurementError: It cannot be installed.
         """
@@ -73,7 +73,7 @@ class Environment:
             self._install("--reinstall-package", OUR_PACKAGE, self.peer.requirement, f"apache-airflow=={AIRFLOW}")
 
     def versions(self) -> dict[str, str]:
-        """Return the versions of what is measured here and of what it rests on."""
+        """Return the versions of the measured provider and of the main packages that it uses."""
         listed = json.loads(_uv("pip", "list", "--quiet", "--python", self.python, "--format", "json"))
         names = {*REPORTED, self.peer.requirement.replace(".", OUR_PACKAGE)}
         return {package["name"]: package["version"] for package in listed if package["name"] in names}
@@ -115,7 +115,7 @@ class Environment:
         _uv("pip", "install", "--quiet", "--compile-bytecode", "--python", self.python, *what)
 
     def _environ(self, url: str, lookup_s: float) -> Mapping[str, str]:
-        # Without its byte code each import would be compiled anew, which says nothing about the provider.
+        # Without byte code, every import would compile its modules again, which says nothing about the provider.
         inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         return {
             **inherited,

@@ -1,4 +1,4 @@
-"""Control the fake API from outside: start it, set its habits, read its counts. Standard library only."""
+"""Starts the fake API, sets its habits, and reads its counts. It imports the standard library only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from benchmarks.runs import Habits
 
-# Nothing here leaves the machine, whatever proxy its environment names.
+# Requests stay on this machine, so a proxy in the environment is not used.
 _opener = build_opener(ProxyHandler({}))
 
 
@@ -30,16 +30,16 @@ class FakeApiControl:
     control: str
 
     def begin(self, **habits: Any) -> None:
-        """Set the API's :class:`~benchmarks.runs.Habits`, and forget what was counted."""
+        """Set the API's :class:`~benchmarks.runs.Habits`, and reset the counts."""
         self._ask("/begin", json.dumps(asdict(Habits(**habits))).encode())
 
     def counts(self) -> dict[str, Any]:
-        """Return what was counted since the beginning."""
+        """Return the counts since the last call of `begin`."""
         counts: dict[str, Any] = self._ask("/counts")
         return counts
 
     def paths(self) -> list[str]:
-        """Return the path of every GET since the beginning."""
+        """Return the path of every GET since the last call of `begin`."""
         paths: list[str] = self._ask("/paths")
         return paths
 
@@ -51,7 +51,7 @@ class FakeApiControl:
 
 @contextmanager
 def fake_api() -> Iterator[FakeApiControl]:
-    """A fake API for as long as the block lasts."""
+    """Run a fake API until the end of the block."""
     command = [sys.executable, "-m", "benchmarks.api"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:

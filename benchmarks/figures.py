@@ -1,4 +1,4 @@
-"""Figures of several repetitions, and whether they meet a target. Pure."""
+"""Computes the figures of several repetitions, and whether they meet a target. It does no I/O."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Figure:
     """
     What several repetitions measured.
 
-    :param values: One value of each repetition; none if it could not be measured.
-    :param error: Why it could not be measured, or what went wrong while it was.
+    :param values: One value for each repetition; empty if it could not be measured.
+    :param error: Why it could not be measured, or what went wrong during the measurement.
     """
 
     values: tuple[float, ...] = ()
@@ -36,7 +36,7 @@ class Figure:
         return f"{_short(self.median)}{spread}" + (f", fails: {self.error}" if self.error else "")
 
     def over(self, other: Figure) -> str:
-        """Return how many times larger *other* is, by the medians, or an empty text if that is unknown."""
+        """Return this figure as a multiple of *other*, by the medians, or an empty text if that is unknown."""
         if not (self.values and other.values and other.median):
             return ""
         return f"{_short(self.median / other.median)}x"
@@ -44,9 +44,9 @@ class Figure:
 
 def figure(repetitions: Iterable[Repetition], key: str, scale: float = 1.0) -> Figure:
     """
-    Return what the repetitions say of *key*, times *scale*; an error among them is part of it.
+    Return the values of *key* in the repetitions, times *scale*, with the first error of a repetition.
 
-    :param scale: For instance 1000, to get milliseconds from seconds.
+    :param scale: For example 1000, to get milliseconds from seconds.
     """
     all_of_them = [*repetitions]
     values = tuple(repetition[key] * scale for repetition in all_of_them if key in repetition)
@@ -60,9 +60,9 @@ class Target:
     What we want to reach, and what was measured in this run.
 
     :param what: What is measured.
-    :param at_most: The most that meets the target.
-    :param unit: Of both; empty for a number of things.
-    :param measured: What was measured; its median counts.
+    :param at_most: The largest value that meets the target.
+    :param unit: The unit of both values; empty for a count.
+    :param measured: What was measured. Its median counts.
     """
 
     what: str
@@ -86,11 +86,11 @@ class Target:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in Markdown; all but the first column are numbers, so they go to the right."""
+    """Return a table in Markdown. The first column is text, the others are numbers and aligned to the right."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
 
 
 def _short(value: float) -> str:
-    """Return three digits of a number, or all before the point."""
+    """Return a number with three digits, or with all its digits before the decimal point."""
     return f"{value:.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"

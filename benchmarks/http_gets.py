@@ -1,8 +1,8 @@
 """
-Send small GETs with one HTTP library, in a fresh process: ``python -m benchmarks.http_gets WAY URL``.
+Sends small GETs with one HTTP library, in a fresh process: ``python -m benchmarks.http_gets WAY URL``.
 
-It prints the processor seconds of the library's import and those of 1,000 GETs as JSON. Every way uses one client
-with its connections kept alive; those that can send several at once have 20 under way.
+It prints the processor seconds of the library's import and those of 1,000 GETs as JSON. Every way uses one client that
+keeps its connections alive. A way that can send several requests at once sends up to 20.
 """
 
 from __future__ import annotations

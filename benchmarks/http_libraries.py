@@ -1,7 +1,8 @@
 """
-What HTTP libraries cost: processor time of 1,000 small GETs, and import. Run ``python -m benchmarks.http_libraries``.
+Measures what HTTP libraries cost: the processor time of 1,000 small GETs, and of the import.
 
-The figures are those of docs/adr/0003. The server is the fake API, in a process of its own.
+Run it with ``python -m benchmarks.http_libraries``. docs/adr/0003 shows its figures. The server is the fake API, in its
+own process.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def main() -> int:
     _run(UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(PYTHON), *LIBRARIES)
     with fake_api() as api:
         api.begin()
-        # The ways take turns, so that a busy minute of the machine does not fall on one of them.
+        # The ways take turns, so that a busy minute of the machine affects all of them.
         rounds = [{way: _measure(way, f"{api.url}/plain/runs/1") for way in WAYS} for _ in range(1 + PROCESSES)][1:]
     for name, value in machine.description().items():
         print(f"- {name}: {value}")

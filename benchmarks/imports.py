@@ -1,7 +1,7 @@
 """
-What the import of a provider's operators and sensors costs a DAG file, above ``import airflow.sdk``.
+Measures how long a DAG file imports a provider's operators and sensors, in addition to ``import airflow.sdk``.
 
-With ``PYTHONDONTWRITEBYTECODE=1`` every interpreter compiles the modules anew and the times triple, so
+With ``PYTHONDONTWRITEBYTECODE=1`` every interpreter compiles the modules again and the times triple, so
 :mod:`benchmarks.environments` removes it.
 """
 
@@ -16,12 +16,12 @@ from benchmarks import peers
 from benchmarks.environments import Environment, MeasurementError
 from benchmarks.fake_api_control import FakeApiControl
 
-# Fresh interpreters for each provider; one more before them fills the disk's cache.
+# How many fresh interpreters each provider gets, after one more that fills the disk's cache.
 INTERPRETERS = 11
-# What a DAG file has no use for while it is parsed.
+# Packages that a DAG file does not need while it is parsed.
 HEAVY = ("aiohttp", "airbyte_api", "asgiref", "httpx", "jsonschema", "pandas", "requests", "sqlalchemy", "tenacity")
 
-# What the DAG file of the main job imports, and the least that a DAG file with an operator of a provider imports.
+# What the DAG file of the main job imports, and the minimum that a DAG file with an operator imports.
 DAG_FILE = {
     "airflow_provider_mparticle.operators": "MParticleTriggerPipelineOperator",
     "airflow_provider_mparticle.sensors": "MParticlePipelineRunSensor",
@@ -46,7 +46,7 @@ def _measure(environment: Environment) -> list[Figures]:
 
 def dag_file_results(ours: Environment) -> list[Figures]:
     """
-    Return what a DAG file with our trigger operator and our sensor pays, beside one with a bare operator.
+    Return how long a DAG file with our trigger operator and our sensor imports them, and one with a bare operator.
 
     Each repetition is a pair of fresh interpreters, and the ratio is that of the pair. Airflow's compatibility module,
     through which both import their base class, counts on both sides.
@@ -66,14 +66,14 @@ def dag_file_results(ours: Environment) -> list[Figures]:
 
 def run_in_env(name: str, api: FakeApiControl, names: dict[str, str] | None = None) -> Figures:
     """
-    Measure in the environment of a provider, in an interpreter that has imported nothing of Airflow yet.
+    Measure in the environment of a provider, in an interpreter that has not imported Airflow yet.
 
-    :param names: Modules to import, each with the name that is used of it. Default: all modules of the provider.
+    :param names: Modules to import, each with the name that the DAG file uses. Default: all modules of the provider.
     """
     import_module("airflow.sdk")
     import airflow.sdk
 
-    _ = airflow.sdk.BaseOperator, airflow.sdk.BaseSensorOperator, airflow.sdk.BaseHook  # some of it is lazy
+    _ = airflow.sdk.BaseOperator, airflow.sdk.BaseSensorOperator, airflow.sdk.BaseHook  # some are lazy
     wanted = [(module, None) for module in peers.load(name).modules] if names is None else list(names.items())
     before = set(sys.modules)
     began = time.perf_counter()

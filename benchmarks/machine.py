@@ -48,7 +48,7 @@ def _commit() -> str:
 
 
 def _after(path: str, name: str) -> str:
-    """Return the value of a name in one of Linux's lists."""
+    """Return the value of a name in a file of Linux, for example /proc/meminfo."""
     for line in Path(path).read_text().splitlines():
         if line.startswith(name):
             return line.partition(":")[2].strip()

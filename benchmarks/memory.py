@@ -14,7 +14,7 @@ from benchmarks.triggerer import Triggerer
 
 REPETITIONS = 3
 POLL_INTERVAL_S = 60.0
-# Between two triggers. If many began at once, what their first polls use for a moment would hide what they hold.
+# The pause between two triggers. If many began at once, the memory of their first polls would hide what they keep.
 PAUSE_S = 0.002
 WITHIN_S = 60.0
 
@@ -62,6 +62,6 @@ async def _resident_with(triggerer: Triggerer, api: FakeApiControl, runs: range)
     async with asyncio.timeout(WITHIN_S):
         while (await asyncio.to_thread(api.counts))["runs_polled"] < runs.stop - 1:  # noqa: ASYNC110 - another process counts
             await asyncio.sleep(0.2)
-    await asyncio.sleep(0.5)  # until what the last of them were sent is read
+    await asyncio.sleep(0.5)  # until the last answers have been read
     gc.collect()
     return resident_bytes()

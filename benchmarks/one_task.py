@@ -9,7 +9,7 @@ from benchmarks.environments import Environment, MeasurementError
 from benchmarks.fake_api_control import FakeApiControl
 from benchmarks.runs import IDLE
 
-# So many polls find the run under way.
+# How many polls find the run in progress.
 POLLS = 5
 
 Figures = dict[str, Any]
@@ -37,7 +37,7 @@ def run_in_env(name: str, api: FakeApiControl) -> Figures:
 
 
 def _dag_run_state() -> str:
-    """Run a DAG of one task, worker and triggerer in this very process, and return how it ended."""
+    """Run a DAG of one task, with worker and triggerer in this process, and return the state of the DAG run."""
     from airflow.sdk import DAG
 
     from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator

@@ -1,7 +1,8 @@
 """
-How late the end of a run is seen and how many requests that takes, beside fixed clocks, on a simulated clock.
+Computes how late the end of a run is seen and how many requests that takes, compared with polls at fixed intervals.
 
-The real ``runs.wait`` is driven, with every request that it makes, against a pipeline whose run ends at a known age.
+It drives the real ``runs.wait`` with a simulated clock and with every request that it makes, for a run that ends at a
+known age. A "clock" of 30 s is a poll every 30 s.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ DONE = replace(RUNNING, state="success", progress=Progress.SUCCEEDED)
 @dataclass(frozen=True)
 class Scenario:
     """
-    What is known when a run begins, and how true it is.
+    What is known about earlier runs when a run begins, and how similar this run is to them.
 
     :param past_runs: How many earlier runs are known.
     :param variation: Standard deviation of the logarithm of run lengths.
-    :param change: How many times as long as the runs before this one takes.
+    :param change: The length of this run as a multiple of the usual length of the earlier runs.
     """
 
     title: str
@@ -50,7 +51,7 @@ class Scenario:
     change: float = 1.0
 
     def cases(self, run_length_s: float) -> Iterator[tuple[float, list[float]]]:
-        """Yield lengths of a run, each with those of the runs before it."""
+        """Yield lengths of a run, each with the lengths of the runs before it."""
         chance = random.Random(SEED)  # noqa: S311 - not for secrets
         for n in range(REPETITIONS):
             # Evenly spaced quantiles, so that a run ends equally often at each point between two ticks of a clock.
@@ -70,7 +71,7 @@ SCENARIOS = (
 
 
 def waited(run_length_s: float, past_s: Sequence[float]) -> tuple[float, int]:
-    """Wait for one run as a trigger does; return how late its end was seen, in seconds, and the number of requests."""
+    """Wait for a run as a trigger does. Return how late its end was seen, in seconds, and the number of requests."""
     now, requests = 0.0, 0
 
     def send(_: Any) -> PipelineRun:
@@ -88,7 +89,7 @@ def waited(run_length_s: float, past_s: Sequence[float]) -> tuple[float, int]:
 
 
 def clocked(interval_s: float, run_length_s: float) -> tuple[float, int]:
-    """Do the same with a fixed clock."""
+    """Return the same for polls at a fixed interval."""
     requests = math.ceil(run_length_s / interval_s)
     return requests * interval_s - run_length_s, requests
 
@@ -120,7 +121,7 @@ def results() -> list[dict[str, Any]]:
 
 
 def is_better(row: dict[str, Any]) -> bool:
-    """Return whether both figures are lower than those of the clock compared with, or one is and the other is equal."""
+    """Return whether both figures are lower than those of the compared clock, or one is lower and the other equal."""
     clock = f"{COMPARED_WITH_S:.0f}"
     noise = (row["lateness_error_s"] ** 2 + row[f"error_{clock}"] ** 2) ** 0.5
     later_s = row["lateness_s"] - row[f"lateness_{clock}"]
@@ -129,7 +130,7 @@ def is_better(row: dict[str, Any]) -> bool:
 
 
 def misses(rows: Sequence[dict[str, Any]]) -> int:
-    """Count the run lengths above two minutes, of runs that are like those before or the first, at which it is not."""
+    """Count the rows that are not better, for runs above two minutes that take as long as the earlier ones, if any."""
     usual = {scenario.title for scenario in SCENARIOS if scenario.change == 1.0}
     return sum(
         row["scenario"] in usual and row["run_length_s"] > COMPARED_ABOVE_S and not is_better(row) for row in rows

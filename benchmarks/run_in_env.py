@@ -1,4 +1,4 @@
-"""Run one measurement in the environment of a provider: ``python -m benchmarks.run_in_env MODULE ORDER``."""
+"""Runs one measurement in the environment of a provider: ``python -m benchmarks.run_in_env MODULE ORDER``."""
 
 from __future__ import annotations
 

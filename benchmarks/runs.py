@@ -1,4 +1,4 @@
-"""The runs of the fake API: in progress after their first poll, then succeeded."""
+"""Simulates the runs of the fake API: in progress after their first poll, then succeeded."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Habits:
     How the fake API behaves.
 
     :param latency_s: How long each answer takes, in seconds.
-    :param run_s: How long a run is under way after its first poll, in seconds. Default: forever.
-    :param polls: How many polls find a run under way, whatever *run_s* says. Default: *run_s* decides.
+    :param run_s: How long a run is in progress after its first poll, in seconds. Default: forever.
+    :param polls: How many polls find a run in progress, instead of *run_s*. Default: *run_s* decides.
     """
 
     latency_s: float = 0.0
@@ -27,7 +27,7 @@ class Habits:
 
 @dataclass
 class Runs:
-    """All runs, by whatever their provider calls them."""
+    """All runs, by the names that their providers use."""
 
     habits: Habits
     polls: Counter[str] = field(default_factory=Counter)

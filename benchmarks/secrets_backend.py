@@ -1,9 +1,10 @@
 """
-The secrets backend of every measurement: it holds one connection, counts lookups and can be slow.
+Defines the secrets backend of every measurement: it has one connection, counts lookups, and can be slow.
 
-Airflow makes one object of the class that ``[secrets] backend`` names and calls its synchronous ``get_connection``:
-from ``BaseHook.get_connection`` in whatever thread that is called in, which in a trigger is the event loop's, and from
-``BaseHook.aget_connection`` by ``sync_to_async``, which has one thread for the whole process. It keeps no answer.
+Airflow makes one object of the class that ``[secrets] backend`` names, and calls its synchronous ``get_connection``.
+``BaseHook.get_connection`` calls it in its own thread, which for a trigger is the thread of the event loop.
+``BaseHook.aget_connection`` calls it with ``sync_to_async``, which has one thread for the whole process. Airflow does
+not cache the connection.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class CountingSecrets(BaseSecretsBackend):
-    """Answers for the one connection that the environment holds, after the pause that it names."""
+    """Returns the only connection, after a pause. Both are in environment variables."""
 
     lookups = 0
 
     def get_connection(self, conn_id: str) -> Connection | None:
-        """Return the connection, late."""
+        """Return the connection after the pause, or None for another id."""
         from airflow.sdk import Connection  # Airflow makes backends while it is being imported itself
 
         CountingSecrets.lookups += 1

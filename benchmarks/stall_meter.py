@@ -1,4 +1,4 @@
-"""Measure how long an event loop is blocked, and the memory of this process. Standard library only."""
+"""Measures how long an event loop is blocked, and the memory of this process. It imports the standard library only."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-# How often the meter wants to run. A loop that lets it run this often was not blocked.
+# The interval at which the meter asks to run. A loop that runs it this often was not blocked.
 TICK_S = 0.001
 
 
 class StallMeter:
     """
-    A coroutine that wants to run every millisecond and records each delay.
+    A coroutine that asks to run every millisecond, and records each delay.
 
     Use it as ``async with StallMeter() as meter``, around everything to measure.
     """
@@ -25,7 +25,7 @@ class StallMeter:
         self._ticking: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> StallMeter:
-        """Begin to tick."""
+        """Start the coroutine."""
         self._ticking = asyncio.create_task(self._tick())
         await asyncio.sleep(10 * TICK_S)
         return self

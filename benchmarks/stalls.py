@@ -1,4 +1,4 @@
-"""Twenty triggers start at once at an API that takes 300 ms: with quick lookups of connections, and with slow ones."""
+"""Starts twenty triggers at once, with an API that takes 300 ms, and with quick or slow lookups of connections."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def results(environments: list[Environment], api: FakeApiControl, lookup_s: floa
     """
     Return the figures of each repetition, by provider.
 
-    The providers take turns, so that a busy minute of the machine does not meet one of them alone.
+    The providers take turns, so that a busy minute of the machine affects all of them.
     """
     found: dict[str, list[Figures]] = {environment.name: [] for environment in environments}
     for _ in range(REPETITIONS):

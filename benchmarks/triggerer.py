@@ -1,9 +1,9 @@
 """
 Runs the triggers of one provider in one event loop, as Airflow's triggerer does.
 
-That is, by Airflow 3.3.2's ``TriggerRunner``: the class is imported in the running loop at its first trigger, triggers
-are made one at a time with a pass of the loop between them, and each runs as a task of its own. What it does for
-bookkeeping, such as sending events to its supervisor, is left out: it is the same for all.
+It follows ``TriggerRunner`` of Airflow 3.3.2: the class is imported in the running loop at its first trigger, triggers
+are made one at a time with one iteration of the loop between them, and each runs as its own task. The bookkeeping of
+Airflow, such as sending events to the supervisor, is left out, because it is the same for all providers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Triggerer:
     """
 
     def __init__(self, name: str, url: str, poll_interval_s: float) -> None:
-        import_module("airflow.jobs.triggerer_job_runner")  # a triggerer has loaded it before any trigger
+        import_module("airflow.jobs.triggerer_job_runner")  # a triggerer has imported it before any trigger
         self.peer = peers.load(name)
         self.tasks: list[asyncio.Task[bool]] = []
         self._url = url
@@ -35,21 +35,21 @@ class Triggerer:
         self._trigger: Any = None
 
     async def load(self) -> float:
-        """Import the trigger's class in the running loop; return how many seconds that took."""
+        """Import the trigger's class in the running loop, and return how many seconds that took."""
         from airflow._shared.module_loading import import_string
 
         began = time.monotonic()
         self._trigger = import_string(self.peer.trigger)
         took_s = time.monotonic() - began
         self.peer.lead(self._url)
-        await asyncio.sleep(0.01)  # so that what comes next is not mistaken for a part of it
+        await asyncio.sleep(0.01)  # so that what comes next does not count as a part of it
         return took_s
 
     async def start(self, runs: Iterable[int], pause_s: float = 0.0) -> None:
         """
         Start one trigger for each of these runs.
 
-        :param pause_s: How long to wait before each, in seconds. Default: only until the loop has passed once.
+        :param pause_s: How long to wait before each, in seconds. Default: one iteration of the loop.
         """
         for run in runs:
             await asyncio.sleep(pause_s)
@@ -61,7 +61,7 @@ class Triggerer:
         Wait until every trigger has fired.
 
         :param within_s: When to give up, in seconds.
-        :return: What went wrong with which; empty if every run was found to have ended well.
+        :return: What went wrong, for each trigger that did not see its run succeed.
         """
         done, waiting = await asyncio.wait(self.tasks, timeout=within_s)
         await self.stop()
@@ -83,7 +83,7 @@ class Triggerer:
 
 
 def _trouble(task: asyncio.Task[bool]) -> str:
-    """Return what went wrong with a trigger that has ended, if anything."""
+    """Return what went wrong with a trigger that has ended, or an empty text."""
     if task.cancelled():
         return "cancelled itself"
     if error := task.exception():

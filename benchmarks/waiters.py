@@ -1,4 +1,4 @@
-"""Many triggers wait for one run: how many requests they make together."""
+"""Counts the requests of many triggers that wait for one run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def results(environments: list[Environment]) -> dict[str, dict[int, Figures]]:
     """
     Return the figures by provider and number of waiters.
 
-    Two providers at a time, each with an API of its own: requests are counted here, and nothing is timed.
+    Two providers run at the same time, each with its own API: requests are counted here, and no time is measured.
     """
     with ThreadPoolExecutor(2) as pool:
         found = pool.map(_measure, environments)

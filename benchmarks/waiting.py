@@ -1,7 +1,7 @@
 """
-Triggers wait for runs in one triggerer process: how long its event loop is blocked, and the requests it makes.
+Lets triggers wait for runs in one triggerer process, and measures the stalls of its event loop and its requests.
 
-The core of three scenarios: twenty triggers at once, a thousand at once, and many triggers that wait for one run.
+Three scenarios use it: twenty triggers at once, a thousand at once, and many triggers that wait for one run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def measure(
     """
     Let one trigger wait for each of *runs*, which may name a run more than once, and return the figures.
 
-    :param run_s: How long a run is under way, in seconds.
+    :param run_s: How long a run takes, in seconds.
     :param latency_s: How long the API takes for an answer, in seconds.
     :param lookup_s: How long Airflow takes to look up a connection, in seconds.
     :param within_s: When to give up, in seconds.
@@ -52,7 +52,7 @@ def measure(
 def run_in_env(name: str, api: FakeApiControl, runs: list[int], poll_interval_s: float, within_s: float) -> Figures:
     """Measure in the environment of a provider."""
     figures = asyncio.run(_wait(Triggerer(name, api.url, poll_interval_s), runs, within_s))
-    from benchmarks.secrets_backend import CountingSecrets  # not before Airflow, which imports it itself
+    from benchmarks.secrets_backend import CountingSecrets  # after Airflow, which imports it too
 
     return {**figures, "lookups": CountingSecrets.lookups}
 

@@ -1,7 +1,7 @@
 """
-What is measured, one module for each provider, and what a measurement must know of it.
+Describes each measured provider in its own module.
 
-The modules themselves import nothing but the standard library: they are read outside the provider's environment, too.
+At their top, these modules import the standard library only: they are also imported outside the provider's environment.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-# In the order of the report; ours first.
+# In the order of the report, with ours first.
 NAMES = ("mparticle", "fivetran", "airbyte", "dbt_cloud", "census", "http_sensor")
 OURS = NAMES[0]
 
@@ -23,14 +23,14 @@ class Peer:
 
     :param title: Its name in the report.
     :param requirement: What to install.
-    :param modules: What a DAG file imports of it: operators and sensors.
+    :param modules: The modules that a DAG file imports: operators and sensors.
     :param trigger: Class path of the trigger that waits for a run.
-    :param connection: Makes the fields of its Airflow connection from the fake API's URL.
-    :param arguments: Makes the trigger's arguments from the number of a run and the poll interval in seconds.
-    :param succeeded: Tells from an event's payload whether the run ended well.
-    :param lead: Leads it to the fake API's URL where its connection cannot. Called after its import. Default: nothing.
-    :param note: What a reader of the report must know, to be read after the title. Default: nothing.
-    :param most_waiting: How many triggers of it one process can hold without trouble. Default: 1,500.
+    :param connection: Returns the fields of its Airflow connection from the fake API's URL.
+    :param arguments: Returns the trigger's arguments for the number of a run and the poll interval in seconds.
+    :param succeeded: Returns whether the run succeeded, from an event's payload.
+    :param lead: Directs it to the fake API's URL if its connection cannot. Called after its import. Default: nothing.
+    :param note: What a reader of the report must know, as the rest of a sentence after the title. Default: nothing.
+    :param most_waiting: How many of its triggers one process can run without failures. Default: 1,500.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Airbyte, by the provider of the Airflow project."""
+"""Describes the provider for Airbyte, which the Airflow project maintains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Census (Fivetran Activations), by the provider that Census maintains: the nearest relative, reverse ETL."""
+"""Describes the provider for Census (Fivetran Activations), which Census maintains: reverse ETL, as ours."""
 
 from __future__ import annotations
 

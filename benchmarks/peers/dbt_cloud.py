@@ -1,4 +1,4 @@
-"""dbt Cloud, by the provider of the Airflow project."""
+"""Describes the provider for dbt Cloud, which the Airflow project maintains."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def _arguments(run: int, poll_interval_s: float) -> Mapping[str, Any]:
         "run_id": run,
         "end_time": time.time() + 3600,
         "poll_interval": poll_interval_s,
-        "account_id": None,  # as its operator passes it, unless told otherwise: the connection's login
+        "account_id": None,  # as its operator passes it by default: the login of the connection is used
     }
 
 
 def _lead(url: str) -> None:
-    """Let it speak plain HTTP like all others: it writes "https" into every URL."""
+    """Let it use plain HTTP like all others: it writes "https" into every URL."""
     from airflow.providers.dbt.cloud.hooks.dbt import DbtCloudHook
 
     secure = DbtCloudHook.get_request_url_params

@@ -1,4 +1,4 @@
-"""Fivetran, by the provider that Fivetran maintains."""
+"""Describes the provider for Fivetran, which Fivetran maintains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user writes without a provider: the deferrable ``HttpSensor`` of the http provider."""
+"""Describes what a user writes without a provider: the deferrable ``HttpSensor`` of the http provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our provider."""
+"""Describes our provider."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CONN_ID = "mparticle_default"
 
 
 def connection(url: str) -> Mapping[str, Any]:
-    """Point the API and the login to the fake API."""
+    """Return a connection with the fake API as the address of the API and of the login."""
     extra = {"workspace_id": 1, "token_url": f"{url}/oauth/token"}
     return {
         "conn_id": CONN_ID,
@@ -32,7 +32,7 @@ def _arguments(run: int, poll_interval_s: float) -> Mapping[str, Any]:
         "pipeline_run_id": run,
         "poll_interval": poll_interval_s,
         "deadline": time.time() + 3600,
-        "run_durations": [],  # as the operator hands it over after its lookup before the start: no earlier run
+        "run_durations": [],  # as the operator passes it if its lookup before the start finds no earlier run
     }
 
 
