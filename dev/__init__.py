@@ -1,0 +1,1 @@
+"""Contains the trials on a real Airflow, and the tools for documentation and releases, which the Makefile runs."""

@@ -1,5 +1,5 @@
 """
-Install the wheel into bare Airflows, each under its own constraints, and use it there.
+Installs the wheel into bare Airflows, each under its own constraints, and uses it there.
 
 No pin of Airflow may change, and Airflow must list the provider, its connection type and its hook. The tutorial is
 followed in the newest of them.
@@ -25,7 +25,7 @@ AIRFLOWS = ("2.11.2", "3.3.2")
 
 
 def main() -> int:
-    """Install into each Airflow, all at the same time; 0 means that all is well."""
+    """Install into each Airflow, all at the same time, and return the exit code: 0 without problems."""
     [wheel] = (ROOT / "dist").glob("*.whl")
     with ThreadPoolExecutor() as pool:
         found = pool.map(lambda airflow: [f"Airflow {airflow}: {one}" for one in problems_in(airflow, wheel)], AIRFLOWS)
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def problems_in(airflow: str, wheel: Path) -> Iterator[str]:
-    """Say what is wrong after the wheel is installed into one bare Airflow."""
+    """Yield what is wrong after the wheel is installed into one bare Airflow."""
     with tempfile.TemporaryDirectory(prefix="bare-airflow-") as folder:
         try:
             bare = Environment(Path(folder) / "env", airflow)

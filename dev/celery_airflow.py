@@ -1,4 +1,4 @@
-"""An Airflow on CeleryExecutor, as on several machines: PostgreSQL, Redis, some workers and some triggerers."""
+"""Runs an Airflow on CeleryExecutor, as on several machines: PostgreSQL, Redis, some workers and some triggerers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dev.postgres import postgres
 from dev.redis_server import redis_server
 from dev.standalone import HEALTHY_WITHIN_S, StandaloneAirflow, standalone_airflow
 
-# Airflow asks this function for the name of the machine. It returns $LOGNAME, which each component has of its own, so
+# Airflow asks this function for the name of the machine. It returns $LOGNAME, which differs for each component, so
 # that worker-1 and worker-2 look like two machines.
 MACHINE_NAME = "getpass.getuser"
 
@@ -24,7 +24,7 @@ def celery_airflow(
 
     :param folder: Where all files are.
     :param slots: How many tasks a worker executes at once.
-    :param environment: Further environment.
+    :param environment: More environment variables.
     """
     with postgres(folder / "database") as database, redis_server(folder / "broker") as broker:
         settings = {

@@ -1,8 +1,8 @@
 """
 Injects faults into a real Airflow: kills workers and the triggerer, and stops mParticle.
 
-Each pipeline must get exactly one run. Run it with ``make chaos``. It ends by itself, uses only this
-machine, and prints a table of results.
+Every task must succeed, and each pipeline must get exactly one run. Run it with ``make chaos``. It ends by itself, uses
+only this machine, and prints a table of results.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Figures:
 
     @property
     def is_good(self) -> bool:
-        """Every task succeeded, every pipeline got exactly one run."""
+        """Whether every task succeeded, and every pipeline got exactly one run."""
         return set(self.states) == {"success"} and set(self.starts.values()) == {1}
 
     def table(self) -> str:

@@ -1,4 +1,4 @@
-"""Record ``make demo`` from a real run, as a picture of a terminal for the documentation."""
+"""Runs ``make demo``, and draws its output as a picture of a terminal for the documentation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLUMNS = 110
 
 
 def picture_of(output: str) -> str:
-    """Return an SVG of a terminal with this output. It names no font of another site, which would not be loaded."""
+    """Return an SVG of a terminal with this output. It names only fonts of the reader's machine."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), highlight=False)
     console.print("[bold]$ make demo[/bold]")
     console.print(output.rstrip(), markup=False)
@@ -25,7 +25,7 @@ def picture_of(output: str) -> str:
 
 
 def main() -> int:
-    """Run the demo and write the picture; a demo that fails leaves the old one."""
+    """Run the demo and write the picture. If the demo fails, the old picture stays."""
     demo = subprocess.run([sys.executable, "-m", "dev.demo"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     print(demo.stdout)
     if demo.returncode == 0:

@@ -1,4 +1,4 @@
-"""A complete Airflow with example DAGs and a stored connection to a simulated mParticle."""
+"""Runs a complete Airflow with example DAGs and a stored connection to a simulated mParticle."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def example_airflow(
     home: Path, simulator: Simulator, pattern: str = "*.*", **environment: str
 ) -> Iterator[StandaloneAirflow]:
     """
-    Start an Airflow for as long as the block lasts; it has parsed its DAGs when the block begins.
+    Run an Airflow until the end of the block. It has parsed its DAGs when the block begins.
 
     :param home: New folder for its files.
     :param simulator: The mParticle that the connection ``mparticle_default`` leads to.
     :param pattern: Which files of ``example_dags`` it has. Default: all.
-    :param environment: Further environment.
+    :param environment: More environment variables.
     """
     dags = home / "dags"
     dags.mkdir(parents=True)

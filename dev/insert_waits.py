@@ -1,8 +1,8 @@
 """
-Fill Airflow's database with tasks that wait in the triggerer, as if a scheduler and workers had deferred them.
+Fills Airflow's database with tasks that wait in the triggerer, as if a scheduler and workers had deferred them.
 
-A scheduler and its workers defer some three tasks in a second on two cores, so ten thousand would take an hour. The
-rows are made by Airflow's own models, with the arguments that a worker hands over. Run it in the environment of that
+On two cores, a scheduler and its workers defer about three tasks per second, so ten thousand would take an hour. The
+rows are made by Airflow's own models, with the arguments that a worker passes. Run it in the environment of that
 Airflow.
 """
 

@@ -38,8 +38,8 @@ def warnings() -> Iterator[tuple[str, str]]:
     """
     Yield the text of every warning, with its place.
 
-    Most are calls of a logger. Others are made as a `Problem` that is a warning. A call that only passes a text on,
-    such as ``log.warning("%s", error)``, has no words of its own.
+    Most are calls of a logger. Others are made as a `Problem` that is a warning. A call that only logs a value, such
+    as ``log.warning("%s", error)``, has no text of its own, and is left out.
     """
     for place, node in nodes():
         if not isinstance(node, ast.Call):
@@ -53,7 +53,7 @@ def warnings() -> Iterator[tuple[str, str]]:
 
 
 def errors() -> Iterator[tuple[str, str]]:
-    """Yield the name of the class and the text of every error that is made with a text."""
+    """Yield the name of the class and the text of every error that is created with a text."""
     for _, node in nodes():
         if isinstance(node, ast.Call) and node.args:
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

@@ -41,7 +41,7 @@ MISMATCH = "but the task instance's state attribute is"
 @dataclass(frozen=True)
 class Plan:
     """
-    How many tasks, how long their runs take, how often they are polled, and how often the DAG runs.
+    How many tasks there are, how long their runs take, how often they are polled, and how often the DAG runs.
 
     :param is_celery: On CeleryExecutor with two workers and two triggerers, instead of LocalExecutor.
     :param login_s: How long mParticle takes for a login; the real one takes 1 to 3 s.

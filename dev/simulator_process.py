@@ -1,4 +1,4 @@
-"""A simulator in a process of its own, so that it and the trial that watches it do not wait for each other."""
+"""Runs a simulator in its own process, so that it and the trial that uses it do not wait for each other."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from airflow_provider_mparticle.simulator import Simulator
 
 
 class _ServedSimulator(Simulator):
-    """A simulator none of whose methods returns itself: an object with locks cannot leave its process."""
+    """A simulator whose `start` returns nothing: an object with locks cannot leave its process."""
 
-    def start(self) -> None:  # type: ignore[override]
-        """Serve, on the port of last time if there was one."""
+    def start(self) -> None:  # type: ignore[override]  # the base class returns itself
+        """Serve. After a stop, use the same port again."""
         super().start()
 
 
 class _RemoteSimulator(BaseProxy):
-    """Uses the simulator of the other process as if it were here."""
+    """Uses the simulator of the other process as if it were in this one."""
 
     def __getattr__(self, name: str) -> Any:
         if isinstance(getattr(Simulator, name, None), property):
@@ -47,7 +47,7 @@ _Manager.register(
 @contextmanager
 def simulator_process(**options: Any) -> Iterator[Simulator]:
     """
-    Run a simulator in a process of its own for as long as the block lasts.
+    Run a simulator in its own process until the end of the block.
 
     :param options: The parameters of :class:`~airflow_provider_mparticle.simulator.Simulator`.
     """

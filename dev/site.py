@@ -1,8 +1,8 @@
 """
 Builds the site of the documentation, ``make docs``, and checks every link in it.
 
-A warning of Sphinx is an error. A link inside the site must lead to a page that was built, and to an anchor on it. Of a
-link to another site only the form is checked, so that the build needs no network.
+A warning of Sphinx is an error. A link inside the site must lead to a page that was built, and to an anchor on it. For
+a link to another site only the form is checked, so that the build does not need a network.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def build(site: Path = SITE) -> None:
     """
     Build the site.
 
-    :raises subprocess.CalledProcessError: Sphinx has found something wrong, and has said what.
+    :raises subprocess.CalledProcessError: Sphinx found a problem, and has printed it.
     """
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "-c", "docs", ".", str(site)]
     subprocess.run(command, cwd=ROOT, check=True)

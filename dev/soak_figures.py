@@ -1,4 +1,4 @@
-"""The plan of a soak, and its results."""
+"""Defines the plan of a soak, and its results."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ COMPONENTS: Mapping[str, Sequence[str]] = {
     name: (name,) for name in ("api-server", "scheduler", "dag-processor", "triggerer")
 }
 HEALTHY_WITHIN_S = 120.0
-# A lost worker is noticed within seconds, by default within minutes.
+# With these settings a lost worker is noticed within seconds, by default within minutes.
 LOSSES_NOTICED_SOON = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
@@ -263,7 +263,7 @@ def standalone_airflow(
     of_component: Mapping[str, Mapping[str, str]] | None = None,
     **environment: str,
 ) -> Iterator[StandaloneAirflow]:
-    """Run a complete Airflow for as long as the block lasts. The parameters are those of `StandaloneAirflow`."""
+    """Run a complete Airflow until the end of the block. The parameters are those of `StandaloneAirflow`."""
     airflow = StandaloneAirflow(home, dags, environment, components, of_component)
     try:
         airflow.start()

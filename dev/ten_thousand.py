@@ -1,8 +1,8 @@
 """
-Keeps ten thousand tasks waiting in two triggerers, one of which dies. All must succeed, and no run is started.
+Keeps ten thousand tasks waiting in two triggerers, and kills one of them. All tasks must succeed without a new run.
 
-Run it with ``make ten-thousand``. It ends by itself, uses only this machine, and prints a table of results. It has no
-scheduler and no worker: tasks are written to the database as deferred, and end when their triggers resume them.
+Run it with ``make ten-thousand``. It ends by itself, uses only this machine, and prints a table of results. It runs
+without a scheduler and workers: tasks are written to the database as deferred, and end when their triggers resume them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Plan:
     """
     The number of waiting tasks, and the durations.
 
-    :param steady_s: How long all wait before a triggerer dies.
+    :param steady_s: How long all tasks wait before a triggerer is killed, in seconds.
     :param selected_at_once: Airflow's ``max_trigger_to_select_per_loop``; a loop takes about a second.
     :param settings: Further settings of Airflow.
     """
@@ -59,7 +59,7 @@ class Plan:
 
 # At INFO the triggerer's two processes spend their time on log lines, and wait for each other.
 FULL = Plan(waits=10_000, steady_s=60.0, settings={"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"})
-# Few at once, so that each triggerer gets some even if one of them starts later.
+# A triggerer takes few waits at once, so that each gets some even if one of them starts later.
 SHORT = Plan(waits=200, steady_s=3.0, poll_interval_s=5.0, selected_at_once=10, settings=TRIGGERERS_NOTICED_SOON)
 
 
@@ -86,7 +86,7 @@ class Figures:
 
     @property
     def is_good(self) -> bool:
-        """All waits ended with a success, and each process of a triggerer logged in once."""
+        """Whether all waits ended with a success, and each process of a triggerer logged in once."""
         return (self.ended_well, self.starts, self.logins) == (self.plan.waits, 0, len(TRIGGERERS))
 
     def table(self) -> str:
@@ -226,7 +226,7 @@ class _TenThousand:
 
 
 def report(figures: Figures) -> tuple[str, bool]:
-    """Return the table, and whether all is well."""
+    """Return the table, and whether the result is good."""
     return figures.table() + ("" if figures.is_good else "\nNot good."), figures.is_good
 
 

@@ -1,8 +1,8 @@
 """
-Run the tests that depend on Airflow on every supported version, and say in the README what has run.
+Runs the tests that depend on Airflow on every supported version, and writes the results into the README.
 
-``make versions`` makes an environment for each pair of Airflow and Python and runs the tests there, some five minutes
-each. What came out stands in ``docs/reference/versions.json``, from which the README's tables are written.
+``make versions`` makes an environment for each pair of Airflow and Python and runs the tests there, about five minutes
+each. ``docs/reference/versions.json`` has the results, and the README's tables are written from it.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ PAIRS = (
     ("3.4.0b2", "3.11"),
 )
 
-# What needs something of Airflow -> where Airflow has that: a module and a name in it, a field of provider info, or a
-# command.
+# A feature of this package -> the part of Airflow that it needs: a module and a name in it, a field of provider info,
+# or a command.
 _CONTEXT, _STREAM = "airflow.sdk.execution_time.context", "airflow.triggers.shared_stream"
 FEATURES = {
     "all that is not named here": "airflow.models.dag:DAG",
@@ -77,9 +77,9 @@ print(json.dumps({what: has(place) for what, place in places.items()}))
 @dataclass
 class Result:
     """
-    What came out for one pair of versions.
+    The result for one pair of versions.
 
-    :param not_run: Why nothing has run. Default: something has.
+    :param not_run: Why the tests have not run. Default: they have.
     :param features: Which of `FEATURES` this Airflow has.
     """
 
@@ -98,12 +98,12 @@ class Result:
 
     @property
     def key(self) -> tuple[str, str]:
-        """The pair that was asked for; Python has a patch version as well."""
+        """The requested pair. The version of Python here has a patch number too."""
         return self.airflow, ".".join(self.python.split(".")[:2])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what is asked for; 0 means that nothing failed but on an Airflow that is not released."""
+    """Run the requested pairs, and return the exit code: 0 if only tests on an Airflow before its release failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--only", default="", help="run the pairs that begin with this, for example 3.1 or 3.3.2-py3.12"
@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--environments", type=Path, default=ROOT / ".venv-versions", help="where environments are kept"
     )
-    parser.add_argument("--tables", action="store_true", help="only write the README's tables anew")
+    parser.add_argument("--tables", action="store_true", help="only write the README's tables again")
     parser.add_argument("ignored", nargs="*", help="files and folders below tests/ that are the same on every Airflow")
     options = parser.parse_args(arguments)
     known = {result.key: result for result in read()}
@@ -126,17 +126,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def read() -> list[Result]:
-    """Return what has run so far."""
+    """Return the results so far."""
     return [Result(**one) for one in json.loads(RESULTS.read_text())] if RESULTS.exists() else []
 
 
 def write(results: list[Result]) -> None:
-    """Keep what has run."""
+    """Store the results."""
     RESULTS.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
 
 
 def with_tables(page: str, results: list[Result]) -> str:
-    """Return a page with both tables written anew between their marks."""
+    """Return a page with both tables written again between their marks."""
     return TABLES.sub(lambda found: f"{found[1]}{_tables(results)}{found[2]}", page)
 
 
@@ -193,7 +193,7 @@ def _run(airflow: str, python: str, environments: Path, ignored: Sequence[str]) 
 
 
 def _environment(airflow: str, python: str, environments: Path) -> Path:
-    """Return the interpreter of an environment, made if it is not there."""
+    """Return the interpreter of an environment, which is made if it does not exist."""
     folder = environments / f"{airflow}-py{python}"
     if not (folder / "ready").exists():
         shutil.rmtree(folder, ignore_errors=True)
