@@ -1,4 +1,4 @@
-"""One Airflow home for the whole test run, and a simulator for each test that requests one."""
+"""Provides one Airflow home for all tests, and a simulator for each test that requests one."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def _module(*names: str) -> Any:
 def _exists(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # nor has it the package
+    except ModuleNotFoundError:  # the package is missing too
         return False
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests with Airflow's database: creating it and the API for tasks costs a process 10 seconds of CPU."""
+    """Mark the tests that need Airflow's database: it and the API for tasks cost a process 10 seconds of CPU."""
     for item in items:
         if "airflow_db" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.database)

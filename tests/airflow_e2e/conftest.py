@@ -1,4 +1,4 @@
-"""One whole Airflow for the tests of this folder, with its simulator."""
+"""One complete Airflow for the tests of this folder, with its simulator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_mparticle.simulator import Simulator
 from dev.standalone import StandaloneAirflow, standalone_airflow
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
-# Those that the tests trigger. Airflow starts the scheduled ones by itself, and their runs would be counted with ours.
+# The DAG files that the tests need. Airflow starts the scheduled ones by itself, and their runs would be counted too.
 TRIGGERED = ("create_and_run_pipeline.py", "trigger_then_sense.py")
 
 
@@ -37,7 +37,7 @@ def statsd() -> Iterator[StatsdServer]:
 def airflow(
     tmp_path_factory: pytest.TempPathFactory, e2e_simulator: Simulator, statsd: StatsdServer
 ) -> Iterator[StandaloneAirflow]:
-    """Scheduler, triggerer, DAG processor and API server, all logging at DEBUG, with example DAGs."""
+    """A complete Airflow that logs at DEBUG, with example DAGs."""
     home = tmp_path_factory.mktemp("airflow")
     dags = home / "dags"
     dags.mkdir()

@@ -13,9 +13,9 @@ pytestmark = pytest.mark.slow
 
 
 def test_every_row_of_history_is_ingested_exactly_once() -> None:
-    """Forwards, backwards, partitioned and mapped, with runs that fail and workers that die by SIGKILL."""
+    """Slices run forwards, backwards, partitioned and mapped; some runs fail, and workers are killed."""
     folder = Path(tempfile.mkdtemp(prefix="backfill-"))
-    folder.chmod(0o755)  # PostgreSQL's own user has to get in, which pytest's folders do not allow
+    folder.chmod(0o755)  # PostgreSQL's own user needs access, which pytest's folders do not give
 
     found = backfill(PLANS, folder)
 

@@ -1,4 +1,4 @@
-"""Faults on a real Airflow, in the short version; ``make chaos`` is the long one."""
+"""A real Airflow loses no run under faults: the short version of ``make chaos``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_every_pipeline_gets_one_run_while_workers_and_triggerer_are_killed(tmp_path: Path) -> None:
-    """Workers die by SIGKILL, the triggerer too, and mParticle is away for a while."""
+    """Workers and the triggerer are killed, and mParticle is stopped for a while."""
     figures = chaos(SHORT, tmp_path)
 
     print(figures.table())

@@ -1,4 +1,4 @@
-"""Faults on an Airflow of several machines, in the short version; ``make cluster`` is the long one."""
+"""An Airflow of several machines loses no run under faults: the short version of ``make cluster``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ pytestmark = pytest.mark.slow
 
 
 def test_nothing_is_lost_or_doubled_while_machines_are_lost() -> None:
-    """A worker, a triggerer and a task die by SIGKILL, others are restarted, and mParticle is away for a while."""
+    """A worker, a triggerer and a task are killed, others are restarted, and mParticle is stopped for a while."""
     folder = Path(tempfile.mkdtemp(prefix="cluster-"))
-    folder.chmod(0o755)  # PostgreSQL's own user has to get in, which pytest's folders do not allow
+    folder.chmod(0o755)  # PostgreSQL's own user needs access, which pytest's folders do not give
 
     figures = cluster(SHORT, folder)
 

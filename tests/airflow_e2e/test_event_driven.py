@@ -18,25 +18,25 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
 EXAMPLE = Path(__file__).parents[2] / "example_dags" / "start_by_scheduled_runs.py"
 DAG_ID = "mparticle_start_by_scheduled_runs"
-# Seconds between the end of a run and the death of the triggerer: before its poll, around it, and after it.
+# Seconds from the end of a run until the triggerer is killed: before its poll, during it, and after it.
 DEATHS_AFTER_S = (0.3, 1.2, 2.0, 4.0)
 
 
 def asset_events(airflow: StandaloneAirflow) -> list[int]:
-    """The runs that asset events tell of, in their order."""
+    """Return the runs of the asset events, in the order of the events."""
     with sqlite3.connect(f"file:{airflow.home}/airflow.db?mode=ro", uri=True) as database:
         rows = database.execute("select extra from asset_event order by id").fetchall()
     return [json.loads(extra)["payload"]["pipeline_run_id"] for (extra,) in rows]
 
 
 def is_watching(airflow: StandaloneAirflow) -> bool:
-    """Whether the first poll has noted what had ended before."""
+    """Return whether the first poll has stored the runs that had ended before."""
     with sqlite3.connect(f"file:{airflow.home}/airflow.db?mode=ro", uri=True) as database:
         return database.execute("select count(*) from asset_state_store").fetchone()[0] > 0
 
 
 def test_no_run_is_lost_while_triggerers_die(tmp_path: Path) -> None:
-    """Each run starts the DAG, whether it ends while a triggerer runs, dies, or is away."""
+    """Each run starts the DAG, whether it ends while a triggerer runs, is killed, or is down."""
     dags = tmp_path / "dags"
     dags.mkdir()
     (dags / EXAMPLE.name).write_text(
@@ -44,7 +44,7 @@ def test_no_run_is_lost_while_triggerers_die(tmp_path: Path) -> None:
     )
     with Simulator() as simulator:
         simulator.add_pipeline("orders")
-        simulator.add_run("orders", "success", "scheduled")  # before anybody watches
+        simulator.add_run("orders", "success", "scheduled")  # before the first poll
         environment = {
             "AIRFLOW_CONN_MPARTICLE_DEFAULT": simulator.airflow_connection_json(),
             "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",

@@ -1,4 +1,4 @@
-"""The main job on a real scheduler, triggerer and API server."""
+"""The main job works on a real scheduler, triggerer and API server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENDS_WITHIN_S = 120.0
 def test_a_pipeline_is_created_started_once_and_waited_for(
     airflow: StandaloneAirflow, e2e_simulator: Simulator, statsd: StatsdServer
 ) -> None:
-    """The main job; the token expires while the task is deferred, which nobody should notice."""
+    """The main job succeeds, even if the token expires while the task is deferred."""
     run_id = airflow.trigger("mparticle_create_and_run_pipeline")
     airflow.wait_until(lambda: e2e_simulator.starts("orders-on-demand") == 1, ENDS_WITHIN_S)
     e2e_simulator.expire_tokens()
@@ -31,7 +31,7 @@ def test_a_pipeline_is_created_started_once_and_waited_for(
     assert "success" == result["state"]
     heard = statsd.metrics()
     assert 1000 == heard["mparticle.records", "pipeline=orders-on-demand,outcome=ingested"]
-    # A worker polls once before it defers; every further poll is the triggerer's.
+    # A worker polls once before it defers. The triggerer makes every other poll.
     assert 2 <= heard["mparticle.polls", "pipeline=orders-on-demand,outcome=success"]
     assert result["pipeline_run_id"] == airflow.xcom(
         "mparticle_create_and_run_pipeline", run_id, "sync", "pipeline_run_id"
@@ -41,7 +41,7 @@ def test_a_pipeline_is_created_started_once_and_waited_for(
 def test_a_run_started_in_one_task_is_waited_for_in_another(
     airflow: StandaloneAirflow, e2e_simulator: Simulator
 ) -> None:
-    """The run's id travels by XCom, as text, to a sensor that defers."""
+    """An XCom passes the run's id, as text, to a sensor that defers."""
     starts = e2e_simulator.starts("orders")
 
     run_id = airflow.trigger("mparticle_trigger_then_sense")
@@ -52,7 +52,7 @@ def test_a_run_started_in_one_task_is_waited_for_in_another(
 
 
 def test_nothing_secret_is_logged_or_stored(airflow: StandaloneAirflow, e2e_simulator: Simulator) -> None:
-    """Every component has logged at DEBUG through the runs above, an expired token included."""
+    """Every component has logged the runs above at DEBUG, with an expired token."""
     secrets = [e2e_simulator.client_secret, *e2e_simulator.token_values]
     written = "\n".join(path.read_text(errors="replace") for path in airflow.home.rglob("*.log"))
     with sqlite3.connect(airflow.home / "airflow.db") as database:

@@ -1,4 +1,4 @@
-"""A real triggerer whose waits each get one poisonous answer: it lives, and every wait ends as it should."""
+"""A real triggerer survives a malformed answer to each of its waits, and every wait ends as it should."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SUCCESS = {"pipeline_run_id": 7, "status": "success", "successful_records": 1000
 
 
 def body(**fields: object) -> list[bytes]:
-    """Answer with the run that succeeded, but for some fields."""
+    """Answer with the run that succeeded, except for some fields."""
     return [answer(json.dumps({**SUCCESS, **fields}).encode())]
 
 
@@ -62,7 +62,7 @@ POISONED_POLL = 2
 
 
 class HostileMParticle:
-    """Starts runs like mParticle, and answers one poll of each run with poison."""
+    """Starts runs like mParticle, and gives a malformed answer to one poll of each run."""
 
     def __init__(self) -> None:
         self.polls: Counter[str] = Counter()
@@ -93,7 +93,7 @@ class HostileMParticle:
 
 @pytest.fixture
 def mparticle() -> HostileMParticle:
-    """What the server answers, and what it was asked."""
+    """The answers of the server, and the requests that it has received."""
     return HostileMParticle()
 
 
@@ -106,7 +106,7 @@ def server(mparticle: HostileMParticle) -> Iterator[RawServer]:
 
 @pytest.fixture
 def airflow(tmp_path: Path, server: RawServer) -> Iterator[StandaloneAirflow]:
-    """An Airflow of its own, since a triggerer that dies would take the other tests with it."""
+    """An Airflow for this test alone, because the death of its triggerer would fail other tests."""
     dags = tmp_path / "dags"
     dags.mkdir()
     (dags / "poisoned.py").write_text(DAG.format(names=[*POISONS]))
@@ -122,7 +122,7 @@ def airflow(tmp_path: Path, server: RawServer) -> Iterator[StandaloneAirflow]:
 
 
 class Triggerer:
-    """The processes of a triggerer, and the most memory that they took."""
+    """The processes of a triggerer, and the most memory that they used."""
 
     def __init__(self, airflow: StandaloneAirflow) -> None:
         self._root = psutil.Process(airflow.pid_of("triggerer"))
@@ -144,7 +144,7 @@ class Triggerer:
 
 
 def test_no_answer_ends_the_triggerer(airflow: StandaloneAirflow, mparticle: HostileMParticle) -> None:
-    """One odd answer would otherwise end it again after each restart, and with it every deferred task of an Airflow."""
+    """Otherwise one odd answer would end it after each restart, and all deferred tasks of an Airflow would wait."""
     triggerer = Triggerer(airflow)
     before, bytes_before = triggerer.pids(), triggerer.bytes()
 

@@ -1,4 +1,4 @@
-"""Short deferred runs on a real scheduler, in the short version; ``make race`` is the long one."""
+"""No task with a short deferred run fails on a real scheduler: the short version of ``make race``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ pytestmark = pytest.mark.slow
 
 
 def test_no_task_turns_red_whose_short_run_succeeds() -> None:
-    """Airflow's scheduler fails a task that resumes before it has heard of the worker's exit; no retry repairs it."""
+    """Airflow's scheduler fails a task that is resumed before the executor has reported the worker's exit."""
     folder = Path(tempfile.mkdtemp(prefix="race-"))
-    folder.chmod(0o755)  # PostgreSQL's own user has to get in, which pytest's folders do not allow
+    folder.chmod(0o755)  # PostgreSQL's own user needs access, which pytest's folders do not give
 
     found = race(SHORT, folder)
 

@@ -1,4 +1,4 @@
-"""Many deferred runs at once on a real triggerer, in the short version; ``make soak`` is the long one."""
+"""A real triggerer waits for many runs at once while requests fail: the short version of ``make soak``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ pytestmark = pytest.mark.slow
 
 
 def test_every_deferred_task_ends_well_with_one_run_while_answers_fail() -> None:
-    """Answers get lost, are errors or are no JSON, those to the starts of runs too."""
+    """Answers are lost, are errors, or are not JSON, and so are those to trigger requests."""
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
-    folder.chmod(0o755)  # PostgreSQL's own user has to get in, which pytest's folders do not allow
+    folder.chmod(0o755)  # PostgreSQL's own user needs access, which pytest's folders do not give
 
     figures = soak(SHORT, folder)
 

@@ -1,4 +1,4 @@
-"""Many waits in two triggerers, one of which dies, in the short version; ``make ten-thousand`` is the long one."""
+"""Two triggerers have many waits, and one of them is killed: the short version of ``make ten-thousand``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ pytestmark = pytest.mark.slow
 
 
 def test_every_wait_ends_well_though_a_triggerer_dies() -> None:
-    """Each triggerer logs in once, and the waits of the lost one go on in the other."""
+    """Each triggerer logs in once, and the waits of the killed one continue in the other."""
     folder = Path(tempfile.mkdtemp(prefix="waits-"))
-    folder.chmod(0o755)  # PostgreSQL's own user has to get in, which pytest's folders do not allow
+    folder.chmod(0o755)  # PostgreSQL's own user needs access, which pytest's folders do not give
 
     figures = ten_thousand(SHORT, folder)
 

@@ -1,4 +1,4 @@
-"""What Airflow keeps between the tries of a task: the task state store, or variables."""
+"""Models what Airflow keeps between the tries of a task: the task state store, or variables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LARGEST_RECORD = 60_000
 
 @dataclass
 class Kept:
-    """JSON that is kept after a try; a worker may die before or after each write."""
+    """JSON that is kept after a try. A worker may die before or after each write."""
 
     task: Task
     texts: dict[str, str] = field(default_factory=dict)

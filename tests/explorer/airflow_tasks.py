@@ -1,5 +1,5 @@
 """
-A model of Airflow's tasks for the explorer: tries, retry delays, deferrals, slots and clears.
+Models Airflow's tasks for the explorer: tries, retry delays, deferrals, slots and clears.
 
 The operators are the real ones. Each task runs in a greenlet, so its code needs no change to be interrupted at every
 request, every pause and every write of its record.
@@ -41,7 +41,7 @@ WRITES_DOWN_S = 1.0
 
 
 class WorkerLost(BaseException):
-    """The worker's process has died: SIGKILL, seen from inside."""
+    """The worker's process has died, for example by SIGKILL."""
 
 
 @cache
@@ -143,7 +143,7 @@ class Task:
     # The life of the task
 
     def live(self) -> None:
-        """Make tries until Airflow makes no more; then the task may be cleared, and all begins again."""
+        """Make tries until Airflow makes no more. Then a user may clear the task, and everything begins again."""
         while True:
             self._tries()
             after_s = self.world.choices.choose(
@@ -246,7 +246,7 @@ class Task:
     def _call(self, method: str, **kwargs: Any) -> Any:
         self.world.actor = self
         self._process = copy.copy(self.operator)
-        # Unwrapped, since Airflow protects ``execute`` against callers other than its own task runner.
+        # Unwrapped, because Airflow protects ``execute`` against callers other than its own task runner.
         return inspect.unwrap(getattr(type(self.operator), method))(self._process, self._context(), **kwargs)
 
     def _context(self) -> Any:

@@ -1,4 +1,4 @@
-"""A model of Airflow's triggerer: it makes a trigger from its stored form, runs it, and may die meanwhile."""
+"""Models Airflow's triggerer: it makes a trigger from its stored form, runs it, and may die while it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each supported Airflow version offers to a task that starts a run."""
+"""Lists what each supported Airflow version offers to a task that starts a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Version:
     """
     What an Airflow version offers.
 
-    :param has_state_store: Whether tasks have a task state store (3.3 and later), or variables only.
+    :param has_state_store: Whether tasks have a task state store (3.3 and later), or only variables.
     :param tells_states: Whether a worker asks the API for states of task instances (3.x), or the database (2.11).
     :param calls_back_first: Whether callbacks run before a success is committed (2.11), or after Airflow knows of it.
     """

@@ -1,8 +1,8 @@
 """
-The choices of one schedule: what the explorer decides wherever the world could continue in several ways.
+Makes the choices of one schedule: the explorer decides wherever the world could continue in several ways.
 
-A choice is known by its label and by how often that label came up before, so that a schedule stays readable and
-survives the removal of other choices. Option 0 of every choice is the uneventful one.
+A choice is identified by its label and by how often that label occurred before, so that a schedule is readable, and
+stays valid if other choices are removed. Option 0 of every choice is the uneventful one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Choices:
 
     :param schedule: The options to take; every other choice is option 0, or drawn.
     :param rng: Draws the choices that the schedule does not name. Default: option 0.
-    :param chance: How likely a drawn choice is not option 0, except in the setup.
+    :param chance: Probability that a drawn choice is not option 0, except in the setup.
     """
 
     schedule: Schedule = field(default_factory=dict)

@@ -1,6 +1,7 @@
 """
-What the explorer allows: the places where the promise ends, each under the title that docs/explanation/exactly-once.md
-gives it. A violation that no entry allows fails the test; so does an entry that the page does not list.
+Lists what the explorer allows: the exceptions from the promise, with their titles in docs/explanation/exactly-once.md.
+
+A violation that no entry allows fails the test. So does an entry that the page does not list.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
     from airflow_tasks import Task
     from explorer_world import World
 
-# How long after a request a run of others passes for its own, with the tolerance of the clocks on both sides.
+# A run of others that began so long after a request may be taken for the task's own run, with tolerance for the clocks.
 SAME_SECONDS = (-4.0, 14.0)
-# A slice that has found the data model free writes its SQL within so long; with errors and lost answers, later.
+# A slice that finds the data model free writes its SQL within this time, or later if there are errors or lost answers.
 SAME_WRITES_S = 3.0
 SAME_WRITES_WITH_ERRORS_S = 120.0
-# A start that finds the pipeline busy looks for the run in its way for so long.
+# For how long a start that finds the pipeline busy looks for the other run.
 LOOKS_S = 300.0
-# Without a Date header the clocks are taken to agree within so long.
+# Without a Date header, the clocks are assumed to differ by no more than this.
 UNKNOWN_CLOCK_S = 60.0
 
 
@@ -41,7 +42,7 @@ def status_only(world: World, which: str, task: Task, run: Run | None) -> bool:
 
 
 def no_date_header(world: World, which: str, task: Task, run: Run | None) -> bool:
-    """Without a Date header nothing tells how the clocks differ, nor whose a run is that began within a minute."""
+    """Without a Date header, it is unknown how the clocks differ, and who started a run that began within a minute."""
     if world.habits.tells_date or not task.requests_in_doubt:
         return False
     if abs(world.habits.skew_s) > UNKNOWN_CLOCK_S:
@@ -53,7 +54,7 @@ def no_date_header(world: World, which: str, task: Task, run: Run | None) -> boo
 
 
 def _took_a_run_of_others(world: World, which: str, task: Task, run: Run | None, within: tuple[float, float]) -> bool:
-    """Return whether a run of others began so close to a request in doubt; if it failed, the task starts another."""
+    """Return whether a run of others began this close to a request in doubt. If it failed, the task starts another."""
     if which == "I1":
         runs = [other for other in world.mparticle.runs if other.state(world.now) == "failed"]
     else:

@@ -21,13 +21,13 @@ from unittest import mock
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
-from choices import SETUP, Choices, Schedule, drawn, exhaustive, shrink  # noqa: E402
-from explorer_world import World  # noqa: E402
+from choices import SETUP, Choices, Schedule, drawn, exhaustive, shrink  # noqa: E402 - after the change of sys.path
+from explorer_world import World  # noqa: E402 - after the change of sys.path
 
-from airflow_provider_mparticle import triggers  # noqa: E402
-from airflow_provider_mparticle.hooks import MParticleHook  # noqa: E402
-from airflow_provider_mparticle.tasks import record_store, sync_slice, task_context  # noqa: E402
-from airflow_provider_mparticle.triggerer import wait_for_run  # noqa: E402
+from airflow_provider_mparticle import triggers  # noqa: E402 - after the change of sys.path
+from airflow_provider_mparticle.hooks import MParticleHook  # noqa: E402 - after the change of sys.path
+from airflow_provider_mparticle.tasks import record_store, sync_slice, task_context  # noqa: E402 - after the change of sys.path
+from airflow_provider_mparticle.triggerer import wait_for_run  # noqa: E402 - after the change of sys.path
 
 _perf = time.perf_counter
 
@@ -132,8 +132,8 @@ def main() -> int:
     parser.add_argument("--schedules", type=int, default=2000, help="random schedules")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--depth", type=int, default=1, help="choices of the exhaustive part")
-    parser.add_argument("--seconds", type=float, default=1e9, help="stop after so long")
-    parser.add_argument("--stories", type=int, default=30, help="print so many violations")
+    parser.add_argument("--seconds", type=float, default=1e9, help="stop after this time")
+    parser.add_argument("--stories", type=int, default=30, help="how many violations to print")
     parser.add_argument("--brief", action="store_true", help="print schedules without their logs")
     parser.add_argument("--set", nargs="*", default=[], metavar="LABEL=OPTION", help="fix a choice of the setup")
     options = parser.parse_args()
@@ -141,7 +141,7 @@ def main() -> int:
     logging.disable(logging.CRITICAL)
     began, played, found, declared = _perf(), 0, {}, Counter()
     with stage() as worlds:
-        run = lambda choices: play(worlds, choices)  # noqa: E731
+        run = lambda choices: play(worlds, choices)  # noqa: E731 - a short name
         for choices, kind in (
             item
             for source in (exhaustive(run, base, options.depth), drawn(run, base, options.seed, options.schedules))

@@ -1,7 +1,7 @@
 """
 Plays one schedule: the clock, the tasks, other users, and the answers of Airflow and mParticle.
 
-Only one greenlet runs at a time, and the clock moves only when all sleep. So equal choices make equal worlds.
+Only one greenlet runs at a time, and the clock moves only when all sleep. So the same choices give the same result.
 """
 
 from __future__ import annotations

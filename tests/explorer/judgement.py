@@ -1,10 +1,11 @@
 """
 Checks what must never happen, with facts that only the model knows: who started which run, and what it read.
 
-I1 one run per task, but for a failed run or a user's clear. I2 no run of others is adopted, but with
-``if_running="attach"``. I3 no task is green for a run that failed, never happened or is not its own. I4 no task is red
-while its own run is fine, but for its deadline and declared ambiguity. I5 of slices, every row is read once, and each
-run reads its own slice.
+- I1: a task has one run, except after a failed run or a user's clear.
+- I2: a task does not adopt a run of others, except with ``if_running="attach"``.
+- I3: a task does not succeed with a run that failed, does not exist, or is not its own.
+- I4: a task does not fail while its own run is fine, except at its deadline and in declared ambiguity.
+- I5: each row of the slices is read once, and each run reads its own slice.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 TRANSIENT = ("RunTimeoutError", "ServerError", "NoAnswerError", "RateLimitedError")
 
 
-class ScheduleEnded(Exception):  # noqa: N818 - it ends the greenlet of a task, and is no error
+class ScheduleEnded(Exception):  # noqa: N818 - it ends the greenlet of a task, it is not an error
     """An invariant is broken, so the rest of the schedule does not matter."""
 
 
@@ -75,7 +76,7 @@ class Judge:
             )
 
     def claim(self, task: Task, run_id: Any) -> None:
-        """Check that a run that a task calls its own is."""
+        """Check that a run is the task's own, if the task takes it for its own."""
         run = self.world.mparticle.run(run_id)
         self.world.say(f"{task.name} takes {run} for its own.")
         if run is None:
@@ -124,7 +125,7 @@ class Judge:
             self.break_invariant("I4", f"{task.name} is red, although {alive[-1]} is fine", task, alive[-1])
 
     def _knows_no_better(self, task: Task) -> bool:
-        """Whether mParticle or Airflow give so little information that a task may be ambiguous without a fault."""
+        """Return whether the information of mParticle or Airflow may be ambiguous for a task even without a fault."""
         return any(allows(self.world, "I4", task, None) for allows in DECLARED.values())
 
     def the_end(self) -> None:

@@ -1,8 +1,8 @@
 """
-A model of mParticle for the explorer: one pipeline, its runs, its data model, and all undocumented behaviour.
+Models mParticle for the explorer: one pipeline, its runs, its data model, and all undocumented behaviour.
 
 It answers the real protocol code (`client.exchange`) with HTTP statuses and JSON. Each run knows who started it, which
-mParticle never says; the explorer checks with that, and not with what the code believes.
+mParticle never says. The explorer checks this fact, and not what the code assumes.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Habits:
 
 @dataclass
 class Run:
-    """One run, on Airflow's clock; *owner* and *epoch* say for whom it was started."""
+    """One run, on Airflow's clock. *owner* and *epoch* name the task that started it, and its number of clears."""
 
     run_id: int
     owner: str
@@ -90,7 +90,7 @@ class MParticle:
     sql_changes: list[tuple[float, str]] = field(default_factory=list)
 
     def run(self, run_id: Any) -> Run | None:
-        """Return the run of that id."""
+        """Return the run with this id, or None."""
         return next((run for run in self.runs if str(run.run_id) == str(run_id)), None)
 
     def in_progress(self) -> Run | None:
@@ -108,7 +108,7 @@ class MParticle:
         logical_back: timedelta,
         began_before_s: float = 0.0,
     ) -> Run:
-        """Start a run; the pipeline must be idle."""
+        """Start a run. The pipeline must be idle."""
         started = self.now() - began_before_s
         run = Run(13325 + len(self.runs), owner, epoch, type_word, started, lasts_s, ends_as, logical_back)
         self.runs.append(run)

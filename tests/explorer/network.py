@@ -1,4 +1,4 @@
-"""The network between Airflow and mParticle, which loses requests and answers, and answers with errors of its own."""
+"""Models the network between Airflow and mParticle: it loses requests and answers, and answers with its own errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedules of the real tasks against models of mParticle and Airflow: none breaks an invariant, unless declared."""
+"""No schedule of the real tasks, on models of mParticle and Airflow, breaks an invariant, unless it is declared."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from raw_server import RawServer
 
 @pytest.fixture
 def server() -> Iterator[RawServer]:
-    """A server whose script the test assigns."""
+    """A server that follows the script of the test."""
     with RawServer(lambda _: []) as running:
         yield running
 

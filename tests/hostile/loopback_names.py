@@ -1,4 +1,4 @@
-"""A plugin of proxy.py, a real proxy: every host name resolves to this machine, so a test needs no name server."""
+"""A plugin of proxy.py, a real proxy. It resolves every host name to this machine, so a test needs no name server."""
 
 from __future__ import annotations
 

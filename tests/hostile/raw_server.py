@@ -1,4 +1,4 @@
-"""A server that breaks all rules, on a real socket: it sends the bytes of a test, at the speed of the test."""
+"""A server on a real socket that may break every rule: it sends the bytes of a test, at the speed of the test."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Script = Iterable[bytes | float]
 
 class RawServer:
     """
-    Send a script to everyone who connects, then close the connection, unless *keeps_open* is set.
+    Sends a script to every client that connects, and then closes the connection, unless *keeps_open* is set.
 
-    :param script: Makes what to send from the head of the request that arrived; assign another one at any time.
+    :param script: Returns what to send for the head of a request. A test may assign another one at any time.
     :param tls: Settings of an encrypted server, or None.
     """
 
@@ -85,14 +85,14 @@ def answer(body: bytes = b"", status: str = "200 OK", *headers: str) -> bytes:
 
 
 def dripping(data: bytes, pause_s: float = 0.05) -> Iterator[bytes | float]:
-    """Send one byte at a time."""
+    """Yield one byte at a time."""
     for byte in data:
         yield bytes([byte])
         yield pause_s
 
 
 def endless(piece: bytes, pause_s: float = 0.0) -> Iterator[bytes | float]:
-    """Send the same bytes again and again, until the other side has closed the connection."""
+    """Yield the same bytes again and again, until the other side has closed the connection."""
     while True:
         yield piece
         if pause_s:

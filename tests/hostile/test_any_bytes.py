@@ -1,7 +1,7 @@
 """
 Answers that hypothesis generates, over real sockets and both drivers: each call ends with a result or our error.
 
-``HOSTILE_EXAMPLES`` says how many are tried for each driver; ``make fuzz`` tries many.
+``HOSTILE_EXAMPLES`` is the number of examples for each driver. ``make fuzz`` tries many.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def shared_server() -> Iterator[RawServer]:
 
 
 def ends(driver: str, call: Call[Any], server: RawServer, *, is_logged_in: bool) -> Any:
-    """Return how a call ends; an error that is not ours is raised."""
+    """Return the result of a call or our error. Raise any other error."""
     began = time.monotonic()
     try:
         return DRIVERS[driver](call, config_for(server.url, LIMIT_S, is_logged_in=is_logged_in))
@@ -179,7 +179,7 @@ def test_any_answer_ends_a_call(shared_server: RawServer, driver: str, answer: l
 @settings(settings.get_profile("hostile"), max_examples=max(1, EXAMPLES // 3))
 @given(answer=answers())
 def test_any_answer_to_the_login_ends_a_call(shared_server: RawServer, driver: str, answer: list[Any]) -> None:
-    """The trigger itself was certainly not sent, unless the answer had a token."""
+    """The trigger request was certainly not sent, unless the answer had a token."""
     shared_server.script = lambda head: (
         answer if b"/oauth/token" in head.split(b"\r\n")[0] else [b"HTTP/1.1 204 \r\n\r\n"]
     )

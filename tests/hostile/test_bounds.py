@@ -28,7 +28,7 @@ GIVE_UP_S = 6.0
 
 
 def ends(send: Send, call: Any, server: RawServer, script: Callable[[bytes], Script], **options: Any) -> Any:
-    """Return the result of a call, or its error; it must not take much longer than its limit of one second."""
+    """Return the result of a call, or its error. It must not take much longer than its limit of one second."""
     server.script = script
     began = time.monotonic()
     try:
@@ -140,7 +140,7 @@ class _Peak:
         self._process = psutil.Process()
         self._first = self._most = self._process.memory_info().rss
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread = threading.Thread(target=self._observe, daemon=True)
 
     @property
     def grown(self) -> int:
@@ -154,7 +154,7 @@ class _Peak:
         self._over.set()
         self._thread.join()
 
-    def _look(self) -> None:
+    def _observe(self) -> None:
         while not self._over.wait(0.005):
             self._most = max(self._most, self._process.memory_info().rss)
 
@@ -167,7 +167,7 @@ HEADS: dict[str, Callable[[bytes], Script]] = {
     "too many headers": lambda _: [HEAD, *(b"X-%d: b\r\n" % n for n in range(5000)), b"\r\n{}"],
     "a header that is too long": lambda _: [HEAD, b"X-A: ", b"b" * 200_000, b"\r\n\r\n{}"],
     "a status line that is too long": lambda _: [b"HTTP/1.1 200 ", b"O" * 200_000, b"\r\n\r\n{}"],
-    "no HTTP": lambda _: [b"SSH-2.0-OpenSSH_9.9\r\n\r\n"],
+    "not HTTP": lambda _: [b"SSH-2.0-OpenSSH_9.9\r\n\r\n"],
     "a chunk of negative length": lambda _: [HEAD, b"Transfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n"],
     "a status that is not a number": lambda _: [b"HTTP/1.1 many OK\r\n\r\n"],
 }
@@ -175,7 +175,7 @@ HEADS: dict[str, Callable[[bytes], Script]] = {
 
 @pytest.mark.parametrize("what", HEADS)
 def test_a_head_that_cannot_be_read_is_unreadable(send: Send, server: RawServer, what: str) -> None:
-    """It came after the request, whatever it was."""
+    """It came after the request, so the request may have been executed."""
     failure = ends(send, TRIGGER, server, HEADS[what])
 
     assert isinstance(failure, errors.UnreadableAnswerError)

@@ -1,4 +1,4 @@
-"""A real proxy and a private authority: the same environment has the same effect with both drivers."""
+"""The same environment has the same effect with both drivers, with a real proxy and a private authority."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_an_environment_means_the_same_to_both_drivers(
 def test_a_proxy_gets_its_login(
     said: Callable[..., str], proxy_with_login: str, authority: tuple[trustme.CA, Path]
 ) -> None:
-    """With the special characters that its address has as %XX."""
+    """Its special characters are in the address as %XX."""
     assert said({"HTTPS_PROXY": f"http://{LOGIN}@{proxy_with_login}", "SSL_CERT_FILE": str(authority[1])}) == REACHED
 
 
@@ -175,7 +175,7 @@ def test_a_refused_login_is_reported_without_showing_it(
 def test_this_machine_is_reached_without_the_proxy(
     said: Callable[..., str], authority: tuple[trustme.CA, Path]
 ) -> None:
-    """Even if the proxy does not work."""
+    """A proxy that does not work has no effect on it."""
     assert said({"HTTPS_PROXY": "http://127.0.0.1:1", "REQUESTS_CA_BUNDLE": str(authority[1])}, "localhost") == REACHED
 
 

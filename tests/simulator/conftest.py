@@ -21,11 +21,11 @@ class Caller:
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
         self.session = requests.Session()
-        self.session.trust_env = False  # no proxy stands between a test and its own machine
+        self.session.trust_env = False  # no proxy between a test and this machine
         self.log_in()
 
     def log_in(self) -> requests.Response:
-        """Ask for a token with the simulator's present credentials and keep it."""
+        """Request a token with the simulator's current credentials, and keep it."""
         body = {
             "client_id": self.simulator.client_id,
             "client_secret": self.simulator.client_secret,

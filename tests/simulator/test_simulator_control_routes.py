@@ -1,4 +1,4 @@
-"""The routes under /_simulator, for users with curl."""
+"""The routes under /_simulator serve users with curl, and refuse web pages of other origins."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_fault_can_be_added_and_cleared(caller, control):
 
 @pytest.mark.parametrize("body", ['{"sttus": 503}', '{"status": "x"}', '{"headers": 5}', "[]", "{"])
 def test_an_invalid_fault_is_refused_with_a_reason(control, body):
-    """A typing mistake must not look like a fault that never acts."""
+    """A fault with a typing mistake would never act."""
     answer = control("POST", "/faults", body)
 
     assert 400 == answer.status_code
@@ -178,7 +178,7 @@ def test_a_web_page_of_another_origin_is_refused(simulator, method, path, header
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST:8090", "[::1]:8090"])
 @pytest.mark.parametrize("has_origin", [True, False])
 def test_this_machine_is_served_under_each_of_its_names(simulator, host, has_origin):
-    """Curl, and a page from the simulator's own address, have the same origin."""
+    """Curl and a page of the simulator itself may use each name."""
     headers = {"Host": host} | ({"Origin": f"http://{host}"} if has_origin else {})
 
     assert 200 == requests.get(f"{simulator.url}/_simulator", headers=headers, timeout=10).status_code

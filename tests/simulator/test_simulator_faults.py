@@ -1,4 +1,4 @@
-"""Injected faults: each fault has only its own effect."""
+"""Each injected fault has its own effect, and no other."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_fault_that_is_not_drawn_leaves_the_request_to_the_next(simulator, cal
 
 
 def test_the_request_log_says_on_which_requests_a_fault_acted(simulator, caller):
-    """A malformed answer has the usual status, and a lost one none."""
+    """A malformed answer has the usual status, and a lost answer has none."""
     simulator.inject(Fault(path="/status", body="<html>"))
     simulator.inject(Fault(path="/trigger", lose="after"))
     caller.status()
@@ -156,7 +156,7 @@ def test_a_body_replaces_the_usual_one_and_the_work_is_done(simulator, caller, b
 
 
 def test_a_status_comes_with_an_errors_body_unless_another_is_given(simulator, caller):
-    """The usual shape first; others on demand."""
+    """The usual shape is the default."""
     simulator.fail_next(400)
     simulator.fail_next(400, body={"errors": [{"message": "Too many columns."}]})
 

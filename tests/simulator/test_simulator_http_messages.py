@@ -26,7 +26,7 @@ def test_a_body_is_read_if_the_caller_says_that_it_is_json():
     ],
 )
 def test_any_other_body_is_refused(headers, raw, words):
-    """NaN is not JSON, though Python would read and write it."""
+    """NaN is not JSON, although Python would read and write it."""
     with pytest.raises(Refusal, match=words) as refused:
         Request("POST", "/", {}, headers, raw).json_object()
 
@@ -34,7 +34,7 @@ def test_any_other_body_is_refused(headers, raw, words):
 
 
 def test_the_log_shows_a_body_that_is_json_and_none_otherwise():
-    """It must not refuse anything."""
+    """The log must not refuse a request."""
     assert ({"a": 1}, None) == (Request("GET", "/", raw=b'{"a": 1}').json_or_none(), Request("GET", "/").json_or_none())
 
 

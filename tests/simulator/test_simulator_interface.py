@@ -1,4 +1,4 @@
-"""The Simulator object: its log of requests, start and stop, and its speed."""
+"""The Simulator object starts, stops, logs requests, and serves many clients."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_requests_are_counted_by_method_and_part_of_the_path(simulator, caller):
 
 
 def test_one_session_opens_one_connection(simulator, caller):
-    """Keep-alive works, so a client that opens more does so by itself."""
+    """Keep-alive works, so if a client opens more connections, the client is the cause."""
     for _ in range(20):
         caller.status()
 

@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_mparticle.simulator``, as a user starts it."""
+"""``python -m airflow_provider_mparticle.simulator`` works as a user starts it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def started():
 
 
 def exported(printed: str) -> dict:
-    """The connection in the line to paste, as a shell reads it."""
+    """Return the connection in the printed line, as a shell reads it."""
     line = next(line for line in printed.splitlines() if line.startswith("export "))
     name, _, value = shlex.split(line)[1].partition("=")
     assert "AIRFLOW_CONN_MPARTICLE_DEFAULT" == name

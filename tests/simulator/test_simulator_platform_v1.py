@@ -1,4 +1,4 @@
-"""The Platform API v1: accountId, the envelope, and each group of calls."""
+"""The Platform API v1 needs accountId, answers in the envelope, and has each group of calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ READABLE = {
 
 @pytest.mark.parametrize(("path", "data_type"), READABLE.items())
 def test_v1_answers_come_in_the_envelope(caller, path, data_type):
-    """``data``, ``dataType`` and ``errors``, as the Platform API overview has it."""
+    """``data``, ``dataType`` and ``errors``, as the Platform API overview says."""
     answer = caller.get(path, accountId=5678)
 
     assert 200 == answer.status_code
@@ -44,7 +44,7 @@ def test_v1_needs_the_account(caller, query, status):
 
 @pytest.mark.parametrize("path", ["/v1/apps/1", "/v1/nothing", "/v1/workspace/99/audiences", "/v1/users/nobody"])
 def test_what_is_missing_in_v1_answers_404_in_the_envelope(caller, path):
-    """A client reads errors of both families."""
+    """A client must read the errors of both families of paths."""
     answer = caller.get(path, accountId=5678)
 
     assert 404 == answer.status_code
@@ -52,7 +52,7 @@ def test_what_is_missing_in_v1_answers_404_in_the_envelope(caller, path):
 
 
 def test_the_audiences_of_a_workspace_are_a_bare_array(caller):
-    """MParticle's documents show both shapes, so a client must take both."""
+    """mParticle's documentation shows both shapes, so a client must read both."""
     bare = caller.get("/v1/workspace/1234/audiences", accountId=5678).json()
 
     assert caller.get("/v1/audiences", accountId=5678).json()["data"] == bare
@@ -81,7 +81,7 @@ def test_a_feed_can_be_created_and_read(caller):
 
 
 def test_data_points_can_be_replaced(caller):
-    """They are the one list that is written as a whole."""
+    """They are the only list that is written as a whole."""
     points = [{"id": 9, "name": "Purchase", "enabled": False}]
 
     changed = caller.call("PUT", "/v1/apps/501/datapoints", params={"accountId": 5678}, json=points)
@@ -91,7 +91,7 @@ def test_data_points_can_be_replaced(caller):
 
 
 def test_calculated_attributes_are_below_the_v2_base_and_bare(caller):
-    """The one Platform group that takes no ``accountId``."""
+    """They are the only group of the Platform API without ``accountId``."""
     listed = caller.get("/calculatedattributes").json()
 
     assert listed[0] == caller.get(f"/calculatedattributes/{listed[0]['id']}").json()

@@ -1,4 +1,4 @@
-"""The log of requests has everything that was sent, but no secret."""
+"""The log of requests has everything that was sent, except secrets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOGIN = Request(
 
 
 def test_a_request_is_recorded_without_its_secrets():
-    """Tests print the log, and a person may save it."""
+    """Tests print the log, and a user may save it."""
     log = RequestLog()
     log.add(LOGIN, at=7.0)
 
@@ -46,7 +46,7 @@ def test_requests_are_counted_by_method_and_part_of_the_path():
 
 
 def test_what_is_filled_in_later_is_in_the_log():
-    """The status is known when the answer is."""
+    """The status is known after the answer."""
     log = RequestLog()
     log.add(LOGIN, at=0.0)["status"] = 200
 

@@ -1,4 +1,4 @@
-"""Connections, data models, field transformations and pipelines: what is stored, shown and refused."""
+"""Connections, data models, field transformations and pipelines are stored, shown and refused as by mParticle."""
 
 from __future__ import annotations
 

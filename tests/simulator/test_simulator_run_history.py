@@ -1,4 +1,4 @@
-"""The runs of a workspace, asked about at an instant."""
+"""The history of runs answers questions about an instant."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TEN_SECONDS = Script((("running", 10.0), ("success", None)))
 
 
 def history(*runs):
-    """A history of runs, each given by its pipeline, its start and its script."""
+    """Return a history of runs, each from its pipeline, its start and its script."""
     made = RunHistory()
     for pipeline_id, started, script in runs:
         made.add(Run(made.next_id, pipeline_id, "manual", started, started, None, None, script))
@@ -20,12 +20,12 @@ def history(*runs):
 
 
 def ids(runs):
-    """The ids of runs, counted from the first one."""
+    """Return the ids of runs, counted from the first run."""
     return [run.run_id - FIRST_RUN_ID for run in runs]
 
 
 def test_ids_count_up_in_the_workspace():
-    """Also when a pipeline is deleted: its runs were made."""
+    """The runs of a deleted pipeline still count."""
     made = history(("a", 0.0, TEN_SECONDS), ("b", 1.0, TEN_SECONDS))
     made.forget("a")
 
@@ -34,7 +34,7 @@ def test_ids_count_up_in_the_workspace():
 
 
 def test_runs_are_listed_by_logical_date_newest_first():
-    """As mParticle lists them; a run that has vanished is not shown, though it was made."""
+    """mParticle lists them in this order. A run that has vanished is not shown."""
     gone = Script((("success", None),), vanish_after_s=5.0)
     made = history(("a", 2.0, TEN_SECONDS), ("a", 1.0, TEN_SECONDS), ("a", 3.0, gone))
 
@@ -44,7 +44,7 @@ def test_runs_are_listed_by_logical_date_newest_first():
 
 
 def test_the_last_success_is_before_an_instant_and_over():
-    """An incremental run continues where it ended."""
+    """An incremental run begins where the last success ended."""
     made = history(("a", 0.0, TEN_SECONDS), ("a", 20.0, TEN_SECONDS))
 
     assert made.last_success("a", before=20.0, now=5.0) is None

@@ -1,4 +1,4 @@
-"""The rows that the runs of an incremental pipeline read: each row once, by its iterator."""
+"""The runs of an incremental pipeline read each row once, by its iterator."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class Pipeline:
         self.workspace.add_pipeline("orders", sync_mode={**MODE, **mode})
 
     def add(self, values: dict[Any, Any]) -> None:
-        """Add rows: for each key its iterator."""
+        """Add rows from their keys and iterators."""
         rows = [{"id": key, "email": "a@x", "updated_at": value} for key, value in values.items()]
         self.workspace.add_source(TABLE, rows)
 
     def run(self) -> dict[str, Any]:
-        """Trigger a run and show it once it has ended."""
+        """Trigger a run, and return it after its end."""
         run = self.workspace.trigger("orders")
         self.now += 10
         return self.workspace.show(run)
 
     def ingested(self) -> list[Any]:
-        """The keys of all ingested rows, each as often as it was ingested."""
+        """Return the keys of all ingested rows, each as often as it was ingested."""
         return [key for key, times in self.workspace.ingested().items() for _ in range(times)]
 
 
@@ -58,7 +58,7 @@ def test_the_first_run_reads_from_from_on(inclusive, first):
 
 @pytest.mark.parametrize(("options", "times"), [({}, 1), ({"from_is_inclusive": False}, 0)])
 def test_the_simulator_takes_the_guess_as_an_option(options, times):
-    """A test of a migration can use both. Inclusive leaves no gap."""
+    """A test of a migration can use both. If ``from`` is included, there is no gap."""
     simulator = Simulator(**options)
     simulator.add_source(TABLE, [{"id": 1, "email": "a@x", "updated_at": "2025-06-01"}])
     simulator.add_pipeline("orders", sync_mode={**MODE, "from": "2025-06-01"})

@@ -1,4 +1,4 @@
-"""Triggers of a pipeline and the states of its runs, over HTTP."""
+"""A trigger starts a run, and HTTP shows its states."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_busy_pipeline_refuses_a_second_run_with_400(simulator, caller):
 
 
 def test_a_paused_pipeline_refuses_to_run(simulator, caller):
-    """Assumed: a paused pipeline does not run on demand, either."""
+    """Assumed: a paused pipeline does not run on demand either."""
     caller.put("/inputs/data-pipelines/orders", {"state": "paused"})
 
     assert 422 == caller.trigger().status_code
@@ -159,7 +159,7 @@ def test_an_ended_run_keeps_the_states_that_it_has_had():
 
 
 def test_scripts_are_used_one_after_the_other_and_then_the_usual_one(caller, simulator):
-    """A test can say how a first and a second try go."""
+    """A test can define what happens to a first and to a second try."""
     simulator.script_next_run("orders", [("failed", None)])
     simulator.script_next_run("orders", [("success", None)])
 
@@ -204,7 +204,7 @@ def test_the_status_shows_the_latest_run_by_logical_date(caller, simulator):
 
 
 def test_runs_come_in_pages_newest_first(caller, simulator):
-    """A client that wants them all must ask until a page is not full."""
+    """A client that needs all runs must read until a page is not full."""
     days = [f"2025-03-0{day}T00:00:00Z" for day in range(1, 6)]
     for day in days:
         simulator.add_run("orders", logical_date=day)
@@ -263,7 +263,7 @@ def test_run_ids_are_unique_in_the_workspace(caller, simulator):
 
 
 def test_a_new_pipelines_status_answers_404_for_a_while(log_in):
-    """MParticle needs about a minute before it knows the status of a new pipeline."""
+    """mParticle needs about a minute before it knows the status of a new pipeline."""
     with Simulator(status_404_s=60) as simulator:
         simulator.add_pipeline("orders")
         caller = log_in(simulator)
@@ -299,7 +299,7 @@ def test_a_trigger_may_not_tell_the_runs_id(log_in, answer, body):
 
 
 def test_the_run_routes_may_be_missing(log_in):
-    """Then a client only has the status."""
+    """Then a client can only read the status."""
     with Simulator(run_routes=False) as simulator:
         simulator.add_pipeline("orders")
         caller = log_in(simulator)

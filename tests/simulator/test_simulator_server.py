@@ -1,4 +1,4 @@
-"""What happens on the simulator's sockets, with a function in the place of mParticle."""
+"""The simulator's sockets pass requests to a function, here in the place of mParticle."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_bug_of_the_simulator_does_not_look_like_a_lost_answer(serve, capsys):
 
 
 def test_a_body_of_unknown_length_is_refused(serve):
-    """The client sends the length; reading on would take the body for the next request."""
+    """Without its length, the body would be read as the next request."""
     _, connection = serve(lambda _: Answer())
     connection.request("POST", "/", iter([b"a"]), encode_chunked=True)
 
@@ -91,7 +91,7 @@ def test_a_body_of_unknown_length_is_refused(serve):
 
 
 def test_a_server_that_is_stopped_closes_its_connections(serve):
-    """So that a stop looks like an outage."""
+    """Then a stop looks like an outage."""
     server, connection = serve(lambda _: Answer())
     connection.request("GET", "/")
     connection.getresponse().read()

@@ -39,7 +39,7 @@ def test_a_request_with_a_token_reaches_its_route(service):
 
 
 def test_a_request_without_a_token_is_refused_before_its_path_is_read(service):
-    """It does not learn which paths exist."""
+    """It must not find out which paths exist."""
     assert [401, 401] == [service.answer(Request("GET", path)).status for path in ("/v1/apps", "/v1/nothing")]
 
 
@@ -52,7 +52,7 @@ def test_a_login_is_a_post(service):
 
 @pytest.mark.parametrize(("path", "wrapped_in"), [("/v1/nothing", "code"), ("/platform/v2/nothing", "message")])
 def test_a_refusal_has_the_form_of_its_family(service, path, wrapped_in):
-    """The Platform API names a code, Warehouse Sync a message only."""
+    """The Platform API gives a code and a message, Warehouse Sync only a message."""
     answer = service.answer(Request("GET", path, {}, log_in(service)))
 
     [error] = json.loads(answer.body)["errors"]

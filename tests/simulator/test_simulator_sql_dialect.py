@@ -1,4 +1,4 @@
-"""The SQL of a data model as sqlite gets it."""
+"""The SQL of a data model is rewritten for SQLite."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TABLES = {"shop.public.orders": '"shop.public.orders"', "main.orders": '"orders"
     ],
 )
 def test_a_qualified_name_becomes_sqlites_table(name):
-    """Sqlite knows one qualifier at most; warehouses know two and several ways to quote."""
+    """SQLite has one qualifier at most. Warehouses have two, and several ways to quote."""
     assert 'SELECT o.id FROM "shop.public.orders" o' == for_sqlite(f"SELECT o.id FROM {name} o", TABLES)
 
 
@@ -57,7 +57,7 @@ def test_a_text_and_a_name_that_only_contains_the_tables_are_left_alone(sql):
     ],
 )
 def test_a_table_without_an_alias_can_be_called_by_its_own_name(sql, rewritten):
-    """Every warehouse allows it, and sqlite's table has a longer name."""
+    """Every warehouse allows it, and the table in SQLite has a longer name."""
     assert rewritten == for_sqlite(sql, TABLES)
 
 
@@ -76,7 +76,7 @@ def test_a_table_without_an_alias_can_be_called_by_its_own_name(sql, rewritten):
     ],
 )
 def test_the_spellings_of_an_instant_become_its_text(instant):
-    """Sqlite has no instants: it refuses most of these, and reads the last one as the number 2025."""
+    """SQLite has no instants: it refuses most of these, and reads the last one as the number 2025."""
     assert "SELECT 1 WHERE t >= '2025-03-01' AND 1" == for_sqlite(f"SELECT 1 WHERE t >= {instant} AND 1", {})
 
 

@@ -20,7 +20,7 @@ from airflow_provider_mparticle.simulator.timestamps import cut, iso, moment, un
     ],
 )
 def test_instants_have_as_many_fraction_digits_as_they_need(instant, text):
-    """MParticle's examples have 0 to 3, so a client must read them all; what is shown can be sent back."""
+    """mParticle's examples have 0 to 3, so a client must read all of them. What is shown can be sent back."""
     assert text == iso(instant)
     assert instant == unix(text, "x") == unix(text.removesuffix("Z"), "x")
 
@@ -33,7 +33,7 @@ def test_an_instant_may_be_missing_or_without_a_zone():
 
 
 def test_what_is_finer_than_a_millisecond_is_dropped():
-    """What is shown is what is compared."""
+    """The shown and the compared values are equal."""
     assert 1_750_000_000.123 == cut(1_750_000_000.1239)
     assert 1_750_000_000.123 == unix("2025-06-15T15:06:40.123999Z", "x")
 
@@ -48,7 +48,7 @@ def test_an_instant_is_read_in_each_of_its_forms(value):
 
 @pytest.mark.parametrize("value", ["yesterday", "2025-13-01", True, [], 1e300])
 def test_what_is_not_an_instant_is_refused_by_the_name_of_its_field(value):
-    """As a request with a malformed field."""
+    """The refusal is that of a malformed field in a request."""
     with pytest.raises(Refusal, match="startDate must be an ISO 8601 instant") as refused:
         unix(value, "startDate", status=422)
 

@@ -1,4 +1,4 @@
-"""The simulator's token endpoint and its check of tokens."""
+"""The simulator issues tokens, and refuses calls without a valid one."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_login_must_be_a_json_object(simulator, options, status):
 @pytest.mark.parametrize("header", [None, "Bearer nonsense", "Basic c2ltdWxhdG9y"])
 @pytest.mark.parametrize("path", ["/platform/v2/workspaces/1234/connections", "/v1/apps?accountId=5678", "/nowhere"])
 def test_a_call_without_a_valid_token_is_unauthorized(simulator, header, path):
-    """A caller without a token does not learn which paths exist."""
+    """A caller without a token must not find out which paths exist."""
     headers = {"Authorization": header} if header else {}
 
     answer = requests.get(simulator.url + path, headers=headers, timeout=10)

@@ -1,4 +1,4 @@
-"""The simulator's warehouse: what a run reads and when, and which rows count as ingested."""
+"""A run reads the simulator's warehouse once, and its rows count as ingested if it succeeds."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def workspace(clock) -> Workspace:
 
 
 def add(workspace: Workspace, sql: str, pipeline_id: str = "orders") -> None:
-    """Add a full pipeline with this SQL, or give a pipeline that is there other SQL."""
+    """Add a full pipeline with this SQL, or change the SQL of an existing pipeline."""
     if not workspace.resources.has("pipeline", pipeline_id):
         workspace.add_pipeline(pipeline_id)
     workspace.settle()
@@ -51,7 +51,7 @@ def add(workspace: Workspace, sql: str, pipeline_id: str = "orders") -> None:
 
 
 def run(workspace: Workspace, clock: Clock, sql: str) -> dict:
-    """Trigger a pipeline with this SQL and show its run once it has ended."""
+    """Trigger a pipeline with this SQL, and return its run after its end."""
     add(workspace, sql)
     triggered = workspace.trigger("orders")
     clock.now += 10
@@ -87,7 +87,7 @@ def test_a_table_in_a_text_is_not_named(workspace, clock):
 
 
 def test_a_comment_at_the_end_does_not_hide_the_end_of_the_query(workspace, clock):
-    """What writes SQL for a pipeline may sign it."""
+    """Tools that write SQL may add a comment at its end."""
     ended = run(workspace, clock, f"/* it's; */ SELECT o.id FROM {TABLE} o -- slice 7")
 
     assert ("success", 3) == (ended["status"], ended["successful_records"])
@@ -127,7 +127,7 @@ def test_tables_can_be_joined(workspace, clock):
     ],
 )
 def test_sql_that_sqlite_refuses_makes_the_run_fail_when_it_would_have_ended(workspace, clock, sql, sentence):
-    """Like in mParticle, which wraps the query; a wrong query is only met when it runs."""
+    """As in mParticle, which wraps the query: an error in it is noticed only when it runs."""
     add(workspace, sql)
     triggered = workspace.trigger("orders")
     clock.now += 9
@@ -161,7 +161,7 @@ def test_a_run_reads_once_when_it_leaves_the_queue(workspace, clock):
 
 
 def test_other_sql_put_between_the_trigger_and_the_reading_is_what_the_run_reads(log_in):
-    """The race of two tasks that share one data model: the second one's slice is read by the first one's run."""
+    """If two tasks share a data model, the run of the first may read the slice of the second."""
     with Simulator(run_s=0.1) as simulator:
         caller = _one_order(simulator, log_in)
         simulator.script_next_run("orders", [("Triggered", 30), ("QUEUED", 10), ("running", 0), ("success", None)])
@@ -174,7 +174,7 @@ def test_other_sql_put_between_the_trigger_and_the_reading_is_what_the_run_reads
 
 
 def test_other_sql_put_after_the_reading_does_not_matter(log_in):
-    """There was no request in between, and the run has read by then."""
+    """The run has read by then, even if there was no request in between."""
     with Simulator(run_s=0.1) as simulator:
         caller = _one_order(simulator, log_in)
         simulator.script_next_run("orders", [("running", 20), ("success", None)])
@@ -193,7 +193,7 @@ def _one_order(simulator, log_in):
 
 @pytest.mark.parametrize("waiting", ["triggered", "queued"])
 def test_a_run_that_never_leaves_the_queue_reads_nothing(workspace, clock, waiting):
-    """Whatever the seconds of the last word, it stays."""
+    """The last state remains, regardless of its seconds."""
     workspace.add_pipeline("orders")
     workspace.script_next_run("orders", [(waiting, 0)])
     made = workspace.trigger("orders")
@@ -216,7 +216,7 @@ def test_a_run_that_was_put_in_reads_at_once(workspace):
 
 
 def test_rows_count_as_ingested_when_the_run_has_ended_well(workspace, clock):
-    """What a run has read is not yet accepted."""
+    """Rows that a run has read are not accepted yet."""
     add(workspace, f"SELECT o.id FROM {TABLE} o")
     workspace.trigger("orders")
     clock.now += 9
@@ -240,7 +240,7 @@ def test_a_failed_run_ingests_nothing(workspace, clock):
 
 
 def test_scripted_numbers_are_shown_and_real_ones_counted(workspace, clock):
-    """A test may tell a story about numbers; what was ingested is the simulator's truth."""
+    """A test may choose the numbers that are shown. The ingested rows are still counted correctly."""
     workspace.add_pipeline("orders")
     workspace.script_next_run("orders", successful_records=7)
 
@@ -250,7 +250,7 @@ def test_scripted_numbers_are_shown_and_real_ones_counted(workspace, clock):
 
 
 def test_rows_are_counted_for_one_pipeline_or_all(workspace, clock):
-    """A migration hands over from one pipeline to another, and both must add up to once."""
+    """A migration replaces one pipeline by another, and together they must ingest each row once."""
     add(workspace, f"SELECT o.id FROM {TABLE} o WHERE o.id < 3", "first")
     add(workspace, f"SELECT o.id FROM {TABLE} o WHERE o.id >= 2", "second")
     workspace.trigger("first")
@@ -262,14 +262,14 @@ def test_rows_are_counted_for_one_pipeline_or_all(workspace, clock):
 
 
 def test_what_a_deleted_pipeline_ingested_stays_ingested(workspace, clock):
-    """MParticle cannot take an event back."""
+    """mParticle cannot undo the ingestion of a row."""
     run(workspace, clock, f"SELECT o.id FROM {TABLE} o")
     workspace.delete_pipeline("orders")
 
     assert {1: 1, 2: 1, 3: 1} == workspace.ingested("orders")
 
 
-def test_rows_of_an_unknown_pipeline_are_not_none_but_a_mistake(workspace):
+def test_the_rows_of_an_unknown_pipeline_cannot_be_counted(workspace):
     """A misspelt id must not look like a pipeline that ingested nothing."""
     with pytest.raises(Refusal, match="no pipeline 'ordres'"):
         workspace.ingested("ordres")
@@ -279,7 +279,7 @@ def test_rows_of_an_unknown_pipeline_are_not_none_but_a_mistake(workspace):
 
 
 def test_rows_are_added_by_every_call(workspace, clock):
-    """A story goes on: new orders come in. Columns that a row leaves out are null."""
+    """New orders arrive during a test. Columns that a row leaves out are null."""
     workspace.add_source(TABLE, [{"id": 4}])
 
     assert 1 == run(workspace, clock, f"SELECT o.id FROM {TABLE} o WHERE o.email IS NULL")["successful_records"]
@@ -295,7 +295,7 @@ def test_rows_are_added_by_every_call(workspace, clock):
     ],
 )
 def test_instants_are_stored_as_texts_in_utc(value, stored):
-    """Texts of one form compare as the instants they stand for."""
+    """Texts of the same form can be compared as instants."""
     warehouse = Warehouse()
     warehouse.add("t.u", [{"id": 1, "at": value}])
 
@@ -316,7 +316,7 @@ def test_instants_are_stored_as_texts_in_utc(value, stored):
     ],
 )
 def test_rows_that_do_not_fit_are_refused_as_a_whole(workspace, table, rows, key, reason):
-    """A mistake in a test's set-up must neither pass unseen nor leave half of it behind."""
+    """A mistake in the setup of a test must be visible, and must not leave some of the rows behind."""
     with pytest.raises(Refusal, match=reason):
         workspace.add_source(table, rows, key)
 
@@ -333,7 +333,7 @@ def test_a_refused_table_is_not_there(workspace):
 
 
 def test_the_first_call_decides_on_the_key(workspace):
-    """Later calls only bring rows, and need not repeat it."""
+    """Later calls only add rows, and need not repeat it."""
     workspace.add_source("people", [{"email": "a@x"}], key="email")
     workspace.add_source("people", [{"email": "b@x"}])
 
@@ -344,7 +344,7 @@ def test_the_first_call_decides_on_the_key(workspace):
 
 
 def test_another_process_can_read_the_file_while_the_simulator_serves(log_in, tmp_path):
-    """Airflow's SqliteHook queries ``main.orders`` of the file that mParticle's stand-in reads."""
+    """Airflow's SqliteHook queries ``main.orders`` of the file that the simulator reads."""
     path = tmp_path / "warehouse.db"
     with Simulator(run_s=0, warehouse_path=path) as simulator, sqlite3.connect(path, timeout=0) as other:
         simulator.add_pipeline("orders")
@@ -363,7 +363,7 @@ def test_another_process_can_read_the_file_while_the_simulator_serves(log_in, tm
 
 
 def test_a_table_that_is_in_the_file_is_used_as_it_is(tmp_path):
-    """A person brings a file, or starts the simulator again on the one of last time."""
+    """A user passes an existing file, or starts the simulator again with the same file."""
     path = tmp_path / "warehouse.db"
     for _ in range(2):
         simulator = Simulator(warehouse_path=str(path))
@@ -389,7 +389,7 @@ ENDLESS = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SEL
     ],
 )
 def test_sql_without_an_end_fails_within_the_limits(select):
-    """A slip in a recursive query must not hang every request, or fill the memory."""
+    """A mistake in a recursive query must not block every request, or fill the memory."""
     warehouse = Warehouse(max_seconds=0.3)
     warehouse.add("t", [{"id": 1}])
 
