@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
+
+from airflow_provider_mparticle.runs.outcome import Outcome
 
 # Each unit with its length in seconds, the longest first. A duration is written in at most two of them.
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
-def summary(run: Mapping[str, Any]) -> str:
-    """
-    Return the log line for a run that succeeded: its duration, its records and the range that it read.
-
-    :param run: What a task returns for its run, see :meth:`PipelineRun.as_dict`.
-    """
-    took = _took(run)
+def summary(outcome: Outcome) -> str:
+    """Return the log line for a run that succeeded: its duration, its records and the range that it read."""
+    run, duration_s = outcome.run, outcome.duration_s
+    took = "" if duration_s is None else f" in {in_words(duration_s)}"
     return (
-        f"Run {run['pipeline_run_id']} of pipeline {run['pipeline_id']!r} succeeded{f' in {took}' if took else ''}: "
+        f"Run {run['pipeline_run_id']} of pipeline {run['pipeline_id']!r} succeeded{took}: "
         f"{_count(run, 'successful_records')} records ingested, {_count(run, 'failed_records')} rejected{_range(run)}."
     )
 
@@ -33,14 +31,6 @@ def in_words(seconds: float) -> str:
         if count or not parts:
             parts.append(f"{count} {unit}")
     return " ".join(parts)
-
-
-def _took(run: Mapping[str, Any]) -> str | None:
-    """Return how long the run took, or None if mParticle does not say when it began and ended."""
-    if not (run.get("started_on") and run.get("ended_on")):
-        return None
-    began, ended = (datetime.fromisoformat(run[name]) for name in ("started_on", "ended_on"))
-    return in_words((ended - began).total_seconds())
 
 
 def _count(run: Mapping[str, Any], name: str) -> str:

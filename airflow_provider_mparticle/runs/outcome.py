@@ -16,6 +16,7 @@ from airflow_provider_mparticle.client.errors import (
 )
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
+from airflow_provider_mparticle.client.timestamps import parse_timestamp
 
 # A pipeline's status answers 404 for about a minute after the pipeline was created (v1 reference). A run that is
 # missing for longer than this is lost.
@@ -35,6 +36,12 @@ class Outcome:
 
     run: Mapping[str, Any]
     error: MParticleError | None = None
+
+    @property
+    def duration_s(self) -> float | None:
+        """How long the run took, in seconds; None if mParticle does not give its start and its end, in this order."""
+        began, ended = (parse_timestamp(self.run.get(name)) for name in ("started_on", "ended_on"))
+        return (ended - began).total_seconds() if began and ended and ended >= began else None
 
     def result(self) -> dict[str, Any]:
         """

@@ -153,7 +153,7 @@ class WaitingTask:
 
     def _accept(self, outcome: Outcome) -> dict[str, Any]:
         run = outcome.result()
-        self.log.info("%s", summary(run))
+        self.log.info("%s", summary(outcome))
         self._keep_finished(run)
         pass_gates(self._gates, run)
         return run

@@ -11,7 +11,6 @@ import importlib
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
@@ -98,7 +97,7 @@ class Metrics:
     def run_ended(self, outcome: Outcome) -> None:
         """Send how long a run took and how many records it ingested and rejected, if mParticle gives these values."""
         run, tags = outcome.run, {"outcome": _outcome(outcome.error)}
-        if (seconds := _duration_s(run)) is not None:
+        if (seconds := outcome.duration_s) is not None:
             self._send(RUN_DURATION, seconds * 1000, {**_pipeline(run), **tags})
         for name, kind in (("successful_records", INGESTED), ("failed_records", REJECTED)):
             if run.get(name):
@@ -150,10 +149,3 @@ def _outcome(error: MParticleError | None) -> str:
 def _pipeline(known: Mapping[str, Any]) -> dict[str, str]:
     pipeline_id = known.get("pipeline_id")
     return {} if pipeline_id is None else {"pipeline": str(pipeline_id)}
-
-
-def _duration_s(run: Mapping[str, Any]) -> float | None:
-    if not run.get("started_on") or not run.get("ended_on"):
-        return None
-    seconds = (datetime.fromisoformat(run["ended_on"]) - datetime.fromisoformat(run["started_on"])).total_seconds()
-    return seconds if seconds >= 0 else None

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_mparticle.runs.log_lines import in_words, summary
+from airflow_provider_mparticle.runs.outcome import Outcome
 
 RUN = {
     "pipeline_id": "orders",
@@ -24,7 +25,7 @@ def test_a_summary_has_the_duration_the_counts_and_the_range() -> None:
     """One line has everything that users look for."""
     assert (
         "Run 13325 of pipeline 'orders' succeeded in 10 s: 1000 records ingested, 0 rejected; "
-        "it read 2025-12-31T00:00:00+00:00 to 2026-01-01T00:00:00+00:00." == summary(RUN)
+        "it read 2025-12-31T00:00:00+00:00 to 2026-01-01T00:00:00+00:00." == summary(Outcome(RUN))
     )
 
 
@@ -32,7 +33,9 @@ def test_a_summary_leaves_out_what_mparticle_does_not_say() -> None:
     """In mParticle's own examples ended runs have no end instant."""
     silent = {**RUN, "ended_on": None, "range_end": None, "failed_records": None}
 
-    assert "Run 13325 of pipeline 'orders' succeeded: 1000 records ingested, unknown rejected." == summary(silent)
+    assert "Run 13325 of pipeline 'orders' succeeded: 1000 records ingested, unknown rejected." == summary(
+        Outcome(silent)
+    )
 
 
 @pytest.mark.parametrize(

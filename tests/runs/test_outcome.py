@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -66,18 +66,46 @@ def kind_of(outcome):
     return outcome and (type(outcome.error) if outcome.error else "success")
 
 
+# The duration of the run
+
+
+@pytest.mark.parametrize(
+    ("started_on", "ended_on", "duration_s"),
+    [
+        (NOON, NOON + timedelta(seconds=90.5), 90.5),
+        (NOON, NOON, 0.0),
+        (NOON, NOON - timedelta(seconds=1), None),
+        (NOON, None, None),
+        (None, NOON, None),
+    ],
+)
+def test_a_run_takes_from_its_start_to_its_end(started_on, ended_on, duration_s):
+    """A metric or a log line must not show a duration that mParticle does not give."""
+    run = replace(DONE, started_on=started_on, ended_on=ended_on)
+
+    assert duration_s == Outcome(run.as_dict()).duration_s
+
+
+@given(run=st.dictionaries(st.sampled_from(["started_on", "ended_on"]), JSON | INSTANTS.map(datetime.isoformat)))
+def test_a_duration_is_never_negative_and_never_fails(run):
+    """An event comes from Airflow's database, and another version may have written it."""
+    duration_s = Outcome(run).duration_s
+
+    assert duration_s is None or duration_s >= 0
+
+
 # The meaning of states and errors
 
 
 @pytest.mark.parametrize(
     ("run", "now", "outcome"),
     [
-        pytest.param(RUNNING, 0.0, None, id="under way"),
+        pytest.param(RUNNING, 0.0, None, id="in progress"),
         pytest.param(replace(RUNNING, state="warming_up"), 0.0, None, id="an unknown word"),
         pytest.param(replace(RUNNING, ended_on=NOON), 0.0, None, id="an end instant without an end word"),
         pytest.param(DONE, 0.0, "success", id="success"),
         pytest.param(FAILED, 0.0, RunFailedError, id="failed"),
-        pytest.param(RUNNING, 10.0, RunTimeoutError, id="under way at the deadline"),
+        pytest.param(RUNNING, 10.0, RunTimeoutError, id="in progress at the deadline"),
         pytest.param(DONE, 11.0, "success", id="success after the deadline"),
         pytest.param(FAILED, 11.0, RunFailedError, id="failed after the deadline"),
     ],
