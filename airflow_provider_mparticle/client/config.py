@@ -13,6 +13,7 @@ from airflow_provider_mparticle.client.paths import path_flaw
 from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES
 from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
 from airflow_provider_mparticle.client.run_states import RUN_STATES, Progress
+from airflow_provider_mparticle.client.shown import shown
 
 # Platform API overview, "Authentication". Neither changes with the data region.
 DEFAULT_TOKEN_URL = "https://sso.auth.mparticle.com/oauth/token"  # noqa: S105 - an address, not a token
@@ -22,8 +23,6 @@ DEFAULT_APP_LINK = "https://app.mparticle.com"
 
 # mParticle tests a new connection before it answers: 9.6 s in the screenshots of its documentation.
 DEFAULT_TIMEOUT_S = 60.0
-# How many characters of a malformed value an error shows.
-SHOWN = 200
 # A longer timeout is a mistake, and sockets refuse very large ones.
 LONGEST_TIMEOUT_S = 3600.0
 
@@ -82,7 +81,7 @@ class ApiConfig:
             if not is_safe(url) or (name == "host" and "?" in url):
                 raise ConfigError(
                     f"{name} of {self.origin} must start with https:// (http:// is for this machine only) and be a "
-                    f"valid address without '#'{' or a query' if name == 'host' else ''}, not {url[:SHOWN]!r}"
+                    f"valid address without '#'{' or a query' if name == 'host' else ''}, not {shown(url)}"
                 )
         if not 0 < self.timeout_s <= LONGEST_TIMEOUT_S:
             raise ConfigError(

@@ -12,7 +12,6 @@ from airflow_provider_mparticle.client.config import (
     DEFAULT_TIMEOUT_S,
     DEFAULT_TOKEN_URL,
     LONGEST_TIMEOUT_S,
-    SHOWN,
     ApiConfig,
     Credentials,
 )
@@ -21,6 +20,7 @@ from airflow_provider_mparticle.client.routes import route_table
 from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
 from airflow_provider_mparticle.client.run_states import RUN_STATES, Progress
 from airflow_provider_mparticle.client.secrets import Mask
+from airflow_provider_mparticle.client.shown import shown
 from airflow_provider_mparticle.connection.form import PODS
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class _Fields:
 
     def malformed(self, name: str, wanted: str, value: Any) -> ConfigError:
         return ConfigError(
-            f"{name} of {self.origin} must be {wanted}, not {repr(value)[:SHOWN]}. Nothing was sent to mParticle."
+            f"{name} of {self.origin} must be {wanted}, not {shown(value)}. Nothing was sent to mParticle."
         )
 
 
