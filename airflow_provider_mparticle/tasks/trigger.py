@@ -80,6 +80,7 @@ class TriggerTask(WaitingTask):
                 "min_records, max_failed_ratio and on_empty are conditions on a run that has ended, so they need "
                 "wait_for_completion=True. Nothing was sent to mParticle."
             )
+        _ = self._covers
 
     def _start_and_wait(self, waiting_since: float) -> dict[str, Any]:
         pipeline_id = self.operator.pipeline_id
@@ -161,7 +162,7 @@ class TriggerTask(WaitingTask):
             clock=time.time,
             skew_s=lambda: self._hook.get_conn().clock_skew_s,
             kept=self._kept(),
-            covers=self._covers(),
+            covers=self._covers,
             accept=lambda run: self._gates.passes(run.as_dict()),
             on_retry=IN_WORKER.retried,
         )
@@ -178,7 +179,9 @@ class TriggerTask(WaitingTask):
             RunLookup(self.operator.pipeline_id, pipeline_run_id), deadline, time.time(), self._run_durations_s
         )
 
+    @cached_property
     def _covers(self) -> datetime | None:
+        """The instant up to which a run must have read so that no run is started, or None: start in any case."""
         skip_if_covered = self.operator.skip_if_covered
         if skip_if_covered is None or (switch := as_switch(skip_if_covered)) is False:
             return None

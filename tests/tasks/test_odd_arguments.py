@@ -119,10 +119,8 @@ def test_an_odd_argument_is_accepted_or_refused_by_name(
         pytest.param(Array(), id="array"),
     ],
 )
-# pipeline_id is refused in other words, and skip_if_covered only with a task instance.
-@pytest.mark.parametrize(
-    "name", sorted(WORKING[operators.MParticleTriggerPipelineOperator].keys() - {"pipeline_id", "skip_if_covered"})
-)
+# pipeline_id is refused in other words.
+@pytest.mark.parametrize("name", sorted(WORKING[operators.MParticleTriggerPipelineOperator].keys() - {"pipeline_id"}))
 def test_a_value_that_cannot_be_shown_is_refused_too(
     execute: Execute, simulator: Simulator, name: str, value: Any
 ) -> None:
