@@ -49,6 +49,16 @@ def refusal() -> str:
     return str(refused.value)
 
 
+def assert_defaults(read: ApiConfig) -> None:
+    """Check that every optional field has its default."""
+    assert "https://api.mparticle.com" == read.base_url
+    assert "https://sso.auth.mparticle.com/oauth/token" == read.credentials.token_url
+    assert "https://api.mparticle.com" == read.credentials.audience
+    assert 60.0 == read.timeout_s
+    assert read.account_id is None
+    assert (DEFAULT_ROUTES, RUN_FIELDS, RUN_STATES) == (read.routes, read.run_fields, read.run_states)
+
+
 def test_three_fields_are_enough(set_connection: Set) -> None:
     """Only login, password and workspace have no default."""
     set_connection()
@@ -58,12 +68,7 @@ def test_three_fields_are_enough(set_connection: Set) -> None:
     assert "id" == read.credentials.client_id
     assert SECRET == read.credentials.client_secret
     assert 1234 == read.workspace_id
-    assert "https://api.mparticle.com" == read.base_url
-    assert "https://sso.auth.mparticle.com/oauth/token" == read.credentials.token_url
-    assert "https://api.mparticle.com" == read.credentials.audience
-    assert 60.0 == read.timeout_s
-    assert read.account_id is None
-    assert (DEFAULT_ROUTES, RUN_FIELDS, RUN_STATES) == (read.routes, read.run_fields, read.run_states)
+    assert_defaults(read)
 
 
 def test_fields_that_the_form_left_empty_have_their_defaults(set_connection: Set) -> None:
@@ -71,14 +76,7 @@ def test_fields_that_the_form_left_empty_have_their_defaults(set_connection: Set
     empty = {"account_id": "", "timeout": "", "token_url": "", "audience": None, "routes": "", "run_states": None}
     set_connection(extra={**empty, "run_fields": ""}, host="")
 
-    read = config()
-
-    assert "https://api.mparticle.com" == read.base_url
-    assert "https://sso.auth.mparticle.com/oauth/token" == read.credentials.token_url
-    assert "https://api.mparticle.com" == read.credentials.audience
-    assert 60.0 == read.timeout_s
-    assert read.account_id is None
-    assert (DEFAULT_ROUTES, RUN_FIELDS, RUN_STATES) == (read.routes, read.run_fields, read.run_states)
+    assert_defaults(config())
 
 
 @pytest.mark.parametrize(

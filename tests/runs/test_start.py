@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 
 import pytest
+from api_answers import Api
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,12 +38,11 @@ FAILED = replace(OURS, state="failed", progress=Progress.FAILED)
 OTHER = PipelineRun("orders", 3, type="manual", state="running", logical_date=NOW - timedelta(hours=1))
 
 
-class Story:
-    """Answers each route with the prepared answers, the last one for ever, and records the steps."""
+class Story(Api):
+    """Carries out the steps of a start with prepared answers, and records the steps."""
 
     def __init__(self, **answers):
-        self.answers = {"pipeline_runs": [[]], **answers}
-        self.told = []
+        super().__init__(**{"pipeline_runs": [[]], **answers})
 
     def start(self, if_running="fail", **options):
         options = {"max_tries": 3, "clear_number": 0, "clock": lambda: NOW.timestamp(), **options}
@@ -51,18 +51,12 @@ class Story:
     def carry_out(self, step):
         if isinstance(step, SaveRecord):
             known = step.record and (step.record.known_run_ids, step.record.pipeline_run_id)
-            self.told.append(("record", known))
+            self.asked.append(("record", known))
             return None
-        step = step.call if isinstance(step, SendOnce) else step
-        self.told.append(step.route)
-        answers = self.answers[step.route]
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        return self.send(step.call if isinstance(step, SendOnce) else step)
 
     def count(self, route):
-        return self.told.count(route)
+        return self.asked.count(route)
 
 
 def lost(status=None):
@@ -79,7 +73,7 @@ def test_the_request_is_recorded_before_the_start_and_the_id_after_it():
 
     started = story.start()
 
-    assert ["pipeline_runs", ("record", (("7",), None)), "trigger_pipeline", ("record", (("7",), 8))] == story.told
+    assert ["pipeline_runs", ("record", (("7",), None)), "trigger_pipeline", ("record", (("7",), 8))] == story.asked
     assert (Decision.START, 8) == (started.decision, started.pipeline_run_id)
     assert NOW.timestamp() == started.record.waiting_since
 
@@ -91,7 +85,7 @@ def test_after_a_lost_answer_the_runs_are_read_first():
     started = story.start()
 
     assert (Decision.ADOPT, 8) == (started.decision, started.pipeline_run_id)
-    assert ["trigger_pipeline", "pipeline_runs", "pipeline_runs", ("record", (("7",), 8))] == story.told[2:]
+    assert ["trigger_pipeline", "pipeline_runs", "pipeline_runs", ("record", (("7",), 8))] == story.asked[2:]
 
 
 def test_a_request_that_started_no_run_is_sent_again_only_a_few_times():
@@ -114,7 +108,7 @@ def test_an_ambiguous_start_keeps_its_record(answer):
     with pytest.raises(StartAmbiguousError):
         story.start()
 
-    assert {("record", ((), None))} == {step for step in story.told if step[0] == "record"}
+    assert {("record", ((), None))} == {step for step in story.asked if step[0] == "record"}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +126,7 @@ def test_a_start_that_certainly_did_not_happen_deletes_its_record(answer, reques
     with pytest.raises(type(answer)):
         story.start()
 
-    assert ("record", None) == [step for step in story.told if step[0] == "record"][-1]
+    assert ("record", None) == [step for step in story.asked if step[0] == "record"][-1]
     assert requests == story.count("trigger_pipeline")
 
 
@@ -220,7 +214,7 @@ def test_another_run_is_named_and_no_record_is_left_unless_it_is_adopted(if_runn
     started = story.start(if_running)
 
     assert (decision, 3) == (started.decision, started.pipeline_run_id)
-    last_note = story.told[-1][1]
+    last_note = story.asked[-1][1]
     assert last_note is None if decision is not Decision.ADOPT else last_note[1] == 3
 
 
@@ -242,7 +236,7 @@ def test_a_retry_with_an_id_asks_for_that_run_only():
     started = story.start(kept=kept)
 
     assert (Decision.ADOPT, 7, 2.0) == (started.decision, started.pipeline_run_id, started.record.waiting_since)
-    assert ["pipeline_run", ("record", ((), 7))] == story.told
+    assert ["pipeline_run", ("record", ((), 7))] == story.asked
 
 
 @pytest.mark.parametrize(
@@ -264,7 +258,7 @@ def test_a_retry_of_a_finished_task_asks_nothing():
     started = story.start(kept=StartRecord("orders", 1.0, (), 3, 0, 7, 2.0, is_finished=True))
 
     assert (Decision.ADOPT, 7) == (started.decision, started.pipeline_run_id)
-    assert 0 == sum(isinstance(step, str) for step in story.told)
+    assert 0 == sum(isinstance(step, str) for step in story.asked)
 
 
 def test_a_retry_of_a_failed_run_records_it_as_known_and_starts_a_new_one():
@@ -278,7 +272,7 @@ def test_a_retry_of_a_failed_run_records_it_as_known_and_starts_a_new_one():
         started.pipeline_run_id,
         started.record.waiting_since,
     )
-    assert [("record", (("7",), None)), "trigger_pipeline", ("record", (("7",), 8))] == story.told[2:]
+    assert [("record", (("7",), None)), "trigger_pipeline", ("record", (("7",), 8))] == story.asked[2:]
 
 
 def test_a_retry_without_an_id_checks_the_runs_before_it_starts():
@@ -288,7 +282,7 @@ def test_a_retry_without_an_id_checks_the_runs_before_it_starts():
     started = story.start(kept=StartRecord("orders", 1.0, (), 3))
 
     assert (Decision.START, 8) == (started.decision, started.pipeline_run_id)
-    assert ["pipeline_runs"] * 2 == story.told[:-3]
+    assert ["pipeline_runs"] * 2 == story.asked[:-3]
 
 
 def test_a_retry_soon_after_a_request_checks_the_runs_for_as_long_as_they_may_be_listed_late():
@@ -297,7 +291,7 @@ def test_a_retry_soon_after_a_request_checks_the_runs_for_as_long_as_they_may_be
 
     story.start(kept=StartRecord("orders", NOW.timestamp() - 5, (), 3))
 
-    assert ["pipeline_runs"] * (2 + len(start.LOOKUP_PAUSES_S)) == story.told[:-3]
+    assert ["pipeline_runs"] * (2 + len(start.LOOKUP_PAUSES_S)) == story.asked[:-3]
 
 
 def test_a_retry_that_cannot_read_the_runs_starts_nothing():
@@ -317,7 +311,7 @@ def test_the_latest_run_is_used_if_runs_cannot_be_listed():
 
     story.start()
 
-    assert ["pipeline_runs", "pipeline_runs", "pipeline_status", ("record", (("7",), None))] == story.told[:4]
+    assert ["pipeline_runs", "pipeline_runs", "pipeline_status", ("record", (("7",), None))] == story.asked[:4]
 
 
 def test_a_new_pipeline_without_a_status_is_started():
@@ -336,4 +330,4 @@ def test_an_unreachable_api_stops_a_start_before_anything_is_recorded():
     with pytest.raises(ServerError):
         story.start()
 
-    assert ["pipeline_runs"] == story.told
+    assert ["pipeline_runs"] == story.asked

@@ -1,10 +1,11 @@
-"""Reading the runs from their list, or from the status if there is no list."""
+"""The visible runs are read from the list, or from the status if there is no list."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 import pytest
+from api_answers import Api
 
 from airflow_provider_mparticle.client.errors import NotFoundError, PermissionDeniedError, ServerError
 from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
@@ -16,30 +17,18 @@ RUN = PipelineRun("orders", 7)
 MISSING = NotFoundError("404")
 
 
-class MParticle:
-    """Answers each route in turn, with the last answer for ever."""
-
-    def __init__(self, runs, status=MISSING):
-        self.answers = {"pipeline_runs": runs, "pipeline_status": [status]}
-        self.asked = []
-
-    def __call__(self, call):
-        self.asked.append(call.route)
-        answers = self.answers[call.route]
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+def mparticle_with(runs, status=MISSING):
+    return Api(pipeline_runs=runs, pipeline_status=[status])
 
 
 def read(visible, mparticle, *, must=True):
-    drive(visible.read(SINCE, must=must), mparticle, lambda _: None)
+    drive(visible.read(SINCE, must=must), mparticle.send, lambda _: None)
     return visible.runs
 
 
 def test_one_stray_404_does_not_hide_the_list():
     """The status shows one run, so old runs would look new later."""
-    mparticle = MParticle([MISSING, [RUN]], PipelineStatus("orders"))
+    mparticle = mparticle_with([MISSING, [RUN]], PipelineStatus("orders"))
 
     assert [RUN] == read(VisibleRuns("orders"), mparticle)
     assert ["pipeline_runs"] * 2 == mparticle.asked
@@ -47,7 +36,7 @@ def test_one_stray_404_does_not_hide_the_list():
 
 def test_a_list_that_answered_once_is_never_replaced_by_the_status():
     """The route exists, so its 404 says nothing about the runs."""
-    mparticle = MParticle([[RUN], MISSING], PipelineStatus("orders"))
+    mparticle = mparticle_with([[RUN], MISSING], PipelineStatus("orders"))
     visible = VisibleRuns("orders")
     read(visible, mparticle)
 
@@ -59,7 +48,7 @@ def test_a_list_that_answered_once_is_never_replaced_by_the_status():
 
 def test_without_a_list_the_status_is_read_and_at_once_from_then_on():
     """The run routes of v2 are assumed."""
-    mparticle = MParticle([MISSING], PipelineStatus("orders", latest_pipeline_run=RUN))
+    mparticle = mparticle_with([MISSING], PipelineStatus("orders", latest_pipeline_run=RUN))
     visible = VisibleRuns("orders")
 
     assert [RUN] == read(visible, mparticle)
@@ -69,13 +58,13 @@ def test_without_a_list_the_status_is_read_and_at_once_from_then_on():
 
 def test_a_new_pipeline_that_answers_404_has_no_runs():
     """Its status answers 404 for a minute after it was created."""
-    assert [] == read(VisibleRuns("orders"), MParticle([MISSING]))
+    assert [] == read(VisibleRuns("orders"), mparticle_with([MISSING]))
 
 
 def test_runs_that_cannot_be_read_are_unknown_and_not_none():
     """If unknown runs counted as none, a task would start a second run after a failed request."""
     visible = VisibleRuns("orders")
 
-    assert read(visible, MParticle([ServerError("503")]), must=False) is None
+    assert read(visible, mparticle_with([ServerError("503")]), must=False) is None
     with pytest.raises(PermissionDeniedError):
-        read(visible, MParticle([PermissionDeniedError("403")]), must=False)
+        read(visible, mparticle_with([PermissionDeniedError("403")]), must=False)

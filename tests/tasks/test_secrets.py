@@ -1,7 +1,7 @@
 """
-No secret shows up anywhere: not in a log at DEBUG, not in an error, not in anything that Airflow keeps.
+No secret appears in a log at DEBUG, in an error, or in anything that Airflow stores.
 
-Sought are the client secret, every token that the login handed out, and the feed's key.
+The tests search for the client secret, every token that the login has issued, and the key of the feed.
 """
 
 from __future__ import annotations
@@ -25,27 +25,20 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, TaskDeferred
+from main_job import REFUNDS, main_job
 
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import MParticleError, RefusedError
 from airflow_provider_mparticle.client.resource_kinds import PIPELINE
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.operators import MParticleCreatePipelineOperator, MParticleTriggerPipelineOperator
+from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
 from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
 from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
 
-FEED_PIPELINE = {
-    "pipeline_id": "refunds",
-    "name": "Refunds",
-    "connection_id": "warehouse",
-    "data_model_id": "orders-model",
-    "sync_mode": {"type": "full"},
-    "schedule": {"type": "on_demand"},
-    "partner_feed_id": 11,
-}
+FEED_PIPELINE = {**REFUNDS, "partner_feed_id": 11}
 
 
 class Search:
@@ -147,29 +140,17 @@ def meanwhile(simulator: Simulator, act: Callable[[], None]) -> Iterator[None]:
     acting.join(timeout=20)
 
 
-def main_job(dag_id: str, errors: list[BaseException], *, deferrable: bool = True, secret: str = "") -> DAG:
-    """Create a pipeline with a feed key, trigger it, and wait for it with a sensor. *secret* is leaked on purpose."""
-    args = {"on_failure_callback": lambda context: errors.append(context["exception"])}
-    with DAG(dag_id, schedule=None, start_date=datetime(2026, 1, 1), default_args=args) as dag:
-        create = MParticleCreatePipelineOperator(
-            task_id="create",
-            **{**FEED_PIPELINE, "name": secret or "Refunds"},
-            partner_feed_key="{{ var.value.orders_feed }}",
-            if_exists="update",
-        )
-        trigger = MParticleTriggerPipelineOperator(
-            task_id="trigger", pipeline_id="refunds", wait_for_completion=False, deferrable=deferrable
-        )
-        sense = MParticlePipelineRunSensor(
-            task_id="sense",
-            pipeline_id="refunds",
-            pipeline_run_id="{{ ti.xcom_pull('trigger')['pipeline_run_id'] }}",
-            deferrable=deferrable,
-            poll_interval=0.3,
-            timeout=60,
-        )
-        create >> trigger >> sense
-    return dag
+def job_with_key(dag_id: str, errors: list[BaseException], *, deferrable: bool = True, secret: str = "") -> DAG:
+    """Return the main job, whose pipeline has a feed key. *secret* is leaked on purpose."""
+    return main_job(
+        dag_id,
+        deferrable=deferrable,
+        default_args={"on_failure_callback": lambda context: errors.append(context["exception"])},
+        name=secret or "Refunds",
+        partner_feed_id=11,
+        partner_feed_key="{{ var.value.orders_feed }}",
+        if_exists="update",
+    )
 
 
 # Whole DAGs
@@ -185,7 +166,7 @@ def test_a_run_with_expired_tokens(
     search.expire_tokens()
 
     with meanwhile(search.simulator, search.expire_tokens):
-        run = run_dag(main_job(f"expired_{deferrable}", errors, deferrable=deferrable))
+        run = run_dag(job_with_key(f"expired_{deferrable}", errors, deferrable=deferrable))
 
     assert "success" == run.state
     assert {"client secret", "feed key", "token 1", "token 2", "token 3"} == set(search.sought)
@@ -200,7 +181,7 @@ def test_a_run_whose_credentials_are_refused_half_way(
     errors: list[BaseException] = []
 
     with meanwhile(search.simulator, search.rotate_credentials):
-        run = run_dag(main_job(f"rotated_{deferrable}", errors, deferrable=deferrable))
+        run = run_dag(job_with_key(f"rotated_{deferrable}", errors, deferrable=deferrable))
 
     assert "failed" == run.state
     assert "refused the login of Airflow connection 'mparticle_default'" in str(errors[0])
@@ -215,7 +196,7 @@ def test_a_run_whose_credentials_are_refused_from_the_start(
     errors: list[BaseException] = []
     search.rotate_credentials()
 
-    run = run_dag(main_job("refused", errors))
+    run = run_dag(job_with_key("refused", errors))
 
     assert "failed" == run.state
     assert 1 == len(errors)
@@ -232,7 +213,7 @@ def test_a_run_against_a_server_that_repeats_what_it_was_sent(
     for method, status, echo in (("GET", 503, f"{secret} {token}"), ("POST", 422, f"{secret} {token} {key}")):
         search.simulator.inject(Fault(method, "/inputs/data-pipelines", status=status, body=f"<p>You sent {echo}</p>"))
 
-    run = run_dag(main_job("echoed", errors))
+    run = run_dag(job_with_key("echoed", errors))
 
     assert "failed" == run.state
     assert "saying: You sent *** *** ***" in str(errors[0])
@@ -415,7 +396,7 @@ def _kept_tokens() -> str:
         lambda secret: logging.getLogger("aiohttp.client").debug({"headers": {"Authorization": secret}}),
         lambda secret: logging.getLogger("airflow_provider_mparticle.client").info("Logged in: %r", [secret]),
         lambda secret: print("secret:", secret),
-        lambda secret: os.system(f"echo {secret} >&2"),  # noqa: S605
+        lambda secret: os.system(f"echo {secret} >&2"),  # noqa: S605 - the test makes the secret
     ],
     ids=["log argument", "log message", "log repr", "stdout", "stderr of a child"],
 )
@@ -437,7 +418,7 @@ def test_the_search_finds_what_is_stored_on_purpose(
     given_away = f"Refunds {secrets.token_urlsafe()}"
     search.sought["given away"] = given_away.split()[1]
 
-    run = run_dag(main_job("given_away", [], secret=given_away))
+    run = run_dag(job_with_key("given_away", [], secret=given_away))
 
     assert "success" == run.state
     assert ["given away in stored"] == search.found_in(stored=everything_stored())

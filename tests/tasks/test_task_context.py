@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG
+from main_job import main_job
 
-from airflow_provider_mparticle.operators import MParticleCreatePipelineOperator, MParticleTriggerPipelineOperator
-from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
+from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
 from airflow_provider_mparticle.tasks.task_context import first_start
@@ -24,34 +24,6 @@ def mparticle(request: pytest.FixtureRequest, start_simulator: Callable[..., Sim
     simulator = start_simulator(layout=layout, run_routes=not restriction)
     simulator.add_pipeline("orders")
     return simulator
-
-
-def main_job(dag_id: str, *, deferrable: bool) -> DAG:
-    """Create a pipeline, trigger it in one task, sense it in another."""
-    with DAG(dag_id, schedule=None, start_date=datetime(2026, 1, 1)) as dag:
-        create = MParticleCreatePipelineOperator(
-            task_id="create",
-            pipeline_id="refunds",
-            name="Refunds",
-            connection_id="warehouse",
-            data_model_id="orders-model",
-            sync_mode={"type": "full"},
-            schedule={"type": "on_demand"},
-            if_exists="reuse",
-        )
-        trigger = MParticleTriggerPipelineOperator(
-            task_id="trigger", pipeline_id="refunds", wait_for_completion=False, deferrable=deferrable
-        )
-        sense = MParticlePipelineRunSensor(
-            task_id="sense",
-            pipeline_id="refunds",
-            pipeline_run_id="{{ ti.xcom_pull('trigger')['pipeline_run_id'] }}",
-            deferrable=deferrable,
-            poll_interval=0.5,
-            timeout=60,
-        )
-        create >> trigger >> sense
-    return dag
 
 
 def states(dag_run: Any) -> dict[str, str]:
