@@ -20,7 +20,7 @@ from airflow.triggers.base import TriggerEvent
 try:
     from airflow.triggers.base import BaseEventTrigger
 except ImportError:  # Airflow 2; common-compat has it since 1.19, but Airflow's constraints pin older ones
-    from airflow.triggers.base import BaseTrigger as BaseEventTrigger  # type: ignore[assignment, unused-ignore]
+    from airflow.triggers.base import BaseTrigger as BaseEventTrigger  # type: ignore[assignment, unused-ignore]  # as above
 
 from airflow_provider_mparticle.triggerer.listeners import Listeners
 

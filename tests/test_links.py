@@ -170,6 +170,6 @@ def test_links_stay_when_the_task_has_ended(simulator: Simulator, run_dag: Calla
     assert (pipeline_address(config, "orders"), run_address(config, "orders", run_id)) == shown
 
 
-def link_of(task: Any, link: type) -> Any:
+def link_of(task: Any, link: Any) -> Any:
     """Return the address that Airflow has stored for a link."""
-    return task.xcom_pull(task_ids=task.task_id, key=link.xcom_key)  # type: ignore[attr-defined]
+    return task.xcom_pull(task_ids=task.task_id, key=link.xcom_key)

@@ -84,7 +84,7 @@ def test_other_failures_have_a_message_too(exception: Any) -> None:
     """A callback that fails itself would send no message."""
     ti = SimpleNamespace(dag_id="sync", task_id="orders")
 
-    failure = failure_of({"ti": ti, "exception": exception})  # type: ignore[typeddict-item]
+    failure = failure_of({"ti": ti, "exception": exception})
 
     assert "sync.orders failed" in str(failure)
     assert exception is None or "The worker was lost." in failure.message
@@ -95,7 +95,7 @@ def test_a_circular_chain_of_errors_ends() -> None:
     one, two = ValueError("one"), ValueError("two")
     one.__context__, two.__context__ = two, one
 
-    assert "ValueError" == failure_of({"ti": SimpleNamespace(dag_id="a", task_id="b"), "exception": one}).kind  # type: ignore[typeddict-item]
+    assert "ValueError" == failure_of({"ti": SimpleNamespace(dag_id="a", task_id="b"), "exception": one}).kind
 
 
 def test_the_example_prints_both_messages(

@@ -216,7 +216,7 @@ def get_cli_commands() -> list[Any]:
             name=command.name,
             help=command.summary,
             func=partial(_run_and_exit, command.name),
-            args=[Arg(one.flags, **one.options) for one in command.arguments],  # type: ignore[no-untyped-call]
+            args=[Arg(one.flags, **one.options) for one in command.arguments],  # type: ignore[no-untyped-call]  # Airflow leaves it unannotated
             epilog=EXIT_CODES,
         )
         for command in COMMANDS

@@ -10,6 +10,6 @@ from __future__ import annotations
 try:
     from airflow.sdk.log import mask_secret
 except ImportError:  # Airflow 2
-    from airflow.utils.log.secrets_masker import mask_secret  # type: ignore[import-not-found, no-redef, unused-ignore]
+    from airflow.utils.log.secrets_masker import mask_secret  # type: ignore[import-not-found, no-redef, unused-ignore]  # as above
 
 __all__ = ["mask_secret"]

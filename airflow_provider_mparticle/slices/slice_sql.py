@@ -50,7 +50,7 @@ def restrict_to_slice(
     query = _wrappable(sql.strip(), dialect)
     is_in_slice = _is_in_slice(column, slice_, service_provider, time_type)
     # The query comes from the author of the DAG, and the column has been checked.
-    restricted = f"SELECT * FROM (\n{query}\n) AS unsliced WHERE {is_in_slice}"  # noqa: S608
+    restricted = f"SELECT * FROM (\n{query}\n) AS unsliced WHERE {is_in_slice}"  # noqa: S608 - see above
     if sql_parser.is_installed():
         _check_wrapped(query, restricted, column, dialect)
     return restricted

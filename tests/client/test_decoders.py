@@ -106,7 +106,7 @@ def test_a_status_has_its_latest_run_and_its_errors() -> None:
     status = decode_status("orders", answer, CONFIG)
 
     assert ("healthy", ("No role.",)) == (status.status, status.errors)
-    assert 7 == status.latest_pipeline_run.pipeline_run_id  # type: ignore[union-attr]
+    assert 7 == status.latest_pipeline_run.pipeline_run_id
     assert decode_status("orders", {"status": "healthy"}, CONFIG).latest_pipeline_run is None
 
 

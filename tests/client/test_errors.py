@@ -79,7 +79,7 @@ def test_an_error_carries_only_the_facts_of_its_cause(kind: type[MParticleError]
 
     assert set(facts_of(kind)) == set(error.facts())
     with pytest.raises(TypeError):
-        kind("It failed.", colour=1)  # type: ignore[call-arg] # that is the test
+        kind("It failed.", colour=1)  # type: ignore[call-arg]  # that is the test
 
 
 @pytest.mark.parametrize("kind", KINDS)

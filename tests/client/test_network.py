@@ -148,7 +148,7 @@ def test_this_machine_is_never_reached_by_proxy(url: str) -> None:
     assert proxy_url({"HTTP_PROXY": PROXY, "HTTPS_PROXY": PROXY, "ALL_PROXY": PROXY}, url) is None
 
 
-@pytest.mark.parametrize("host", ["localhost.example.com", "128.0.0.1", "mylocalhost", "0.0.0.0", "", "::2"])  # noqa: S104
+@pytest.mark.parametrize("host", ["localhost.example.com", "128.0.0.1", "mylocalhost", "0.0.0.0", "", "::2"])  # noqa: S104 - no socket
 def test_another_machine_is_not_taken_for_this_one(host: str) -> None:
     """It may get requests without encryption, so a similar name must not pass."""
     assert not is_loopback(host)

@@ -347,7 +347,7 @@ def test_a_plan_shows_no_secret() -> None:
         object.__setattr__(there.of(PIPELINE)[pipeline["id"]], "partner_feed_key", f"another-{number}****")
     for connection in content["connections"]:
         object.__setattr__(there.of(CONNECTION)[connection["id"]], "name", "Another")
-        there.of(CONNECTION)[connection["id"]].config["password"] = "shown-password"  # type: ignore[index]
+        there.of(CONNECTION)[connection["id"]].config["password"] = "shown-password"
 
     found = planned(content, there)
     shown = "\n".join([*found.lines(), json.dumps(found.as_dict()), repr(found), *map(repr, found.steps)])

@@ -99,7 +99,7 @@ def test_a_generated_document_is_right_for_both_or_for_neither(content: Any) -> 
 def incremental(**fields: Any) -> dict[str, Any]:
     """A document with an incremental pipeline."""
     mode = {"type": "incremental", "iterator_field": "at", "iterator_data_type": "timestamp"}
-    pipeline = {
+    pipeline: dict[str, Any] = {
         "id": "p",
         "name": "P",
         "connection_id": "c",
@@ -108,7 +108,7 @@ def incremental(**fields: Any) -> dict[str, Any]:
         "schedule": {"type": "on_demand"},
     }
     for name, value in fields.items():
-        pipeline[name] = {**pipeline[name], **value} if isinstance(pipeline.get(name), dict) else value  # type: ignore[dict-item]
+        pipeline[name] = {**pipeline[name], **value} if isinstance(pipeline.get(name), dict) else value
     return {"pipelines": [pipeline]}
 
 

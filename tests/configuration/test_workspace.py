@@ -30,7 +30,10 @@ class ShortLists(StrangeSimulator):
     def _respond(self, request: Request) -> Answer | None:
         before, rewrite = self.rewrite, self.rewrite
         if request.method == "GET" and request.path.rsplit("/", 1)[-1].split("-")[-1] in PLURALS:
-            rewrite = lambda one: {name: part for name, part in before(one).items() if name not in self.left_out}  # noqa: E731
+
+            def rewrite(one: dict[str, Any]) -> dict[str, Any]:
+                return {name: part for name, part in before(one).items() if name not in self.left_out}
+
         # The four lists may be requested at the same time, so a copy of the simulator answers.
         other = copy.copy(self)
         other.rewrite = rewrite

@@ -52,7 +52,7 @@ def test_a_new_run_is_ours_and_a_recorded_one_is_not() -> None:
 
 def test_a_run_that_cannot_have_read_the_slice_is_not_ours() -> None:
     """It read other rows, so another task or user started it."""
-    assert Matches() == find_own_runs(visible([NEW]), RECORD, Lock(NEW), 0.0)  # type: ignore[arg-type] # one method
+    assert Matches() == find_own_runs(visible([NEW]), RECORD, Lock(NEW), 0.0)  # type: ignore[arg-type]  # it has only one method
 
 
 @pytest.mark.parametrize("minutes", [5, None], ids=["later", "start unknown"])

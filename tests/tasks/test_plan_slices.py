@@ -374,7 +374,7 @@ def test_a_warehouse_whose_connection_has_another_hook_gets_its_sql_hook(
         def __init__(self, **arguments: Any) -> None:
             made.append(arguments)
 
-    monkeypatch.setitem(sys.modules, module, SimpleNamespace(**{name: Fake}))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, module, SimpleNamespace(**{name: Fake}))
     use_hook(monkeypatch, None, conn_type)
 
     hook = planner(hook_params={"schema": "shop"}).get_db_hook()
@@ -389,7 +389,7 @@ def test_the_hook_says_how_instants_are_written(execute: Execute, warehouse: Sql
     """BigQuery and Databricks want the type before the text, which SQLite does not know."""
     sent: list[str] = []
     warehouse.conn_type = conn_type
-    warehouse.run = lambda queries, **_: sent.extend(queries) or [[(1,)]]  # type: ignore[method-assign,assignment]
+    warehouse.run = lambda queries, **_: sent.extend(queries) or [[(1,)]]
 
     execute(planner())
 
@@ -429,7 +429,7 @@ def test_the_literals_fit_the_type_of_the_time_column(
     """BigQuery refuses a TIMESTAMP against any of them."""
     sent: list[str] = []
     warehouse.conn_type = "gcpbigquery"
-    warehouse.run = lambda queries, **_: sent.extend(queries) or [[(1,)]]  # type: ignore[method-assign,assignment]
+    warehouse.run = lambda queries, **_: sent.extend(queries) or [[(1,)]]
 
     execute(planner(time_column_type=time_column_type, granularity="day"))
 
