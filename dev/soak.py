@@ -115,7 +115,7 @@ def allow_open_files(wanted: int) -> None:
 
 
 def _prepare(simulator: Simulator, plan: Plan) -> None:
-    """Add pipelines whose runs go on until they are ended, and inject faults, also for the first start."""
+    """Add pipelines whose runs continue until they are ended, and inject faults, also for the first start."""
     for number in range(plan.tasks):
         simulator.add_pipeline(f"pipeline-{number}")
         simulator.script_next_run(f"pipeline-{number}", [("running", None)])

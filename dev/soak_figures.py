@@ -15,7 +15,7 @@ class Plan:
     """
     How many tasks wait at the same time, and for how long.
 
-    :param soak_s: How long the runs go on after all tasks wait, in seconds.
+    :param soak_s: How long the runs continue after all tasks wait, in seconds.
     :param failing: Share of answers that fail.
     :param starts_within_s: How long tasks may take to start their runs. After that, the soak begins without the others.
     :param ends_within_s: How long tasks may take to end after their runs have ended.

@@ -47,7 +47,7 @@ FEATURES = {
     "slices of DAG runs with a partition date": "airflow.timetables.trigger:CronPartitionTimetable",
     "a connection form that marks what is required and lists the pods": "provider info: conn-fields",
     "the record of a start is kept by Airflow itself; before, by a variable": f"{_CONTEXT}:TaskStateStoreAccessor",
-    "no run of mParticle is lost or told twice when a triggerer restarts": f"{_STREAM}:SharedStreamManager",
+    "no run of mParticle is lost or reported twice when a triggerer restarts": f"{_STREAM}:SharedStreamManager",
     "rules for retries by our errors": "airflow.sdk.definitions.retry_policy:RetryRule",
 }
 

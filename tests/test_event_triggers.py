@@ -22,7 +22,7 @@ try:
 except ImportError:
     pytest.skip("Airflow has shared event streams and a store for them since 3.3.", allow_module_level=True)
 
-# Where a triggerer may die between an event and the note that it was told.
+# Where a triggerer may die between an event and the record that it was reported.
 CRASHES = ("before it is stored", "before Airflow says so", "after Airflow has said so")
 
 
@@ -102,7 +102,7 @@ async def triggerer(*triggers: tuple[MParticlePipelineRunEventTrigger, AssetStor
 async def until(is_so: Callable[[], bool]) -> None:
     """Wait until a condition is true."""
     async with asyncio.timeout(10):
-        while not is_so():  # noqa: ASYNC110 - what is waited for lies on a server
+        while not is_so():  # noqa: ASYNC110 - the condition depends on a server
             await asyncio.sleep(0.01)
 
 

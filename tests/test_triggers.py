@@ -254,7 +254,7 @@ def test_a_cancelled_trigger_ends_without_an_event(simulator: Simulator) -> None
 def test_a_kill_is_logged_and_nothing_is_sent(
     simulator: Simulator, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """mParticle does not document how to cancel a run, so the log says that the run goes on."""
+    """mParticle does not document how to cancel a run, so the log says that the run continues."""
     caplog.set_level(logging.WARNING)
 
     asyncio.run(trigger(13325).on_kill())

@@ -186,7 +186,7 @@ def list_pipeline_runs(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Call[list[PipelineRun]]:
-    """List one page of the runs whose logical date lies between *since* and *until*, both inclusive. Default: all."""
+    """List one page of the runs whose logical date is between *since* and *until*, both inclusive. Default: all."""
     dates = {"startDate": since, "endDate": until}
     return Call(
         f"list the runs of pipeline {pipeline_id!r}",

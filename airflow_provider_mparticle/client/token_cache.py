@@ -17,11 +17,11 @@ from airflow_provider_mparticle.client.messages import Token
 
 # A token is renewed this long before it expires, so that it does not expire while a call is sent. ...
 TOKEN_LEEWAY_S = 120.0
-# ... But at most a tenth of its lifetime before, since a short-lived token would else be renewed for every call.
+# ... But at most a tenth of its lifetime before, because a short-lived token would otherwise be renewed for every call.
 LEEWAY_SHARE = 0.1
 
-# A refused login is not repeated for so long. A thousand waiting tasks with revoked credentials would else log in a
-# thousand times, and mParticle might lock the account.
+# A refused login is not repeated within this time. Otherwise a thousand waiting tasks with revoked credentials would
+# log in a thousand times, and mParticle might lock the account.
 REFUSAL_KEPT_S = 10.0
 
 

@@ -27,7 +27,7 @@ def runs_since(
     is_last_needed: Callable[[list[PipelineRun]], bool] = read_all_pages,
 ) -> Steps[list[PipelineRun]]:
     """
-    Return the runs whose logical date lies between two instants, inclusive, in any order.
+    Return the runs whose logical date is between two instants, inclusive, in any order.
 
     Sends one request for each hundred runs. mParticle does not document the order of its list, so the last page counts
     too. Paging may not be supported, so a page without a new run ends the list.

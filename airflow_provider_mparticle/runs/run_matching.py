@@ -19,7 +19,7 @@ from airflow_provider_mparticle.client.run_states import Progress
 STARTS_WITHIN_S = 10.0
 # A request may be delayed in the network by this much, and a run may be listed this long after its start.
 LATE_S = 90.0
-# The Date header has whole seconds, and so may the instants of runs. mParticle sets it while the request is under way.
+# The Date header has whole seconds, and so may the instants of runs. mParticle sets it while it handles the request.
 CLOCK_TOLERANCE_S = 2.0
 # Without a Date header the two clocks are assumed to agree within a minute.
 UNKNOWN_CLOCK_TOLERANCE_S = 60.0

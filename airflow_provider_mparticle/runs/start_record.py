@@ -28,7 +28,7 @@ class StartRecord:
     """
     What a task records before it starts a run, and keeps across its tries.
 
-    :param recorded_at: When the task first looked at the pipeline, in seconds since the epoch.
+    :param recorded_at: When the task created this record, in seconds since the epoch.
     :param known_run_ids: The runs that existed before this task's first trigger request.
     :param max_tries: Airflow's ``max_tries`` of the task. A retry keeps it, a user's clear raises it.
     :param clear_number: How often a user has cleared tasks of the DAG run.

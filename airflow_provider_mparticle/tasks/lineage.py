@@ -35,7 +35,7 @@ class Lineage:
     What a task has learnt.
 
     :param source: What the data model reads: ``sql``, ``dialect``, and ``tables`` as pairs of namespace and name.
-    :param run: The run, as a task returns it. Empty if the task has not seen one of its own.
+    :param run: The run, as a task returns it. Empty if the task has not seen its own run.
     """
 
     workspace_id: int
@@ -96,8 +96,8 @@ def _keep(operator: Any, hook: MParticleHook, learn: Callable[[Lineage], None]) 
     try:
         operator._lineage = operator._lineage or Lineage(hook.get_conn().config.workspace_id)
         learn(operator._lineage)
-    except Exception:  # the run is fine, whatever happened to its lineage
-        log.warning("OpenLineage is not told all about this task.", exc_info=True)
+    except Exception:  # an error in the lineage must not fail a run that succeeded
+        log.warning("OpenLineage gets only a part of the lineage of this task.", exc_info=True)
 
 
 def _source(hook: MParticleHook, sql: str, connection: WarehouseConnection | None) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class StateStoreRecord:
 
 class VariableRecord:
     """
-    The record in an Airflow variable of its own, which is deleted when Airflow has heard that the task is over.
+    The record in its own Airflow variable, which is deleted when Airflow knows that the task is over.
 
     A task that fails leaves its variable: a slice that is cleared reads it, and any other task overwrites it.
     """

@@ -1,5 +1,5 @@
 """
-What OpenLineage is told about a task, in the classes of its client.
+Describes the lineage of a task in the classes of OpenLineage's client.
 
 Only the OpenLineage provider causes the import of this module, so that nothing is loaded where it is off.
 """
@@ -51,7 +51,7 @@ def operator_lineage(
 
     :param source: What the data model reads, as far as the task knows: ``sql``, ``dialect``, and ``tables`` as pairs of
         namespace and name.
-    :param run: The run, as a task returns it; empty where the task has none of its own.
+    :param run: The run, as a task returns it; empty if the task does not have its own run.
     :param inlets: What the DAG declares; it is added to the tables.
     :param outlets: What the DAG declares; it is added to the pipeline.
     """

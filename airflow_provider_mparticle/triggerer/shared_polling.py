@@ -107,7 +107,7 @@ class _PollGroup:
             await self._poll(source)
 
     async def pause(self, seconds: float, polls_seen: int) -> None:
-        """Wait for so long, or until another wait of the group has polled."""
+        """Wait for this time, or until another wait of the group has polled."""
         if self.polls != polls_seen:
             return
         loop = asyncio.get_running_loop()

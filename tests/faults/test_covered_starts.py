@@ -20,7 +20,7 @@ DAYS = [AT + timedelta(days=day) for day in range(30)]
 
 @pytest.mark.parametrize("kind", ["manual", "scheduled"])
 def test_a_covered_task_returns_the_run_that_covers(new_task, simulator, kind):
-    """The next tasks of the DAG need that run, whoever started it."""
+    """The next tasks of the DAG need that run, even if others started it."""
     run = simulator.add_run("orders", "success", kind, range_end=AT, successful_records=42)
     task = new_task(skip_if_covered=AT)
 
@@ -47,7 +47,7 @@ def test_a_task_that_is_not_covered_starts_its_run(new_task, simulator):
 
 
 def test_a_task_that_does_not_ask_starts_its_run(task, simulator):
-    """A task that triggers a pipeline starts a run, unless it is told otherwise."""
+    """A task that triggers a pipeline starts a run, unless the DAG says otherwise."""
     simulator.add_run("orders", "success", range_end=datetime.now(UTC) + timedelta(hours=1))
 
     task.run()

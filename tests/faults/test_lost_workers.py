@@ -19,7 +19,7 @@ from airflow_provider_mparticle.simulator import Fault
         pytest.param(Instant.WAITING, id="waiting"),
     ],
 )
-@pytest.mark.parametrize("ends", [False, True], ids=["run goes on", "run ended meanwhile"])
+@pytest.mark.parametrize("ends", [False, True], ids=["run continues", "run ended meanwhile"])
 def test_a_retry_reattaches_to_the_run_of_a_lost_worker(task, simulator, instant, ends):
     """A second run would cost money and duplicate data."""
     simulator.script_next_run("orders", [("running", 0.2), ("success", None)])
@@ -70,7 +70,7 @@ def test_a_worker_lost_after_a_lost_answer_still_makes_one_run(start_simulator, 
 
 
 def test_a_retry_starts_a_new_run_if_the_run_of_the_lost_worker_failed(task, simulator):
-    """It is known that the run failed, so there is no point in reattaching to it."""
+    """The run is known to have failed, so reattaching to it does not help."""
     simulator.script_next_run("orders", [("failed", None)])
     task.dies_at(Instant.ACCEPTED).run_and_die()
 

@@ -57,8 +57,8 @@ def test_a_run_reads_up_to_the_end_of_its_range_or_else_its_start(run: PipelineR
         pytest.param(FULL, AT, True, id="a full run, exactly"),
         pytest.param(SHORT, AT, False, id="a range that ends before, of a run that starts after"),
         pytest.param(FAILED, AT, False, id="failed"),
-        pytest.param(RUNNING, AT, False, id="under way"),
-        pytest.param(replace(FULL, started_on=None, ended_on=LATER), AT, False, id="nothing told but its end"),
+        pytest.param(RUNNING, AT, False, id="in progress"),
+        pytest.param(replace(FULL, started_on=None, ended_on=LATER), AT, False, id="only its end is known"),
     ],
 )
 def test_a_run_covers_an_instant_only_if_it_succeeded_and_read_up_to_it(
@@ -129,7 +129,7 @@ def test_a_pipeline_without_runs_takes_one_request(poll: Poll) -> None:
     assert ["pipeline_status"] == api.asked
 
 
-@pytest.mark.parametrize("latest", [SHORT, FAILED, RUNNING], ids=["short", "failed", "under way"])
+@pytest.mark.parametrize("latest", [SHORT, FAILED, RUNNING], ids=["short", "failed", "in progress"])
 def test_if_the_latest_run_does_not_cover_another_run_may(latest: PipelineRun) -> None:
     """The latest run hides earlier ones, and a failed run does not undo what earlier runs have read."""
     for poll in (find_covering("orders", AT), polled(CoverageLookup("orders", AT))):

@@ -158,7 +158,7 @@ def test_without_an_end_instant_the_time_of_the_poll_counts() -> None:
         pytest.param(replace(DONE, started_on=None, ended_on=NOON), id="no start"),
         pytest.param(replace(DONE, ended_on=NOON), id="no time at all"),
         pytest.param(replace(DONE, ended_on=NOON, progress=Progress.FAILED, started_on=NOON), id="failed"),
-        pytest.param(replace(DONE, ended_on=NOON + timedelta(1), progress=Progress.UNDER_WAY), id="under way"),
+        pytest.param(replace(DONE, ended_on=NOON + timedelta(1), progress=Progress.UNDER_WAY), id="in progress"),
     ],
 )
 def test_a_run_without_a_duration_does_not_count(run: PipelineRun) -> None:

@@ -32,7 +32,7 @@ DECISIONS = {
     "a busy pipeline is attached to if asked": (state(if_running="attach", in_progress=OTHER), Decision.ADOPT, OTHER),
     "a busy pipeline skips the task if asked": (state(if_running="skip", in_progress=OTHER), Decision.SKIP, OTHER),
     # A run whose id an earlier try has recorded
-    "our run under way is adopted": (state(ours=OURS, is_retry=True), Decision.ADOPT, OURS),
+    "our run in progress is adopted": (state(ours=OURS, is_retry=True), Decision.ADOPT, OURS),
     "our run that succeeded is adopted": (state(ours=DONE, is_retry=True), Decision.ADOPT, DONE),
     "our run that failed is started again": (state(ours=FAILED, is_retry=True), Decision.START, None),
     "our run is adopted though another is in progress": (state(ours=OURS, in_progress=OTHER), Decision.ADOPT, OURS),

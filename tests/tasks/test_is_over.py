@@ -1,4 +1,4 @@
-"""What a worker is told of task instances, by the API of Airflow 3 or by the database of Airflow 2."""
+"""A worker reads states of task instances from the API of Airflow 3, or from the database of Airflow 2."""
 
 from __future__ import annotations
 

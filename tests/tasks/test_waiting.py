@@ -63,7 +63,7 @@ def refused(cls: type, **options: Any) -> AirflowFailException:
     needed = {MParticleSyncSliceOperator: SLICE}.get(cls, {})
     operator = cls(task_id="task", **{"pipeline_id": "orders", "deferrable": False, **needed, **options})
     with pytest.raises(AirflowFailException) as failed:
-        inspect.unwrap(cls.execute)(operator, {"ti": SimpleNamespace(max_tries=0, try_number=1)})  # type: ignore[attr-defined]
+        inspect.unwrap(cls.execute)(operator, {"ti": SimpleNamespace(max_tries=0, try_number=1)})
     return failed.value
 
 
@@ -182,7 +182,7 @@ def test_a_sensor_with_soft_fail_is_skipped_at_execution_timeout(
 def test_an_operator_ends_at_execution_timeout_with_the_id_of_its_run(
     simulator: Simulator, run_dag: Callable[[Any], Any], deferrable: bool
 ) -> None:
-    """The user needs the id to find the run, which goes on."""
+    """The user needs the id to find the run, which continues."""
     simulator.script_next_run("orders", [("running", None)])
 
     _, error = run_to_its_end(run_dag, MParticleTriggerPipelineOperator, deferrable=deferrable)

@@ -112,7 +112,7 @@ def test_a_warehouse_that_the_config_does_not_tell_has_no_name(provider: str | N
     ],
 )
 def test_every_table_of_a_query_is_named_once(sql: str, expected: list[str]) -> None:
-    """Names that WITH gives are no tables, and neither are functions."""
+    """Names that WITH defines are not tables, and functions are not tables either."""
     assert expected == names(sql, SNOWFLAKE)
 
 
