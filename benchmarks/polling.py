@@ -142,9 +142,9 @@ def section(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield "## When the end of a run is seen, and how many requests that takes"
     yield (
         f"Simulated clock, poll interval {POLL_INTERVAL_S:.0f} s (the default), {REPETITIONS} runs for each row, whose "
-        "lengths vary by 10 % (30 % or 20 % where it says so). Numbers are ours / those of a clock of 15 s / 30 s / "
-        f"60 s. Better means both lower than the clock of {COMPARED_WITH_S:.0f} s, or one lower and the other "
-        "equal (lateness within two standard errors)."
+        "lengths vary by 10 % (30 % or 20 % where the title says so). Numbers are ours / those of polls every 15 s / "
+        f"30 s / 60 s. Better means that both are lower than those of polls every {COMPARED_WITH_S:.0f} s, or one is "
+        "lower and the other equal (lateness within two standard errors)."
     )
     for scenario in SCENARIOS:
         yield f"### {scenario.title.capitalize()}"

@@ -50,7 +50,7 @@ def targets(measured: Measured) -> list[Target]:
         Target("token requests of that task's process", 1, "", figure(task, "tokens")),
         Target(f"requests of {waiters.WAITERS[-1]} waiters of one run, to those of one", 2, "x", watching),
         Target(
-            "run lengths above 2 min at which a 30 s clock does as well or better",
+            "run lengths above 2 min at which polls every 30 s do as well or better",
             0,
             "",
             Figure((polling.misses(measured["polling"]),)),
@@ -62,7 +62,7 @@ def _parts(measured: Measured) -> Iterator[str]:
     yield "# What was measured"
     yield (
         "Written by `make bench`; every figure is of that one run. Figures are medians, with the least and the most in "
-        'parentheses where they differ. What "x" compares with ours is the ratio of medians.'
+        'parentheses if they differ. A figure with "x" is a ratio of medians.'
     )
     yield _machine(measured)
     yield "## Targets"
@@ -91,8 +91,8 @@ def _import_part(measured: Mapping[str, list[Repetition]], dag_file: list[Repeti
     ours = figure(measured[peers.OURS], "import_s", MS)
     yield "## Import of operators and sensors"
     yield (
-        f"Above `import airflow.sdk`, byte-compiled, {imports.INTERPRETERS} fresh interpreters each. "
-        f"Heavy are: {', '.join(imports.HEAVY)}."
+        f"In addition to `import airflow.sdk`, byte-compiled, {imports.INTERPRETERS} fresh interpreters each. "
+        f"Heavy packages: {', '.join(imports.HEAVY)}."
     )
     yield table(
         ("provider", "ms", "to ours", "modules", "heavy ones"),
@@ -162,7 +162,7 @@ def _waiters_part(measured: Mapping[str, Mapping[int, Repetition]]) -> Iterator[
     yield "## Requests when several triggers wait for one run"
     yield (
         f"A run of {waiters.RUN_S:g} s, counted from the first poll, a poll interval of {waiters.POLL_INTERVAL_S:g} s "
-        "and an API that answers at once. Triggers that make each other wait make fewer requests, late."
+        "and an API that answers at once. Triggers that delay each other make fewer requests, but see the end later."
     )
     most = waiters.WAITERS[-1]
     ours = figure([measured[peers.OURS][most]], "requests")
@@ -187,7 +187,7 @@ def _cost_part(processor: Mapping[str, list[Repetition]], held: Mapping[str, lis
     yield (
         f"CPU is the processor time of {cpu.TRIGGERS} triggers that each poll {cpu.POLLS + 1} times, by the number of "
         f"requests, {cpu.ROUNDS} rounds in one process; a bare aiohttp loop needs {bare} microseconds for each of the "
-        "GETs that ours sent. Memory is the growth of the resident set from a third of so many waiting "
+        "GETs that ours sent. Memory is the growth of the resident set from a third of the waiting "
         f"triggers to all; {memory.REPETITIONS} processes of ours, one of each peer."
     )
     yield table(
@@ -220,7 +220,7 @@ def _own_part(measured: Measured) -> Iterator[str]:
     yield "## One task of ours, from start to success"
     yield (
         "`MParticleTriggerPipelineOperator(deferrable=True)` by `dag.test()`, where worker and triggerer are one "
-        f"process. {one_task.POLLS} polls find the run under way, one finds it ended."
+        f"process. {one_task.POLLS} polls find the run in progress, one finds it ended."
     )
     yield table(("request", "times"), ((kind, str(times)) for kind, times in kinds.items()))
     yield f"## {thousand.TRIGGERS:,} of our triggers at once"
@@ -228,7 +228,7 @@ def _own_part(measured: Measured) -> Iterator[str]:
     keys |= {"requests": ("requests", 1), "token requests": ("tokens", 1), "lookups": ("lookups", 1)}
     keys |= {"TCP connections": ("tcp_connections", 1), "runs without an event": ("unfinished", 1)}
     yield (
-        f"Each for a pipeline of its own; runs of {thousand.RUN_S:g} s, counted from the first poll of each, a poll "
+        f"Each waits for its own pipeline; runs of {thousand.RUN_S:g} s, counted from the first poll of each, a poll "
         f"interval of {thousand.POLL_INTERVAL_S:g} s, an API that takes {thousand.LATENCY_S * MS:.0f} ms. "
         f"{thousand.REPETITIONS} processes."
     )
@@ -237,19 +237,19 @@ def _own_part(measured: Measured) -> Iterator[str]:
 
 
 def _method(measured: Measured) -> Iterator[str]:
-    yield "Every provider has an environment of its own with the same Airflow, and a fresh process each time."
+    yield "Every provider has its own environment with the same Airflow, and a fresh process for each measurement."
     yield (
-        "Its own trigger runs as Airflow's triggerer runs it: imported in the running loop, one task for each, in a "
-        "process that has loaded what a triggerer has loaded before."
+        "The trigger of a provider runs as in Airflow's triggerer: imported in the running loop, as its own task, in a "
+        "process that has imported what a triggerer imports at its start."
     )
-    yield "The API is a fake in a process of its own on loopback, without TLS: a new connection costs more in life."
-    yield "A stall is by how much longer than a millisecond a coroutine slept that wanted to sleep for one."
-    yield f"The same meter in an idle loop on this machine saw {measured['idle_stall']} ms at worst: less is noise."
+    yield "The API is a fake in its own process on loopback, without TLS. With TLS a new connection costs more."
+    yield "A stall is the time by which a coroutine that asked to sleep for a millisecond slept longer."
+    yield f"In an idle loop on this machine, the same meter saw at most {measured['idle_stall']} ms: less is noise."
     for name in measured["imports"]:
         if note := peers.load(name).note:
             yield f"{peers.load(name).title} {note}."
     for name, error in measured["left_out"].items():
-        yield f"{peers.load(name).title} is left out, it cannot be installed: {error}"
+        yield f"{peers.load(name).title} is left out, because it cannot be installed: {error}"
 
 
 def _title(name: str) -> str:

@@ -74,7 +74,7 @@ def test_the_report_is_written_from_what_was_measured(monkeypatch: pytest.Monkey
     assert "| import of one operator and the sensor, beside a bare operator | <= 3 x | 2 x | met |" in written
     assert "| worst stall, 20 triggers | <= 25 ms | 20 ms | met |" in written
     assert "| census | fails: it broke |" in written
-    assert "at which a 30 s clock does as well or better | <= 0 | 1 | **missed** |" in written
+    assert "at which polls every 30 s do as well or better | <= 0 | 1 | **missed** |" in written
 
 
 def results_of(stall_s: float, import_s: float) -> dict[str, Any]:

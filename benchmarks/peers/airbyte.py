@@ -28,6 +28,6 @@ PEER = Peer(
     connection=_connection,
     arguments=_arguments,
     succeeded=lambda payload: payload["status"] == "success",
-    note="has an operator with a fixed poll interval of 60 s; its trigger is given that of the others",
+    note="has an operator with a fixed poll interval of 60 s; its trigger gets the interval of the others",
     most_waiting=300,
 )

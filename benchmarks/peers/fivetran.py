@@ -41,5 +41,5 @@ PEER = Peer(
     arguments=_arguments,
     succeeded=lambda payload: payload["status"] == "success",
     lead=_lead,
-    note="asks once more after a success, for its instant; its API's address stands in its code and is replaced",
+    note="sends one more request after a success, for its instant; the API address in its code is replaced",
 )

@@ -26,5 +26,5 @@ PEER = Peer(
     connection=_connection,
     arguments=_arguments,
     succeeded=lambda payload: payload is True,
-    note="cannot read an answer while deferred: it waits for 404 to turn into 200, and logs in nowhere",
+    note="cannot read an answer while deferred: it waits until 404 becomes 200, and does not log in",
 )
