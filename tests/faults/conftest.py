@@ -15,7 +15,7 @@ from airflow_provider_mparticle.client import retrying
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.runs import outcome, start, visible_runs
 from airflow_provider_mparticle.simulator import Simulator
-from airflow_provider_mparticle.tasks import record_store, trigger, waiting
+from airflow_provider_mparticle.tasks import record_store, waiting
 
 
 @pytest.fixture(autouse=True)
@@ -29,9 +29,8 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _mortal_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a worker die while it sleeps. Only the sleep of tasks changes."""
-    for module in (trigger, waiting):
-        monkeypatch.setattr(module, "time", SimpleNamespace(time=time.time, sleep=sleep_of_the_task))
+    """Let a worker die while it waits for a run. Only the sleep between its polls changes."""
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(time=time.time, sleep=sleep_of_the_task))
 
 
 @pytest.fixture(autouse=True)

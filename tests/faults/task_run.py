@@ -52,7 +52,7 @@ class Instant(StrEnum):
     NOTED = "the intent is stored, the start not yet sent"
     ACCEPTED = "the start is accepted, the run's id not yet stored"
     KNOWN = "the run's id is stored, its XCom not yet pushed"
-    WAITING = "the task waits for the run, in the worker or in the triggerer"
+    WAITING = "the task waits for a run, its own or another, in the worker or in the triggerer"
     RESUMED = "the wait in the triggerer is over, the worker not yet resumed"
 
 
@@ -237,8 +237,7 @@ class TaskRun:
             action()
 
     def sleep(self, seconds: float) -> None:
-        if self.xcoms:
-            self.reach(Instant.WAITING)
+        self.reach(Instant.WAITING)
         time.sleep(seconds)
 
     def _resume_until_done(self) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,8 +12,8 @@ from task_run import TRIGGER, Instant, WorkerLost, facts, our_run
 from airflow_provider_mparticle.client.errors import PipelineBusyError, RunFailedError
 from airflow_provider_mparticle.simulator import Fault
 
-# Long enough to be in progress for the whole test, on a machine of any speed.
-LONG_RUN = [("running", 0.4), ("success", None)]
+# In progress until the test ends it, on a machine of any speed.
+ENDLESS_RUN = [("running", None)]
 
 
 def outcome_of(make_try):
@@ -26,20 +25,18 @@ def outcome_of(make_try):
 
 
 @pytest.mark.parametrize(
-    ("if_running", "ends_in_s", "outcome", "starts"),
+    ("if_running", "outcome", "starts"),
     [
-        pytest.param("fail", None, PipelineBusyError, 0, id="fail"),
-        pytest.param("wait", 0.3, 13326, 1, id="wait"),
-        pytest.param("attach", 0.5, 13325, 0, id="attach"),
-        pytest.param("skip", None, AirflowSkipException, 0, id="skip"),
+        pytest.param("fail", PipelineBusyError, 0, id="fail"),
+        pytest.param("wait", 13326, 1, id="wait"),
+        pytest.param("attach", 13325, 0, id="attach"),
+        pytest.param("skip", AirflowSkipException, 0, id="skip"),
     ],
 )
-def test_the_task_handles_a_run_in_progress_as_if_running_says(
-    new_task, simulator, if_running, ends_in_s, outcome, starts
-):
+def test_the_task_handles_a_run_in_progress_as_if_running_says(new_task, simulator, if_running, outcome, starts):
     """A busy pipeline is a normal case, not an error."""
-    task = new_task(if_running=if_running)
-    simulator.add_run("orders", "running", ends_in_s=ends_in_s)
+    task = new_task(if_running=if_running).at(Instant.WAITING, simulator.end_runs)
+    simulator.add_run("orders", "running")
 
     came_of_it = outcome_of(task.run)
 
@@ -69,12 +66,19 @@ def test_the_run_in_the_way_is_named(task, simulator):
 )
 def test_two_dag_runs_at_once_do_what_if_running_says(new_task, simulator, if_running, outcomes, starts):
     """Both saw an idle pipeline before they sent their requests, so the second request finds a busy one."""
-    simulator.script_next_run("orders", LONG_RUN)
+    simulator.script_next_run("orders", ENDLESS_RUN)
     both_have_looked = threading.Barrier(2, timeout=10)
     tasks = [new_task(if_running=if_running).at(Instant.NOTED, both_have_looked.wait) for _ in range(2)]
+    both_wait_or_have_given_up = threading.Barrier(2, simulator.end_runs, timeout=10)
+
+    def outcome_of_one(task):
+        came_of_it = outcome_of(task.at(Instant.WAITING, both_wait_or_have_given_up.wait).run)
+        if isinstance(came_of_it, type):
+            both_wait_or_have_given_up.wait()
+        return came_of_it
 
     with ThreadPoolExecutor() as pool:
-        came_of_it = set(pool.map(outcome_of, [task.run for task in tasks]))
+        came_of_it = set(pool.map(outcome_of_one, tasks))
 
     assert outcomes == came_of_it
     assert starts == simulator.starts("orders")
@@ -83,9 +87,9 @@ def test_two_dag_runs_at_once_do_what_if_running_says(new_task, simulator, if_ru
 @pytest.mark.parametrize("ends_as", ["success", "failed"])
 def test_ours_starts_however_the_other_run_ends(new_task, simulator, ends_as):
     """With ``if_running="wait"`` the task only waits for the end of the other run, not for its success."""
-    other = simulator.add_run("orders", "running", ends_in_s=0.2, ends_as=ends_as)
+    other = simulator.add_run("orders", "running")
 
-    result = new_task(if_running="wait").run()
+    result = new_task(if_running="wait").at(Instant.WAITING, lambda: simulator.end_runs(ends_as)).run()
 
     assert our_run(simulator) == facts(result)
     assert other["pipeline_run_id"] != result["pipeline_run_id"]
@@ -94,17 +98,19 @@ def test_ours_starts_however_the_other_run_ends(new_task, simulator, ends_as):
 
 def test_an_attached_run_that_fails_fails_the_task(new_task, simulator):
     """With ``if_running="attach"`` its outcome is that of the task."""
-    other = simulator.add_run("orders", "running", ends_in_s=0.5, ends_as="failed", errors=["Theirs broke."])
+    other = simulator.add_run("orders", "running", errors=["Theirs broke."])
+    task = new_task(if_running="attach").at(Instant.WAITING, lambda: simulator.end_runs("failed"))
 
     with pytest.raises(RunFailedError, match="Theirs broke") as failed:
-        new_task(if_running="attach").run()
+        task.run()
 
     assert (other["pipeline_run_id"], 0) == (failed.value.pipeline_run_id, simulator.starts("orders"))
 
 
 def test_a_start_refused_as_busy_after_a_lost_answer_is_ours(task, simulator):
     """The first request arrived late: the second is refused because of the run that the first one started."""
-    simulator.script_next_run("orders", LONG_RUN)
+    simulator.script_next_run("orders", ENDLESS_RUN)
+    task.at(Instant.WAITING, simulator.end_runs)
     simulator.inject(Fault(path=TRIGGER, lose="after"))
     simulator.inject(Fault(method="GET", path="/status/runs", skip=1, times=4, body=[]))  # not shown at first
 
@@ -118,12 +124,12 @@ def test_a_start_refused_as_busy_after_a_lost_answer_is_ours(task, simulator):
 def test_a_run_waited_for_is_not_taken_for_ours_by_a_retry(new_task, simulator, sent):
     """A worker that dies while it waits for another run has not started one yet."""
     task = new_task(if_running="wait")
-    others_run = {"state": "running", "ends_in_s": 0.3}
     if sent:
-        task.at(Instant.NOTED, lambda: simulator.add_run("orders", **others_run))
+        task.at(Instant.NOTED, lambda: simulator.add_run("orders", "running"))
     else:
-        simulator.add_run("orders", **others_run)
+        simulator.add_run("orders", "running")
     task.dies_at(Instant.WAITING).run_and_die()
+    task.at(Instant.WAITING, simulator.end_runs)
 
     result = task.run()
 
@@ -145,10 +151,10 @@ def test_a_task_resumed_after_the_other_run_starts_ours_without_what_was_deferre
 def test_a_skipped_task_that_runs_again_does_not_take_the_other_run_for_its_own(new_task, simulator):
     """Airflow may not know of the skip, and the other run has ended since then."""
     task = new_task(if_running="skip")
-    task.at(Instant.NOTED, lambda: simulator.add_run("orders", "running", ends_in_s=0.4))
+    task.at(Instant.NOTED, lambda: simulator.add_run("orders", "running"))
     with pytest.raises(AirflowSkipException):
         task.run()
-    time.sleep(0.4)
+    simulator.end_runs()
 
     result = task.run()
 
@@ -170,10 +176,11 @@ def test_a_task_cleared_after_success_starts_a_second_run(task, simulator):
 def test_a_retry_after_a_clear_reattaches_to_the_second_run(task, simulator):
     """After the clear, retries reattach to the run of the clear."""
     task.run()
-    simulator.script_next_run("orders", LONG_RUN)
+    simulator.script_next_run("orders", ENDLESS_RUN)
     task.dies_at(Instant.KNOWN)
     with pytest.raises(WorkerLost):
         task.clear()
+    task.at(Instant.WAITING, simulator.end_runs)
 
     result = task.run()
 
@@ -190,9 +197,10 @@ def test_a_task_cleared_while_its_run_continues_does_what_if_running_says(
     new_task, simulator, if_running, outcome, starts
 ):
     """The user wants a new run, so the old run counts as any other run in progress."""
-    simulator.script_next_run("orders", LONG_RUN)
+    simulator.script_next_run("orders", ENDLESS_RUN)
     task = new_task(if_running=if_running).dies_at(Instant.KNOWN)
     task.run_and_die()
+    task.at(Instant.WAITING, simulator.end_runs)
 
     came_of_it = outcome_of(task.clear)
 
@@ -201,9 +209,10 @@ def test_a_task_cleared_while_its_run_continues_does_what_if_running_says(
 
 def test_a_clear_of_a_running_task_is_a_retry(task, simulator):
     """Airflow 3.3 restarts it with the same ``max_tries``; its run continues, so the task reattaches to it."""
-    simulator.script_next_run("orders", LONG_RUN)
+    simulator.script_next_run("orders", ENDLESS_RUN)
     task.dies_at(Instant.WAITING).run_and_die()
     task.clear_number += 1
+    task.at(Instant.WAITING, simulator.end_runs)
 
     result = task.run()
 
