@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from task_run import POLL, TRIGGER, TaskRun
+from task_run import POLL, TRIGGER, Instant, TaskRun
 
 
 def test_a_task_makes_no_request_but_what_it_needs(new_task, simulator):
@@ -28,9 +28,10 @@ def test_a_task_hands_over_how_long_the_last_runs_took(simulator):
     began = datetime.now(UTC) - timedelta(hours=1)
     for seconds in (40, 50):
         simulator.add_run("orders", "success", started_on=began, ended_on=began + timedelta(seconds=seconds))
+    simulator.script_next_run("orders", [("running", None)])
     task = TaskRun(pipeline_id="orders", poll_interval=0.03, timeout=20.0, deferrable=True)
 
-    task.run()
+    task.at(Instant.WAITING, simulator.end_runs).run()
 
     trigger = task.deferrals[0].trigger
     assert [40.0, 50.0] == sorted(trigger.run_durations)
