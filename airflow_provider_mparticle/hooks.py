@@ -88,10 +88,16 @@ class MParticleHook(BaseHook):
         # No field is required here: in Airflow 2 all connection types share one form, so a required field of ours would
         # block the other types.
         fields = {"integer": IntegerField, "number": StringField, "string": StringField, "object": StringField}
-        return {
+        widgets = {
             name: fields[kind](label=label, validators=[Optional()], widget=TextWidget(), description=meaning)
             for name, (label, kind, meaning) in form.EXTRA_FIELDS.items()
         }
+        # Airflow 3.0 and 3.1 replace these classes by their own, which know no types but text and integer. In a text
+        # field a stored object would read "[object Object]".
+        for name, field in widgets.items():
+            if hasattr(field, "param"):
+                field.param.schema.update(form.json_schema(name))
+        return widgets
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:

@@ -36,8 +36,8 @@ PAIRS = (
     ("3.4.0b2", "3.11"),
 )
 
-# A feature of this package -> the part of Airflow that it needs: a module and a name in it, a field of provider info,
-# or a command.
+# A feature of this package -> the part of Airflow that it needs: a module and a name in it, a command, or the form of
+# our connection.
 _CONTEXT, _STREAM = "airflow.sdk.execution_time.context", "airflow.triggers.shared_stream"
 FEATURES = {
     "all that is not named here": "airflow.models.dag:DAG",
@@ -45,7 +45,7 @@ FEATURES = {
     "a DAG that starts when mParticle has run a pipeline": "airflow.triggers.base:BaseEventTrigger",
     "the command `airflow mparticle`; before, `python -m airflow_provider_mparticle`": "airflow mparticle --help",
     "slices of DAG runs with a partition date": "airflow.timetables.trigger:CronPartitionTimetable",
-    "a connection form that marks what is required and lists the pods": "provider info: conn-fields",
+    "a connection form that marks what is required and lists the pods": "connection form",
     "the record of a start is kept by Airflow itself; before, by a variable": f"{_CONTEXT}:TaskStateStoreAccessor",
     "no run of mParticle is lost or reported twice when a triggerer restarts": f"{_STREAM}:SharedStreamManager",
     "rules for retries by our errors": "airflow.sdk.definitions.retry_policy:RetryRule",
@@ -60,9 +60,12 @@ def has(place):
     if place.startswith("airflow "):
         command = [pathlib.Path(sys.executable).with_name("airflow"), *place.split()[1:]]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
-    if place.startswith("provider info: "):
-        schema = pathlib.Path(airflow.__file__).with_name("provider.yaml.schema.json")
-        return place.partition(": ")[2] in schema.read_text()
+    if place == "connection form":
+        if not has("airflow.api_fastapi.core_api.services.ui.connections:HookMetaService"):
+            return False
+        from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+        [ours] = [one for one in HookMetaService.hook_meta_data() if one.connection_type == "mparticle"]
+        return "enum" in (ours.extra_fields or {}).get("pod", {}).get("schema", {})
     module, _, name = place.partition(":")
     try:
         return hasattr(importlib.import_module(module), name)
