@@ -47,3 +47,10 @@ def test_pre_commit_runs_what_make_lint_runs() -> None:
     assert set(re.findall(r"\$\(BIN\)/(\w+)", lint)) == {
         re.findall(r"\.venv/bin/(\w+)", one["entry"])[0] for one in hooks
     }
+
+
+def test_what_the_browser_tests_start_is_make_ui() -> None:
+    """They start the module without make, so that they can end it."""
+    recipe = MAKEFILE.partition("\nui:")[2].partition("\n\n")[0]
+
+    assert ["@$(BIN)/python -m dev.ui"] == [line.strip() for line in recipe.splitlines()[1:]]

@@ -28,11 +28,24 @@ class Demonstration:
     :param process: ``python -m dev.ui``.
     :param url: Airflow's address.
     :param simulator: The simulator's address.
+    :param guide: What it has printed.
     """
 
     process: subprocess.Popen[str]
     url: str
     simulator: str
+    guide: str
+
+    def health(self) -> dict[str, str]:
+        """Return the health of each part of Airflow."""
+        parts = requests.get(f"{self.url}/api/v2/monitor/health", timeout=30).json()
+        return {name: part["status"] for name, part in parts.items()}
+
+    def run_printed(self, label: str) -> Any:
+        """Run a command as the guide prints it behind its label, in a shell; return the JSON that it answers."""
+        [command] = re.findall(rf"^{label}: +(curl .+)$", self.guide, re.MULTILINE)
+        done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=True, timeout=30)
+        return json.loads(done.stdout)
 
     def end_runs(self, state: str) -> None:
         """End all runs in mParticle now."""
@@ -74,22 +87,27 @@ def started(home: Path, run_s: float) -> Iterator[Demonstration]:
     command = [sys.executable, "-m", "dev.ui", "--home", str(home), "--run-seconds", str(run_s)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
-        yield Demonstration(process, *_addresses(process))
+        yield Demonstration(process, *_addresses(guide := _guide(process)), guide)
     finally:
         if process.poll() is None:
             process.terminate()
             process.wait(DOWN_WITHIN_S)
 
 
-def _addresses(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Return the addresses of Airflow and of the simulator, as soon as the process prints them."""
+def _guide(process: subprocess.Popen[str]) -> str:
+    """Return what the process prints when all is up."""
     assert process.stdout is not None
     printed = ""
     for line in process.stdout:
         printed += line
         if line.startswith("Ctrl-C"):
-            break
-    url, simulator = (re.search(pattern, printed) for pattern in (r"up: (\S+)", r"(http\S+)/_simulator\n"))
-    assert url, printed
-    assert simulator, printed
+            return printed
+    raise AssertionError(printed)
+
+
+def _addresses(guide: str) -> tuple[str, str]:
+    """Return the addresses of Airflow and of the simulator."""
+    url, simulator = (re.search(pattern, guide) for pattern in (r"up: (\S+)", r"(http\S+)/_simulator\n"))
+    assert url, guide
+    assert simulator, guide
     return url[1], simulator[1]

@@ -10,13 +10,15 @@ import re
 import runpy
 from collections.abc import Callable
 
+import airflow
 import pytest
-from browser.demonstration import Demonstration
+import requests
+from browser.demonstration import ROOT, Demonstration
 from playwright.sync_api import Locator, Page, expect
 
 from airflow_provider_mparticle.connection.form import EXTRA_FIELDS, RARE, RARE_SECTION
 from dev.example_airflow import EXAMPLES
-from dev.ui import REASON
+from dev.ui import PIPELINES, REASON
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -151,7 +153,13 @@ def test_a_connection_is_made_and_edited(page: Page, demonstration: Demonstratio
 
 
 def test_airflow_s_own_test_button_is_red_for_a_connection_without_a_port(page: Page) -> None:
-    """So the documentation says, and what to do instead; a later Airflow mends it, then so must the documentation."""
+    """So the documentation says, and what to do instead. When a later Airflow mends it, so must the documentation."""
+    pages = ("connection.md", "airflow-ui.md", "troubleshooting.md")
+    for text in ((ROOT / "docs" / "how-to" / name).read_text() for name in pages):
+        about = next(part for part in re.split(r"\n\n|\n(?=\|)", text) if "Bad Request" in part)
+        assert airflow.__version__ in about
+        assert [] == [way for way in ("airflow connections test", "airflow mparticle doctor") if way not in about]
+
     page.goto("/connections")
     page.get_by_role("row").filter(has_text="mparticle_default").get_by_role("button", name="Test Connection").click()
 
@@ -214,6 +222,24 @@ def test_an_example_explains_itself(page: Page) -> None:
     expect(page.get_by_role("dialog").get_by_text(" ".join(words[:6]))).to_be_visible()
 
 
-def test_ctrl_c_stops_everything(demonstration: Demonstration) -> None:
-    """No process is left behind."""
+def test_the_printed_commands_work(demonstration: Demonstration) -> None:
+    """A person copies them into another terminal."""
+    assert {*PIPELINES} <= demonstration.run_printed("What mParticle holds")["pipelines"].keys()
+    requests.post(f"{demonstration.simulator}/_simulator/pipelines/orders/runs", json={"state": "running"}, timeout=10)
+
+    assert {"ended": 1} == demonstration.run_printed("End all runs now")
+
+    orders = demonstration.run_printed("What mParticle holds")["pipelines"]["orders"]
+    assert ["success"] == [*orders["latest_run"].values()]
+
+
+def test_it_runs_until_ctrl_c(demonstration: Demonstration) -> None:
+    """Every part is up after all that a person has done. Then no process is left, and no address answers."""
+    parts = {"metadatabase", "scheduler", "triggerer", "dag_processor"}
+    assert dict.fromkeys(parts, "healthy") == {name: demonstration.health()[name] for name in parts}
+
     assert (0, []) == demonstration.stop()
+
+    for address in (demonstration.url, demonstration.simulator):
+        with pytest.raises(requests.ConnectionError):
+            requests.get(address, timeout=10)
