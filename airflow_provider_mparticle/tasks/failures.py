@@ -39,9 +39,9 @@ def fail_without_retry() -> Iterator[None]:
     """
     Convert errors that a retry cannot cure to ``AirflowFailException``.
 
-    A configuration error becomes its ``__context__``, so that the log shows the reason once, and not the code that found
-    it. The frames from Airflow's task runner to this function stay: Python adds them while the error is raised, and the
-    task runner logs them with every error. An error about the data of a run becomes its ``__cause__``.
+    A configuration error becomes its ``__context__``, so that the log shows the reason once, and not the code that
+    found it. The frames from Airflow's task runner to this function stay: Python adds them while the error is raised,
+    and the task runner logs them with every error. An error about the data of a run becomes its ``__cause__``.
 
     :raises AirflowFailException: The login failed, a permission is missing, an argument is malformed, an object does
         not exist, mParticle cannot log in to the warehouse, or the task does not accept the data of the run.

@@ -2,7 +2,8 @@
 JSON schemas of OpenLineage events, out of the classes of OpenLineage's own client.
 
 The project generates these classes from the schemas that it publishes, which no package holds as JSON. So a facet is
-found by the address that an event gives as its ``_schemaURL``.
+found by the address that an event gives as its ``_schemaURL``. The published schemas are stricter than the classes in
+two ways: nothing may be null, since an optional field is left out, and every facet names its producer and its schema.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ _PLAIN: dict[Any, dict[str, Any]] = {
     int: {"type": "integer"},
     float: {"type": "number"},
     bool: {"type": "boolean"},
-    type(None): {"type": "null"},
     Any: {},
 }
+# Every facet has these, for which the classes have defaults. OpenLineage.json, "BaseFacet".
+REQUIRED = ("_producer", "_schemaURL")
 
 
 def run_event() -> dict[str, Any]:
@@ -44,7 +46,7 @@ def schema_of(kind: Any) -> dict[str, Any]:
         return _PLAIN[kind]
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        return {"anyOf": [schema_of(one) for one in arguments]}
+        return {"anyOf": [schema_of(one) for one in arguments if one is not type(None)]}
     if origin is list:
         return {"type": "array", "items": schema_of(arguments[0])}
     if origin is dict:
@@ -60,7 +62,7 @@ def _class(kind: type) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {name: _field(name, hints[name]) for name in fields},
-        "required": [name for name, field in fields.items() if field.default is attrs.NOTHING],
+        "required": [name for name, field in fields.items() if field.default is attrs.NOTHING or name in REQUIRED],
     }
 
 
