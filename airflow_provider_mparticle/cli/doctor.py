@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_mparticle.cli.route_probe import (
     ProbeResult,
     RouteProbe,
-    Runs,
     Verdict,
-    not_tried,
     reason_of,
     verdict_on,
 )
@@ -100,23 +98,24 @@ def examine(hook: MParticleHook) -> Report:
     """
     Log in, and check with GET requests everything that the Airflow connection is used for.
 
-    Each request is sent once, so that temporary failures are reported too.
+    Each request is sent once, so that temporary failures are reported too. After a failed login nothing else is tried.
 
     :raises ConfigError: The Airflow connection is missing, or one of its fields is missing or malformed.
     """
     client = hook.get_conn()
     login = _login(client)
-    probe = RouteProbe(client, not_tried("The login failed."))
-    if not login.is_fault:
-        probe.probe_all()
+    if login.is_fault:
+        return Report((login,), {})
+    probe = RouteProbe(client)
+    probe.probe_all()
     return Report(
         (
             login,
             _workspace(probe),
-            _account(client, login),
+            _account(client),
             *(_finding(result, client.config) for result in probe.results.values()),
-            _run_states(client.config, probe.runs),
-            _run_fields(client.config, probe.runs),
+            _run_states(probe),
+            _run_fields(probe),
         ),
         _extra(client.config, probe.results),
     )
@@ -126,7 +125,7 @@ def _login(client: Client) -> Finding:
     try:
         client.log_in()
     except MParticleError as error:
-        return Finding("login", Verdict.FAILED, str(error))
+        return Finding("login", Verdict.FAILED, f"{error} Nothing else was tried.")
     return Finding("login", Verdict.GOOD, f"A token for {client.config.base_url}.")
 
 
@@ -147,12 +146,10 @@ def _workspace(probe: RouteProbe) -> Finding:
     return Finding("workspace", worst.verdict, f"{what}: {worst.text}")
 
 
-def _account(client: Client, login: Finding) -> Finding:
+def _account(client: Client) -> Finding:
     account_id, workspace_id = client.config.account_id, client.config.workspace_id
     if account_id is None:
         return Finding("account", Verdict.NOT_TRIED, "account_id is not set. Only calls of the Platform API need it.")
-    if login.is_fault:
-        return Finding("account", Verdict.NOT_TRIED, "The login failed.")
     try:
         workspaces = client.send(endpoints.list_workspaces(), retry=False)
     except MParticleError as error:
@@ -172,18 +169,20 @@ def _finding(result: ProbeResult, config: ApiConfig) -> Finding:
     return Finding(result.name, verdict, text, result.path, configured)
 
 
-def _run_states(config: ApiConfig, runs: Runs) -> Finding:
-    words = {str(first_value(run, config.run_fields["state"]) or "").strip().lower() for run in runs} - {""}
+def _run_states(probe: RouteProbe) -> Finding:
+    config = probe.client.config
+    words = {str(first_value(run, config.run_fields["state"]) or "").strip().lower() for run in probe.runs} - {""}
     if unknown := sorted(words - set(config.run_states)):
         text = (
             f"Unknown: {', '.join(unknown)}. A task waits for a run in such a state until its timeout. Add the meaning "
             f'to the extra of the connection, for example {{"run_states": {{"{unknown[0]}": "succeeded"}}}}.'
         )
         return Finding("run_states", Verdict.UNKNOWN, text)
-    return _known("run_states", words, runs)
+    return _known("run_states", words, probe)
 
 
-def _run_fields(config: ApiConfig, runs: Runs) -> Finding:
+def _run_fields(probe: RouteProbe) -> Finding:
+    config, runs = probe.client.config, probe.runs
     names = {str(name) for run in runs for name in run}
     missing = [name for name in NEEDED_RUN_FIELDS if runs and not names & set(config.run_fields[name])]
     if missing:
@@ -193,12 +192,12 @@ def _run_fields(config: ApiConfig, runs: Runs) -> Finding:
         )
         return Finding("run_fields", Verdict.UNKNOWN, text)
     unread = sorted(names - {name for aliases in config.run_fields.values() for name in aliases})
-    return _known("run_fields", names, runs, f" Not read: {', '.join(unread)}." if unread else "")
+    return _known("run_fields", names, probe, f" Not read: {', '.join(unread)}." if unread else "")
 
 
-def _known(subject: str, names: Iterable[str], runs: Runs, more: str = "") -> Finding:
-    if not runs:
-        return Finding(subject, Verdict.NOT_TRIED, "No run was found.")
+def _known(subject: str, names: Iterable[str], probe: RouteProbe, more: str = "") -> Finding:
+    if not probe.runs:
+        return Finding(subject, Verdict.NOT_TRIED, probe.results["pipeline_run"].text)
     return Finding(subject, Verdict.GOOD, f"Found: {', '.join(sorted(names))}.{more}")
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_mparticle.client.answer_fields import error_messages, first_value
-from airflow_provider_mparticle.client.config import ApiConfig
+from airflow_provider_mparticle.client.config import ApiConfig, Credentials
 from airflow_provider_mparticle.client.errors import (
     AuthenticationError,
     InvalidRequestError,
@@ -141,7 +141,7 @@ def login_refusal(response: HttpResponse, config: ApiConfig) -> RefusedError:
     reasons = error_texts(response.body, mask)
     if not kind.is_transient:
         kind = AuthenticationError
-        advice = "Check token_url." if response.status in (404, 405, 410) else _CREDENTIALS
+        advice = "Check token_url." if response.status in (404, 405, 410) else _check(config.credentials)
     verb = "refused" if kind is AuthenticationError else "could not answer"
     return kind(
         f"mParticle {verb} the login of {config.origin} with {response.status}{quoted(reasons)}. {advice} "
@@ -152,7 +152,12 @@ def login_refusal(response: HttpResponse, config: ApiConfig) -> RefusedError:
     )
 
 
-_CREDENTIALS = "Check login (the client id), password (the client secret), audience and token_url."
+def _check(credentials: Credentials) -> str:
+    """Return what to check after a refused login. White space is named, because no form shows it."""
+    given = {"client id": credentials.client_id, "client secret": credentials.client_secret}
+    padded = [name for name, value in given.items() if value != value.strip()]
+    what = f"There is white space around the {' and the '.join(padded)}: remove it. " if padded else ""
+    return f"{what}Check login (the client id), password (the client secret), audience and token_url."
 
 
 def unreadable(response: HttpResponse, asked: Asked, flaw: str = "is not what it documents") -> UnreadableAnswerError:

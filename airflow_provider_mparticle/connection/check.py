@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_mparticle.client import endpoints
-from airflow_provider_mparticle.client.errors import AuthenticationError, MParticleError
+from airflow_provider_mparticle.client.errors import MParticleError
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def check_connection(open_client: Callable[[], Client], conn_id: str) -> tuple[b
         return True, f"{done} {_account(client, config)}"
     except MParticleError as error:
         reason = str(error).replace(f"Airflow connection {conn_id!r}", "this connection")
-        hint = _white_space(config) if isinstance(error, AuthenticationError) else ""
-        return False, f"{step} {reason} {hint}".strip()
+        return False, f"{step} {reason}"
 
 
 def _account(client: Client, config: ApiConfig) -> str:
@@ -53,14 +52,3 @@ def _account(client: Client, config: ApiConfig) -> str:
     if str(config.workspace_id) in ids:
         return f"Account {config.account_id} has this workspace."
     return f"Account {config.account_id} can be read, but it does not list workspace {config.workspace_id}. Check both."
-
-
-def _white_space(config: ApiConfig) -> str:
-    """Return a text that names the credentials with white space at an end, which is a typical mistake in copying."""
-    credentials = {"client id": config.credentials.client_id, "client secret": config.credentials.client_secret}
-    padded = [name for name, value in credentials.items() if value != value.strip()]
-    return (
-        f"The {' and the '.join(padded)} begins or ends with white space, which may have been copied by mistake."
-        if padded
-        else ""
-    )

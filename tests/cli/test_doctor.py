@@ -182,9 +182,11 @@ def test_after_a_refused_login_nothing_is_tried(start_simulator: Callable[..., S
 
     report = diagnosis()
 
-    assert Verdict.FAILED is found(report, "login").verdict
-    assert "client secret" in found(report, "login").text
-    assert dict.fromkeys(DEFAULT_ROUTES, "not tried") == verdicts(report)
+    [login] = report.findings
+    assert ("login", Verdict.FAILED) == (login.subject, login.verdict)
+    assert "client secret" in login.text
+    assert login.text.endswith("Nothing else was tried.")
+    assert {} == report.extra
     assert 1 == len(simulator.requests)
     assert "simulator-secret" not in str(report)
 
@@ -256,7 +258,8 @@ def test_without_a_pipeline_the_routes_below_it_are_not_tried(
 
     assert {"routes": {name: V1_ROUTES[name] for name in ("pipelines", "pipeline")}} == report.extra
     assert Verdict.NOT_TRIED is found(report, "trigger_pipeline").verdict
-    assert "The workspace has no pipeline to try it with." == found(report, "pipeline_status").text
+    for subject in ("pipeline_status", "run_states", "run_fields"):
+        assert "The workspace has no pipeline to try it with." == found(report, subject).text
 
 
 def test_a_route_that_was_not_found_keeps_the_path_of_the_connection(

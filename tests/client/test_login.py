@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from exchanges import CONFIG, ODD_BODIES, drive, said, short
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client import errors, token_cache
 from airflow_provider_mparticle.client.login import login, obtain_token
@@ -40,6 +43,30 @@ def test_a_refused_login_says_what_to_check(status: int) -> None:
     assert (status, ("Unauthorized ***.",)) == (caught.value.status, caught.value.reasons)
     for needed in ("the nightly connection", "client id", "client secret", "audience", "Unauthorized ***"):
         assert needed in str(caught.value)
+
+
+SPACES = st.text(" \t\r\n\xa0", max_size=2)
+
+
+@given(st.tuples(SPACES, SPACES), st.tuples(SPACES, SPACES), st.sampled_from([400, 401, 403]))
+def test_a_refused_login_names_white_space_around_a_credential(
+    around_id: tuple[str, str], around_secret: tuple[str, str], status: int
+) -> None:
+    """It is copied by mistake, and no form shows it. A hint that is wrong would mislead the user."""
+    credentials = replace(
+        CONFIG.credentials, client_id="an-id".join(around_id), client_secret="cl1ent-s3cret".join(around_secret)
+    )
+
+    with pytest.raises(errors.AuthenticationError) as caught:
+        drive(login(replace(CONFIG, credentials=credentials)), said(status))
+
+    padded = [
+        name for name, around in (("client id", around_id), ("client secret", around_secret)) if around != ("", "")
+    ]
+    hint = f"There is white space around the {' and the '.join(padded)}: remove it."
+    assert (hint in str(caught.value)) is bool(padded)
+    assert ("white space" in str(caught.value)) is bool(padded)
+    assert "cl1ent-s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
