@@ -11,7 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+
+# A busy machine may stop an example for longer than hypothesis expects.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 # Airflow reads its configuration when it is first imported, so this comes before anything that imports it.
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="airflow-home-"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -128,6 +129,14 @@ def test_a_failed_run_carries_everything_that_is_known_of_it():
         error.reasons,
     )
     assert "Column x." in str(error)
+    assert "1 records succeeded, 2 records failed" in str(error)
+
+
+def test_an_unknown_count_is_said_to_be_unknown():
+    """None in a message would look like a number of records."""
+    error = evaluate_run(replace(FAILED, failed_records=None), 0.0, 10.0).error
+
+    assert "1 records succeeded, unknown records failed" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +173,24 @@ def test_a_timeout_says_what_has_not_happened(run_id, said):
     outcome = evaluate_run(PipelineRun("orders", run_id, state="queued"), now=2.0, deadline=1.0)
 
     assert said in str(outcome.error)
+    assert "at the deadline; its last known state is queued. The run continues" in str(outcome.error)
+
+
+def test_a_timeout_after_failed_polls_says_why_they_failed():
+    """mParticle may be down, or the network."""
+    outcome = evaluate_error(AWAY, PipelineRun("orders", 7), 0.0, now=2.0, deadline=1.0)
+
+    assert "its state was never seen. The last poll failed: 503 The run continues" in str(outcome.error)
+    assert 503 == outcome.error.status
+
+
+def test_a_lost_run_has_the_status_and_the_reasons_of_its_last_poll():
+    """A retry rule may look at them."""
+    error = NotFoundError("no such run", status=404, reasons=("Run 7 is gone.",))
+
+    outcome = evaluate_error(error, RUNNING, 91.0, 0.0, 10.0)
+
+    assert (404, ("Run 7 is gone.",)) == (outcome.error.status, outcome.error.reasons)
 
 
 # Events
@@ -216,7 +243,7 @@ GOOD_ERROR = evaluate_run(FAILED, 0.0, 10.0).as_event()
 )
 def test_an_event_of_another_shape_is_refused(event):
     """A task must not succeed if it does not know how its run ended."""
-    with pytest.raises(MParticleError, match="does not say how the run ended"):
+    with pytest.raises(MParticleError, match=re.escape(f"does not say how the run ended: {event!r}. ")):
         Outcome.from_event(event)
 
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
@@ -62,3 +64,16 @@ def test_a_status_that_shows_a_later_run_may_hide_ours(minutes: int | None) -> N
 
     assert Matches(maybe=(later,)) == find_own_runs(visible([later], has_list=False), RECORD, None, 0.0)
     assert Matches() == find_own_runs(visible([later]), RECORD, None, 0.0)
+
+
+@given(st.integers(-200, 200), st.integers(-3600, 3600), st.booleans())
+def test_the_clock_of_mparticle_makes_no_difference(delay_s: int, skew_s: int, has_list: bool) -> None:
+    """A run and its request are compared on one clock."""
+
+    def found(skew_s: int) -> tuple[bool, bool]:
+        began = SENT + timedelta(seconds=delay_s + skew_s)
+        runs = visible([replace(NEW, started_on=began)], has_list=has_list)
+        matches = find_own_runs(runs, RECORD, None, skew_s)
+        return bool(matches and matches.ours), bool(matches and matches.maybe)
+
+    assert found(0) == found(skew_s)

@@ -105,6 +105,19 @@ def test_an_exceptional_run_does_not_widen_the_expected_time() -> None:
     assert expected_end([*usual, 100.0]) == expected_end([*usual, 5000.0])
 
 
+def test_the_expected_time_lies_around_the_usual_durations() -> None:
+    """With five runs, the margin is 13 % on both sides."""
+    assert pytest.approx((87.0, 135.6)) == expected_end([120.0, 10.0, 5000.0, 100.0, 110.0])
+    assert pytest.approx((75.0, 125.0)) == expected_end([100.0])
+
+
+def test_the_expected_time_ends_before_its_last_instant() -> None:
+    """From then on, nothing is known."""
+    _, latest_s = expected_end([3600.0] * 3)
+
+    assert 30.0 == pause_s(60, latest_s, [3600.0] * 3)
+
+
 @pytest.mark.parametrize("durations_s", [[], [10.0], [300.0] * 4, [40.0, 4000.0], [0.001]])
 def test_no_pause_is_longer_than_the_poll_interval(durations_s: list[float]) -> None:
     """The user has asked for it."""
@@ -140,6 +153,13 @@ def test_a_run_s_length_is_what_mparticle_says() -> None:
     durations = RunDurations([replace(DONE, ended_on=NOON + timedelta(seconds=90))])
 
     assert [90.0] == durations.seconds
+
+
+def test_a_run_without_any_instant_does_not_hide_the_others() -> None:
+    """mParticle may list a run that has not begun."""
+    ended = replace(DONE, ended_on=NOON + timedelta(seconds=90))
+
+    assert [90.0] == RunDurations([PipelineRun("orders", 2), ended]).seconds
 
 
 def test_without_an_end_instant_the_time_of_the_poll_counts() -> None:

@@ -14,6 +14,7 @@ from airflow_provider_mparticle.runs.run_matching import (
     CLOCK_TOLERANCE_S,
     LATE_S,
     STARTS_WITHIN_S,
+    UNKNOWN_CLOCK_TOLERANCE_S,
     Match,
     find_matches,
     is_scheduled,
@@ -75,3 +76,27 @@ def test_a_failed_run_is_ours_or_of_no_interest():
 def test_a_run_without_a_start_is_ours():
     """mParticle says nothing that speaks against it; the caller leaves out the runs from before."""
     assert Match.OURS is match(PipelineRun("orders", 7), REQUEST, 0.0)
+
+
+@pytest.mark.parametrize(("skew_s", "tolerance_s"), [(0.0, CLOCK_TOLERANCE_S), (None, UNKNOWN_CLOCK_TOLERANCE_S)])
+def test_the_bounds_belong_to_the_range(skew_s, tolerance_s):
+    """Without a Date header the clocks may differ by more."""
+    bounds = {
+        -tolerance_s: (Match.NOT_OURS, Match.OURS),
+        STARTS_WITHIN_S + tolerance_s: (Match.OURS, Match.MAYBE),
+        LATE_S + tolerance_s: (Match.MAYBE, Match.NOT_OURS),
+    }
+    for bound, (before, after) in bounds.items():
+        at_bound = after if bound < 0 else before
+        found = [match(run(SENT + bound + step), REQUEST, skew_s) for step in (-0.01, 0.0, 0.01)]
+
+        assert [before, at_bound, after] == found
+
+
+def test_runs_are_sorted_by_what_they_may_be():
+    """A run that the caller does not accept, for example one from before the request, is neither."""
+    ours, maybe, old = run(SENT), run(SENT + 30), run(SENT + 1)
+
+    found = find_matches([old, maybe, ours], REQUEST, 0.0, lambda one: one is not old)
+
+    assert ((ours,), (maybe,)) == (found.ours, found.maybe)

@@ -93,3 +93,12 @@ def test_a_run_that_is_older_than_the_newest_known_one_is_known():
     assert record.knows(PipelineRun("orders", 5))
     assert not record.knows(PipelineRun("orders", 10, started_on=NOW + timedelta(seconds=1)))
     assert not record.knows(PipelineRun("orders", 10))
+
+
+@pytest.mark.parametrize("run_id", [5, 10, "other"])
+def test_the_start_of_a_run_decides_whatever_its_id(run_id):
+    """That mParticle counts runs upwards is assumed, and an id may be a text."""
+    record = StartRecord("orders", 1.0).with_known([PipelineRun("orders", 9, started_on=NOW)])
+
+    assert record.knows(PipelineRun("orders", run_id, started_on=NOW - timedelta(seconds=1)))
+    assert not record.knows(PipelineRun("orders", run_id, started_on=NOW + timedelta(seconds=1)))

@@ -34,6 +34,21 @@ def test_one_stray_404_does_not_hide_the_list():
     assert ["pipeline_runs"] * 2 == mparticle.asked
 
 
+def test_each_try_requests_the_runs_of_this_pipeline_since_then():
+    """A longer list costs more requests, and runs of other pipelines are not ours."""
+    mparticle, calls = mparticle_with([MISSING, [RUN]]), []
+
+    def send(call):
+        calls.append(call)
+        return mparticle.send(call)
+
+    drive(VisibleRuns("orders").read(SINCE, must=True), send, lambda _: None)
+
+    assert [("orders", "2026-03-01T00:00:00Z")] * 2 == [
+        (call.ids["pipeline_id"], call.params["startDate"]) for call in calls
+    ]
+
+
 def test_a_list_that_answered_once_is_never_replaced_by_the_status():
     """The route exists, so its 404 says nothing about the runs."""
     mparticle = mparticle_with([[RUN], MISSING], PipelineStatus("orders"))
