@@ -13,6 +13,9 @@ export PYTHONDONTWRITEBYTECODE :=
 SAME_ON_EVERY_AIRFLOW := client contract simulator explorer hostile airflow_e2e browser test_benchmarks.py test_docs.py test_site.py \
 	test_hand_over.py test_imports.py test_layering.py test_readme.py test_targets.py test_troubleshooting.py test_tutorial.py test_versions.py
 
+# Nothing but slow tests: `make unit` does not even import them, which each of its processes would do again.
+ALL_SLOW := airflow_e2e browser contract/test_conformance.py
+
 .PHONY: help check demo ui screenshots test unit end-to-end database explore test-airflow-2 run-airflow-2 versions chaos backfill cluster soak ten-thousand race bench fuzz docs package lint clean
 
 help: ## Show all targets
@@ -51,7 +54,7 @@ check: $(VENV)/ready ## Check style, types, folders, imports and the messages on
 	@$(BIN)/python -m pytest -q -n 2 tests/test_layering.py tests/test_imports.py tests/test_troubleshooting.py
 
 unit: $(VENV)/ready ## Run the tests that need neither Airflow's database nor another Python
-	@$(PYTEST) -m "not slow and not database and not interpreter"
+	@$(PYTEST) -m "not slow and not database and not interpreter" $(addprefix --ignore=tests/,$(ALL_SLOW))
 
 test-airflow-2: ## Run the provider's tests on the oldest supported Airflow
 	@$(MAKE) --no-print-directory VENV=.venv-airflow-2 AIRFLOW=2.11.2 GROUP=test run-airflow-2

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Close with a reset instead of an orderly end: "linger on, for 0 s" (socket(7), SO_LINGER).
 _HARD_CLOSE = struct.pack("ii", 1, 0)
 
-# How often the accepting thread checks whether it should end; stop() waits for it.
+# How often the accepting thread checks whether it should end, where stop() cannot wake it.
 _STOP_POLL_S = 0.02
 
 
@@ -125,6 +125,8 @@ class LoopbackServer(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Close the listening socket and every connection."""
+        with contextlib.suppress(OSError):  # macOS refuses this, and stop() waits for the next check
+            self.socket.shutdown(socket.SHUT_RDWR)  # wakes the accepting thread
         self.shutdown()
         self._thread.join()
         self.server_close()

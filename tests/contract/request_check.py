@@ -36,6 +36,11 @@ def document() -> dict[str, Any]:
         return yaml.load(file, _YamlLoader)  # noqa: S506 - a safe loader, in C where there is one
 
 
+def operations() -> set[tuple[str, str]]:
+    """The method and the path of every described operation."""
+    return {(method.upper(), path) for path, item in document()["paths"].items() for method in METHODS & item.keys()}
+
+
 @dataclass(frozen=True)
 class Operation:
     """The valid requests to one method of one path."""
