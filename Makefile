@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 AIRFLOW ?= 3.3.2
 GROUP := dev
-# Some tests wait, so four run at a time on two cores; a file stays together.
-PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
+# Tests wait for half of their time, so more of them run at a time than there are cores; a file stays together.
+PYTEST := $(BIN)/python -m pytest --dist loadfile -n
 # Hundreds of interpreters start here, and each would compile Airflow again if this were set.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -54,13 +54,13 @@ check: $(VENV)/ready ## Check style, types, folders, imports and the messages on
 	@$(BIN)/python -m pytest -q -n 2 tests/test_layering.py tests/test_imports.py tests/test_troubleshooting.py
 
 unit: $(VENV)/ready ## Run the tests that need neither Airflow's database nor another Python
-	@$(PYTEST) -m "not slow and not database and not interpreter" $(addprefix --ignore=tests/,$(ALL_SLOW))
+	@$(PYTEST) 5 -m "not slow and not database and not interpreter" $(addprefix --ignore=tests/,$(ALL_SLOW))
 
 test-airflow-2: ## Run the provider's tests on the oldest supported Airflow
 	@$(MAKE) --no-print-directory VENV=.venv-airflow-2 AIRFLOW=2.11.2 GROUP=test run-airflow-2
 
 run-airflow-2: $(VENV)/ready
-	@$(PYTEST) -m "not slow" $(addprefix --ignore=tests/,$(SAME_ON_EVERY_AIRFLOW))
+	@$(PYTEST) 4 -m "not slow" $(addprefix --ignore=tests/,$(SAME_ON_EVERY_AIRFLOW))
 
 versions: $(VENV)/ready ## Run the tests that depend on Airflow on every version, some 5 minutes each, and write README
 	@$(BIN)/python -m dev.versions $(SAME_ON_EVERY_AIRFLOW)
