@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
 from airflow_provider_mparticle.operators.lazy_links import LazyLinks
+from airflow_provider_mparticle.operators.masking_operator import MaskingOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class MParticleApplyOperator(BaseOperator):
+class MParticleApplyOperator(MaskingOperator):
     """
     Apply a document that describes the Warehouse Sync configuration of a workspace.
 
@@ -56,15 +55,13 @@ class MParticleApplyOperator(BaseOperator):
         self.prune = prune
         self.mparticle_conn_id = mparticle_conn_id
 
-    def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
-        """Render the templates and mask every secret, before Airflow stores the rendered fields."""
-        super().render_template_fields(context, jinja_env)
-        from airflow_provider_mparticle.tasks.apply import mask_secrets_of
-
-        mask_secrets_of(self.spec)
-
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the document, plan the changes, and apply them."""
         from airflow_provider_mparticle.tasks.apply import apply_document
 
         return apply_document(self, context)
+
+    def _rendered_fields(self) -> dict[str, Any]:
+        from airflow_provider_mparticle.tasks.apply import content_of
+
+        return {**super()._rendered_fields(), "spec": content_of(self.spec)}

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
 from airflow_provider_mparticle.operators.lazy_links import LazyLinks
+from airflow_provider_mparticle.operators.masking_operator import MaskingOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class MParticlePlatformOperator(BaseOperator):
+class MParticlePlatformOperator(MaskingOperator):
     """
     Make any call of the Platform API for the account: accounts, apps, audiences, data points, feeds, services, users.
 

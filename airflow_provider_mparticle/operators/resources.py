@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
 from airflow_provider_mparticle.operators.lazy_links import LazyLinks
+from airflow_provider_mparticle.operators.masking_operator import MaskingOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -16,18 +15,11 @@ if TYPE_CHECKING:
     from airflow_provider_mparticle.configuration.resource_rules import IfExists
 
 
-class ResourceOperator(BaseOperator):
-    """The base of all operators for resources. It masks secrets before Airflow stores the rendered fields."""
+class ResourceOperator(MaskingOperator):
+    """The base of all operators for resources."""
 
     operator_extra_links = LazyLinks()
     mparticle_conn_id: str
-
-    def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
-        """Render the templates and mask every secret, before Airflow stores the rendered fields."""
-        super().render_template_fields(context, jinja_env)
-        from airflow_provider_mparticle.tasks.resources import mask_secrets
-
-        mask_secrets({name: getattr(self, name) for name in self.template_fields})
 
 
 class CreateResourceOperator(ResourceOperator):

@@ -23,7 +23,7 @@ from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.tasks.arguments import read_switch
 from airflow_provider_mparticle.tasks.failures import fail_without_retry
 from airflow_provider_mparticle.tasks.kept_forms_variable import remembered_forms
-from airflow_provider_mparticle.tasks.resources import mask_secrets
+from airflow_provider_mparticle.tasks.masking import mask_secrets
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -49,12 +49,12 @@ def apply_document(operator: MParticleApplyOperator, context: Context) -> dict[s
             return {"dry_run": False, **apply_plan(hook, planned, kept=kept)}
 
 
-def mask_secrets_of(spec: Mapping[str, Any] | str | Path) -> None:
-    """Let Airflow mask the secrets in the argument. A file is read later, so its secrets are masked then."""
-    mask_secrets(spec)
-    if _is_text(spec):
-        with fail_without_retry():
-            mask_secrets(parse_document(spec).content)
+def content_of(spec: Mapping[str, Any] | str | Path) -> Any:
+    """Return what the argument contains, to mask its secrets. A file is read later, and its secrets are masked then."""
+    if not _is_text(spec):
+        return spec
+    with fail_without_retry():
+        return parse_document(spec).content
 
 
 def _document(operator: MParticleApplyOperator, context: Context) -> Document:

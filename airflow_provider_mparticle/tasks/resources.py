@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import NotFoundError
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, KINDS, PIPELINE, Kind
-from airflow_provider_mparticle.client.secrets import secrets_in
 from airflow_provider_mparticle.configuration.ensure import ensure, merged, update, validated, write
 from airflow_provider_mparticle.configuration.resource_rules import IF_EXISTS
-from airflow_provider_mparticle.connection.masking import mask_secret
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.tasks.arguments import (
     read_choice,
@@ -88,12 +86,6 @@ def change_pipeline(
             pipeline, changed = update(hook, PIPELINE, have, wanted, kept)
     operator.log.info("Pipeline %r: %s.", pipeline.id, summary_of(changed))
     return {"pipeline": pipeline.as_dict(), "changed": changed}
-
-
-def mask_secrets(value: Any) -> None:
-    """Let Airflow mask every secret in *value*, a dict or list of any depth."""
-    for _, secret in secrets_in(value):
-        mask_secret(str(secret))
 
 
 def summary_of(changed: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from dev.standalone import StandaloneAirflow, standalone_airflow
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 # The DAG files that the tests need. Airflow starts the scheduled ones by itself, and their runs would be counted too.
 TRIGGERED = ("create_and_run_pipeline.py", "trigger_then_sense.py")
+FEED_KEYS = Path(__file__).with_name("feed_keys.py")
 
 
 @pytest.fixture(scope="session")
@@ -34,17 +36,24 @@ def statsd() -> Iterator[StatsdServer]:
 
 
 @pytest.fixture(scope="session")
+def feed_key() -> str:
+    """The secret that the DAG of `FEED_KEYS` renders."""
+    return secrets.token_urlsafe()
+
+
+@pytest.fixture(scope="session")
 def airflow(
-    tmp_path_factory: pytest.TempPathFactory, e2e_simulator: Simulator, statsd: StatsdServer
+    tmp_path_factory: pytest.TempPathFactory, e2e_simulator: Simulator, statsd: StatsdServer, feed_key: str
 ) -> Iterator[StandaloneAirflow]:
     """A complete Airflow that logs at DEBUG, with example DAGs."""
     home = tmp_path_factory.mktemp("airflow")
     dags = home / "dags"
     dags.mkdir()
-    for name in TRIGGERED:
-        shutil.copy(EXAMPLES / name, dags)
+    for path in (*(EXAMPLES / name for name in TRIGGERED), FEED_KEYS):
+        shutil.copy(path, dags)
     environment = {
         "AIRFLOW_CONN_MPARTICLE_DEFAULT": e2e_simulator.airflow_connection_json(),
+        "AIRFLOW_VAR_A_FEED": feed_key,
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
         "AIRFLOW__METRICS__STATSD_ON": "True",
         "AIRFLOW__METRICS__STATSD_PORT": str(statsd.port),

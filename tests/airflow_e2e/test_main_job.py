@@ -51,9 +51,13 @@ def test_a_run_started_in_one_task_is_waited_for_in_another(
     assert starts + 1 == e2e_simulator.starts("orders")
 
 
-def test_nothing_secret_is_logged_or_stored(airflow: StandaloneAirflow, e2e_simulator: Simulator) -> None:
-    """Every component has logged the runs above at DEBUG, with an expired token."""
-    secrets = [e2e_simulator.client_secret, *e2e_simulator.token_values]
+def test_nothing_secret_is_logged_or_stored(
+    airflow: StandaloneAirflow, e2e_simulator: Simulator, feed_key: str
+) -> None:
+    """Every component has logged these runs at DEBUG, with an expired token, and with tasks that render a secret."""
+    run_id = airflow.trigger("feed_keys")
+    assert "success" == airflow.wait_for_end("feed_keys", run_id, ENDS_WITHIN_S)
+    secrets = [e2e_simulator.client_secret, feed_key, *e2e_simulator.token_values]
     written = "\n".join(path.read_text(errors="replace") for path in airflow.home.rglob("*.log"))
     with sqlite3.connect(airflow.home / "airflow.db") as database:
         stored = "\n".join(database.iterdump())
@@ -61,5 +65,5 @@ def test_nothing_secret_is_logged_or_stored(airflow: StandaloneAirflow, e2e_simu
     leaked = [secret for secret in secrets if secret in written or secret in stored]
 
     assert "orders-on-demand" in written
-    assert len(secrets) > 3
+    assert len(secrets) > 4
     assert [] == leaked
