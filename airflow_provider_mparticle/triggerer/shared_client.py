@@ -109,8 +109,9 @@ async def _extra_of(conn: Connection) -> Mapping[str, Any]:
 
 
 async def _mask(token: str) -> None:
-    # In a thread, since on some Airflow versions masking waits for the supervisor, which would block the event loop.
-    await asyncio.to_thread(mask_secret, token)
+    # In a thread, since it waits for the supervisor. Airflow 3.0 and 3.1 talk to the supervisor in the triggerer's event
+    # loop, which the connection to it belongs to. From a thread of asyncio.to_thread they would use another, and fail.
+    await sync_to_async(mask_secret)(token)
 
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SharedClient]] = WeakKeyDictionary()

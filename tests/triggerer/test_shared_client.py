@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 
 from airflow_provider_mparticle.client import endpoints, resource_kinds
 from airflow_provider_mparticle.client.errors import (
@@ -109,6 +110,25 @@ def test_the_client_is_closed_when_its_last_user_fails(simulator: Simulator) -> 
     left = asyncio.run(fail_and_look())
 
     assert 0 == left
+
+
+def test_a_token_is_masked_through_the_triggerers_own_event_loop(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In Airflow 3.0 and 3.1 masking waits for the supervisor, and the connection to it belongs to that event loop."""
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def tell_the_supervisor() -> None:
+        loops.append(asyncio.get_running_loop())
+
+    monkeypatch.setattr(shared_client, "mask_secret", lambda _: async_to_sync(tell_the_supervisor)())
+
+    async def use() -> asyncio.AbstractEventLoop:
+        async with MParticleHook().async_client() as client:
+            await client.send(endpoints.get_resource(resource_kinds.PIPELINE, "orders"))
+        return asyncio.get_running_loop()
+
+    assert [asyncio.run(use())] == loops
 
 
 def test_users_in_different_event_loops_share_no_client(simulator: Simulator) -> None:
