@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from task_run import TRIGGER, Instant, facts, our_run
 
 from airflow_provider_mparticle.client.errors import MParticleError, PipelineBusyError
 from airflow_provider_mparticle.simulator import Fault
+
+# In progress until the test ends it, on a machine of any speed.
+ENDLESS_RUN = [("running", None)]
 
 
 @pytest.mark.parametrize(
@@ -22,9 +23,12 @@ from airflow_provider_mparticle.simulator import Fault
 @pytest.mark.parametrize("ends", [False, True], ids=["run continues", "run ended meanwhile"])
 def test_a_retry_reattaches_to_the_run_of_a_lost_worker(task, simulator, instant, ends):
     """A second run would cost money and duplicate data."""
-    simulator.script_next_run("orders", [("running", 0.2), ("success", None)])
+    simulator.script_next_run("orders", ENDLESS_RUN)
     task.dies_at(instant).run_and_die()
-    time.sleep(0.2 if ends else 0.0)
+    if ends:
+        simulator.end_runs()
+    else:
+        task.at(Instant.WAITING, simulator.end_runs)
 
     result = task.run()
 
@@ -45,11 +49,11 @@ def test_a_worker_lost_before_the_start_leaves_the_start_to_the_retry(task, simu
 
 def test_a_worker_lost_several_times_still_makes_one_run(task, simulator):
     """Several workers may die, for example when a node is drained."""
-    simulator.script_next_run("orders", [("running", 0.8), ("success", None)])
+    simulator.script_next_run("orders", ENDLESS_RUN)
     for instant in (Instant.NOTED, Instant.ACCEPTED, Instant.KNOWN, Instant.WAITING):
         task.dies_at(instant).run_and_die()
 
-    result = task.run()
+    result = task.at(Instant.WAITING, simulator.end_runs).run()
 
     assert our_run(simulator) == facts(result)
     assert 1 == simulator.starts("orders")
@@ -83,10 +87,10 @@ def test_a_retry_starts_a_new_run_if_the_run_of_the_lost_worker_failed(task, sim
 @pytest.mark.parametrize("deferrable", [True], ids=["deferrable"], indirect=True)
 def test_a_lost_triggerer_is_replaced_by_another(new_task, simulator):
     """Airflow makes the trigger again from the form in which it stored it; nothing else may be needed."""
-    simulator.script_next_run("orders", [("running", 0.5), ("success", None)])
+    simulator.script_next_run("orders", ENDLESS_RUN)
     task = new_task(triggerers_lost=2)
 
-    result = task.run()
+    result = task.at(Instant.WAITING, simulator.end_runs).run()
 
     assert our_run(simulator) == facts(result)
     assert (1, 1) == (simulator.starts("orders"), len(task.deferrals))
@@ -95,8 +99,8 @@ def test_a_lost_triggerer_is_replaced_by_another(new_task, simulator):
 @pytest.mark.parametrize("deferrable", [True], ids=["deferrable"], indirect=True)
 def test_a_worker_lost_on_resuming_is_replaced_by_a_retry(task, simulator):
     """The event dies with the worker, and the next try polls mParticle."""
-    simulator.script_next_run("orders", [("running", 0.3), ("success", None)])
-    task.dies_at(Instant.RESUMED).run_and_die()
+    simulator.script_next_run("orders", ENDLESS_RUN)
+    task.at(Instant.WAITING, simulator.end_runs).dies_at(Instant.RESUMED).run_and_die()
 
     result = task.run()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import DAG, get_listener_manager
 from airflow.providers.openlineage.plugins.listener import OpenLineageListener
 from jsonschema import Draft202012Validator
@@ -31,6 +32,9 @@ def events(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable
     file = tmp_path / "events.jsonl"
     transport = {"type": "file", "log_file_path": str(file), "append": True}
     monkeypatch.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", json.dumps(transport))
+    # Queries that other tests have made in this process would be events of our task, after a minute of parsing.
+    for queries in ("_extra", "_extra_counts"):
+        getattr(get_hook_lineage_collector(), queries).clear()
     manager = get_listener_manager()
     # Airflow loads its plugins once for each process, and OpenLineage's has a listener only where it is turned on then.
     if not (listeners := [one for one in manager.pm.get_plugins() if isinstance(one, OpenLineageListener)]):
