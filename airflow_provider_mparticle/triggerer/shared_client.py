@@ -109,8 +109,8 @@ async def _extra_of(conn: Connection) -> Mapping[str, Any]:
 
 
 async def _mask(token: str) -> None:
-    # In a thread, since it waits for the supervisor. Airflow 3.0 and 3.1 talk to the supervisor in the triggerer's event
-    # loop, which the connection to it belongs to. From a thread of asyncio.to_thread they would use another, and fail.
+    # In a thread, since it waits for the supervisor. Airflow 3.0 and 3.1 use the connection to it in the event loop
+    # of the triggerer only, and find that loop from a thread of sync_to_async, but not from one of asyncio.to_thread.
     await sync_to_async(mask_secret)(token)
 
 
