@@ -85,7 +85,7 @@ def error_classes() -> Iterator[str]:
 
 
 def _retried(kind: type[errors.MParticleError]) -> str:
-    if issubclass(kind, failures.CONFIGURATION + failures.DATA):
+    if issubclass(kind, failures.NON_RETRYABLE):
         return "a retry cannot help, so the task fails at once with `AirflowFailException`"
     if kind.is_transient:
         return "a later attempt may succeed: a waiting task continues, and a call that is safe to repeat is repeated"

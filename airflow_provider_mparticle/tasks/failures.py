@@ -21,17 +21,18 @@ from airflow_provider_mparticle.client.errors import (
 )
 from airflow_provider_mparticle.runs.quality_gates import Gates
 
-# The user must correct the DAG, the Airflow connection, or the configuration in mParticle.
-CONFIGURATION: tuple[type[MParticleError], ...] = (
+NON_RETRYABLE: tuple[type[MParticleError], ...] = (
+    # The user must correct the DAG, the Airflow connection, or the configuration in mParticle.
     AuthenticationError,
     ConfigError,
     InvalidRequestError,
     NotFoundError,
     PermissionDeniedError,
     WarehouseUnreachableError,
+    # The run has ended, so another try would get the same result.
+    DataGateError,
+    DataModelChangedError,
 )
-# The run has ended, so another try would get the same result.
-DATA: tuple[type[MParticleError], ...] = (DataGateError, DataModelChangedError)
 
 
 @contextmanager
@@ -39,9 +40,9 @@ def fail_without_retry() -> Iterator[None]:
     """
     Convert errors that a retry cannot cure to ``AirflowFailException``.
 
-    A configuration error becomes its ``__context__``, so that the log shows the reason once, and not the code that
-    found it. The frames from Airflow's task runner to this function stay: Python adds them while the error is raised,
-    and the task runner logs them with every error. An error about the data of a run becomes its ``__cause__``.
+    The error becomes the ``__context__`` of that, so that the log shows its reason once, and not the code that found
+    it. The frames from Airflow's task runner to this function stay: Python adds them while the error is raised, and
+    the task runner logs them with every error.
 
     :raises AirflowFailException: The login failed, a permission is missing, an argument is malformed, an object does
         not exist, mParticle cannot log in to the warehouse, or the task does not accept the data of the run.
@@ -49,14 +50,8 @@ def fail_without_retry() -> Iterator[None]:
     """
     try:
         yield
-    except CONFIGURATION as error:
-        raise AirflowFailException(_reason(error)) from None
-    except DATA as error:
-        raise AirflowFailException(_reason(error)) from error
-
-
-def _reason(error: MParticleError) -> str:
-    return f"{type(error).__name__}: {error}"
+    except NON_RETRYABLE as error:
+        raise AirflowFailException(f"{type(error).__name__}: {error}") from None
 
 
 def pass_gates(gates: Gates, run: Mapping[str, Any]) -> None:

@@ -202,7 +202,7 @@ class Task:
             except AirflowSkipException:
                 return "skipped"
             except AirflowFailException as error:
-                self.world.judge.error(self, error.__cause__ or error)
+                self.world.judge.error(self, error.__context__ or error)
                 return "failed"
             except MParticleError as error:
                 self.world.judge.error(self, error)

@@ -36,9 +36,9 @@ def test_a_run_that_does_not_pass_fails_the_task_for_good(new_task, simulator, g
     with pytest.raises(AirflowFailException, match=said) as failed:
         task.run()
 
-    cause = failed.value.__cause__
-    assert isinstance(cause, DataGateError)
-    assert (13325, *counted) == (cause.pipeline_run_id, cause.successful_records, cause.failed_records)
+    error = failed.value.__context__
+    assert isinstance(error, DataGateError)
+    assert (13325, *counted) == (error.pipeline_run_id, error.successful_records, error.failed_records)
     assert ("failed", 1) == (task.state, simulator.starts("orders"))
 
 

@@ -319,7 +319,7 @@ def test_sql_that_changes_while_the_run_is_in_progress_fails_the_slice(slice_of,
     with pytest.raises(AirflowFailException) as failed:
         task.run()
 
-    assert isinstance(failed.value.__cause__, DataModelChangedError)
+    assert isinstance(failed.value.__context__, DataModelChangedError)
     assert "It was changed outside of Airflow" in str(failed.value)
     task.clear()
     assert 2 == simulator.starts("orders")

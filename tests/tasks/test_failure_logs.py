@@ -18,7 +18,7 @@ from airflow_provider_mparticle.client.errors import MParticleError
 from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.simulator import Fault, Simulator
-from airflow_provider_mparticle.tasks.failures import CONFIGURATION
+from airflow_provider_mparticle.tasks.failures import NON_RETRYABLE
 
 PACKAGE = Path(operators.__file__).parents[1]
 WAIT = {"pipeline_id": "orders", "poll_interval": 0.05, "timeout": 5, "deferrable": False}
@@ -98,7 +98,7 @@ def test_a_malformed_argument(kind: Any, arguments: dict[str, Any], argument: di
     check_log(failure(kind(task_id="t", **{**arguments, **argument})), name)
 
 
-@pytest.mark.parametrize("error", CONFIGURATION)
+@pytest.mark.parametrize("error", NON_RETRYABLE)
 @pytest.mark.parametrize(("kind", "arguments"), ALL[:3])
 def test_an_error_in_the_triggerer(
     simulator: Simulator, kind: Any, arguments: dict[str, Any], error: type[MParticleError]

@@ -7,28 +7,19 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 
 from airflow_provider_mparticle.client import errors
 from airflow_provider_mparticle.runs.quality_gates import Gates
-from airflow_provider_mparticle.tasks.failures import CONFIGURATION, DATA, fail_without_retry, pass_gates
+from airflow_provider_mparticle.tasks.failures import NON_RETRYABLE, fail_without_retry, pass_gates
 
 RUN = {"pipeline_id": "orders", "pipeline_run_id": 7, "state": "success", "successful_records": 0, "failed_records": 0}
 
 
-@pytest.mark.parametrize("kind", CONFIGURATION)
-def test_an_error_of_the_configuration_fails_the_task_at_once(kind: type[errors.MParticleError]) -> None:
+@pytest.mark.parametrize("kind", NON_RETRYABLE)
+def test_an_error_that_a_retry_cannot_cure_fails_the_task_at_once(kind: type[errors.MParticleError]) -> None:
     """The message names the class, and the log shows the reason once."""
     with pytest.raises(AirflowFailException, match=f"^{kind.__name__}: Correct it.$") as failed, fail_without_retry():
         raise kind("Correct it.")
 
     assert failed.value.__suppress_context__
     assert isinstance(failed.value.__context__, kind)
-
-
-@pytest.mark.parametrize("kind", DATA)
-def test_an_error_about_data_fails_the_task_at_once_with_its_cause(kind: type[errors.MParticleError]) -> None:
-    """The run has ended, so another try would find the same counts."""
-    with pytest.raises(AirflowFailException) as failed, fail_without_retry():
-        raise kind("Too few records.")
-
-    assert isinstance(failed.value.__cause__, kind)
 
 
 @pytest.mark.parametrize("kind", [errors.NoAnswerError, errors.ServerError, errors.RunFailedError, KeyError])

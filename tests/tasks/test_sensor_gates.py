@@ -36,7 +36,7 @@ class TestSensor:
         with pytest.raises(AirflowFailException, match="fewer than min_records=10") as failed:
             sense(pipeline_run_id=run["pipeline_run_id"], min_records=10, **mode)
 
-        assert isinstance(failed.value.__cause__, DataGateError)
+        assert isinstance(failed.value.__context__, DataGateError)
 
     def test_a_run_that_does_not_pass_skips_it_if_requested(self, simulator: Simulator, mode: dict[str, Any]) -> None:
         """``soft_fail`` applies to every failure."""

@@ -16,7 +16,7 @@ from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
-from airflow_provider_mparticle.tasks.failures import CONFIGURATION
+from airflow_provider_mparticle.tasks.failures import NON_RETRYABLE
 from airflow_provider_mparticle.triggerer import wait_for_run as module
 from airflow_provider_mparticle.triggerer.wait_for_run import wait_for_run
 
@@ -76,7 +76,7 @@ def test_a_connection_that_only_the_workers_know_is_named_and_may_be_retried(sim
 
     said = str(outcome.error)
     assert isinstance(outcome.error, TriggererError)
-    assert not isinstance(outcome.error, CONFIGURATION)
+    assert not isinstance(outcome.error, NON_RETRYABLE)
     for part in ("The triggerer on ", "run 7 of pipeline 'orders'", "'only_in_workers'", "continues", "Retry the task"):
         assert part in said
 
