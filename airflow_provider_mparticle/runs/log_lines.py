@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_mparticle.runs.outcome import Outcome
+from airflow_provider_mparticle.runs.outcome import Outcome, counts
 
 # Each unit with its length in seconds, the longest first. A duration is written in at most two of them.
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
@@ -16,8 +16,7 @@ def summary(outcome: Outcome) -> str:
     run, duration_s = outcome.run, outcome.duration_s
     took = "" if duration_s is None else f" in {in_words(duration_s)}"
     return (
-        f"Run {run['pipeline_run_id']} of pipeline {run['pipeline_id']!r} succeeded{took}: "
-        f"{_count(run, 'successful_records')} records ingested, {_count(run, 'failed_records')} rejected{_range(run)}."
+        f"Run {run['pipeline_run_id']} of pipeline {run['pipeline_id']!r} succeeded{took}: {counts(run)}{_range(run)}."
     )
 
 
@@ -31,10 +30,6 @@ def in_words(seconds: float) -> str:
         if count or not parts:
             parts.append(f"{count} {unit}")
     return " ".join(parts)
-
-
-def _count(run: Mapping[str, Any], name: str) -> str:
-    return "unknown" if (count := run.get(name)) is None else str(count)
 
 
 def _range(run: Mapping[str, Any]) -> str:

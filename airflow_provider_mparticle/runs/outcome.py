@@ -145,8 +145,8 @@ def _failed(run: PipelineRun) -> RunFailedError:
     reason = "; ".join(run.errors) or "mParticle gives no reason"
     return RunFailedError(
         f"Run {run.pipeline_run_id} of pipeline {run.pipeline_id!r} failed: {reason.rstrip('.')}. "
-        f"It ended in state {run.state!r}, {_counts(run)}. Correct the cause in mParticle or the warehouse, then clear "
-        "or retry the task: it starts a new run.",
+        f"Its state is {run.state!r}, {counts(run.as_dict())}. Correct the cause in mParticle or the warehouse, "
+        "then clear or retry the task: it starts a new run.",
         reasons=run.errors,
         **_about(run),
     )
@@ -188,6 +188,9 @@ def _about(run: PipelineRun) -> dict[str, Any]:
     }
 
 
-def _counts(run: PipelineRun) -> str:
-    known = {"succeeded": run.successful_records, "failed": run.failed_records}
-    return ", ".join(f"{'unknown' if n is None else n} records {how}" for how, n in known.items())
+def counts(run: Mapping[str, Any]) -> str:
+    """Return how many records a run has ingested and rejected, for a log line or a message."""
+    ingested, rejected = (
+        "unknown" if (count := run.get(name)) is None else count for name in ("successful_records", "failed_records")
+    )
+    return f"{ingested} records ingested, {rejected} rejected"

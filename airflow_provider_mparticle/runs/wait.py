@@ -184,7 +184,7 @@ class RunMonitor:
             # log: lines of a triggerer are costly, docs/how-to/scale.md.
             is_news = self._last.state is not None or self.polls == 0
             if is_news and run.progress is Progress.UNDER_WAY:
-                log.info("Run %s is %s.", run.pipeline_run_id, run.state)
+                log.info("Run %s is in state %r.", run.pipeline_run_id, run.state)
             if not run.is_state_known:
                 log.warning(
                     "The state %r is unknown, so the run counts as in progress. The extra 'run_states' of the Airflow "

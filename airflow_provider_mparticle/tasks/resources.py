@@ -84,13 +84,15 @@ def change_pipeline(
         wanted = validated(PIPELINE, {"id": operator.pipeline_id, **merged(PIPELINE, have, given)}, is_whole=False)
         with remembered_forms() as kept:
             pipeline, changed = update(hook, PIPELINE, have, wanted, kept)
-    operator.log.info("Pipeline %r: %s.", pipeline.id, summary_of(changed))
+    operator.log.info("Pipeline %r %s.", pipeline.id, summary_of(changed))
     return {"pipeline": pipeline.as_dict(), "changed": changed}
 
 
 def summary_of(changed: list[str]) -> str:
-    """Return a text for the log that names the fields that were set."""
-    return f"set {', '.join(changed)}" if changed else "no change"
+    """Return a text for the log, from the names of the fields that were set. Only a creation sets the id."""
+    if not changed:
+        return "exists, and was not changed"
+    return f"was {'created' if 'id' in changed else 'updated'}: {', '.join(changed)}"
 
 
 def _ensured(hook: MParticleHook, operator: CreateResourceOperator, description: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,7 +104,7 @@ def _ensured(hook: MParticleHook, operator: CreateResourceOperator, description:
         wanted = validated(kind, fields)
         with remembered_forms() as kept:
             resource, changed = ensure(hook, kind, wanted, operator.if_exists, kept)
-    operator.log.info("%s %r: %s.", kind.title.capitalize(), resource.id, summary_of(changed))
+    operator.log.info("%s %r %s.", kind.title.capitalize(), resource.id, summary_of(changed))
     return {kind.name: resource.as_dict(), "changed": changed}
 
 

@@ -153,7 +153,7 @@ def test_a_run_that_fails_is_said_with_reasons_and_counts(
 
     assert ("No such table: orders",) == failed.value.reasons
     assert (5, 2) == (failed.value.successful_records, failed.value.failed_records)
-    assert "5 records succeeded, 2 records failed" in str(failed.value)
+    assert "5 records ingested, 2 rejected" in str(failed.value)
 
 
 def test_an_unknown_state_means_still_under_way(sense: Sense, simulator: Simulator, mode: dict[str, Any]) -> None:
@@ -549,7 +549,7 @@ def test_progress_is_logged_when_it_changes(simulator: Simulator, caplog: pytest
     directly(pipeline_run_id=run_id)
 
     said = [record.getMessage() for record in caplog.records if " is " in record.getMessage()]
-    assert [f"Run {run_id} is {state}." for state in ("queued", "running")] == said
+    assert [f"Run {run_id} is in state '{state}'." for state in ("queued", "running")] == said
     assert 4 < simulator.count("GET", "/runs/")
 
 

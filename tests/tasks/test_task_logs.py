@@ -15,7 +15,7 @@ from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
 
 from airflow_provider_mparticle.client.errors import RunFailedError
-from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
+from airflow_provider_mparticle.operators import MParticleCreateDataModelOperator, MParticleTriggerPipelineOperator
 from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
@@ -77,8 +77,8 @@ def test_a_run_that_succeeds(log_of: Log, simulator: Simulator) -> None:
     assert error is None
     assert [
         "INFO Started run 13325 of pipeline 'orders'.",
-        "INFO Run 13325 is queued.",
-        "INFO Run 13325 is running.",
+        "INFO Run 13325 is in state 'queued'.",
+        "INFO Run 13325 is in state 'running'.",
         "INFO Run 13325 of pipeline 'orders' succeeded in N s: 1000 records ingested, 0 rejected.",
     ] == lines
 
@@ -89,9 +89,25 @@ def test_a_run_that_fails(log_of: Log, simulator: Simulator) -> None:
 
     lines, error = log_of(trigger())
 
-    assert ["INFO Started run 13325 of pipeline 'orders'.", "INFO Run 13325 is running."] == lines
+    assert ["INFO Started run 13325 of pipeline 'orders'.", "INFO Run 13325 is in state 'running'."] == lines
     assert isinstance(error, RunFailedError)
     assert 1 == str(error).count("No such table: orders")
+
+
+@pytest.mark.usefixtures("airflow_db", "simulator")
+def test_a_resource_that_is_created_kept_or_updated(log_of: Log) -> None:
+    """The log says which of the three it was, since all three succeed."""
+    first = {"data_model_id": "refunds-model", "name": "Refunds", "sql_query": "SELECT id FROM shop.public.refunds"}
+    said = [
+        log_of(MParticleCreateDataModelOperator(task_id="create", **fields, if_exists="update"))[0][-1]
+        for fields in (first, first, {**first, "name": "Returns"})
+    ]
+
+    assert [
+        "INFO Data model 'refunds-model' was created: type, id, name, config.",
+        "INFO Data model 'refunds-model' exists, and was not changed.",
+        "INFO Data model 'refunds-model' was updated: name.",
+    ] == said
 
 
 def test_a_login_that_is_refused(log_of: Log, simulator: Simulator) -> None:
@@ -124,7 +140,10 @@ def test_a_rescheduled_poll(log_of: Log, simulator: Simulator) -> None:
 
     lines, error = log_of(sensor(mode="reschedule"))
 
-    assert [f"INFO Waiting for run {run_id} of pipeline 'orders'.", f"INFO Run {run_id} is running."] == lines
+    assert [
+        f"INFO Waiting for run {run_id} of pipeline 'orders'.",
+        f"INFO Run {run_id} is in state 'running'.",
+    ] == lines
     assert isinstance(error, AirflowRescheduleException)
 
 
@@ -150,5 +169,5 @@ def test_a_task_that_defers(log_of: Log, simulator: Simulator) -> None:
 
     lines, error = log_of(trigger(deferrable=True))
 
-    assert ["INFO Started run 13325 of pipeline 'orders'.", "INFO Run 13325 is running."] == lines
+    assert ["INFO Started run 13325 of pipeline 'orders'.", "INFO Run 13325 is in state 'running'."] == lines
     assert isinstance(error, TaskDeferred)
