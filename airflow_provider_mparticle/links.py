@@ -1,4 +1,4 @@
-"""The links of a task in Airflow's UI: to its pipeline in mParticle's web app, and to its run in mParticle's API."""
+"""The links of a task in Airflow's UI: to mParticle's web app, and to its run in mParticle's API."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 class PipelineLink(BaseOperatorLink):
     """
-    The link to the pipeline in mParticle's web app.
+    The link to mParticle's web app.
 
-    mParticle does not document the address of a pipeline. So the link leads to the web app of the connection's pod, or
-    to the address in the connection's field ``app_link``.
+    mParticle does not document the address of a pipeline. So the link leads to the start page of the connection's pod,
+    or to the address in the connection's field ``app_link``, which may be the pipeline's.
     """
 
-    name = "mParticle pipeline"
+    name = "mParticle web app"
     xcom_key = "mparticle_pipeline_link"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
@@ -33,7 +33,7 @@ class PipelineLink(BaseOperatorLink):
 class RunLink(BaseOperatorLink):
     """The link to the run in mParticle's API, which answers only requests with a token."""
 
-    name = "mParticle run (API)"
+    name = "mParticle run (API, needs a token)"
     xcom_key = "mparticle_run_link"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:

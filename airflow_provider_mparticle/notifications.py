@@ -24,7 +24,8 @@ class Failure:
     :param pipeline_id: Slug of the pipeline. Default: None, the task does not name a pipeline.
     :param pipeline_run_id: Id of the run. Default: None, no run was started or its id is unknown.
     :param reasons: The reasons, in mParticle's own words. Default: none.
-    :param link: Address of the pipeline in mParticle's web app. Default: empty, the Airflow connection cannot be read.
+    :param link: Address of mParticle's web app, or of the pipeline there if the Airflow connection has ``app_link``.
+        Default: empty, the Airflow connection cannot be read.
     :param log_url: Address of the task's log. Default: empty, Airflow does not give it.
     """
 
@@ -45,7 +46,7 @@ class Failure:
             f"{self.dag_id}.{self.task_id} failed: {self.kind}",
             f"Pipeline {self.pipeline_id}{run}" if self.pipeline_id else "",
             self.message,
-            f"Pipeline: {self.link}" if self.link else "",
+            f"mParticle: {self.link}" if self.link else "",
             f"Log: {self.log_url}" if self.log_url else "",
         ]
         return "\n".join(line for line in lines if line)

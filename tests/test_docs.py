@@ -17,6 +17,7 @@ from airflow_provider_mparticle.client import config, errors, models
 from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES, route_table
 from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
 from airflow_provider_mparticle.connection import form
+from airflow_provider_mparticle.links import PipelineLink, RunLink
 from airflow_provider_mparticle.simulator import Simulator
 
 ROOT = Path(__file__).parents[1]
@@ -95,10 +96,21 @@ def test_the_connection_page_names_every_field_route_and_default() -> None:
     """The page and the tables of the code agree."""
     page = (ROOT / "docs/how-to/connection.md").read_text()
 
-    missing = [name for name in form.EXTRA_FIELDS if f"`{name}`" not in page]
+    labels = {f"extra `{name}`": label for name, (label, _, _) in form.EXTRA_FIELDS.items()} | form.RELABELING
+    missing = [name for name, label in labels.items() if f"| {name} | {label} |" not in page]
     missing += [f"{name} {path}" for name, path in DEFAULT_ROUTES.items() if f"| `{name}` | `{path}` |" not in page]
     missing += [name for name in RUN_FIELDS if f"`{name}`" not in page]
     missing += [default for default in (config.DEFAULT_TOKEN_URL, config.DEFAULT_BASE_URL) if default not in page]
+
+    assert [] == missing
+
+
+def test_the_pages_about_the_ui_call_things_as_the_ui_does() -> None:
+    """A reader looks for these words in Airflow."""
+    pages = {name: (ROOT / f"docs/how-to/{name}.md").read_text() for name in ("airflow-ui", "connection")}
+
+    missing = [f"{name}: {form.RARE_SECTION}" for name, page in pages.items() if f"*{form.RARE_SECTION}*" not in page]
+    missing += [link.name for link in (PipelineLink, RunLink) if f"*{link.name}*" not in pages["airflow-ui"]]
 
     assert [] == missing
 

@@ -21,14 +21,14 @@ EXTRA_FIELDS: dict[str, tuple[str, str, str]] = {
         "integer",
         (
             "Required. The number of the workspace with your Warehouse Sync resources, for example 1234. You find it "
-            "as workspaceId in the source of a page of mParticle's web app (View > Developer > View Source)."
+            "as workspaceId in the source of a page of mParticle's web app, which Ctrl+U shows (Option+Cmd+U on a Mac)."
         ),
     ),
     "pod": (
-        "Pod",
+        "Data region (pod)",
         "string",
         (
-            "The data region of your account: us1, us2, eu1 or au1. It determines the address of mParticle's web app, "
+            "The region of your account: us1, us2, eu1 or au1. It determines the address of mParticle's web app, "
             "and the API base URL if that field is empty. You see it in the address of the web app: "
             "app.eu1.mparticle.com is eu1, app.mparticle.com is us1. Default: us1."
         ),
@@ -44,7 +44,7 @@ EXTRA_FIELDS: dict[str, tuple[str, str, str]] = {
     "timeout": (
         "Timeout in seconds",
         "number",
-        "Longest time for one call with its login. Default: 60, because creating a connection can take 10.",
+        "Longest time for one call, including the login. Default: 60, since creating a connection is slow.",
     ),
     "app_link": (
         "App link",
@@ -59,7 +59,7 @@ EXTRA_FIELDS: dict[str, tuple[str, str, str]] = {
         "Warehouse namespace",
         "string",
         (
-            "OpenLineage's name of the warehouse that the workspace's pipelines read, for example "
+            "Only for OpenLineage: its name of the warehouse that the workspace's pipelines read, for example "
             "snowflake://myorg-account. Default: the inputs are named only where a task reads them from mParticle."
         ),
     ),
@@ -97,7 +97,7 @@ EXTRA_FIELDS: dict[str, tuple[str, str, str]] = {
 }
 REQUIRED = frozenset({"workspace_id"})
 # Airflow 3 shows these in a section of its own, which stays closed: hardly anyone needs them.
-RARE_SECTION = "If your workspace differs"
+RARE_SECTION = "Advanced: other addresses and paths"
 RARE = frozenset({"token_url", "audience", "routes", "run_states", "run_fields"})
 
 HIDDEN_FIELDS = ["schema", "port"]
