@@ -37,6 +37,7 @@ class PrintNotifier(BaseNotifier):
 
 with DAG(
     "mparticle_alert_on_failure",
+    description="Send a message when a sync fails",
     schedule=None,
     start_date=datetime(2026, 1, 1),
     doc_md=__doc__,

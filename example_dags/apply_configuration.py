@@ -11,6 +11,7 @@ from airflow_provider_mparticle.operators import MParticleApplyOperator, MPartic
 
 with DAG(
     "mparticle_apply_configuration",
+    description="Apply a document to the workspace, then run a pipeline that it describes",
     schedule=None,
     start_date=datetime(2026, 1, 1),
     default_args={"retries": 2, "retry_delay": timedelta(seconds=10)},

@@ -16,6 +16,7 @@ from airflow_provider_mparticle.operators import MParticleSyncSliceOperator
 
 with DAG(
     "mparticle_backfill_history",
+    description="Ingest history day by day",
     schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
     start_date=datetime(2026, 1, 1),
     catchup=False,

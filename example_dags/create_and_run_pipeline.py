@@ -13,6 +13,7 @@ from airflow_provider_mparticle.operators import (
 
 with DAG(
     "mparticle_create_and_run_pipeline",
+    description="Create a pipeline if it does not exist, run it once and wait for it",
     schedule=None,
     start_date=datetime(2026, 1, 1),
     default_args={"retries": 2, "retry_delay": timedelta(seconds=10)},

@@ -26,6 +26,7 @@ QUERY = "SELECT id, email, updated_at FROM main.orders"
 
 with DAG(
     "mparticle_historical_backfill_then_incremental",
+    description="Ingest history slice by slice, then continue with an incremental pipeline",
     schedule=None,
     start_date=datetime(2026, 1, 1),
     params={"start": "2026-01-01T00:00:00Z", "end": "2026-02-01T00:00:00Z"},

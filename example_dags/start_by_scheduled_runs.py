@@ -26,6 +26,7 @@ orders = pipeline_asset(
 
 with DAG(
     "mparticle_start_by_scheduled_runs",
+    description="Start after each successful run that mParticle scheduled itself",
     schedule=[orders],
     start_date=datetime(2026, 1, 1),
     catchup=False,

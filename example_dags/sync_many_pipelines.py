@@ -15,6 +15,7 @@ from airflow_provider_mparticle.task_groups import mparticle_sync_group
 
 with DAG(
     "mparticle_sync_many_pipelines",
+    description="Run many pipelines, a few at a time",
     schedule=None,
     start_date=datetime(2026, 1, 1),
     catchup=False,

@@ -10,6 +10,7 @@ from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperato
 
 with DAG(
     "mparticle_trigger_and_wait",
+    description="Run an existing pipeline once and wait for it",
     schedule="@daily",
     start_date=datetime(2026, 1, 1),
     catchup=False,

@@ -11,6 +11,7 @@ from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 
 with DAG(
     "mparticle_trigger_then_sense",
+    description="Start a run in one task and wait for it in another",
     schedule=None,
     start_date=datetime(2026, 1, 1),
     default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},

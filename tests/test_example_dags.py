@@ -67,11 +67,13 @@ def test_an_airflow_to_look_at_has_the_pipelines_of_all_examples() -> None:
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_every_example_explains_itself_in_the_ui(path: Path) -> None:
-    """Airflow's UI shows the description in the file."""
+    """Airflow's UI shows the text in the file, and its description in the list of DAGs, as the documentation does."""
     dag = example(path)
 
     assert dag.doc_md
     assert dag.dag_id == f"mparticle_{path.stem}"
+    page = (FOLDER.parent / "docs/reference/examples.md").read_text()
+    assert f"| [`{dag.dag_id}`](../../example_dags/{path.name}) | {dag.description} |" in page
 
 
 def add_pipelines(simulator: Simulator, dag: Any) -> None:
