@@ -22,7 +22,7 @@ help: ## Show all targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/ready: pyproject.toml Makefile
-	@echo "Setting up $(VENV) with Airflow $(AIRFLOW) ..."
+	@echo "Setting up $(VENV) with Airflow $(AIRFLOW), which takes minutes the first time ..."
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/uv || ($(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet --disable-pip-version-check uv)
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable . --group $(GROUP) "apache-airflow==$(AIRFLOW)"

@@ -7,15 +7,18 @@ Run it with ``make ui``. It listens on this machine only.
 from __future__ import annotations
 
 import argparse
+import shlex
 import shutil
 import signal
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 from airflow_provider_mparticle.connection.form import RARE_SECTION
 from airflow_provider_mparticle.simulator import Simulator
 from dev.example_airflow import example_airflow
+from dev.standalone import AIRFLOW
 
 HOME = Path(__file__).parents[1] / ".ui"
 # The pipelines that the example DAGs expect. They create the others.
@@ -35,16 +38,29 @@ ROWS = [
 GUIDE = """
 Airflow is up: {airflow.url}
   No login is needed. The example DAGs are paused until you trigger them or switch them on.
-  Connection mparticle_default leads to a simulated mParticle, where a run takes {run_s:g} s.
-  The first run of pipeline {failing!r} fails: trigger mparticle_alert_on_failure to look at a failure.
+  Connection mparticle_default leads to a simulated mParticle, where a run takes {run_s:g} s. Airflow notices the end of
+  a run at the next poll of its task: by default 20 s after the start.
 
-What to enter in a connection of your own:
-  API base URL {simulator.url}, Client id {simulator.client_id}, Client secret {simulator.client_secret},
-  Workspace id {simulator.workspace_id}; under "{rare_section}": Token URL {simulator.token_url}
+What to trigger:
+  mparticle_create_and_run_pipeline succeeds.
+  mparticle_alert_on_failure fails, because the first run of pipeline {failing!r} fails. Its next run succeeds.
 
-DAG files and logs:    {airflow.home}
+What to enter in a connection of your own, for example my_mparticle:
+  Standard Fields: Client id {simulator.client_id}, Client secret {simulator.client_secret},
+    API base URL {simulator.url}
+  Extra Fields: Workspace id {simulator.workspace_id}
+  {rare_section}: Token URL {simulator.token_url}
+  A task uses it with mparticle_conn_id="my_mparticle".
+
+Copy these lines into another terminal:
+Test a connection:     {home} AIRFLOW__CORE__TEST_CONNECTION=Enabled {command} connections test mparticle_default
+Check the workspace:   {home} {command} mparticle doctor --conn-id mparticle_default
 What mParticle holds:  curl -s {simulator.url}/_simulator
 End all runs now:      curl -s -X POST {simulator.url}/_simulator/runs/end
+Fail all runs now:     curl -s -X POST {simulator.url}/_simulator/runs/end -d '{{"state": "failed"}}'
+
+The test icon in the browser is red in Airflow 3.3.1 and 3.3.2 for every connection without a port: use the first line.
+DAG files and logs:    {airflow.home}
 
 Ctrl-C stops everything.
 """
@@ -54,16 +70,23 @@ def main() -> int:
     """Run Airflow until Ctrl-C or SIGTERM, then stop it and return 0."""
     parser = argparse.ArgumentParser(prog="python -m dev.ui", description=__doc__)
     parser.add_argument("--home", type=Path, default=HOME, help="folder for Airflow's files, emptied first")
-    parser.add_argument("--run-seconds", type=float, default=20.0, metavar="S", help="how long a run takes")
+    parser.add_argument("--run-seconds", type=float, default=15.0, metavar="S", help="how long a run takes")
     arguments = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     home = arguments.home.resolve()
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
+    print("Starting Airflow, which takes about half a minute ...", flush=True)
+    try:
+        _run(home, arguments.run_seconds)
+    finally:
+        print("Stopped.", flush=True)
+
+
+def _run(home: Path, run_s: float) -> NoReturn:
     warehouse = home / "warehouse.db"
-    print("Starting Airflow ...", flush=True)
-    with Simulator(run_s=arguments.run_seconds, warehouse_path=warehouse) as simulator:
+    with Simulator(run_s=run_s, warehouse_path=warehouse) as simulator:
         _fill(simulator)
         with example_airflow(home, simulator, AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="True") as airflow:
             airflow.add_connection("warehouse", {"conn_type": "sqlite", "host": str(warehouse)})
@@ -71,7 +94,9 @@ def main() -> int:
                 GUIDE.format(
                     airflow=airflow,
                     simulator=simulator,
-                    run_s=arguments.run_seconds,
+                    home=f"AIRFLOW_HOME={shlex.quote(str(home))}",
+                    command=shlex.quote(AIRFLOW),
+                    run_s=run_s,
                     failing=FAILING,
                     rare_section=RARE_SECTION,
                 ),

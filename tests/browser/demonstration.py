@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -41,11 +42,11 @@ class Demonstration:
         parts = requests.get(f"{self.url}/api/v2/monitor/health", timeout=30).json()
         return {name: part["status"] for name, part in parts.items()}
 
-    def run_printed(self, label: str) -> Any:
-        """Run a command as the guide prints it behind its label, in a shell; return the JSON that it answers."""
-        [command] = re.findall(rf"^{label}: +(curl .+)$", self.guide, re.MULTILINE)
-        done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=True, timeout=30)
-        return json.loads(done.stdout)
+    def run_printed(self, label: str) -> str:
+        """Run a command as the guide prints it behind its label, in a shell of its own; return what it prints."""
+        [command] = re.findall(rf"^{label}: +(.+)$", self.guide, re.MULTILINE)
+        shell = {"env": {"PATH": os.defpath}, "capture_output": True, "text": True}
+        return subprocess.run(["/bin/sh", "-c", command], **shell, check=True, timeout=120).stdout
 
     def end_runs(self, state: str) -> None:
         """End all runs in mParticle now."""
@@ -61,12 +62,13 @@ class Demonstration:
         message: str = self._call("POST", "/connections/test", connection_id=conn_id, conn_type="mparticle")["message"]
         return message
 
-    def stop(self) -> tuple[int, list[psutil.Process]]:
-        """Press Ctrl-C; return the exit code and the processes that are left."""
+    def stop(self) -> tuple[int, str, list[psutil.Process]]:
+        """Press Ctrl-C; return the exit code, the last line that was printed, and the processes that are left."""
         children = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(signal.SIGINT)
         code = self.process.wait(DOWN_WITHIN_S)
-        return code, psutil.wait_procs(children, timeout=5)[1]
+        last = [*(self.process.stdout or ())][-1]
+        return code, last, psutil.wait_procs(children, timeout=5)[1]
 
     def _call(self, method: str, path: str, **body: str) -> Any:
         token = requests.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]

@@ -6,6 +6,7 @@ What a person sees in Airflow's UI: the connection's form, the grid, logs, XComs
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from browser.demonstration import ROOT, Demonstration
 from playwright.sync_api import Locator, Page, expect
 
 from airflow_provider_mparticle.connection.form import EXTRA_FIELDS, RARE, RARE_SECTION
+from airflow_provider_mparticle.links import PipelineLink, RunLink
 from dev.example_airflow import EXAMPLES
 from dev.ui import PIPELINES, REASON
 
@@ -90,8 +92,8 @@ def open_tab(page: Page, *names: str) -> None:
 def check_links(page: Page, simulator: str, path: str) -> None:
     """The task links to mParticle's web app, and to the run in its API."""
     open_tab(page, "Details")
-    expect(page.get_by_role("link", name="mParticle pipeline")).to_have_attribute("href", "https://app.mparticle.com")
-    run = page.get_by_role("link", name="mParticle run (API)")
+    expect(page.get_by_role("link", name=PipelineLink.name)).to_have_attribute("href", "https://app.mparticle.com")
+    run = page.get_by_role("link", name=RunLink.name)
     expect(run).to_have_attribute("href", f"{simulator}/platform/v2/workspaces/1234/inputs/data-pipelines/{path}")
 
 
@@ -210,7 +212,7 @@ def test_a_failure_says_its_reason(page: Page, demonstration: Demonstration, sho
     expect(reason).to_be_visible()
     show("failure")
     open_tab(page, "Details")
-    expect(page.get_by_role("link", name="mParticle run (API)")).to_have_attribute("href", re.compile("/payments/"))
+    expect(page.get_by_role("link", name=RunLink.name)).to_have_attribute("href", re.compile("/payments/"))
 
 
 def test_an_example_explains_itself(page: Page) -> None:
@@ -224,13 +226,18 @@ def test_an_example_explains_itself(page: Page) -> None:
 
 def test_the_printed_commands_work(demonstration: Demonstration) -> None:
     """A person copies them into another terminal."""
-    assert {*PIPELINES} <= demonstration.run_printed("What mParticle holds")["pipelines"].keys()
-    requests.post(f"{demonstration.simulator}/_simulator/pipelines/orders/runs", json={"state": "running"}, timeout=10)
+    assert {*PIPELINES} <= json.loads(demonstration.run_printed("What mParticle holds"))["pipelines"].keys()
+    for label, state in (("End all runs now", "success"), ("Fail all runs now", "failed")):
+        runs = f"{demonstration.simulator}/_simulator/pipelines/orders/runs"
+        requests.post(runs, json={"state": "running"}, timeout=10)
 
-    assert {"ended": 1} == demonstration.run_printed("End all runs now")
+        assert {"ended": 1} == json.loads(demonstration.run_printed(label))
 
-    orders = demonstration.run_printed("What mParticle holds")["pipelines"]["orders"]
-    assert ["success"] == [*orders["latest_run"].values()]
+        orders = json.loads(demonstration.run_printed("What mParticle holds"))["pipelines"]["orders"]
+        assert [state] == [*orders["latest_run"].values()]
+
+    assert "Connection success!" in demonstration.run_printed("Test a connection")
+    assert "No faults." in demonstration.run_printed("Check the workspace")
 
 
 def test_it_runs_until_ctrl_c(demonstration: Demonstration) -> None:
@@ -238,7 +245,7 @@ def test_it_runs_until_ctrl_c(demonstration: Demonstration) -> None:
     parts = {"metadatabase", "scheduler", "triggerer", "dag_processor"}
     assert dict.fromkeys(parts, "healthy") == {name: demonstration.health()[name] for name in parts}
 
-    assert (0, []) == demonstration.stop()
+    assert (0, "Stopped.\n", []) == demonstration.stop()
 
     for address in (demonstration.url, demonstration.simulator):
         with pytest.raises(requests.ConnectionError):
