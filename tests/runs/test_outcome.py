@@ -129,14 +129,14 @@ def test_a_failed_run_carries_everything_that_is_known_of_it():
         error.reasons,
     )
     assert "Column x." in str(error)
-    assert "1 records succeeded, 2 records failed" in str(error)
+    assert "1 records ingested, 2 rejected" in str(error)
 
 
 def test_an_unknown_count_is_said_to_be_unknown():
     """None in a message would look like a number of records."""
     error = evaluate_run(replace(FAILED, failed_records=None), 0.0, 10.0).error
 
-    assert "1 records succeeded, unknown records failed" in str(error)
+    assert "1 records ingested, unknown rejected" in str(error)
 
 
 @pytest.mark.parametrize(
