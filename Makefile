@@ -6,6 +6,8 @@ AIRFLOW ?= 3.3.2
 GROUP := dev
 # Tests wait for half of their time, so more of them run at a time than there are cores; a file stays together.
 PYTEST := $(BIN)/python -m pytest --dist loadfile -n
+# Every tenth change that mutmut makes to a function; "*" for all of them.
+MUTANTS ?= "*mutmut_*3"
 # Hundreds of interpreters start here, and each would compile Airflow again if this were set.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -16,7 +18,7 @@ SAME_ON_EVERY_AIRFLOW := client contract simulator explorer hostile airflow_e2e 
 # Nothing but slow tests: `make unit` does not even import them, which each of its processes would do again.
 ALL_SLOW := airflow_e2e browser contract/test_conformance.py
 
-.PHONY: help check demo ui screenshots test unit end-to-end database explore test-airflow-2 run-airflow-2 versions chaos backfill cluster soak ten-thousand race bench fuzz docs package lint clean
+.PHONY: help check demo ui screenshots test unit end-to-end database explore test-airflow-2 run-airflow-2 versions chaos backfill cluster soak ten-thousand race bench fuzz docs package coverage mutants lint clean
 
 help: ## Show all targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -96,10 +98,22 @@ fuzz: $(VENV)/ready ## Send 20,000 random answers of a hostile server to both dr
 docs: $(VENV)/ready ## Build the documentation in build/site; a warning or a broken link is an error
 	@$(BIN)/python -m dev.site
 
-package: $(VENV)/ready ## Build and check the distribution, and install it into bare Airflows under their constraints
+package: $(VENV)/ready ## Build and check the distribution, and use it in bare Airflows under their constraints
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group package
 	@$(BIN)/python -m dev.package
 	@$(BIN)/python -m dev.bare_install
+
+coverage: $(VENV)/ready ## Run all but the slow tests, and list the lines and branches that none of them reaches
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group quality
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -q -n 4 --dist loadfile -m "not slow"
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+mutants: $(VENV)/ready ## Change the code in small ways, one at a time, and list the changes that no test notices
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group quality
+	@$(BIN)/mutmut run $(MUTANTS)
+	@$(BIN)/mutmut results
 
 lint: $(VENV)/ready ## Check style, types and spelling
 	@$(BIN)/ruff check .
@@ -108,4 +122,4 @@ lint: $(VENV)/ready ## Check style, types and spelling
 	@$(BIN)/codespell
 
 clean: ## Remove all created files
-	@rm -rf .venv* .demo .ui .bench .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	@rm -rf .venv* .demo .ui .bench .mypy_cache .pytest_cache .ruff_cache build dist mutants *.egg-info

@@ -17,7 +17,7 @@ from dev.standalone import free_port
 PAGE = Path(__file__).parents[1] / "docs" / "tutorial.md"
 BLOCK = re.compile(r"(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)```", re.DOTALL)
 # It takes less than a minute. A command that waits for something that never comes must not wait longer.
-LONGEST_S = 300.0
+LONGEST_S = 600.0
 
 
 class TutorialError(Exception):
