@@ -265,6 +265,19 @@ def test_a_kill_is_logged_and_nothing_is_sent(
     assert [] == simulator.requests
 
 
+def test_a_kill_of_a_wait_for_any_run_names_no_run(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The task has started none."""
+    caplog.set_level(logging.INFO)
+
+    asyncio.run(trigger(None, covers=0.0).on_kill())
+
+    said = caplog.text + "".join(capfd.readouterr())
+    assert "no longer waits for a run of pipeline 'orders'" in said
+    assert "continues in mParticle" not in said
+
+
 @pytest.mark.parametrize("layout", ["v2", "v1"])
 @pytest.mark.parametrize("run_routes", [True, False])
 def test_it_waits_with_any_existing_route(

@@ -92,6 +92,14 @@ def test_each_line_of_a_key_is_hidden() -> None:
     assert "bad line *** in ***" == Mask([key])("bad line kqhkiG9w0BAQEF in MIIEvQIBADANBg")
 
 
+def test_each_text_in_a_secret_that_is_json_is_hidden() -> None:
+    """A service account has one field for its key file, and an answer may quote a part of that file."""
+    key_file = json.dumps({"type": "service_account", "keys": [{"private_key_id": "0123456789abcdef"}]})
+
+    assert "no key ***" == Mask([key_file])("no key 0123456789abcdef")
+    assert "no key 0123456789abcdef" == Mask(["{" + key_file])("no key 0123456789abcdef")
+
+
 @pytest.mark.parametrize("body", [b"<" * 60_000, b"<script" * 9000, b"\\" * 60_000, b"[" * 60_000, b"&amp;" * 12_000])
 def test_an_error_page_is_read_fast(body: bytes) -> None:
     """It is read in the event loop of the triggerer, where it once blocked a thousand tasks for 13 s."""

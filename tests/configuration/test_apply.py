@@ -251,6 +251,32 @@ def test_an_interrupted_update_says_what_is_left(hook: MParticleHook, simulator:
     assert ("Not now.",) == failed.value.reasons
 
 
+def test_an_update_whose_resource_cannot_be_read_is_not_written(hook: MParticleHook, simulator: Simulator) -> None:
+    """A field that mParticle's list leaves out would be lost."""
+    applied(hook, sample())
+    content = sample()
+    content["pipelines"][0]["name"] = "Renamed"
+    changes = planned(hook, content)
+    simulator.inject(Fault(method="GET", path="customers-daily", status=403, times=9))
+
+    with pytest.raises(MParticleError, match=r"Done before: nothing\. Not done: ~ pipeline customers-daily\."):
+        apply_plan(hook, changes)
+
+    assert 0 == simulator.count("PUT", "customers-daily")
+
+
+def test_a_workspace_that_cannot_be_read_after_the_changes_is_no_failure(
+    hook: MParticleHook, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Everything is done; only the forms in which mParticle keeps values are not learned."""
+    caplog.set_level(logging.INFO)
+    changes = planned(hook, sample())
+    simulator.inject(Fault(method="GET", path="", status=403, times=99))
+
+    assert apply_plan(hook, changes)["changed"]
+    assert "The workspace could not be read again after the changes" in caplog.text
+
+
 def test_an_outage_before_the_first_step_says_that_nothing_is_done(
     hook: MParticleHook, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

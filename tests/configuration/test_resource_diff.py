@@ -27,6 +27,7 @@ SAME = [
     ("schedule.delay", "90m", "PT1H30M"),
     ("name", "Orders", " Orders\n"),
     ("mappings", [{"source": "a"}, {"source": "b"}], [{"source": "b", "value": None}, {"source": "a", "id": 7}]),
+    ("mappings", [{"value": True}], [{"value": "True"}]),
 ]
 
 
@@ -46,6 +47,9 @@ OTHER = [
     ("schedule.delay", "1d", None),
     ("mappings", [{"source": "a"}, {"source": "a"}], [{"source": "a"}]),
     ("mappings", [{"value": "1"}], [{"value": "2"}]),
+    ("mappings", [{"value": True}], [{"value": "False"}]),
+    ("mappings", ["a line of text"], ["another"]),
+    ("mappings", "a text", "another"),
     ("name", "Orders", "orders"),
 ]
 
@@ -153,3 +157,19 @@ def test_no_upper_bound_and_the_year_9999_are_the_same(field: str) -> None:
     """Whichever of the two mParticle has."""
     assert MEANINGS[field](None) == MEANINGS[field]("9999-12-31T23:59:59Z")
     assert MEANINGS[field](None) != MEANINGS[field]("2026-12-31T23:59:59Z")
+
+
+@pytest.mark.parametrize(("wanted", "differs"), [([{"a": "1"}], False), ([{"a": 2}], True), ([{"a": 1, "c": 0}], True)])
+def test_what_is_in_a_list_is_compared_by_its_meaning(wanted: Any, differs: bool) -> None:
+    """A config may have fields that mParticle does not document."""
+    have = WarehouseConnection("lake", config={"tags": [{"a": 1, "b": None}]})
+
+    assert differs == bool(differences(have, {"config": {"tags": wanted}}))
+
+
+def test_asterisks_in_the_place_of_any_value_are_not_a_difference() -> None:
+    """mParticle hides it, so nothing is known about it, and the asterisks must not be written."""
+    have = WarehouseConnection("lake", config={"host": "****"})
+
+    assert [] == differences(have, {"config": {"host": "db.example.com"}})
+    assert [] == differences(WarehouseConnection("lake", config={}), {"config": {"password": "a-secret"}})

@@ -17,6 +17,7 @@ from airflow_provider_mparticle.client.errors import (
     MParticleError,
     NoAnswerError,
     NotFoundError,
+    PermissionDeniedError,
     PipelineBusyError,
     RateLimitedError,
     ServerError,
@@ -249,6 +250,38 @@ def test_a_retry_keeps_its_run_even_if_it_cannot_be_seen_now(error):
     started = story.start(kept=StartRecord("orders", 1.0, (), 3, 0, 7, 2.0))
 
     assert (Decision.ADOPT, 7) == (started.decision, started.pipeline_run_id)
+
+
+def test_a_retry_whose_run_may_not_be_seen_fails():
+    """A user must give the role back; the record stays, so the next try waits for the same run."""
+    story = Story(pipeline_run=[PermissionDeniedError("403")])
+
+    with pytest.raises(PermissionDeniedError):
+        story.start(kept=StartRecord("orders", 1.0, (), 3, 0, 7, 2.0))
+
+    assert ["pipeline_run"] == story.asked
+
+
+def test_a_stray_404_does_not_end_a_task_that_may_have_a_run():
+    """A 404 fails a task without a retry, and then nobody would look for the run."""
+    story = Story(pipeline_runs=[[], NotFoundError("404")])
+
+    with pytest.raises(StartAmbiguousError) as raised:
+        story.start(kept=StartRecord("orders", 1.0, (), 3))
+
+    assert isinstance(raised.value.__cause__, NotFoundError)
+    assert 0 == story.count("trigger_pipeline")
+
+
+def test_a_run_that_covers_the_instant_only_now_is_enough():
+    """It has ended between the search for such a run and the look at the runs in progress."""
+    covering = replace(DONE, range_end=NOW)
+    story = Story(pipeline_status=[PipelineStatus("orders")], pipeline_runs=[[covering]])
+
+    started = story.start(covers=NOW)
+
+    assert (Decision.COVERED, covering) == (started.decision, started.run)
+    assert 0 == story.count("trigger_pipeline")
 
 
 def test_a_retry_of_a_finished_task_asks_nothing():
