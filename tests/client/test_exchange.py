@@ -155,6 +155,22 @@ def test_a_trigger_answers_the_id_as_it_came(body: Any, expected: object) -> Non
     assert expected == carry_out(TRIGGER, said(200, body))[0]
 
 
+WRONG = [{"message": "The warehouse is closed."}]
+
+
+@pytest.mark.parametrize("body", [{"errors": WRONG}, {"error": "closed"}, {"errors": WRONG, "statusCode": 500}])
+def test_a_success_that_holds_only_errors_is_unreadable(body: Any) -> None:
+    """A proxy or a server may get the status wrong, and a task must not take that for a run that was started."""
+    with pytest.raises(errors.UnreadableAnswerError, match="holds only errors"):
+        carry_out(TRIGGER, said(200, body))
+
+
+@pytest.mark.parametrize("body", [{"pipeline_run_id": 7, "errors": WRONG}, {"pipeline_run_id": 7, "errors": []}])
+def test_errors_beside_an_answer_do_not_hide_it(body: Any) -> None:
+    """A resource has a list of what is wrong with it."""
+    assert 7 == carry_out(TRIGGER, said(200, body))[0]
+
+
 @pytest.mark.parametrize("body", [b"", b"null", {}, {"status": "trigger_requested"}, {"pipeline_run_id": None}])
 def test_a_trigger_that_does_not_say_its_run_answers_none(body: Any) -> None:
     """The run was started anyway, so the task looks for it."""
