@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # A lookup of a connection imports these modules, which would block the event loop. This file is imported in a thread.
 with contextlib.suppress(ImportError):  # Airflow 2 does not have these modules
+    import airflow.sdk.definitions.connection
     import airflow.sdk.execution_time.cache
     import airflow.sdk.execution_time.supervisor  # noqa: F401 - imported early, see above
 
