@@ -264,23 +264,25 @@ def test_a_retry_whose_run_may_not_be_seen_fails():
 
 def test_a_stray_404_does_not_end_a_task_that_may_have_a_run():
     """A 404 fails a task without a retry, and then nobody would look for the run."""
-    story = Story(pipeline_runs=[[], NotFoundError("404")])
+    story = Story(pipeline_runs=[[], NotFoundError("404", status=404)])
 
     with pytest.raises(StartAmbiguousError) as raised:
         story.start(kept=StartRecord("orders", 1.0, (), 3))
 
     assert isinstance(raised.value.__cause__, NotFoundError)
+    assert 404 == raised.value.status
     assert 0 == story.count("trigger_pipeline")
 
 
-def test_a_run_that_covers_the_instant_only_now_is_enough():
+@pytest.mark.parametrize(("run_id", "told"), [(7, 7), (None, "")], ids=["with an id", "without an id"])
+def test_a_run_that_covers_the_instant_only_now_is_enough(run_id, told):
     """It has ended between the search for such a run and the look at the runs in progress."""
-    covering = replace(DONE, range_end=NOW)
+    covering = replace(DONE, pipeline_run_id=run_id, range_end=NOW)
     story = Story(pipeline_status=[PipelineStatus("orders")], pipeline_runs=[[covering]])
 
     started = story.start(covers=NOW)
 
-    assert (Decision.COVERED, covering) == (started.decision, started.run)
+    assert (Decision.COVERED, covering, told) == (started.decision, started.run, started.pipeline_run_id)
     assert 0 == story.count("trigger_pipeline")
 
 
@@ -364,3 +366,62 @@ def test_an_unreachable_api_stops_a_start_before_anything_is_recorded():
         story.start()
 
     assert ["pipeline_runs"] == story.asked
+
+
+@pytest.mark.parametrize(
+    ("if_running", "reads"),
+    [("fail", 1 + 1 + start.READS_FOR_A_NAME), ("wait", 1 + start.STARTS * (1 + len(start.LOOKUP_PAUSES_S)))],
+)
+def test_a_run_that_refused_the_start_is_looked_for_as_long_as_its_name_is_worth(if_running, reads):
+    """A task that fails needs it for its message only; a task that waits needs it for its wait."""
+    story = Story(trigger_pipeline=[BUSY])
+
+    with pytest.raises(PipelineBusyError):
+        story.start(if_running)
+
+    assert reads == story.count("pipeline_runs")
+
+
+def test_an_ambiguous_start_names_the_run_that_may_be_its_own():
+    """A user can look at it in mParticle."""
+    later = replace(NEW, started_on=NOW - timedelta(seconds=70))
+    story = Story(pipeline_runs=[[later]])
+
+    with pytest.raises(StartAmbiguousError, match="run 8 may be the one") as raised:
+        story.start(kept=StartRecord("orders", NOW.timestamp() - 100, (), 3), skew_s=lambda: 0.0)
+
+    assert 8 == raised.value.pipeline_run_id
+
+
+@pytest.mark.parametrize(
+    ("if_running", "decision"), [("skip", Decision.SKIP), ("attach", Decision.ADOPT), ("wait", Decision.WAIT)]
+)
+def test_every_result_has_the_record_of_its_task(if_running, decision):
+    """What the task stores later is based on it."""
+    started = Story(pipeline_runs=[[OTHER]]).start(if_running, clear_number=2)
+
+    assert (decision, "orders", 3, 2) == (
+        started.decision,
+        started.record.pipeline_id,
+        started.record.max_tries,
+        started.record.clear_number,
+    )
+
+
+@pytest.mark.parametrize("answer", [8, None, lost(), BUSY], ids=["started", "no id", "lost", "busy"])
+@pytest.mark.parametrize("kept", [None, StartRecord("orders", 1.0, (), 3)], ids=["first try", "retry"])
+def test_no_list_of_runs_goes_back_without_end(answer, kept):
+    """A pipeline may have thousands of runs, a hundred for each request."""
+    story, since = Story(trigger_pipeline=[answer]), []
+
+    def carry_out(step):
+        if getattr(step, "route", None) == "pipeline_runs":
+            since.append(step.params.get("startDate"))
+        return story.carry_out(step)
+
+    steps = RunStarter("orders", "fail", max_tries=3, clear_number=0, clock=lambda: NOW.timestamp(), kept=kept).steps()
+    with suppress(MParticleError):
+        drive(steps, carry_out, lambda _: None)
+
+    assert since
+    assert all(since)

@@ -94,6 +94,16 @@ def test_after_its_deadline_a_wait_polls_once():
     assert ("success", 0.0, 1) == (kind_of(outcome), clock.now, len(api.asked))
 
 
+def test_a_wait_that_ends_early_tells_the_run_as_it_was_last_seen():
+    """A task knows before its deadline that it would be stopped there."""
+    monitor = RunMonitor(RunLookup("orders", 7), deadline=1000.0, began=0.0)
+    drive(monitor.poll(lambda: 1.0), Api(pipeline_run=[RUNNING]).send, lambda _: None)
+
+    outcome = monitor.timed_out()
+
+    assert (RunTimeoutError, RUNNING.as_dict()) == (kind_of(outcome), outcome.run)
+
+
 def test_a_missing_run_is_lost_after_the_grace():
     """A pipeline's status answers 404 for a minute after the pipeline was created."""
     outcome, clock, _ = waited(MISSING)
