@@ -40,6 +40,7 @@ class MParticle:
     def __call__(self, step):
         if isinstance(step, IsActive):
             return step.owner in self.active
+        assert {"orders", "orders-model"} >= {*step.ids.values()}
         self.sent.append(step.method)
         if step.method == "PUT":
             self.sql = step.json["config"]["sql_query"]
@@ -264,3 +265,9 @@ def test_a_pipeline_whose_settings_are_not_shown_is_accepted():
     """mParticle may leave out fields in its answers, so they do not count."""
     assert unfit(PIPELINE, "orders-model") is None
     assert unfit(Pipeline("orders"), "orders-model") is None
+
+
+def test_a_task_is_named_with_its_map_index_if_it_has_one():
+    """Messages about a lock say who has it."""
+    assert "task 'sync' (map index 3) of DAG 'history', run 'r'" == str(LockOwner("history", "sync", "r", 3))
+    assert "task 'sync' of DAG 'history', run 'r'" == str(LockOwner("history", "sync", "r", -1))

@@ -15,7 +15,7 @@ from odd_days import BERLIN, ZONES, refusal
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.slices.calendar_units import split
-from airflow_provider_mparticle.slices.slice import EARLIEST, LATEST, Slice, read_instant
+from airflow_provider_mparticle.slices.slice import EARLIEST, LATEST, Slice, in_zone, later, read_instant
 
 
 def test_the_same_instants_make_the_same_slice_in_utc():
@@ -171,3 +171,31 @@ def test_an_instant_without_a_zone_is_utc_everywhere():
 
     assert aware == read_instant(datetime(2026, 3, 1, 20), "start") == read_instant("2026-03-01T20:00", "start")
     assert aware.replace(hour=0) == read_instant(date(2026, 3, 1), "start")
+
+
+@pytest.mark.parametrize(
+    ("at", "hours"), [(EARLIEST, -14), (LATEST, 14)], ids=["before the first year", "after the last year"]
+)
+def test_an_instant_at_the_end_of_the_calendar_stays_in_it(at, hours):
+    """A bound may be 0001-01-01 or 9999-12-31, and the clocks of a zone may show the day before or after."""
+    zone = timezone(timedelta(hours=hours))
+
+    assert at.year == in_zone(at, zone).year
+    assert at == later(at, timedelta(hours=hours))
+
+
+@pytest.mark.parametrize(("interval", "named"), [("then/2026-03-02", "start"), ("2026-03-01/then", "end")])
+def test_a_bad_bound_of_an_interval_is_named(interval, named):
+    """A user may have typed it."""
+    with pytest.raises(ConfigError, match=rf"^{named} "):
+        Slice.fromisoformat(interval)
+
+
+@pytest.mark.parametrize(
+    ("number", "meant"),
+    [(99_999_999_999, "seconds since 1970, write '5138-"), (100_000_000_000, "milliseconds since 1970, write '1973-")],
+)
+def test_a_number_is_explained_as_seconds_or_milliseconds(number, meant):
+    """Few tables have rows of the year 5138."""
+    with pytest.raises(ConfigError, match=meant):
+        read_instant(number, "start")

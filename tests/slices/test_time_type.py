@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -243,3 +244,14 @@ def test_a_local_literal_means_the_instant_it_was_made_of(at: datetime, zone: st
 def test_a_plain_timestamp_is_the_default() -> None:
     """Most time columns are timestamps."""
     assert TimeType("timestamp", UTC) == TIMESTAMP
+
+
+def test_an_instant_is_written_in_utc_wherever_the_worker_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers may have other time zones, and each slice has one text."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert "2026-01-01 00:00:00+00:00" in TIMESTAMP.literal(FIRST, "Snowflake")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
