@@ -6,8 +6,8 @@ AIRFLOW ?= 3.3.2
 GROUP := dev
 # Tests wait for half of their time, so more of them run at a time than there are cores; a file stays together.
 PYTEST := $(BIN)/python -m pytest --dist loadfile -n
-# Every tenth change that mutmut makes to a function; "*" for all of them.
-MUTANTS ?= "*mutmut_*3"
+# Every tenth change that mutmut makes to a function; * for all of them.
+MUTANTS ?= *mutmut_*3
 # Hundreds of interpreters start here, and each would compile Airflow again if this were set.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -112,7 +112,7 @@ coverage: $(VENV)/ready ## Run all but the slow tests, and list the lines and br
 
 mutants: $(VENV)/ready ## Change the code in small ways, one at a time, and list the changes that no test notices
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group quality
-	@$(BIN)/mutmut run $(MUTANTS)
+	@$(BIN)/mutmut run "$(MUTANTS)"
 	@$(BIN)/mutmut results | sed '/: not checked/d'
 
 lint: $(VENV)/ready ## Check style, types and spelling
