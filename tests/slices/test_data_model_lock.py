@@ -271,3 +271,11 @@ def test_a_task_is_named_with_its_map_index_if_it_has_one():
     """Messages about a lock say who has it."""
     assert "task 'sync' (map index 3) of DAG 'history', run 'r'" == str(LockOwner("history", "sync", "r", 3))
     assert "task 'sync' of DAG 'history', run 'r'" == str(LockOwner("history", "sync", "r", -1))
+
+
+def test_after_each_clear_the_sql_of_a_task_is_another_text():
+    """It is written again, so a run of before the clear is not taken for one that read it after the clear."""
+    written = [marked(QUERY, US, JANUARY, clears) for clears in range(3)]
+
+    assert 3 == len({*written})
+    assert [US] * 3 == [owner_of(sql) for sql in written]
