@@ -113,6 +113,8 @@ def scheduled(dag: DAG) -> Iterator[RunDates]:
     timetable, last = core(dag.timetable), None
     earliest = pendulum.instance(dag.start_date)
     if getattr(timetable, "partitioned", False):
+        if not hasattr(timetable, "iter_partition_dagrun_infos"):
+            pytest.skip("this Airflow does not list the DAG runs of partitions")
         infos = timetable.iter_partition_dagrun_infos(earliest=earliest, latest=earliest.add(years=9))
         yield from (RunDates(partition_date=info.partition_date, zone=zone_of(dag)) for info in infos)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -50,7 +51,10 @@ def _set_up_stats() -> None:
             continue
         core = "sdk." if metrics is IN_WORKER else ""
         utils = importlib.import_module(f"airflow.{core}observability.metrics.stats_utils")
-        metrics._stats.initialize(factory=utils.get_stats_factory(), export_legacy_names=False)
+        if inspect.signature(utils.get_stats_factory).parameters:  # Airflow 3.2
+            metrics._stats.initialize(factory=utils.get_stats_factory(metrics._stats))
+        else:
+            metrics._stats.initialize(factory=utils.get_stats_factory(), export_legacy_names=False)
 
 
 def trigger(dag_id: str, **options: Any) -> DAG:
