@@ -37,7 +37,8 @@ ROWS = [
 
 GUIDE = """
 Airflow is up: {airflow.url}
-  No login is needed. The example DAGs are paused until you trigger them or switch them on.
+  docs/how-to/airflow-ui.md leads through it. No login is needed.
+  The example DAGs are paused until you trigger them or switch them on.
   Connection mparticle_default leads to a simulated mParticle, where a run takes {run_s:g} s. Airflow notices the end of
   a run at the next poll of its task: by default 20 s after the start.
 

@@ -67,7 +67,7 @@ def test_an_airflow_to_look_at_has_the_pipelines_of_all_examples() -> None:
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_every_example_explains_itself_in_the_ui(path: Path) -> None:
-    """Airflow's UI shows the text in the file, and its description in the list of DAGs, as the documentation does."""
+    """Airflow's UI shows the text in the file and the description, which the documentation lists."""
     dag = example(path)
 
     assert dag.doc_md

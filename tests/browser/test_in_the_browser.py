@@ -185,10 +185,10 @@ def test_a_run_is_followed_from_its_start_to_its_end(
     expect(page.get_by_text("Success", exact=True).first).to_be_visible()
     check_links(page, demonstration.simulator, "orders-on-demand/status/runs/13325")
     open_tab(page, "Logs")
+    end = page.get_by_text(re.compile(r"Run 13325 .* succeeded in .*: 1000 records ingested, 0 rejected."))
+    expect(end).to_be_visible()
     page.keyboard.press("w")  # wraps the lines
-    expect(
-        page.get_by_text(re.compile(r"Run 13325 .* succeeded in .*: 1000 records ingested, 0 rejected."))
-    ).to_be_visible()
+    expect(end).to_be_in_viewport(ratio=1)
     expect(page.get_by_text(re.compile("Traceback|File "))).to_have_count(0)
     show("log")
     open_tab(page, "Storage", "XCom")
@@ -207,18 +207,28 @@ def test_a_failure_says_its_reason(page: Page, demonstration: Demonstration, sho
         re.compile(rf"RunFailedError: Run \d+ of pipeline 'payments' failed: {re.escape(REASON)}")
     )
     expect(reason).to_have_count(1)
-    reason.click()  # folds the frames
     page.keyboard.press("w")  # wraps the lines
-    expect(reason).to_be_visible()
+    reason.click()  # folds the traceback
+    expect(page.get_by_text("operators/trigger.py")).to_be_hidden()
+    reason.evaluate("element => element.scrollIntoView({block: 'center'})")
+    expect(reason).to_be_in_viewport(ratio=1)
     show("failure")
     open_tab(page, "Details")
     expect(page.get_by_role("link", name=RunLink.name)).to_have_attribute("href", re.compile("/payments/"))
 
+    page.get_by_role("button", name="Clear").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
+    expect(page.get_by_text("Deferred", exact=True).first).to_be_visible()
+    demonstration.end_runs("success")
+    expect(page.get_by_text("Success", exact=True).first).to_be_visible()
+
 
 def test_an_example_explains_itself(page: Page) -> None:
-    """Its documentation is the text at the top of its file."""
-    words = runpy.run_path(str(EXAMPLES / "trigger_and_wait.py"))["__doc__"].split()
-    page.goto("/dags/mparticle_trigger_and_wait")
+    """Its details have its description, and its documentation is the text at the top of its file."""
+    module = runpy.run_path(str(EXAMPLES / "trigger_and_wait.py"))
+    words = module["__doc__"].split()
+    page.goto("/dags/mparticle_trigger_and_wait/details")
+    expect(page.get_by_text(module["dag"].description)).to_be_visible()
     page.get_by_role("button", name="Dag Docs").click()
 
     expect(page.get_by_role("dialog").get_by_text(" ".join(words[:6]))).to_be_visible()
