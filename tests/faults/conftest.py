@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from task_run import TaskRun, Variables, sleep_of_the_task
+from task_run import RUN_S, TaskRun, Variables, sleep_of_the_task
 
 import airflow_provider_mparticle.client.aio  # noqa: F401 - now, rather than while a test measures time
 from airflow_provider_mparticle.client import retrying
@@ -46,12 +46,12 @@ def deferrable(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def new_task(deferrable: bool) -> Callable[..., TaskRun]:
+def new_task(deferrable: bool, simulator: Simulator) -> Callable[..., TaskRun]:
     """Make a task that triggers the pipeline ``orders``, in the mode of the test."""
 
     def make(**options: Any) -> TaskRun:
         usual = {"pipeline_id": "orders", "poll_interval": 0.03, "timeout": 20.0, "deferrable": deferrable}
-        return TaskRun(**{**usual, **options})
+        return TaskRun(pass_time=lambda: simulator.advance(RUN_S), **{**usual, **options})
 
     return make
 
@@ -64,8 +64,8 @@ def task(new_task: Callable[..., TaskRun]) -> TaskRun:
 
 @pytest.fixture
 def simulator(start_simulator: Callable[..., Simulator]) -> Simulator:
-    """A simulator with a pipeline ``orders`` whose runs take a tenth of a second."""
-    simulator = start_simulator(run_s=0.1)
+    """A simulator with a pipeline ``orders`` whose runs end when the task waits for them."""
+    simulator = start_simulator(run_s=RUN_S)
     simulator.add_pipeline("orders")
     MParticleHook().get_conn()  # the imports of Airflow take longer than a run here
     return simulator

@@ -26,6 +26,8 @@ from airflow.triggers.base import BaseTrigger
 from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
 from airflow_provider_mparticle.simulator import Simulator
 
+# How long a run takes. No test takes so long, so a run is in progress until the task waits and time passes.
+RUN_S = 60.0
 # Parts of the simulator's paths. Only polls of one run go to the first: a wait uses it, a start does not.
 POLL = "/status/runs/"
 TRIGGER = "/trigger"
@@ -121,6 +123,7 @@ class TaskRun:
     :param operator_class: The class of the operator.
     :param run_id: Id of the DAG run.
     :param map_index: Which of the instances of a mapped task this is; -1: it is not mapped.
+    :param pass_time: Called when the task waits, if the test has no action for that. Default: nothing.
     :param variables: The variables of this Airflow, if other tasks use them too. Default: this task has its own.
     :param siblings: The same task in other DAG runs, whose states Airflow knows.
     :param options: Arguments of the operator.
@@ -134,6 +137,7 @@ class TaskRun:
         operator_class: type[MParticleTriggerPipelineOperator] = MParticleTriggerPipelineOperator,
         run_id: str = "manual__1",
         map_index: int = -1,
+        pass_time: Callable[[], object] = lambda: None,
         variables: dict[str, str] | None = None,
         siblings: list[TaskRun] | None = None,
         **options: Any,
@@ -142,6 +146,7 @@ class TaskRun:
         self.run_id = run_id
         self.map_index = map_index
         self.siblings = siblings
+        self.pass_time = pass_time
         self.state: str | None = None
         self.first_start: datetime | None = None
         self.store = Store(self.reach, None if state_store else variables)
@@ -235,6 +240,8 @@ class TaskRun:
     def reach(self, instant: Instant) -> None:
         if action := self._actions.pop(instant, None):
             action()
+        elif instant is Instant.WAITING:
+            self.pass_time()
 
     def sleep(self, seconds: float) -> None:
         self.reach(Instant.WAITING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -75,8 +76,11 @@ def test_a_catch_up_makes_one_run(new_task, simulator):
 
 def test_a_catch_up_of_many_tasks_at_once_makes_one_run(new_task, simulator):
     """All tasks but one find a run in progress, wait for it, and check again."""
-    simulator.script_next_run("orders", [("running", 1.0), ("success", None)])
+    simulator.script_next_run("orders", [("running", None)])
     tasks = [new_task(run_id=str(at), skip_if_covered=at, if_running="wait") for at in DAYS[:6]]
+    all_wait = threading.Barrier(len(tasks), simulator.end_runs, timeout=30)
+    for task in tasks:
+        task.at(Instant.WAITING, all_wait.wait)
 
     with ThreadPoolExecutor(len(tasks)) as pool:
         results = list(pool.map(lambda task: task.run(), tasks))

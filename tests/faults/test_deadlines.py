@@ -73,11 +73,11 @@ def test_a_retry_does_not_get_a_deadline_of_its_own(new_task, simulator):
 
 def test_a_retry_after_the_deadline_polls_the_run_once_more(new_task, simulator):
     """The run may have ended meanwhile, and then the task has finished."""
-    simulator.script_next_run("orders", [("running", 0.4), ("success", None)])
+    simulator.script_next_run("orders", ENDLESS)
     task = new_task(timeout=0.2)
     with pytest.raises(RunTimeoutError):
         task.run()
-    time.sleep(0.5)
+    simulator.end_runs()
 
     result = task.run()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
-from task_run import Instant, TaskRun, WorkerLost, facts, our_run
+from task_run import Instant, WorkerLost, facts, our_run
 
 from airflow_provider_mparticle.operators import MParticleSyncSliceOperator, MParticleTriggerPipelineOperator
 from airflow_provider_mparticle.simulator.faults import Fault
@@ -21,19 +21,16 @@ def _heard(monkeypatch):
     monkeypatch.setattr(MParticleTriggerPipelineOperator, "log", logging.getLogger("task"), raising=False)
 
 
-def slice_task(**options):
+def slice_task(new_task, **options):
     """A task that syncs one slice of the same pipeline."""
-    return TaskRun(
+    return new_task(
         operator_class=MParticleSyncSliceOperator,
         run_id="backfill__2026-01-01",
-        pipeline_id="orders",
         data_model_id="orders-model",
         sql=SQL,
         time_column="at",
         window_start="2026-01-01",
         window_end="2026-01-02",
-        poll_interval=0.03,
-        timeout=20.0,
         **options,
     )
 
@@ -49,9 +46,9 @@ def warnings(caplog):
 
 
 @pytest.mark.parametrize("killed", [True, False], ids=["interrupted", "ended"])
-def test_a_task_warns_that_its_run_reads_one_slice(simulator, task, caplog, killed):
+def test_a_task_warns_that_its_run_reads_one_slice(new_task, simulator, task, caplog, killed):
     """Without the warning, the task would succeed although its run has read only some of the rows."""
-    slices = slice_task(deferrable=False)
+    slices = slice_task(new_task, deferrable=False)
     if killed:
         with pytest.raises(WorkerLost):
             slices.dies_at(Instant.WAITING).run()
@@ -78,9 +75,9 @@ def test_a_task_does_not_warn_about_a_whole_query(simulator, task, caplog):
     assert [1, 1] == reads(simulator)
 
 
-def test_a_slice_does_not_warn_about_its_own_sql(simulator, caplog, deferrable):
+def test_a_slice_does_not_warn_about_its_own_sql(new_task, simulator, caplog):
     """It has written it."""
-    slice_task(deferrable=deferrable).run()
+    slice_task(new_task).run()
 
     assert [] == warnings(caplog)
 

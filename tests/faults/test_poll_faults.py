@@ -172,6 +172,7 @@ def test_a_later_dated_run_does_not_disturb_where_runs_can_be_looked_up(task, si
 def test_a_run_that_vanishes_for_good_is_lost(task, simulator):
     """After the grace period its outcome is not known; a retry polls the same run and starts no other."""
     simulator.script_next_run("orders", [("running", None)], vanish_after_s=0.3)
+    task.at(Instant.WAITING, lambda: None)  # it is seen before it vanishes
 
     with pytest.raises(RunLostError, match="has not known run 13325") as failed:
         task.run()
