@@ -11,6 +11,8 @@ from airflow_provider_mparticle.simulator import Simulator
 from dev.standalone import StandaloneAirflow, standalone_airflow
 
 EXAMPLES = Path(__file__).parents[1] / "example_dags"
+# A DAG file that is copied into the folder is there after seconds, by default after five minutes.
+NEW_FILES_NOTICED_SOON = {"AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10"}
 
 
 @contextmanager
@@ -29,7 +31,7 @@ def example_airflow(
     dags.mkdir(parents=True)
     for path in EXAMPLES.glob(pattern):
         shutil.copy(path, dags)
-    with standalone_airflow(home, dags, **environment) as airflow:
+    with standalone_airflow(home, dags, **NEW_FILES_NOTICED_SOON, **environment) as airflow:
         airflow.add_connection("mparticle_default", simulator.airflow_connection())
         for path in dags.glob("*.py"):
             airflow.wait_for_dag(f"mparticle_{path.stem}")
