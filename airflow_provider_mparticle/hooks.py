@@ -354,7 +354,9 @@ class MParticleHook(BaseHook):
         """
         List the runs of a pipeline, oldest first.
 
-        Reads pages of 100 runs, one request each; a year of an hourly pipeline is 88 requests.
+        Reads pages of 100 runs, one request each; a year of an hourly pipeline is 88 requests. The list also has runs
+        that other clients, people and mParticle's schedule have started. mParticle does not say who started a run: the
+        runs of your tasks are those whose ``pipeline_run_id`` is in an XCom.
 
         :param pipeline_id: Slug of the pipeline.
         :param since: Earliest logical date, inclusive. Without a time zone it is local time. Default: all runs.

@@ -24,7 +24,7 @@ HOME = Path(__file__).parents[1] / ".ui"
 # The pipelines that the example DAGs expect. They create the others.
 PIPELINES = (
     *("orders", "subscriptions", "payments", "customers", "invoices", "products", "refunds"),
-    *("orders-by-day", "orders-history"),
+    *("orders-by-day", "orders-history", "accounts", "visits", "surveys"),
 )
 FAILING = "payments"
 REASON = "Column 'updated_at' of the data model is missing in the warehouse."

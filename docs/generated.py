@@ -7,6 +7,7 @@ part returns Markdown. A fact stays in the code; nothing here repeats one.
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import re
@@ -27,6 +28,7 @@ from airflow_provider_mparticle.client import (
     config,
     endpoints,
     errors,
+    models,
     rate_limit,
     refusals,
     retrying,
@@ -57,6 +59,23 @@ def hook_methods() -> Iterator[str]:
     public = [name for name in vars(hooks.MParticleHook) if not name.startswith(("_", "get_connection_form", "get_ui"))]
     methods = ", ".join(name for name in public if inspect.isroutine(getattr(hooks.MParticleHook, name)))
     yield from _autodoc("autoclass", "airflow_provider_mparticle.hooks.MParticleHook", f"   :members: {methods}")
+
+
+def results() -> Iterator[str]:
+    """Yield what the hook returns, each class with its attributes."""
+    for kind in (
+        *(models.PipelineRun, models.PipelineStatus),
+        *(models.Pipeline, models.DataModel, models.FieldTransformation, models.WarehouseConnection),
+        *(models.Feed, models.WorkspaceItem, models.Audience),
+    ):
+        yield from (f"## {kind.__name__}", "", inspect.getdoc(kind) or "", "")
+        rows = [(f"`{one.name}`", _code(str(one.type)), "") for one in dataclasses.fields(kind)]
+        rows += [
+            (f"`{name}`", _code(inspect.signature(one.fget).return_annotation), inspect.getdoc(one) or "")
+            for name, one in vars(kind).items()
+            if isinstance(one, property) and one.fget
+        ]
+        yield from schemas.table(("attribute", "type", "meaning"), rows)
 
 
 def error_tree() -> Iterator[str]:

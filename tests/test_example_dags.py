@@ -21,7 +21,8 @@ NEED_AIRFLOW_3 = ("start_by_scheduled_runs",) if find_spec("airflow.sdk") is Non
 ALL = sorted(path for path in FOLDER.glob("*.py") if path.stem not in NEED_AIRFLOW_3)
 # Examples that have a test of their own, since they need a warehouse, a triggerer, or many pipelines.
 ELSEWHERE = (
-    *("alert_on_failure", "historical_backfill_then_incremental", "start_by_scheduled_runs", "sync_many_pipelines"),
+    *("alert_on_failure", "daily_sync_with_audit", "historical_backfill_then_incremental"),
+    *("start_by_scheduled_runs", "sync_many_pipelines"),
 )
 EXAMPLES = [path for path in ALL if path.stem not in ELSEWHERE]
 

@@ -34,6 +34,10 @@ def test_a_link_to_a_missing_page_or_anchor_is_found(tmp_path: Path) -> None:
         ("operators", ["MParticleTriggerPipelineOperator", "if_running"]),
         ("sensor", ["covers"]),
         ("hook", ["list_pipeline_runs", "88 requests"]),
+        (
+            "results",
+            ["PipelineRun", "successful_records", "last_modified_by", "by which the runs of a pipeline are ordered"],
+        ),
         ("triggers", ["MParticlePipelineRunEventTrigger"]),
         ("errors", ["StartAmbiguousError", "has not known run"]),
         ("connection", ["workspace_id", "Client secret"]),
