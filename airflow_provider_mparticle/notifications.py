@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_mparticle.client.errors import MParticleError
+    from airflow_provider_mparticle.client.models import RunId
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class Failure:
     :param link: Address of mParticle's web app, or of the pipeline there if the Airflow connection has ``app_link``.
         Default: empty, the Airflow connection cannot be read.
     :param log_url: Address of the task's log. Default: empty, Airflow does not give it.
+    :param run_id: Id of the DAG run. Default: empty, Airflow does not give it.
+    :param map_index: Number of the mapped task, from 0. Default: -1, the task is not mapped.
+    :param run_link: Address of the run in mParticle's API, which answers only requests with a token. It is not in the
+        message. Default: empty, no run is known, or the Airflow connection cannot be read.
     """
 
     dag_id: str
@@ -38,12 +43,17 @@ class Failure:
     reasons: tuple[str, ...] = ()
     link: str = ""
     log_url: str = ""
+    run_id: str = ""
+    map_index: int = -1
+    run_link: str = ""
 
     def __str__(self) -> str:
         """Return a message of a few lines."""
         run = f", run {self.pipeline_run_id}" if self.pipeline_run_id is not None else ""
+        mapped = f", map index {self.map_index}" if self.map_index >= 0 else ""
         lines = [
             f"{self.dag_id}.{self.task_id} failed: {self.kind}",
+            f"DAG run {self.run_id}{mapped}" if self.run_id else "",
             f"Pipeline {self.pipeline_id}{run}" if self.pipeline_id else "",
             self.message,
             f"mParticle: {self.link}" if self.link else "",
@@ -63,17 +73,27 @@ def failure_of(context: Context) -> Failure:
     ti, task, exception = context["ti"], context.get("task"), context.get("exception")
     error = _mparticle_error(exception)
     pipeline_id = (error and error.pipeline_id) or getattr(task, "pipeline_id", None)
+    pipeline_run_id = getattr(error, "pipeline_run_id", None)
+    link, run_link = _links(task, pipeline_id, pipeline_run_id)
     return Failure(
         dag_id=ti.dag_id,
         task_id=ti.task_id,
         kind=type(error or exception).__name__ if error or isinstance(exception, BaseException) else "unknown",
         message=str(error or exception or "Airflow does not give a reason. See the log of the task."),
         pipeline_id=pipeline_id,
-        pipeline_run_id=getattr(error, "pipeline_run_id", None),
+        pipeline_run_id=pipeline_run_id,
         reasons=error.reasons if error else (),
-        link=_link(task, pipeline_id),
+        link=link,
         log_url=getattr(ti, "log_url", None) or "",
+        run_id=getattr(ti, "run_id", None) or "",
+        map_index=_map_index(ti),
+        run_link=run_link,
     )
+
+
+def _map_index(ti: Any) -> int:
+    map_index = getattr(ti, "map_index", None)
+    return -1 if map_index is None else map_index
 
 
 def _mparticle_error(exception: Any) -> MParticleError | None:
@@ -91,11 +111,16 @@ def _chain(exception: Any) -> Iterator[BaseException]:
         exception = exception.__cause__ or exception.__context__
 
 
-def _link(task: Any, pipeline_id: str | None) -> str:
+def _links(task: Any, pipeline_id: str | None, pipeline_run_id: RunId | None) -> tuple[str, str]:
+    """Return the addresses of the pipeline in the web app and of the run in the API, empty if they are unknown."""
     from airflow_provider_mparticle.hooks import MParticleHook
-    from airflow_provider_mparticle.links import pipeline_address
+    from airflow_provider_mparticle.links import pipeline_address, run_address
 
     try:
-        return pipeline_address(MParticleHook(task.mparticle_conn_id).get_conn().config, pipeline_id)
-    except Exception:  # broad: a secrets backend may raise anything, and the message is useful without the link
-        return ""
+        config = MParticleHook(task.mparticle_conn_id).get_conn().config
+        link = pipeline_address(config, pipeline_id)
+        if not pipeline_id or pipeline_run_id is None:
+            return link, ""
+        return link, run_address(config, pipeline_id, pipeline_run_id)
+    except Exception:  # broad: a secrets backend may raise anything, and the message is useful without the links
+        return "", ""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 import runpy
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,8 +21,10 @@ from airflow_provider_mparticle.notifications import Failure, failure_of
 from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperator
 from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.task_groups import mparticle_sync_group
 
 EXAMPLE = Path(__file__).parents[1] / "example_dags" / "alert_on_failure.py"
+ALERTING = Path(__file__).parents[1] / "docs" / "how-to" / "alerting.md"
 
 
 def dag_of(dag_id: str, operator: Any, **options: Any) -> tuple[DAG, list[Failure]]:
@@ -49,8 +55,19 @@ def test_a_callback_gets_the_run_and_the_reasons(
         failure.reasons,
     )
     assert failure.link.startswith("https://app.mparticle.com")
-    for part in (dag.dag_id, "orders", str(run_id), "The warehouse is closed.", failure.link):
+    for part in (
+        dag.dag_id,
+        "orders",
+        str(run_id),
+        "The warehouse is closed.",
+        failure.link,
+        f"DAG run {failure.run_id}",
+    ):
         assert part in str(failure)
+    assert failure.run_link.startswith(simulator.url)
+    assert failure.run_link.endswith(f"/{run_id}")
+    assert failure.run_id
+    assert "map index" not in str(failure)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +105,64 @@ def test_other_failures_have_a_message_too(exception: Any) -> None:
 
     assert "sync.orders failed" in str(failure)
     assert exception is None or "The worker was lost." in failure.message
+
+
+def test_a_mapped_task_is_named_by_its_map_index(run_dag: Callable[[Any], Any], simulator: Simulator) -> None:
+    """Many tasks of one DAG run have the same id."""
+    told: list[Failure] = []
+    with DAG("alert_mapped", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+        mparticle_sync_group(
+            ["orders", "missing"],
+            poll_interval=0.2,
+            timeout=60,
+            on_failure_callback=lambda context: told.append(failure_of(context)),
+        )
+
+    dag_run = run_dag(dag)
+
+    [failure] = told
+    assert (dag_run.run_id, 1, "missing", "") == (
+        failure.run_id,
+        failure.map_index,
+        failure.pipeline_id,
+        failure.run_link,
+    )
+    assert f"DAG run {dag_run.run_id}, map index 1" in str(failure)
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_the_sender_for_a_chat_in_the_docs_posts_the_message(
+    status: int,
+    run_dag: Callable[[Any], Any],
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """The page has a sender to copy. If the chat refuses the message, the task still ends as failed."""
+    posted: list[dict[str, str]] = []
+
+    class Chat(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(status)
+            self.end_headers()
+
+    chat = HTTPServer(("127.0.0.1", 0), Chat)
+    threading.Thread(target=chat.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{chat.server_port}/hook"
+    monkeypatch.setenv("AIRFLOW_CONN_CHAT_WEBHOOK", json.dumps({"conn_type": "generic", "password": url}))
+    simulator.script_next_run("orders", errors=["The warehouse is closed."])
+    [code] = [one for one in re.findall(r"```python\n(.*?)```", ALERTING.read_text(), re.DOTALL) if "webhook" in one]
+    script = tmp_path / "alert.py"
+    script.write_text(code)
+    dag = runpy.run_path(str(script))["dag"]
+
+    assert "failed" == run_dag(dag).state
+
+    chat.shutdown()
+    chat.server_close()
+    [message] = posted
+    assert "The warehouse is closed." in message["text"]
 
 
 def test_a_circular_chain_of_errors_ends() -> None:
