@@ -21,14 +21,15 @@ def mparticle_sync_group(
     Sync many pipelines, each in its own mapped task, with a limit on how many run at the same time.
 
     If one pipeline fails, the others still run. You can retry or clear each pipeline separately. The limit counts the
-    tasks of all runs of the DAG. Before Airflow 3.3 it does not count deferred tasks: pass a *pool* with
+    tasks of all runs of the DAG. Before Airflow 3.2.2 it does not count deferred tasks: pass a *pool* with
     ``include_deferred`` there.
 
     :param pipelines: Slugs of the pipelines. To give pipelines different arguments, pass mappings with ``pipeline_id``
         and other arguments of :class:`~airflow_provider_mparticle.operators.MParticleTriggerPipelineOperator`.
     :param max_active: How many pipelines may be in progress at the same time. Default: 5.
     :param group_id: Id of the group. Default: ``"mparticle_sync"``.
-    :param arguments: Other arguments of the operator, the same for all pipelines.
+    :param arguments: Other arguments of the operator, the same for all pipelines, for example *deferrable*,
+        *if_running*, *min_records*, *retries*, *retry_policy* or *on_failure_callback*.
     :return: The group. Its only task is ``sync``. Tasks after the group start when all pipelines have succeeded.
     :raises ValueError: *pipelines* is empty or names a pipeline twice, or *max_active* is not positive.
     """

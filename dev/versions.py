@@ -39,12 +39,15 @@ PAIRS = (
 # A feature of this package -> the part of Airflow that it needs: a module and a name in it, a command, or the form of
 # our connection.
 _CONTEXT, _STREAM = "airflow.sdk.execution_time.context", "airflow.triggers.shared_stream"
+_STATES = "airflow.ti_deps.dependencies_states"
 FEATURES = {
     "all that is not named here": "airflow.models.dag:DAG",
     "slices by Airflow's own backfill, `airflow backfill create`": "airflow.models.backfill:Backfill",
     "a DAG that starts when mParticle has run a pipeline": "airflow.triggers.base:BaseEventTrigger",
     "the command `airflow mparticle`; before, `python -m airflow_provider_mparticle`": "airflow mparticle --help",
     "slices of DAG runs with a partition date": "airflow.timetables.trigger:CronPartitionTimetable",
+    # 3.2.0 and 3.2.1 lack it (read in their source): the scheduler counts EXECUTION_STATES there.
+    "`max_active` of `mparticle_sync_group` counts deferred tasks (from 3.2.2 on)": f"{_STATES}:ACTIVE_STATES",
     "a connection form that marks what is required and lists the pods": "connection form",
     "the record of a start is kept by Airflow itself; before, by a variable": f"{_CONTEXT}:TaskStateStoreAccessor",
     "no run of mParticle is lost or reported twice when a triggerer restarts": f"{_STREAM}:SharedStreamManager",

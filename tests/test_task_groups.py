@@ -104,7 +104,7 @@ def test_a_mapped_sensor_waits_for_its_own_run(
 
 
 def test_the_limit_reaches_airflow() -> None:
-    """Airflow enforces the limit for all runs of the DAG, and since 3.3 also for deferred tasks."""
+    """Airflow enforces the limit for all runs of the DAG, and since 3.2.2 also for deferred tasks."""
     with DAG("sync_group_limit", schedule=None) as dag:
         mparticle_sync_group(["orders"], max_active=3)
 
