@@ -46,6 +46,7 @@ from airflow_provider_mparticle.telemetry import metrics
 from dev import messages
 
 ROOT = Path(__file__).parents[1]
+_PARAMETER = re.compile(r"^:param (\w+): (.*(?:\n    .*)*)", re.MULTILINE)
 
 
 def classes() -> Iterator[str]:
@@ -68,8 +69,13 @@ def results() -> Iterator[str]:
         *(models.Pipeline, models.DataModel, models.FieldTransformation, models.WarehouseConnection),
         *(models.Feed, models.WorkspaceItem, models.Audience),
     ):
-        yield from (f"## {kind.__name__}", "", inspect.getdoc(kind) or "", "")
-        rows = [(f"`{one.name}`", _code(str(one.type)), "") for one in dataclasses.fields(kind)]
+        meanings = {
+            name: " ".join(text.split())
+            for base in reversed(kind.__mro__)
+            for name, text in _PARAMETER.findall(inspect.cleandoc(base.__doc__ or ""))
+        }
+        yield from (f"## {kind.__name__}", "", _PARAMETER.sub("", inspect.cleandoc(kind.__doc__ or "")), "")
+        rows = [(f"`{one.name}`", _code(str(one.type)), meanings[one.name]) for one in dataclasses.fields(kind)]
         rows += [
             (f"`{name}`", _code(inspect.signature(one.fget).return_annotation), inspect.getdoc(one) or "")
             for name, one in vars(kind).items()

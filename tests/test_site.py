@@ -36,7 +36,7 @@ def test_a_link_to_a_missing_page_or_anchor_is_found(tmp_path: Path) -> None:
         ("hook", ["list_pipeline_runs", "88 requests"]),
         (
             "results",
-            ["PipelineRun", "successful_records", "last_modified_by", "by which the runs of a pipeline are ordered"],
+            ["PipelineRun", "successful_records", "last_modified_by", "Who changed it last."],
         ),
         ("triggers", ["MParticlePipelineRunEventTrigger"]),
         ("errors", ["StartAmbiguousError", "has not known run"]),

@@ -37,7 +37,19 @@ _Resource = TypeVar("_Resource", bound="Resource")
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource of Warehouse Sync: a connection, data model, field transformation or pipeline."""
+    """
+    A resource of Warehouse Sync: a connection, data model, field transformation or pipeline.
+
+    :param id: Its slug.
+    :param name: Its name in mParticle's web app.
+    :param state: What its owner has set, for example ``"active"`` or ``"paused"``.
+    :param status: Its health, for example ``"healthy"``.
+    :param errors: Its problems, in mParticle's own words.
+    :param created_on: When it was created, as mParticle writes it.
+    :param created_by: Who created it.
+    :param last_modified_on: When it was changed last, as mParticle writes it.
+    :param last_modified_by: Who changed it last.
+    """
 
     id: str
     name: str | None = None
@@ -70,7 +82,12 @@ class Resource:
 
 @dataclass(frozen=True)
 class WarehouseConnection(Resource):
-    """mParticle's connection to a warehouse; ``config`` depends on the provider and may have secrets."""
+    """
+    mParticle's connection to a warehouse.
+
+    :param service_provider: The kind of warehouse, for example ``"Snowflake"``.
+    :param config: How mParticle reaches it. The fields depend on the provider, and may have secrets.
+    """
 
     service_provider: str | None = None
     config: Mapping[str, Any] | None = field(default=None, repr=False)
@@ -78,7 +95,12 @@ class WarehouseConnection(Resource):
 
 @dataclass(frozen=True)
 class DataModel(Resource):
-    """The SQL whose rows go to mParticle, in ``config["sql_query"]``."""
+    """
+    The SQL whose rows go to mParticle.
+
+    :param type: ``"sql"``.
+    :param config: Has the SQL in ``config["sql_query"]``.
+    """
 
     type: str | None = None
     config: Mapping[str, Any] | None = None
@@ -100,7 +122,12 @@ class DataModel(Resource):
 
 @dataclass(frozen=True)
 class FieldTransformation(Resource):
-    """Which column becomes which field: a list of mappings."""
+    """
+    Which column becomes which field.
+
+    :param destination_type: What the rows become, for example ``"event_batch"``.
+    :param mappings: One mapping for each column or static value.
+    """
 
     destination_type: str | None = None
     mappings: tuple[Mapping[str, Any], ...] | None = None
@@ -108,7 +135,20 @@ class FieldTransformation(Resource):
 
 @dataclass(frozen=True)
 class Pipeline(Resource):
-    """Which data goes to mParticle, how and when."""
+    """
+    Which data goes to mParticle, how and when.
+
+    :param connection_id: Slug of the connection to the warehouse.
+    :param data_model_id: Slug of the data model.
+    :param field_transformation_id: Slug of the field transformation.
+    :param partner_feed_id: Id of the feed that receives the rows.
+    :param partner_feed_key: Key of the feed, masked by mParticle.
+    :param sync_mode: Full or incremental, and the range.
+    :param schedule: When mParticle runs it.
+    :param environment: ``"development"`` or ``"production"``.
+    :param data_plan_id: Id of the data plan.
+    :param data_plan_version: Version of the data plan.
+    """
 
     connection_id: str | None = None
     data_model_id: str | None = None
@@ -130,6 +170,21 @@ class PipelineRun:
     ``state`` is mParticle's own word, and ``progress`` its meaning. ``ended_on`` does not say whether the run has
     ended: mParticle's own examples show ended runs without it. ``pipeline_run_id`` is None if mParticle gives no usable
     id.
+
+    :param pipeline_id: Slug of the pipeline.
+    :param pipeline_run_id: Id of the run.
+    :param type: How it was started, in mParticle's own word, for example ``"manual"`` or ``"scheduled"``.
+    :param state: How far it is, in mParticle's own word, for example ``"success"``.
+    :param progress: The meaning of the state: in progress, succeeded or failed.
+    :param is_state_known: Whether this provider knows the word. An unknown one means in progress.
+    :param started_on: When it started.
+    :param ended_on: When it ended.
+    :param range_start: First instant of the rows that it reads.
+    :param range_end: Last instant of the rows that it reads.
+    :param logical_date: The instant by which mParticle orders the runs of a pipeline.
+    :param successful_records: How many records it has ingested.
+    :param failed_records: How many records mParticle has rejected.
+    :param errors: Why it failed, in mParticle's own words.
     """
 
     pipeline_id: str
@@ -211,7 +266,16 @@ class PipelineRun:
 
 @dataclass(frozen=True)
 class PipelineStatus:
-    """The status of a pipeline; ``latest_pipeline_run`` is its latest run by logical date, also one of others."""
+    """
+    The status of a pipeline.
+
+    :param pipeline_id: Slug of the pipeline.
+    :param status: Its health, in mParticle's own word.
+    :param connection_status: The health of its connection.
+    :param data_model_status: The health of its data model.
+    :param errors: Its problems, in mParticle's own words.
+    :param latest_pipeline_run: Its latest run by logical date, also one of others.
+    """
 
     pipeline_id: str
     status: str | None = None
@@ -229,7 +293,9 @@ class PlatformItem:
     """
     One item of a list of the Platform API.
 
-    ``details`` has all its fields without secrets, since not all of them are documented.
+    :param id: Its id.
+    :param name: Its name.
+    :param details: All its fields without secrets, since not all of them are documented.
     """
 
     id: int | str

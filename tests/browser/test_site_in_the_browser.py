@@ -25,6 +25,12 @@ CUT_OFF = """
     return true;
 }).map(element => element.outerHTML.slice(0, 80))
 """
+# Headings that are larger than the ones of the level above, by their sizes.
+MISPROPORTIONED = """
+["h1", "h2", "h3"].map(level => document.querySelector(`article ${level}`)).filter(heading => heading)
+    .map(heading => parseFloat(getComputedStyle(heading).fontSize))
+    .filter((size, level, sizes) => level > 0 && size >= sizes[level - 1])
+"""
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -55,19 +61,21 @@ def reader(built_site: Path, tmp_path: Path) -> Iterator[Page]:
 
 
 def test_every_page_loads_whole_and_fits_a_phone(reader: Page, built_site: Path) -> None:
-    """No page or part of one is missing, and nothing is cut off on a phone."""
+    """No page or part of one is missing, nothing is cut off on a phone, and a heading is larger than those below it."""
     answers: list[Response] = []
     reader.on("response", lambda answer: answers.append(answer))
-    too_wide = []
+    too_wide, misproportioned = [], []
     pages = [path.relative_to(built_site) for path in sorted(built_site.glob("*/**/*.html"))]
 
     for page in pages:
         reader.goto(f"/{page}")
         too_wide += [f"{page}: {part}" for part in reader.evaluate(CUT_OFF)]
+        misproportioned += [f"{page}: {size} px" for size in reader.evaluate(MISPROPORTIONED)]
 
     assert len(pages) > 30
     assert [] == [f"{answer.status} {answer.url}" for answer in answers if answer.status >= 400]
     assert [] == too_wide
+    assert [] == misproportioned
 
 
 def test_an_error_is_found_by_search(reader: Page) -> None:
