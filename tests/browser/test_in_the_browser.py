@@ -10,10 +10,12 @@ import json
 import re
 import runpy
 from collections.abc import Callable
+from pathlib import Path
 
 import airflow
 import pytest
 import requests
+from browser.conftest import SEEN_WITHIN_MS
 from browser.demonstration import ROOT, Demonstration
 from playwright.sync_api import Locator, Page, expect
 
@@ -25,6 +27,16 @@ from dev.ui import PIPELINES, REASON
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SECRET = "simulator-secret"
+# The status with which Airflow answers for the DAG my_copy, once it is good or some time is over.
+STATUS_OF_COPY = """
+async longest_ms => {
+    for (const began = Date.now();;) {
+        const {ok, status} = await fetch("/api/v2/dags/my_copy");
+        if (ok || Date.now() - began > longest_ms) return status;
+        await new Promise(resolve => setTimeout(resolve, 500));
+    }
+}
+"""
 
 
 def open_form(page: Page) -> Locator:
@@ -232,6 +244,18 @@ def test_an_example_explains_itself(page: Page) -> None:
     page.get_by_role("button", name="Dag Docs").click()
 
     expect(page.get_by_role("dialog").get_by_text(" ".join(words[:6]))).to_be_visible()
+
+
+def test_a_dag_file_that_is_copied_is_there_soon(page: Page, demonstration: Demonstration) -> None:
+    """By default it takes up to five minutes, and the UI says "Dag Not Found" meanwhile."""
+    [home] = re.findall(r"^DAG files and logs: +(.+)$", demonstration.guide, re.MULTILINE)
+    text = (EXAMPLES / "trigger_and_wait.py").read_text().replace("mparticle_trigger_and_wait", "my_copy")
+    page.goto("/dags")
+    assert 404 == page.evaluate(STATUS_OF_COPY, 0)
+
+    (Path(home) / "dags" / "my_copy.py").write_text(text)
+
+    assert 200 == page.evaluate(STATUS_OF_COPY, SEEN_WITHIN_MS)
 
 
 def test_the_printed_commands_work(demonstration: Demonstration) -> None:
