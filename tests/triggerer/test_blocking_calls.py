@@ -35,13 +35,15 @@ def audit(event, details):
         calls.append(f"{event} {details[0]!r} in {next((file for file in stack if 'importlib' not in file), '')}")
 
 async def first_event():
-    async for event in trigger.run():
-        return event
+    global watched
+    watched = True
+    event = await anext(trigger.run())
+    watched = False  # what follows is the end of the loop, which a triggerer does not have
+    return event
 
-watched = True
+watched = False
 sys.addaudithook(audit)
 event = asyncio.run(first_event())
-watched = False
 print(json.dumps({"calls": calls, "event": str(event)}))
 """
 
