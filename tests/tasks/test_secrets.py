@@ -27,6 +27,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG, TaskDeferred
 from main_job import REFUNDS, main_job
+from wait_until import wait_until
 
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import MParticleError, RefusedError
@@ -157,12 +158,6 @@ def meanwhile(simulator: Simulator, act: Callable[[], None]) -> Iterator[None]:
     acting.start()
     yield
     acting.join(timeout=20)
-
-
-def wait_until(is_there: Callable[[], bool]) -> None:
-    """Wait until another thread has done something."""
-    while not is_there():
-        time.sleep(0.02)
 
 
 def job_with_key(dag_id: str, errors: list[BaseException], *, deferrable: bool = True, secret: str = "") -> DAG:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from wait_until import wait_until
 
 from airflow_provider_mparticle.simulator import Fault, Simulator
 
@@ -67,14 +67,6 @@ def triggerer(module: str, name: str, **arguments: object) -> Iterator[dict[str,
     result.update(json.loads(printed.splitlines()[-1]))
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Return when the condition is true."""
-    give_up_at = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.02)
-
-
 FAULTS = [
     Fault(path="/oauth/token", status=503),
     Fault(path="/runs/", status=500),
@@ -96,7 +88,7 @@ def test_a_wait_makes_no_blocking_call(simulator: Simulator) -> None:
     with triggerer(
         "triggers", "MParticlePipelineRunTrigger", **ARGUMENTS, pipeline_run_id=run_id, deadline=4e9
     ) as result:
-        wait_for(lambda: simulator.count("GET", "/runs/") > len(FAULTS))
+        wait_until(lambda: simulator.count("GET", "/runs/") > len(FAULTS))
         simulator.end_runs()
 
     assert "success" in result["event"]
@@ -119,7 +111,7 @@ def test_a_watcher_makes_no_blocking_call(simulator: Simulator) -> None:
     simulator.add_run("orders", "running")
 
     with triggerer("event_triggers", "MParticlePipelineRunEventTrigger", **ARGUMENTS, run_types=None) as result:
-        wait_for(lambda: simulator.count("GET", "/status/runs") > 1)
+        wait_until(lambda: simulator.count("GET", "/status/runs") > 1)
         simulator.end_runs()
 
     assert "success" in result["event"]
