@@ -29,11 +29,6 @@ from airflow_provider_mparticle.client.single_flight import SingleFlight
 T = TypeVar("T")
 
 
-# A thousand triggers may wait for one login. If all sent their requests in the same pass of the event loop, they would
-# block it for 50 ms. So only this many continue in each pass.
-REQUESTS_PER_PASS = 100
-
-
 async def _ignore(_: str) -> None:
     return None
 
@@ -63,7 +58,6 @@ class AsyncClient:
         self.rate_limit = RateLimit()
         self._on_token = on_token
         self._transport = AiohttpTransport(Network(os.environ))
-        self._turnstile = asyncio.Semaphore(REQUESTS_PER_PASS)
 
     async def send(self, call: Call[T], *, retry: bool = True) -> T:
         """
@@ -107,10 +101,7 @@ class AsyncClient:
         minting = _minting.setdefault(asyncio.get_running_loop(), SingleFlight())
         try:
             async with asyncio.timeout(sending.left_s()):
-                minted: str = await minting.do(credentials, partial(self._mint, needed))
-                async with self._turnstile:
-                    await asyncio.sleep(0)
-                return minted
+                return await minting.do(credentials, partial(self._mint, needed))
         except TimeoutError:
             failure = sending.no_token(credentials.token_url)
         raise failure

@@ -30,11 +30,12 @@ from airflow_provider_mparticle.triggerer.shared_polling import Polling
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
-# A lookup of a connection imports these modules, which would block the event loop. This file is imported in a thread.
+# The first wait needs the following, which would block the event loop. This file is imported in a thread.
+IN_TRIGGERER.load()
 with contextlib.suppress(ImportError):  # Airflow 2 does not have these modules
     import airflow.sdk.definitions.connection
     import airflow.sdk.execution_time.cache
-    import airflow.sdk.execution_time.supervisor  # noqa: F401 - imported early, see above
+    import airflow.sdk.execution_time.supervisor  # noqa: F401 - a lookup of a connection imports them
 
 T = TypeVar("T")
 
@@ -85,7 +86,6 @@ class SharedClient:
         return self._client.rate_limit.slowdown if self._client else 1.0
 
     async def _open(self) -> AsyncClient:
-        await asyncio.to_thread(IN_TRIGGERER.load)
         try:
             conn = await get_async_connection(self.mparticle_conn_id)
             extra = await _extra_of(conn)
