@@ -18,7 +18,6 @@ WORKSPACES = st.integers(min_value=1, max_value=10**18)
 IS_AIRFLOW_2 = Asset.__name__ == "Dataset"
 
 
-@settings(deadline=None)
 @given(WORKSPACES, SLUGS, st.integers(0, 3), st.sampled_from(["mparticle", "MPARTICLE", "mParticle"]))
 def test_every_spelling_of_an_address_is_the_same_asset(
     workspace_id: int, pipeline_id: str, zeros: int, scheme: str
@@ -69,7 +68,7 @@ def test_other_addresses_are_refused_while_the_dag_is_parsed(uri: str) -> None:
             Asset(uri=uri)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_a_part_that_does_not_fit_never_makes_another_address(workspace_id: str, pipeline_id: str) -> None:
     """A slash, a question mark or an encoded character must not lead to the address of another pipeline."""

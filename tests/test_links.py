@@ -90,7 +90,7 @@ def test_an_app_link_that_is_not_an_address_is_refused(config_of: Callable[..., 
         config_of(app_link=template)
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(PODS), st.text(min_size=1).filter(lambda text: text.strip() not in ("", ".", "..")))
 def test_the_link_of_any_pipeline_id_stays_in_the_web_app(
     config_of: Callable[..., Any], pod: str, pipeline_id: str

@@ -15,7 +15,7 @@ from airflow_provider_mparticle.cli import commands
 CELLS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=80)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(40, 220), st.lists(st.tuples(CELLS, CELLS, CELLS, CELLS), min_size=1, max_size=3))
 def test_a_table_folds_long_values_and_cuts_nothing(width: int, rows: list[tuple[str, ...]]) -> None:
     """Users copy ids, paths and dates from the table."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_mparticle.cli.document_values import rendered
@@ -12,7 +12,6 @@ from airflow_provider_mparticle.client.errors import ConfigError
 METHODS = [name for name in dir(dict) if not name.startswith("_")]
 
 
-@settings(deadline=None)
 @given(st.sampled_from(METHODS), st.text(st.characters(codec="utf-8", exclude_characters="{}"), max_size=9))
 def test_a_name_that_a_dict_has_as_a_method_is_the_given_value(name: str, value: str) -> None:
     """Jinja would otherwise render ``{{ params.items }}`` as '<built-in method items of dict object ...>'."""

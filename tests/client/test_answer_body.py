@@ -23,7 +23,7 @@ def collected(pieces: list[bytes], encoding: str) -> tuple[bytes, str]:
     return body.end(), body.flaw
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=2000), st.sampled_from(sorted(PACK)), st.lists(st.integers(0, 3000), max_size=6))
 def test_a_body_is_whole_however_it_was_cut(body: bytes, encoding: str, cuts: list[int]) -> None:
     """TCP may split a body anywhere."""
@@ -35,7 +35,7 @@ def test_a_body_is_whole_however_it_was_cut(body: bytes, encoding: str, cuts: li
     assert (body, "") == collected(pieces, encoding)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=500), st.text(max_size=20))
 def test_any_bytes_and_any_encoding_are_a_body_or_a_flaw(data: bytes, encoding: str) -> None:
     """The server decides about both."""
@@ -80,7 +80,7 @@ def test_json_of_too_many_values_is_a_flaw(part: bytes) -> None:
     assert "holds more than 1,000 values" == body.flaw
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.text('a,[{"\\:'), max_size=50))
 def test_text_may_hold_any_number_of_separators(texts: list[str]) -> None:
     """The SQL of a data model has commas."""

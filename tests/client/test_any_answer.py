@@ -90,7 +90,7 @@ def test_every_endpoint_is_tried() -> None:
     assert defined == set(CALLS_OF), "give CALLS_OF in this file a call of each new endpoint"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(CALLS), RESPONSES, RESPONSES)
 def test_any_answer_is_a_result_or_our_error_and_can_be_stored(
     call: Call[Any], first: HttpResponse, second: HttpResponse
@@ -103,7 +103,7 @@ def test_any_answer_is_a_result_or_our_error_and_can_be_stored(
     json.dumps(stored(result), allow_nan=False).encode()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(RESPONSES, RESPONSES)
 def test_a_start_is_repeated_only_if_it_certainly_started_nothing(first: HttpResponse, second: HttpResponse) -> None:
     """Only a 429 is transient and says that nothing was executed."""
@@ -113,7 +113,7 @@ def test_a_start_is_repeated_only_if_it_certainly_started_nothing(first: HttpRes
         assert 429 == result.status
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(RESPONSES)
 def test_any_answer_to_a_login_is_a_token_or_our_error(response: HttpResponse) -> None:
     """A token that does not fit into a header is refused."""

@@ -65,7 +65,7 @@ SECRETS = st.text(st.sampled_from("a1Z\"\\/é'<&>%+ \n\t{}~-_.=ß€😀\x7f"), 
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(SECRETS, st.sampled_from(ESCAPES))
 def test_no_escape_of_a_secret_is_shown(secret: str, escape: Callable[[str], str]) -> None:
     """Validators quote the value that they refuse, with any encoding."""
@@ -74,7 +74,7 @@ def test_no_escape_of_a_secret_is_shown(secret: str, escape: Callable[[str], str
     assert escaped.strip("\"'") not in Mask([secret])(f"refused: {escaped} !")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SECRETS)
 def test_no_error_shows_a_secret_that_was_sent(secret: str) -> None:
     """Errors end up in logs, XComs and tickets."""
@@ -134,7 +134,7 @@ CODES: list[Callable[[str], str]] = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text("aZ19é.-_", min_size=10, max_size=40), st.sampled_from(CODES))
 def test_no_other_code_of_a_secret_is_shown(secret: str, code: Callable[[str], str]) -> None:
     """Gateways repeat headers in base64, in upper case and in pieces."""

@@ -43,7 +43,7 @@ def test_a_call_keeps_its_body_out_of_its_repr() -> None:
 ANYTHING = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.lists(st.text()))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(ANYTHING, ANYTHING, ANYTHING | st.dictionaries(ANYTHING.filter(lambda it: not isinstance(it, list)), ANYTHING))
 def test_a_request_of_any_arguments_is_a_call_or_refused(method: Any, path: Any, params: Any) -> None:
     """They are templated, so they may render to anything."""

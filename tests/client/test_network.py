@@ -154,7 +154,7 @@ def test_another_machine_is_not_taken_for_this_one(host: str) -> None:
     assert not is_loopback(host)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.ip_addresses(), st.integers(0, 128), st.integers(1, 65535))
 def test_every_address_is_in_its_own_networks(address: ipaddress.IPv4Address, prefix: int, port: int) -> None:
     """A network may be written with a host part or without."""
@@ -166,7 +166,7 @@ def test_every_address_is_in_its_own_networks(address: ipaddress.IPv4Address, pr
         assert proxy_url({"HTTPS_PROXY": PROXY, "NO_PROXY": exception}, f"https://{host}:{port}/") is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from(["https_proxy", "HTTPS_PROXY", "ALL_PROXY", "no_proxy", "NO_PROXY"]), st.text()))
 def test_any_text_is_read_or_refused(environ: dict[str, str]) -> None:
     """For any value of a variable, the result is a proxy, none, or an error that names the variable."""

@@ -148,7 +148,7 @@ def resource(path: str) -> str:
     return "/".join(kept)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(hostile())
 def test_no_id_reaches_another_resource(value: str) -> None:
     """With any id, the call stays below the path of its pipeline."""
@@ -160,7 +160,7 @@ def test_no_id_reaches_another_resource(value: str) -> None:
     assert re.fullmatch(r"pipelines(/.*)?/trigger", resource(path))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(hostile())
 def test_no_path_below_a_resource_reaches_another_one(rest: str) -> None:
     """A DAG author who writes ``/users/{{ name }}`` means a path below ``/users``."""
@@ -172,7 +172,7 @@ def test_no_path_below_a_resource_reaches_another_one(rest: str) -> None:
     assert "accountid" not in unquote(unquote(unquote(path.partition("?")[2]))).lower().split("=")[0]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text())
 def test_checking_never_raises_anything_else(text: str) -> None:
     """Any text is accepted or refused."""

@@ -34,7 +34,7 @@ DATE_PARTS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.one_of(st.text(max_size=30), st.lists(DATE_PARTS, max_size=7).map(" ".join)))
 def test_any_date_gives_a_skew_or_none(date: str) -> None:
     """Python's parser raises OverflowError for some dates, which once hid that a run had been started."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from airflow_provider_mparticle.client.single_flight import SingleFlight
+from airflow_provider_mparticle.client.single_flight import CALLERS_PER_PASS, SingleFlight
 
 
 class Work:
@@ -92,6 +95,53 @@ def test_cancelling_one_caller_does_not_affect_the_others() -> None:
         return await second
 
     assert (1, 1) == (run(work, cancel_the_first), work.begun)
+
+
+@given(
+    callers=st.integers(1, 4 * CALLERS_PER_PASS),
+    fails=st.booleans(),
+    leaving=st.dictionaries(st.integers(0, 4 * CALLERS_PER_PASS), st.integers(0, 8), max_size=40),
+)
+def test_the_callers_continue_a_few_in_each_pass_of_the_loop(
+    callers: int, fails: bool, leaving: dict[int, int]
+) -> None:
+    """A thousand triggers that continue at once would block the loop. Some leave before, in any pass."""
+    continued: Counter[int] = Counter()
+    left = {caller for caller in leaving if caller < callers}
+
+    async def main() -> list[Any]:
+        flight, passes, ended = SingleFlight(), 0, asyncio.Event()
+
+        async def work() -> str:
+            await ended.wait()
+            if fails:
+                raise ConnectionError("away")
+            return "done"
+
+        async def call() -> Any:
+            try:
+                got: Any = await flight.do("work", work)
+            except ConnectionError as error:
+                got = error
+            continued[passes] += 1
+            return got
+
+        calls = [asyncio.create_task(call()) for _ in range(callers)]
+        await asyncio.sleep(0)
+        ended.set()
+        while not all(one.done() for one in calls):
+            for caller in left:
+                if leaving[caller] == passes:
+                    calls[caller].cancel()
+            await asyncio.sleep(0)
+            passes += 1
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    results = asyncio.run(main())
+
+    wanted = ConnectionError if fails else str
+    assert all(isinstance(results[caller], wanted) for caller in range(callers) if caller not in left)
+    assert max(continued.values(), default=0) <= CALLERS_PER_PASS
 
 
 def test_work_without_callers_can_be_cancelled() -> None:

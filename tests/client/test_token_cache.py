@@ -8,14 +8,13 @@ import os
 import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from airflow_provider_mparticle.client import endpoints, token_cache
-from airflow_provider_mparticle.client.aio import REQUESTS_PER_PASS, AsyncClient
+from airflow_provider_mparticle.client.aio import AsyncClient
 from airflow_provider_mparticle.client.config import ApiConfig, Credentials
 from airflow_provider_mparticle.client.errors import AuthenticationError
 from airflow_provider_mparticle.client.messages import Token
@@ -305,38 +304,3 @@ def test_a_child_that_is_forked_during_a_login_can_log_in(simulator: Simulator, 
 
     assert "orders" == read
     assert 2 == simulator.tokens_minted
-
-
-def test_the_calls_that_waited_for_a_login_do_not_all_continue_in_one_pass_of_the_loop(
-    config: ApiConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A thousand of them would block the event loop."""
-    sent: Counter[int] = Counter()
-
-    async def use() -> None:
-        client = AsyncClient(config)
-        passes = 0
-        send = client._transport.response_to
-
-        async def counted(request: Any, sending: Any) -> Any:
-            sent[passes] += 1
-            return await send(request, sending)
-
-        async def count_passes() -> None:
-            nonlocal passes
-            while True:
-                passes += 1
-                await asyncio.sleep(0)
-
-        monkeypatch.setattr(client._transport, "response_to", counted)
-        counting = asyncio.create_task(count_passes())
-        try:
-            await asyncio.gather(*(client.send(GET) for _ in range(3 * REQUESTS_PER_PASS)))
-        finally:
-            counting.cancel()
-            await client.close()
-
-    asyncio.run(use())
-
-    assert 3 * REQUESTS_PER_PASS < sum(sent.values())
-    assert max(sent.values()) <= REQUESTS_PER_PASS

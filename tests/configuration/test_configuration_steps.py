@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, DATA_MODEL
@@ -17,7 +17,6 @@ CONTROLS = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.text(CONTROLS | st.sampled_from("ab\n"), min_size=1, max_size=12))
 def test_no_character_that_a_terminal_obeys_is_printed(inside: str) -> None:
     """An escape sequence or a carriage return in a query would hide what an apply will do."""

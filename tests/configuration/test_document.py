@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -317,7 +317,6 @@ def test_the_schema_marks_the_secrets() -> None:
     assert {"password", "service_account_key", "partner_feed_key"} == marked == named
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["connections", "data_models", "pipelines"]),
     st.integers(0, 99),

@@ -104,7 +104,7 @@ def test_without_a_type_in_the_schema_yaml_is_read_as_json(text: str, value: Any
 
 
 @given(st.text(min_size=1))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_text_is_read_back_as_it_was_written(text: str) -> None:
     """Also U+0085, which YAML reads as the end of a line."""
     content = {"connections": [{"config": {"password": text, "other": text}}]}
@@ -186,7 +186,7 @@ def test_a_document_beyond_the_limits_is_refused_with_little_memory(text: str, s
 
 
 @given(st.text(alphabet="&*ab[]{}:,- \n'\"!#|>%@`?<~01", max_size=60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_text_raises_anything_but_our_error(text: str) -> None:
     """For any text in the file."""
     try:

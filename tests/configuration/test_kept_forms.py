@@ -52,7 +52,7 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_another_spelling_is_not_a_change(seed: int) -> None:
     """The second apply only reads, and the plan of the export has no changes, in every form of the server."""
     token_cache.forget()
@@ -75,7 +75,7 @@ def test_another_spelling_is_not_a_change(seed: int) -> None:
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_create_operators_write_once_to_a_server_with_a_spelling_of_its_own(seed: int) -> None:
     """The same for single resources."""
     token_cache.forget()

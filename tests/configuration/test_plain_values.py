@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import ConfigError
@@ -30,14 +30,12 @@ NOT_JSON = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(JSON)
 def test_what_json_has_is_copied_unchanged(value: Any) -> None:
     """A request can have it."""
     assert json.loads(json.dumps(value)) == json.loads(json.dumps(plain(value)))
 
 
-@settings(deadline=None)
 @given(NOT_JSON)
 def test_what_json_does_not_have_is_refused_and_not_shown(value: Any) -> None:
     """Otherwise an apply would fail after some steps, when the request is written."""

@@ -102,7 +102,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_nothing_differs_from_itself_for_any_answer(value: Any) -> None:
     """mParticle may answer any JSON."""
     for name in ("name", "mappings", "sync_mode", "schedule", "state"):
@@ -121,7 +121,6 @@ def test_a_duration_is_distinguished_from_other_text(text: str, is_one: bool) ->
 LITERALS = (("'", "'"), ('"', '"'), ("`", "`"), ("$$", "$$"))
 
 
-@settings(deadline=None)
 @given(st.sampled_from(LITERALS), st.text(" \n\tab", max_size=8), st.text(" \n\tab", max_size=8))
 def test_spaces_inside_of_quotation_marks_are_a_difference(quotes: tuple[str, str], one: str, other: str) -> None:
     """They decide which rows a query finds; spaces around its lines do not."""
@@ -135,14 +134,12 @@ def test_spaces_inside_of_quotation_marks_are_a_difference(quotes: tuple[str, st
     assert (one == other) is is_same
 
 
-@settings(deadline=None)
 @given(st.text(" \n\tab\u00a0", max_size=5), st.text(" \n\tab\u00a0", max_size=5))
 def test_spaces_of_a_static_value_are_a_difference(one: str, other: str) -> None:
     """The value is written to every event."""
     assert (one == other) is (MEANINGS["value"](one) == MEANINGS["value"](other))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**30), st.sampled_from(["{}d", "{} weeks", "P{}D", "PT{}S", "P{}W", "PT{}H"]))
 def test_a_duration_of_any_length_can_be_compared(number: int, form: str) -> None:
     """Some are too long for Python; mParticle decides whether it accepts them."""

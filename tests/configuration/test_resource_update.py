@@ -170,7 +170,7 @@ def altered(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(content=altered())
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_change_loses_a_secret_or_a_field(server: StrangeSimulator, content: dict[str, Any]) -> None:
     """Either it is refused and nothing is sent, or all fields that the document does not name stay."""
     apply(sample())
@@ -234,7 +234,6 @@ MASKS_OF: list[Callable[[str], Any]] = [
 ]
 
 
-@settings(deadline=None)
 @given(KEY_TEXT, st.sampled_from(MASKS_OF))
 def test_a_mask_is_not_written_back_and_not_taken_for_another_key(key: str, mask: Callable[[str], Any]) -> None:
     """A PUT with it would replace the key with its mask, and the feed would refuse every row."""

@@ -83,14 +83,14 @@ def agree(content: Any) -> None:
 
 
 @given(mutated())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_mutated_document_is_wrong_for_both_or_for_neither(content: Any) -> None:
     """An editor shows the problem if and only if it is refused."""
     agree(content)
 
 
 @given(valid(schema.content()))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_generated_document_is_right_for_both_or_for_neither(content: Any) -> None:
     """The document is generated from the schema itself."""
     agree(content)
@@ -152,7 +152,6 @@ def test_a_field_that_a_provider_does_not_document_is_warned_of() -> None:
     assert "did you mean 'password'?" in str(problem)
 
 
-@settings(deadline=None)
 @given(st.sampled_from("+-"), st.integers(0, 99), st.integers(0, 99))
 def test_an_offset_is_a_time_zone_only_if_it_exists(sign: str, hours: int, minutes: int) -> None:
     """``+99:99`` was once accepted."""

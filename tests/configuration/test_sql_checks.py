@@ -75,7 +75,7 @@ def nested(kind: str, depth: int) -> str:
 
 
 @given(st.sampled_from(["paren", "iff", "case"]), st.integers(20, 400))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_what_the_parser_cannot_read_is_not_checked(kind: str, depth: int) -> None:
     """The warehouse may be able to read it, so it is not an error, however the parser fails."""
     found = sql_problems(nested(kind, depth), "sql")
@@ -84,7 +84,7 @@ def test_what_the_parser_cannot_read_is_not_checked(kind: str, depth: int) -> No
 
 
 @given(st.text(max_size=80) | st.text(alphabet="SELECTFROMWITH()'\"`-*/;{}$ ,.\n|>", max_size=80))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_text_can_be_checked(sql: str) -> None:
     """A check that raises an error would fail a task with a valid query."""
     assert isinstance(sql_problems(sql, "sql"), list)

@@ -14,7 +14,7 @@ from airflow_provider_mparticle.configuration.sql_parser import DIALECTS, parse,
 WORDS = "SELECT FROM WHERE at a.b ( ) , * AS 'it' \" ` $$ -- /* */ ; UNION WITH CASE END :: [ ] { @ # \\ 1e999 >= |> \n"
 
 
-@settings(deadline=None, max_examples=150, database=None)
+@settings(max_examples=150, database=None)
 @given(st.lists(st.sampled_from(WORDS.split(" ")), max_size=25), st.sampled_from(DIALECTS))
 def test_any_text_is_read_or_not_without_an_error(words: list[str], dialect: str | None) -> None:
     """A query that the parser cannot read may be valid."""

@@ -98,7 +98,7 @@ FAULTS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(FAULTS)
 def test_it_returns_a_text_after_every_failure(tested: Tested, simulator: Simulator, fault: Fault) -> None:
     """Airflow's form shows the returned text. It replaces an exception by its own error."""

@@ -76,7 +76,7 @@ def token(simulated: Simulator, session: requests.Session) -> Iterator[str]:
 
 
 @described.parametrize()
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_simulator_answers_as_described(case: Any, simulated: Simulator, token: str, session: requests.Session):
     """For any request, valid or not, the answer is one of those described."""
     authorized = {"Authorization": f"Bearer {token}"}

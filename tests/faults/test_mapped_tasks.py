@@ -10,7 +10,7 @@ from task_run import Instant
 DEATHS = st.sampled_from([None, Instant.KNOWN, Instant.WAITING])
 
 
-@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(deaths=st.lists(DEATHS, min_size=2, max_size=4), state_store=st.booleans(), data=st.data())
 def test_each_instance_of_a_mapped_task_keeps_its_own_record(simulator, new_task, deaths, state_store, data):
     """All have the same ids but for the map index, and sync the same pipeline, one after another."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import (
@@ -250,7 +250,6 @@ def test_an_event_of_another_shape_is_refused(event):
 # Any run, any error, any event (generated)
 
 
-@settings(deadline=None)
 @given(RUNS, SECONDS, SECONDS)
 def test_only_the_state_word_makes_a_success_or_a_failure(run, now, deadline):
     """No instant, count or message of a run can make its task succeed or fail."""
@@ -261,14 +260,12 @@ def test_only_the_state_word_makes_a_success_or_a_failure(run, now, deadline):
     assert expected == kind_of(evaluate_run(run, now, deadline))
 
 
-@settings(deadline=None)
 @given(st.sampled_from(TRANSIENT), RUNS, st.floats(0, 1e6))
 def test_a_transient_error_never_ends_a_wait_before_its_deadline(kind, last, missing_for_s):
     """The run continues in mParticle, however long its API cannot be reached."""
     assert evaluate_error(kind("away"), last, missing_for_s, now=0.0, deadline=math.inf) is None
 
 
-@settings(deadline=None)
 @given(RUNS, st.floats(0, 1e6))
 def test_a_run_is_lost_only_after_the_grace_period(last, missing_for_s):
     """A new pipeline answers 404 for about a minute."""
@@ -278,7 +275,6 @@ def test_a_run_is_lost_only_after_the_grace_period(last, missing_for_s):
     assert (lost if missing_for_s > MISSING_GRACE_S else None) == kind_of(outcome)
 
 
-@settings(deadline=None)
 @given(RUNS, st.booleans())
 def test_the_outcome_of_any_run_survives_its_way_as_an_event(run, is_late):
     """Airflow stores the event as JSON between the triggerer and the task."""
@@ -293,7 +289,6 @@ def test_the_outcome_of_any_run_survives_its_way_as_an_event(run, is_late):
     assert (outcome.error and outcome.error.facts()) == (read.error and read.error.facts())
 
 
-@settings(deadline=None)
 @given(JSON)
 def test_an_event_of_any_other_shape_never_reads_as_a_success(event):
     """A task that does not know how its run ended must end with an error."""
@@ -301,7 +296,6 @@ def test_an_event_of_any_other_shape_never_reads_as_a_success(event):
         Outcome.from_event(event)
 
 
-@settings(deadline=None)
 @given(RUNS)
 def test_an_error_names_the_run_and_keeps_what_mparticle_said(run):
     """An alert is useful only if it says which run failed, and why."""

@@ -45,7 +45,7 @@ def poll(listing: RunListing, runs: list[PipelineRun], now: datetime) -> tuple[R
 LAGS = st.lists(st.tuples(st.integers(0, 31 * 24), st.integers(1, 50), st.booleans()), min_size=1, max_size=150)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(LAGS)
 def test_every_end_is_reported_once(lags: list[tuple[int, int, bool]]) -> None:
     """Also for a run that begins a month after its logical date, in a month that fills several pages."""

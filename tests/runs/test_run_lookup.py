@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from api_answers import Api, status
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import NoAnswerError, NotFoundError, RateLimitedError, ServerError
@@ -108,7 +108,6 @@ def test_without_an_id_the_latest_run_is_adopted_and_kept():
 # Any answers
 
 
-@settings(deadline=None)
 @given(OTHERS, st.integers(0, 5), st.sampled_from([7, "7"]))
 def test_the_list_shows_our_run_in_any_place_among_others(others, place, run_id):
     """The order of mParticle's list is not documented, and templates turn ids into text."""
@@ -119,7 +118,6 @@ def test_the_list_shows_our_run_in_any_place_among_others(others, place, run_id)
     assert DONE == api.poll(RunLookup("orders", run_id))
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([MISSING, *TRANSIENT, RUNNING]), min_size=1, max_size=6),
     st.lists(st.sampled_from([MISSING, *TRANSIENT, RUNNING]) | OTHERS, min_size=1, max_size=6),

@@ -52,7 +52,7 @@ def test_a_record_counts_for_a_retry_and_not_after_a_clear(finished, pipeline_id
 
 
 @given(st.dictionaries(st.sampled_from(["noted_at", "recorded_at", "known_run_ids", "max_tries", "mood"]), st.none()))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_record_of_another_version_is_read(stored):
     """Versions add and remove keys, and a task may be running during an upgrade."""
     record = StartRecord.from_json({"pipeline_id": "orders", **stored})
@@ -73,7 +73,7 @@ def test_a_record_of_a_former_version_keeps_its_meaning():
     st.lists(st.floats(0, 1e10), max_size=40),
     st.text(max_size=5000),
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_record_fits_into_the_store(ids, requests, state):
     """The store takes 64 KB, and a record that it refuses would be lost."""
     runs = [PipelineRun("orders", run_id, started_on=NOW) for run_id in ids * 100]

@@ -6,7 +6,7 @@ import asyncio
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client import endpoints
@@ -106,7 +106,6 @@ def test_durations_are_requested_only_where_a_request_can_tell_them(ask, expecte
     assert expected == drive(steps(), lambda _: "durations", lambda _: None)
 
 
-@settings(deadline=None)
 @given(st.floats(-10, 100), st.integers(1, 5))
 def test_the_calls_of_one_poll_share_its_time(within_s, calls):
     """A poll at the deadline must end soon, however many routes it tries."""
@@ -140,7 +139,6 @@ def test_a_poll_without_a_limit_sends_its_calls_unchanged():
     assert [(CALL.title, math.inf)] == [(call.title, call.within_s) for call in sent]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["call", "error"]) | st.floats(0, 100), max_size=10))
 def test_both_drivers_carry_out_any_steps_alike(plan):
     """A task and the triggerer must do the same."""

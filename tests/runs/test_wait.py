@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from api_answers import Api, status
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import (
@@ -292,7 +292,6 @@ def test_a_worker_polls_once_if_it_is_not_likely_that_the_run_ends_soon(duration
     assert (None, 0.0, 1) == (outcome, clock.now, len(api.asked))
 
 
-@settings(deadline=None)
 @given(
     st.floats(0.01, 100.0),
     st.lists(st.floats(0.01, 30.0), max_size=6),
@@ -311,7 +310,6 @@ def test_a_worker_never_waits_longer_than_it_should_nor_pauses_longer_than_poll_
     assert all(pause_s <= max(poll_interval_s, 3.3) for pause_s in clock.paused)
 
 
-@settings(deadline=None)
 @given(st.floats(0.001, 100.0), st.lists(st.floats(0.01, 300.0), max_size=6))
 def test_the_first_pause_of_a_trigger_is_not_longer_than_poll_interval(poll_interval_s, durations_s):
     """The trigger delays its event, but not its polls."""
@@ -323,7 +321,6 @@ def test_the_first_pause_of_a_trigger_is_not_longer_than_poll_interval(poll_inte
 # Pauses
 
 
-@settings(deadline=None)
 @given(
     poll_interval_s=st.floats(0.05, 3600),
     began_before_s=st.floats(-1e7, 1e7),

@@ -188,7 +188,7 @@ _NAMES = st.text(string.ascii_letters + string.digits + ".-:@[]/#, ", max_size=4
 
 
 @given(host=_NAMES, origin=_NAMES | st.sampled_from(["http://127.0.0.1", "http://localhost"]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_is_served_has_the_host_and_the_origin_of_this_machine(host, origin):
     """Only this machine's own names are accepted, whatever a browser sends."""
     router = control_routes.build_router(Simulator())

@@ -402,7 +402,7 @@ def test_sql_without_an_end_fails_within_the_limits(select):
     union=st.sampled_from(["UNION ALL", "UNION"]),
     aggregate=st.sampled_from(["count(*)", "sum(n.id)", "min(n.id)", "total(n.id)"]),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_any_recursive_query_ends(step, union, aggregate):
     """Whether a recursion ends cannot be read from its text, so the limit is on the time."""
     warehouse = Warehouse(max_seconds=0.1)

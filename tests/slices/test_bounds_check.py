@@ -96,7 +96,7 @@ def test_a_query_that_certainly_reads_the_wrong_rows_is_refused(where: str, said
         warnings_for(where)
 
 
-@settings(deadline=None, max_examples=150, database=None)
+@settings(max_examples=150, database=None)
 @given(
     low=st.sampled_from([">=", ">"]),
     high=st.sampled_from(["<", "<="]),
@@ -124,7 +124,7 @@ def test_each_comparison_is_judged_by_its_operator(
 CHOICES = ["{} OR {}", "(({}) OR {})", "id > 0 AND ({} OR {})", "{} UNION ALL SELECT id FROM b WHERE {}"]
 
 
-@settings(deadline=None, max_examples=60, database=None)
+@settings(max_examples=60, database=None)
 @given(
     choice=st.sampled_from(CHOICES),
     other=st.sampled_from(["at IS NULL", "id = 1", "NOT id = 1", "at >= '2020-01-01'"]),

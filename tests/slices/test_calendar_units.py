@@ -18,7 +18,7 @@ from airflow_provider_mparticle.slices.slice import EARLIEST, LATEST, Slice, lat
 
 # Properties. Half of the instants are within three days of noon on an odd day.
 
-quick = settings(deadline=None, max_examples=300, database=None)
+quick = settings(max_examples=300, database=None)
 zones = st.sampled_from(ZONES).map(ZoneInfo)
 anywhere = st.tuples(zones, st.datetimes(datetime(1975, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)))
 near_odd_days = st.tuples(st.sampled_from(ODD_DAYS), st.timedeltas(-3 * DAY, 3 * DAY)).map(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import DataModelChangedError, DataModelHeldError, InvalidRequestError
@@ -204,7 +204,6 @@ def test_a_run_that_began_after_the_sql_was_written_may_have_read_this_slice(beg
     assert reads == ours.may_have_read(run)
 
 
-@settings(deadline=None)
 @given(st.integers(-2_000_000, 2_000_000), st.booleans(), st.booleans())
 def test_no_run_that_began_before_the_sql_was_written_has_read_this_slice(microseconds, cuts_run, cuts_write):
     """Nor one that began at the same instant; only instants without fractions leave that open."""

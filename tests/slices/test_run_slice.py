@@ -64,7 +64,7 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=200, database=None)
+@settings(max_examples=200, database=None)
 @given(json_values)
 def test_any_conf_is_a_slice_or_is_refused(conf):
     """Airflow would retry any other error, and the user who triggers the DAG writes the conf."""

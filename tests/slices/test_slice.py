@@ -58,7 +58,7 @@ def test_a_slice_that_does_not_end_after_its_start_is_refused(end):
 
 # What is an instant
 
-quick = settings(deadline=None, max_examples=300, database=None)
+quick = settings(max_examples=300, database=None)
 zones = st.sampled_from(ZONES).map(ZoneInfo)
 
 

@@ -22,7 +22,7 @@ from airflow_provider_mparticle.slices.arguments import (
     zone_named,
 )
 
-quick = settings(deadline=None, max_examples=100, database=None)
+quick = settings(max_examples=100, database=None)
 anything = (
     st.none()
     | st.booleans()

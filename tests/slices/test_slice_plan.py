@@ -294,7 +294,7 @@ def test_all_of_time_takes_few_counts() -> None:
     assert whole == Slice(plan.slices[0].slice.start, plan.slices[-1].slice.end)
 
 
-@settings(deadline=None, max_examples=60, database=None)
+@settings(max_examples=60, database=None)
 @given(
     rows=st.lists(st.integers(0, 25 * 24 * 60 - 1), min_size=1, max_size=40),  # Apia had no 30th of December 2011
     name=st.sampled_from(["date", "datetime"]),

@@ -65,7 +65,7 @@ def test_a_name_in_the_quotes_of_another_warehouse_is_refused(provider: str, col
         count_query(column, "at", DAY, provider.lower())
 
 
-@settings(deadline=None, max_examples=60, database=None)
+@settings(max_examples=60, database=None)
 @given(
     word=st.sampled_from(["null", "NULL", "true", "False", "current_date", "CURRENT_TIMESTAMP", "case", "select"]),
     provider=st.sampled_from([*DIALECTS, None]),
@@ -93,7 +93,7 @@ TAILS = [
 ]
 
 
-@settings(deadline=None, max_examples=100, database=None)
+@settings(max_examples=100, database=None)
 @given(
     columns=st.sampled_from(["id, at", "*", "id, at, ';' AS x", "id, at, '-- no' AS y", '"id", "at"']),
     where=st.sampled_from(["", " WHERE id >= 0", " WHERE 'a;b' <> ';'", " -- of all; every\n WHERE id > -1"]),
@@ -144,7 +144,7 @@ def test_sql_that_is_not_a_query_is_not_written(sql: str, provider: str | None) 
         restrict_to_slice(sql, "at", DAY, provider)
 
 
-@settings(deadline=None, max_examples=100, database=None)
+@settings(max_examples=100, database=None)
 @given(
     columns=st.sampled_from(["id", "id, at AS updated", "id, o.x AS y", "(SELECT at) AS z"]),
     before=st.sampled_from(["", "WITH w AS (SELECT at FROM b) "]),

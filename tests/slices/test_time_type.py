@@ -143,7 +143,7 @@ def test_a_cut_is_possible_at_the_start_and_the_end_of_an_hour_that_comes_twice(
     assert text == column.literal(datetime.fromisoformat(at), None)
 
 
-@settings(deadline=None, max_examples=150, database=None)
+@settings(max_examples=150, database=None)
 @given(
     zone=st.sampled_from(ZONES),
     odd=st.sampled_from(ODD_DAYS),
@@ -199,7 +199,7 @@ instants = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st
 fractions = st.integers(0, 999_999)
 
 
-@settings(deadline=None, max_examples=150, database=None)
+@settings(max_examples=150, database=None)
 @given(start=instants, hours=st.integers(1, 72), fraction=fractions, per_second=st.sampled_from([1, 1000]))
 def test_rows_of_epoch_columns_are_in_exactly_one_slice(
     start: datetime, hours: int, fraction: int, per_second: int
@@ -222,7 +222,7 @@ def test_rows_of_epoch_columns_are_in_exactly_one_slice(
     assert [1] * len(rows) == counts
 
 
-@settings(deadline=None, max_examples=150, database=None)
+@settings(max_examples=150, database=None)
 @given(
     at=instants,
     zone=st.sampled_from(["UTC", "Europe/London", "Australia/Lord_Howe", "America/Sao_Paulo", "Pacific/Apia"]),

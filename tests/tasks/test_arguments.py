@@ -50,7 +50,6 @@ def test_a_duration_may_be_a_number_its_text_or_a_timedelta(value: Any, seconds:
     assert seconds == read_seconds("timeout", value)
 
 
-@settings(deadline=None)
 @given(DURATIONS, WHITE_SPACE, WHITE_SPACE)
 def test_a_duration_means_the_same_in_every_form(seconds: float, before: str, after: str) -> None:
     """A user who moves a number into a Variable gets the same duration."""
@@ -74,7 +73,7 @@ def test_what_is_not_a_positive_bounded_duration_is_refused(value: object) -> No
         read_seconds("timeout", value)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(ANYTHING)
 def test_whatever_a_duration_is_it_is_read_or_refused(value: Any) -> None:
     """Airflow would retry every other exception, which cannot help."""
@@ -112,7 +111,7 @@ def test_an_id_that_is_not_one_text_is_refused(value: Any) -> None:
         read_id("pipeline_id", value)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(ANYTHING)
 def test_whatever_an_id_is_it_is_read_or_refused(value: Any) -> None:
     """A parsed id can be part of a path."""
@@ -137,7 +136,6 @@ def test_a_switch_may_be_given_as_text(value: Any, meant: bool) -> None:
     assert meant is read_switch("deferrable", value)
 
 
-@settings(deadline=None)
 @given(ANYTHING)
 def test_whatever_a_switch_is_it_is_read_or_refused(value: Any) -> None:
     """An unknown value must not count as on or off."""

@@ -45,7 +45,7 @@ def simulator(start_simulator: Callable[..., Simulator]) -> Simulator:
     return simulator
 
 
-@settings(deadline=None, max_examples=1, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=1, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(dying=st.lists(st.booleans(), min_size=2, max_size=4), has_state_store=st.booleans())
 @example(dying=[True, False, True], has_state_store=True)
 @example(dying=[True, True], has_state_store=False)

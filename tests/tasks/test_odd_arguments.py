@@ -92,7 +92,7 @@ def run(operator: Any) -> Any:
 
 
 @pytest.mark.sends_anything(reason="an id that mParticle does not have is quoted and sent")
-@settings(deadline=None, max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.sampled_from(PLACES), value=st.sampled_from(ODD) | st.integers() | st.floats() | st.text(max_size=5))
 def test_an_odd_argument_is_accepted_or_refused_by_name(
     simulator: Simulator, place: tuple[Any, str], value: Any

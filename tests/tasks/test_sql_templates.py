@@ -29,7 +29,7 @@ def test_a_template_has_the_bounds_and_the_context() -> None:
     assert "2026-01-01 00:00:00+00:00 2026-01-02 EU" == text
 
 
-@settings(deadline=None, max_examples=60, database=None)
+@settings(max_examples=60, database=None)
 @given(
     mistake=st.sampled_from(
         [

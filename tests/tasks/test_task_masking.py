@@ -50,7 +50,7 @@ NAMES = st.sampled_from(["password", "partner_feed_key", "privateKey", "client-s
 SECRETS = st.from_regex(r"[A-Za-z0-9_-]{20,40}", fullmatch=True)
 
 
-@settings(deadline=None, max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(holder=st.sampled_from(HOLDERS), name=NAMES, secret=SECRETS, depth=st.integers(0, 2), as_text=st.booleans())
 @example(holder=(operators.MParticleApplyOperator, "spec"), name="password", secret="o" * 20, depth=1, as_text=True)
 def test_a_secret_is_not_among_the_stored_fields(

@@ -57,7 +57,7 @@ HAS_SEVERAL_CRONS = hasattr(TRIGGERS, "MultipleCronTriggerTimetable")
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 GRANULARITIES = [None, "hour", "day", "week", "month", 6 * HOUR, DAY]
 
-quick = settings(deadline=None, max_examples=60, database=None)
+quick = settings(max_examples=60, database=None)
 # The days around which clocks change, in one zone or another.
 starts = st.sampled_from(
     [

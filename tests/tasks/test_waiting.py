@@ -95,7 +95,7 @@ def test_a_poll_interval_of_zero_is_refused(simulator: Simulator, cls: type) -> 
     assert [] == simulator.requests
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.floats(min_value=30, max_value=LONGEST_S), st.sampled_from([float, str, lambda s: timedelta(seconds=s)]))
 def test_a_duration_means_the_same_in_every_form_and_task(
     simulator: Simulator, seconds: float, form: Callable[[float], Any]
