@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -23,6 +22,7 @@ except ImportError:  # Airflow 2; common-compat has it since 1.19, but Airflow's
     from airflow.triggers.base import BaseTrigger as BaseEventTrigger  # type: ignore[assignment, unused-ignore]  # as above
 
 from airflow_provider_mparticle.triggerer.listeners import Listeners
+from airflow_provider_mparticle.triggerer.loading import load
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.client.models import PipelineRun
@@ -112,7 +112,7 @@ class MParticlePipelineRunEventTrigger(BaseEventTrigger):
             yield event
 
     async def _events(self, stream: AsyncIterator[StreamItem], listeners: Listeners) -> AsyncIterator[TriggerEvent]:
-        await _import_feed()
+        await load()
         from airflow_provider_mparticle.runs.run_events import KnownEnds
 
         known = await self._load()
@@ -195,8 +195,10 @@ class RunStream:
 
     async def open_stream(self) -> AsyncIterator[tuple[StreamItem, StreamItem]]:
         """Yield each item twice: for the triggers, and for `advance`."""
-        feed = await _import_feed()
-        async for seen in feed.runs_seen(self._mparticle_conn_id, self._poll_interval_s, self._listeners):
+        await load()
+        from airflow_provider_mparticle.triggerer.run_feed import runs_seen
+
+        async for seen in runs_seen(self._mparticle_conn_id, self._poll_interval_s, self._listeners):
             item = StreamItem(seen)
             yield item, item
 
@@ -223,11 +225,6 @@ class RunStream:
 
     async def aclose(self) -> None:
         """Do nothing: the client is closed when the stream ends."""
-
-
-async def _import_feed() -> Any:
-    # The import loads aiohttp, which takes too long for an event loop.
-    return await asyncio.to_thread(import_module, "airflow_provider_mparticle.triggerer.run_feed")
 
 
 def _payload(run: PipelineRun) -> dict[str, Any]:

@@ -7,14 +7,12 @@ types of its own, and shows its documentation in an editor. One test covers the 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import cached_property
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
@@ -136,9 +134,12 @@ class MParticleHook(BaseHook):
 
         Use it so: ``async with hook.async_client() as client: await client.send(call)``.
         """
-        # The import loads aiohttp, which takes too long for an event loop.
-        sharing = await asyncio.to_thread(import_module, "airflow_provider_mparticle.triggerer.shared_client")
-        async with sharing.shared_client(self.mparticle_conn_id) as client:
+        from airflow_provider_mparticle.triggerer.loading import load
+
+        await load()
+        from airflow_provider_mparticle.triggerer.shared_client import shared_client
+
+        async with shared_client(self.mparticle_conn_id) as client:
             yield client
 
     def send(self, call: Call[T], *, retry: bool = True) -> T:

@@ -8,21 +8,17 @@ in a thread when a trigger runs.
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_mparticle.client.single_flight import SingleFlight
+from airflow_provider_mparticle.triggerer.loading import load
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.client.models import RunId
-    from airflow_provider_mparticle.runs.outcome import Outcome
     from airflow_provider_mparticle.runs.wait import RunMonitor
 
 # A deferred task is resumed in a new process. If the executor reports the exit of the old process only after the task
@@ -115,7 +111,9 @@ class MParticlePipelineRunTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then yield one event, but not before the task can be resumed safely."""
         started_at = time.monotonic()
-        wait_for_run = await _loaded()
+        await load()
+        from airflow_provider_mparticle.triggerer.wait_for_run import wait_for_run
+
         outcome = await wait_for_run(**self.serialize()[1])
         if self.trigger_id is not None:  # dag.test() gives no id, and resumes the task in the same process
             await asyncio.sleep(started_at + resume_delay_s() - time.monotonic())
@@ -139,33 +137,3 @@ def as_epoch(instant: datetime | float) -> float:
     if not isinstance(instant, datetime):
         return float(instant)
     return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
-
-
-WaitForRun = Callable[..., Awaitable["Outcome"]]
-
-_wait_for_run: WaitForRun | None = None
-_imports: WeakKeyDictionary[asyncio.AbstractEventLoop, SingleFlight] = WeakKeyDictionary()
-
-
-async def _loaded() -> WaitForRun:
-    """Return the function that waits. The first call imports it in a thread."""
-    global _wait_for_run
-    if _wait_for_run is None:
-        imports = _imports.setdefault(asyncio.get_running_loop(), SingleFlight())
-        _wait_for_run = await imports.do("deferred", partial(asyncio.to_thread, _import))
-    return _wait_for_run
-
-
-def _import() -> WaitForRun:
-    # A full garbage collection of everything that Airflow has loaded stops all threads for 100 to 200 ms. This import,
-    # or a thousand triggers, would cause one. docs/adr/0002 explains this step and what it costs.
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        from airflow_provider_mparticle.triggerer.wait_for_run import wait_for_run
-
-        gc.freeze()
-    finally:
-        if was_enabled:
-            gc.enable()
-    return wait_for_run

@@ -129,22 +129,26 @@ def test_an_event_loop_imports_next_to_nothing_for_a_trigger() -> None:
     new = loaded_by(f"import {PACKAGE}.triggers", after="import airflow.triggers.base")
 
     ours = {module for module in new if module.partition(".")[0] == PACKAGE}
-    assert {f"{PACKAGE}.triggers", f"{PACKAGE}.client", f"{PACKAGE}.client.single_flight"} == ours - DECLARATIONS
+    wanted = ("triggers", "client", "client.single_flight", "triggerer", "triggerer.loading")
+    assert {f"{PACKAGE}.{module}" for module in wanted} == ours - DECLARATIONS
     assert {PACKAGE} == packages(new) - sys.stdlib_module_names
 
 
 @pytest.mark.parametrize(
-    ("module", "use"),
+    ("module", "name", "arguments", "method"),
     [
-        pytest.param("triggers", "await triggers._loaded()", id="trigger"),
-        pytest.param("hooks", "async with hooks.MParticleHook().async_client(): pass", id="hook"),
+        ("triggers", "MParticlePipelineRunTrigger", ("mparticle_default", "orders", 1, 60, 0), "run()"),
+        ("event_triggers", "MParticlePipelineRunEventTrigger", ("orders",), "run()"),
+        ("hooks", "MParticleHook", (), "async_client().gen"),
     ],
 )
-def test_the_http_library_is_imported_in_a_thread(module: str, use: str) -> None:
-    """The import would block the event loop for too long, in our trigger and in a trigger that a user writes."""
+def test_the_http_library_is_imported_in_a_thread(
+    module: str, name: str, arguments: tuple[object, ...], method: str
+) -> None:
+    """The import would block the event loop for too long, in our triggers and in a trigger that a user writes."""
     done = run(f"""
 import asyncio, sys, threading
-from {PACKAGE} import {module}
+from {PACKAGE}.{module} import {name}
 
 class Spy:
     def find_spec(self, name, path=None, target=None):
@@ -154,7 +158,10 @@ class Spy:
 sys.meta_path.insert(0, Spy())
 
 async def use():
-    {use}
+    using = asyncio.ensure_future(anext({name}(*{arguments}).{method}))
+    while not using.done() and "aiohttp" not in sys.modules:
+        await asyncio.sleep(0.01)
+    using.cancel()
 
 asyncio.run(use())
 """)
@@ -165,7 +172,7 @@ asyncio.run(use())
 @pytest.mark.parametrize("was_on", [True, False])
 def test_garbage_collection_skips_what_a_triggerer_has_loaded(was_on: bool) -> None:
     """A full collection of everything that Airflow has loaded blocks the event loop for 0.1 s (docs/adr/0002)."""
-    script = f"import gc\nfrom {PACKAGE} import triggers\nif not {was_on}: gc.disable()\ntriggers._import()\n"
+    script = f"import gc\nfrom {PACKAGE}.triggerer import loading\nif not {was_on}: gc.disable()\nloading._load()\n"
     done = run(f"{script}print(gc.isenabled(), gc.get_freeze_count() > 50_000)")
 
     assert f"{was_on} True" == done

@@ -74,9 +74,6 @@ RETRIES = Metric(
 )
 METRICS = (RUN_DURATION, RECORDS, POLLS, RETRIES)
 
-# The options in Airflow's section [metrics] that turn metrics on (stats_utils.py, get_stats_factory).
-SWITCHES = ("statsd_datadog_enabled", "statsd_on", "otel_on")
-
 
 class Metrics:
     """
@@ -95,8 +92,7 @@ class Metrics:
         A triggerer calls this in a thread, since it takes some 40 ms and may look up the name of the server.
         """
         with contextlib.suppress(Exception):  # broad: see _send, which logs the same error
-            if self._stats:
-                self._stats.timer(POLLS.name)  # a timer that is not started sends nothing
+            self._stats.timer(POLLS.name)  # a timer that is not started sends nothing
 
     def run_ended(self, outcome: Outcome) -> None:
         """Send how long a run took and how many records it ingested and rejected, if mParticle gives these values."""
@@ -125,19 +121,13 @@ class Metrics:
 
     def _send(self, metric: Metric, value: float, tags: Mapping[str, str]) -> None:
         try:
-            if self._stats:
-                send = self._stats.timing if metric.kind == "timer" else self._stats.incr
-                send(metric.name, value, tags=dict(tags))
+            send = self._stats.timing if metric.kind == "timer" else self._stats.incr
+            send(metric.name, value, tags=dict(tags))
         except Exception:  # broad: a StatsD client may raise anything, and a metric must not fail a task
             log.warning("The metric %s could not be sent.", metric.name, exc_info=True)
 
     @cached_property
     def _stats(self) -> Any:
-        """Airflow's ``Stats``. None if Airflow sends no metrics: it would still read the table of its metrics."""
-        from airflow.providers.common.compat.sdk import conf
-
-        if not any(conf.getboolean("metrics", switch, fallback=False) for switch in SWITCHES):
-            return None
         for name in self._modules:
             try:
                 return importlib.import_module(name).Stats

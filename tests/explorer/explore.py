@@ -24,10 +24,9 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 from choices import SETUP, Choices, Schedule, drawn, exhaustive, shrink  # noqa: E402 - after the change of sys.path
 from explorer_world import World  # noqa: E402 - after the change of sys.path
 
-from airflow_provider_mparticle import triggers  # noqa: E402 - after the change of sys.path
 from airflow_provider_mparticle.hooks import MParticleHook  # noqa: E402 - after the change of sys.path
 from airflow_provider_mparticle.tasks import record_store, sync_slice, task_context  # noqa: E402 - after the change of sys.path
-from airflow_provider_mparticle.triggerer import wait_for_run  # noqa: E402 - after the change of sys.path
+from airflow_provider_mparticle.triggerer import loading, wait_for_run  # noqa: E402 - after the change of sys.path
 
 _perf = time.perf_counter
 
@@ -74,7 +73,7 @@ def stage() -> Iterator[list[World]]:
     with (
         mock.patch.object(MParticleHook, "get_conn", client),
         mock.patch.object(wait_for_run, "shared_client", shared_client),
-        mock.patch.object(triggers, "_wait_for_run", wait_for_run.wait_for_run),
+        mock.patch.object(loading, "_is_loaded", True),
         mock.patch.object(task_context, "state_in_database", lambda *args: worlds[-1].state_in_database(*args)),
         mock.patch.object(record_store, "Variable", _Variables(worlds)),
         mock.patch.object(sync_slice, "rendered", _rendered),

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_mparticle import triggers
 from airflow_provider_mparticle.client.errors import RunTimeoutError, ServerError
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
@@ -22,7 +21,7 @@ from airflow_provider_mparticle.runs.poll_timing import RunDurations
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.steps import FetchDurations, Pause, Poll
 from airflow_provider_mparticle.simulator import Fault, Simulator
-from airflow_provider_mparticle.triggerer import shared_client
+from airflow_provider_mparticle.triggerer import loading, shared_client
 from airflow_provider_mparticle.triggerer.shared_polling import Polling
 from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
 
@@ -181,7 +180,7 @@ def test_nothing_is_left_after_the_last_wait(simulator: Simulator) -> None:
 def test_no_registry_keeps_a_closed_event_loop(simulator: Simulator) -> None:
     """Connections, locks and tasks of one event loop cannot be used in another."""
     run_id = simulator.add_run("orders", "success")["pipeline_run_id"]
-    registries: list[Any] = [shared_client._clients, shared_client._durations, triggers._imports]
+    registries: list[Any] = [shared_client._clients, shared_client._durations, loading._loads]
 
     gc.collect()
     before = [len(registry) for registry in registries]  # what other tests of this process have left
