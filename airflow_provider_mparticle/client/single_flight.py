@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 # A thousand triggers may wait for one login. If all continued in the same pass of the event loop, they would block it
 # for 50 ms. So only this many continue in each pass.
-CALLERS_PER_PASS = 50
+CALLERS_PER_PASS = 10
 
 
 class SingleFlight:
