@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from weakref import WeakKeyDictionary
 
@@ -19,6 +22,7 @@ from airflow_provider_mparticle.client.single_flight import SingleFlight
 SWITCH_INTERVAL_S = 0.0005
 
 _is_loaded = False
+_one_thread = threading.Lock()  # of two event loops, since both would change settings of the interpreter
 _loads: WeakKeyDictionary[asyncio.AbstractEventLoop, SingleFlight] = WeakKeyDictionary()
 
 
@@ -30,18 +34,25 @@ async def load() -> None:
 
 
 def _load() -> None:
+    global _is_loaded
+    with _one_thread, _undisturbed():
+        if not _is_loaded:
+            from airflow_provider_mparticle.triggerer import run_feed, wait_for_run  # noqa: F401 - for their users
+
+            gc.freeze()
+            _is_loaded = True
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
     # A full garbage collection of everything that Airflow has loaded stops all threads for 100 to 200 ms. This import,
     # or a thousand triggers, would cause one. docs/adr/0002 explains these steps and what they cost.
-    global _is_loaded
     was_enabled, interval_s = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
-        from airflow_provider_mparticle.triggerer import run_feed, wait_for_run  # noqa: F401 - for their users
-
-        gc.freeze()
+        yield
     finally:
         sys.setswitchinterval(interval_s)
         if was_enabled:
             gc.enable()
-    _is_loaded = True
