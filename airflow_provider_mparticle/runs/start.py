@@ -168,19 +168,20 @@ class RunStarter:
     # The trigger request, and what it did
 
     def _send(self) -> Steps[StartResult]:
-        for attempt in range(1, STARTS + 1):
+        attempt = 0
+        while True:
+            attempt += 1
+            may_start = attempt < STARTS
             trigger_state, run_id, error = yield from self._request()
             if run_id is not None:
                 return (yield from self._keep(Decision.START, run_id))
-            may_start = attempt < STARTS
             if trigger_state is TriggerState.NO:
                 decision, run = yield from self._find_other_run(may_start=may_start)
             else:
-                decision, run = yield from self._resolve(trigger_state, may_start=may_start)
-            if decision is not Decision.START:
+                decision, run = yield from self._resolve(trigger_state)
+            if decision is not Decision.START or not may_start:
                 return (yield from self._finish(decision, run, error))
             log.info("mParticle shows no new run of pipeline %r, so it is triggered again.", self.pipeline_id)
-        raise ambiguous_error(self.pipeline_id, error)
 
     def _request(self) -> Steps[tuple[TriggerState, RunId | None, MParticleError | None]]:
         """
@@ -242,10 +243,11 @@ class RunStarter:
                 return decide(StartState(self.if_running, in_progress=run))
         if self.if_running != "fail" and may_start and self._visible.runs is not None:
             return Decision.START, None  # the other run has ended
-        return decide(StartState(self.if_running, in_progress=PipelineRun(self.pipeline_id)))
+        # A run that mParticle does not name cannot be waited for.
+        return Decision.SKIP if self.if_running == "skip" else Decision.FAIL, None
 
     def _resolve(
-        self, trigger_state: TriggerState, *, is_retry: bool = False, may_start: bool = True
+        self, trigger_state: TriggerState, *, is_retry: bool = False
     ) -> Steps[tuple[Decision, PipelineRun | None]]:
         """Read the runs until they show what this task's request did, or until mParticle must have listed its run."""
         is_held = (yield from self.lock.is_still_held()) if is_retry and self.lock else True
@@ -261,7 +263,6 @@ class RunStarter:
                     in_progress=self._visible.in_progress,
                     is_retry=is_retry,
                     may_check_again=read < len(pauses) - 1 and not (is_retry and self._must_be_shown()),
-                    may_start=may_start,
                 )
             )
             if decision is not Decision.CHECK_AGAIN:

@@ -51,7 +51,6 @@ class StartState:
     :param in_progress: A run in progress that is not this task's.
     :param is_retry: Whether an earlier try sent the request.
     :param may_check_again: Whether mParticle may still show our run later.
-    :param may_start: Whether the trigger request may be sent (again).
     """
 
     if_running: IfRunning
@@ -61,7 +60,6 @@ class StartState:
     in_progress: PipelineRun | None = None
     is_retry: bool = False
     may_check_again: bool = True
-    may_start: bool = True
 
 
 def decide(state: StartState) -> tuple[Decision, PipelineRun | None]:
@@ -86,7 +84,7 @@ def decide(state: StartState) -> tuple[Decision, PipelineRun | None]:
         return (Decision.START, None) if s.is_retry else (Decision.ADOPT, s.matches.ours[-1])
     if s.trigger_state is TriggerState.BUSY and s.in_progress:
         return _unless_running(s)
-    if s.trigger_state is TriggerState.UNCERTAIN and s.may_start:
+    if s.trigger_state is TriggerState.UNCERTAIN:
         return _unless_running(s)
     return Decision.GIVE_UP, None
 

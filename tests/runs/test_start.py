@@ -101,6 +101,22 @@ def test_a_request_that_started_no_run_is_sent_again_only_a_few_times():
     assert 1 + start.STARTS * len(start.LOOKUP_PAUSES_S) == story.count("pipeline_runs")
 
 
+@pytest.mark.parametrize("requests", range(1, start.STARTS + 1))
+@pytest.mark.parametrize(("if_running", "decision"), [("wait", Decision.WAIT), ("skip", Decision.SKIP)])
+def test_a_scheduled_run_after_lost_answers_is_dealt_with_as_asked(if_running, decision, requests):
+    """However many requests have been lost, the runs show the same: none of them started a run."""
+    reads = 1 + requests * len(start.LOOKUP_PAUSES_S)
+    story = Story(
+        pipeline_runs=[*[[]] * (reads - 1), [replace(OTHER, type="scheduled", logical_date=NOW)]],
+        trigger_pipeline=[lost()],
+    )
+
+    started = story.start(if_running)
+
+    assert (decision, 3) == (started.decision, started.pipeline_run_id)
+    assert (requests, ("record", None)) == (story.count("trigger_pipeline"), story.asked[-1])
+
+
 @pytest.mark.parametrize("answer", [None, lost()], ids=["accepted without an id", "answer lost"])
 def test_an_ambiguous_start_keeps_its_record(answer):
     """The next try looks for the run, and needs the record for that."""
@@ -227,6 +243,16 @@ def test_a_busy_pipeline_that_shows_no_run_is_busy_all_the_same():
         story.start("attach")
 
     assert (400, ("already in progress",)) == (raised.value.status, raised.value.reasons)
+
+
+def test_a_task_that_may_be_skipped_is_skipped_for_a_run_that_is_never_shown():
+    """mParticle refuses each request because of a run in progress, and that is all that a skip needs to know."""
+    story = Story(trigger_pipeline=[BUSY])
+
+    started = story.start("skip")
+
+    assert (Decision.SKIP, "") == (started.decision, started.pipeline_run_id)
+    assert (start.STARTS, ("record", None)) == (story.count("trigger_pipeline"), story.asked[-1])
 
 
 def test_a_retry_with_an_id_asks_for_that_run_only():

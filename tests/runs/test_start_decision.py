@@ -92,11 +92,6 @@ DECISIONS = {
         Decision.WAIT,
         SCHEDULED,
     ),
-    "after a lost answer and enough starts the start is given up": (
-        state(trigger_state=TriggerState.UNCERTAIN, may_check_again=False, may_start=False),
-        Decision.GIVE_UP,
-        None,
-    ),
     "after a lost answer nothing is started unless the runs were read": (
         state(trigger_state=TriggerState.UNCERTAIN, matches=None, may_check_again=False),
         Decision.GIVE_UP,
