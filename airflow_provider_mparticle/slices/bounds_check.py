@@ -65,7 +65,7 @@ def require_both_bounds(
         return []
     uses = {name: _uses(text, others[0], bounds[name]) for name, others in moved.items()}
     for name, found in uses.items():
-        if found is not None and not found and _is_in_comments_only(text, moved[name][0]):
+        if found == [] and _is_in_comments_only(text, moved[name][0]):
             raise ConfigError(f"{argument} has {name} only in a comment, so it does not restrict the rows. {_LIKE}")
     return _warnings(argument, uses[CONF_KEYS[0]], uses[CONF_KEYS[1]])
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -11,8 +12,9 @@ from jinja2 import Environment
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.configuration import sql_parser
-from airflow_provider_mparticle.slices.arguments import Granularity
+from airflow_provider_mparticle.slices.arguments import CalendarUnit, Granularity
 from airflow_provider_mparticle.slices.bounds_check import require_both_bounds
+from airflow_provider_mparticle.slices.calendar_units import slice_at
 from airflow_provider_mparticle.slices.slice import Slice
 
 DAY = Slice("2026-01-01", "2026-01-02")
@@ -50,6 +52,8 @@ def warnings_for(where: str, whole: Slice = DAY, sql: str = "SELECT id FROM shop
         f"at >= '{START}' AND at < '{END}' UNION ALL SELECT id FROM b WHERE at >= '{START}' AND at < '{END}'",
         f"at >= '{START}' AND at < '{END}' AND (id = 1 OR id IS NULL)",
         "a text that no parser reads '{{ window_start }}' ( '{{ window_end }}'",
+        # Without the escapes of BigQuery, everything after these two hyphens would be a comment.
+        f"x = 'it\\'s' AND y = '--' AND at >= '{START}' AND at < '{END}'",
     ],
 )
 def test_a_query_whose_slices_touch_has_no_warning(where: str) -> None:
@@ -94,6 +98,41 @@ def test_a_query_that_certainly_reads_the_wrong_rows_is_refused(where: str, said
     """Each slice would ingest nothing, or everything."""
     with pytest.raises(ConfigError, match=said):
         warnings_for(where)
+
+
+# How the bound that should be the other one is compared, and whether it certainly restricts the rows.
+AFTER_THE_END = [
+    ("at >= '{}'", True),
+    ("'{}' < at", True),
+    ("(at > TIMESTAMP '{}')", True),
+    ("at >= DATEADD(day, -40, '{}')", False),
+    ("(at >= '{}' OR id = 1)", False),
+    ("at < '{}'", False),
+    ("other_at >= '{}'", False),
+]
+BEFORE_THE_START = [
+    ("at < '{}'", True),
+    ("'{}' >= at", True),
+    ("(at <= TIMESTAMP '{}')", True),
+    ("at < DATEADD(day, 40, '{}')", False),
+    ("(at < '{}' OR id = 1)", False),
+    ("at >= '{}'", False),
+    ("other_at < '{}'", False),
+]
+
+
+@pytest.mark.parametrize(("end", "is_end_sure"), AFTER_THE_END)
+@pytest.mark.parametrize(("start", "is_start_sure"), BEFORE_THE_START)
+def test_bounds_are_swapped_only_if_no_row_can_pass(
+    end: str, is_end_sure: bool, start: str, is_start_sure: bool
+) -> None:
+    """A template may read rows that arrived late, or compare two columns with the bounds."""
+    where = f"{end.format(END)} AND {start.format(START)}"
+    if (is_end_sure and is_start_sure) or ("other_at" in end and "other_at" in start):
+        with pytest.raises(ConfigError, match=r"swaps the bounds: (other_)?at must be"):
+            warnings_for(where)
+    else:
+        assert not any("swaps" in one for one in warnings_for(where))
 
 
 @settings(max_examples=150, database=None)
@@ -173,10 +212,10 @@ def test_extreme_bounds_are_checked_like_others(whole: Slice) -> None:
 # Templates that are coarser than the slices
 
 
-def moved(start: str, end: str, granularity: Granularity, *bounds: datetime) -> None:
+def moved(start: str, end: str, granularity: Granularity, *bounds: datetime, zone: tzinfo = UTC) -> None:
     """Check a template that writes bounds in two formats."""
     whole = Slice(*bounds) if bounds else YEAR
-    require_both_bounds("count_sql", lambda a, b: f"{a.strftime(start)} {b.strftime(end)}", whole, granularity, UTC)
+    require_both_bounds("count_sql", lambda a, b: f"{a.strftime(start)} {b.strftime(end)}", whole, granularity, zone)
 
 
 @pytest.mark.parametrize(
@@ -186,6 +225,28 @@ def moved(start: str, end: str, granularity: Granularity, *bounds: datetime) -> 
 def test_a_template_may_be_as_coarse_as_the_slices(form: str, granularity: Granularity) -> None:
     """Bounds of days need no hours."""
     moved(form, form, granularity)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia"])
+@pytest.mark.parametrize("granularity", ["day", "week", "month"])
+def test_bounds_move_to_the_next_boundaries_of_their_zone(granularity: CalendarUnit, zone: str) -> None:
+    """The boundaries of another zone would be written on the same day, and the template would be refused."""
+    here = slice_at(datetime(2025, 6, 15, 12, tzinfo=UTC), granularity, ZoneInfo(zone))
+    rendered: set[tuple[datetime, datetime]] = set()
+
+    def render(start: datetime, end: datetime) -> str:
+        rendered.add((start, end))
+        return f"{start} {end}"
+
+    require_both_bounds("count_sql", render, here, granularity, ZoneInfo(zone))
+
+    moved("%F", "%F", granularity, here.start, here.end, zone=ZoneInfo(zone))
+    before = slice_at(here.start - timedelta.resolution, granularity, ZoneInfo(zone))
+    after = slice_at(here.end, granularity, ZoneInfo(zone))
+    assert {
+        *((start, here.end) for start in (before.start, here.start, here.end)),
+        *((here.start, end) for end in (here.start, here.end, after.end)),
+    } == rendered
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,13 @@ def test_a_limit_that_is_not_a_number_of_rows_is_refused(max_records: Any) -> No
         check_counting("orders", "at", None, max_records)
 
 
+@pytest.mark.parametrize("max_records", [1, 2, 24_000_000])
+def test_any_number_of_rows_above_zero_is_a_limit(max_records: int) -> None:
+    """One row for each run is slow, but not wrong."""
+    check_counting("orders", "at", None, max_records)
+    check_counting(None, None, "SELECT 1", max_records)
+
+
 def test_a_dag_file_that_checks_arguments_imports_next_to_nothing() -> None:
     """Airflow parses it again and again."""
     code = "import sys, airflow_provider_mparticle.slices.arguments; print({*sys.modules} & {'sqlglot', 'requests'})"

@@ -63,6 +63,8 @@ def test_a_name_in_the_quotes_of_another_warehouse_is_refused(provider: str, col
         restrict_to_slice("SELECT * FROM a", column, DAY, provider)
     with pytest.raises(ConfigError, match="quotes names with"):
         count_query(column, "at", DAY, provider.lower())
+    with pytest.raises(ConfigError, match=r"time_column must be .* quotes names with"):
+        count_query("orders", column, DAY, provider.lower())
 
 
 @settings(max_examples=60, database=None)
@@ -165,7 +167,16 @@ def test_a_query_that_may_select_the_time_column_is_accepted(columns: str) -> No
     assert "at >= " in restrict_to_slice(f"SELECT {columns} FROM a.o", "at", DAY, "Snowflake")
 
 
-@pytest.mark.parametrize("end", ["LIMIT 5", "ORDER BY at LIMIT 10 OFFSET 5", "UNION ALL SELECT at FROM c LIMIT 5;"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "LIMIT 5",
+        "ORDER BY at LIMIT 10 OFFSET 5",
+        "ORDER BY at OFFSET 5",
+        "FETCH FIRST 5 ROWS ONLY",
+        "UNION ALL SELECT at FROM c LIMIT 5;",
+    ],
+)
 def test_a_limit_that_counts_rows_before_they_are_restricted_is_refused(end: str) -> None:
     """Rows of the slice would be missing, and the task would succeed."""
     with pytest.raises(ConfigError, match="has a LIMIT or OFFSET"):
@@ -182,6 +193,34 @@ def test_a_query_that_breaks_out_of_the_brackets_is_refused(sql: str) -> None:
     """The rows after them would not be restricted."""
     with pytest.raises(ConfigError, match=r"cannot be wrapped|INTO"):
         restrict_to_slice(sql, "at", DAY, "Snowflake")
+
+
+def test_a_query_is_read_in_the_dialect_of_its_warehouse() -> None:
+    """In double quotes there is a column for some, and a text for others."""
+    query = 'SELECT "2026-01-01" AS at FROM shop.orders'
+
+    assert restrict_to_slice(query, "at", DAY, "Snowflake")
+    for provider in ("BigQuery", "Databricks"):
+        with pytest.raises(ConfigError, match="selects time_column at as text"):
+            restrict_to_slice(query, "at", DAY, provider)
+
+
+@settings(max_examples=150, database=None)
+@given(brackets=st.text("()", max_size=8).map(list), provider=st.sampled_from([*DIALECTS]))
+def test_sql_that_only_the_warehouse_can_read_is_accepted_if_it_closes_its_brackets(
+    brackets: list[str], provider: str
+) -> None:
+    """It may be in brackets then, as the SQL of a slice is: nothing of it is outside of them."""
+    sql = f"SELECT at FROM FROM a {' b '.join(brackets)}"
+    left = "".join(brackets)
+    while "()" in left:
+        left = left.replace("()", "")
+
+    if left:
+        with pytest.raises(ConfigError, match="cannot be wrapped"):
+            restrict_to_slice(sql, "at", DAY, provider)
+    else:
+        assert f"(\n{sql.strip()}\n) AS" in restrict_to_slice(sql, "at", DAY, provider)
 
 
 def test_a_byte_order_mark_is_left_out() -> None:
@@ -213,6 +252,13 @@ def test_a_time_column_that_is_certainly_text_is_refused(selected: str) -> None:
     """Text sorts by letters: '2026-01-01' comes before '2026-01-01 00:00:00+00:00', and its row would be missing."""
     with pytest.raises(ConfigError, match="selects time_column at as text"):
         restrict_to_slice(f"SELECT id, {selected} FROM shop.public.orders", "at", DAY, "Snowflake")
+
+
+@pytest.mark.parametrize(("provider", "column"), [("Snowflake", '"Updated At"'), ("BigQuery", "`updated at`")])
+def test_a_quoted_time_column_that_is_certainly_text_is_refused(provider: str, column: str) -> None:
+    """The quotes are not a part of its name."""
+    with pytest.raises(ConfigError, match="as text"):
+        restrict_to_slice(f"SELECT UPPER(x) AS {column} FROM shop.orders", column, DAY, provider)
 
 
 @pytest.mark.parametrize("selected", ["at", "*", "CAST(x AS TIMESTAMP) AS at", "MAX(x) AS at", "COALESCE(a, b) AS at"])
@@ -288,3 +334,5 @@ def test_a_sample_is_one_value() -> None:
     assert "SELECT at FROM a.b WHERE at IS NOT NULL LIMIT 1" == sample_query("a.b", "at")
     with pytest.raises(ConfigError, match="table must be an identifier"):
         sample_query("a; DROP TABLE a", "at")
+    with pytest.raises(ConfigError, match="time_column must be an identifier"):
+        sample_query("a", "at; DROP TABLE a")
