@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pendulum
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from odd_days import BERLIN, HOUR, refusal
+from odd_days import BERLIN, HOUR, ODD_DAYS, refusal
 
 from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.slices.calendar_units import midnight
 from airflow_provider_mparticle.slices.run_slice import CONF_KEYS, RunDates, refuse_overlaps, slice_of_dag_run
 from airflow_provider_mparticle.slices.slice import Slice
 
@@ -99,6 +102,20 @@ def test_dates_are_cut_in_the_zone_of_the_dag():
     by_date, _ = found_by(logical_date=start + HOUR, zone=BERLIN)
 
     assert Slice(start, start + 23 * HOUR) == by_partition == by_date
+
+
+@pytest.mark.parametrize(("zone", "day", "hours"), ODD_DAYS)
+def test_partitions_of_days_touch_where_clocks_change(zone, day, hours):
+    """If clocks show midnight twice, Airflow gives the second one: its hour before would be in no slice."""
+    zone = ZoneInfo(zone)
+    days = [day + timedelta(days=number) for number in range(-3, 4)]
+    dates = [max(datetime.combine(one, time(fold=fold), zone).astimezone(UTC) for fold in (0, 1)) for one in days]
+
+    slices = [found_by(partition_date=at, zone=zone)[0] for at in dates]
+
+    assert midnight(day, zone) in {one.start for one in slices}
+    assert timedelta(hours=hours) in {one.end - one.start for one in slices}
+    assert all(one.end == following.start for one, following in pairwise(dict.fromkeys(slices)))
 
 
 @pytest.mark.parametrize("date_name", ["partition_date", "logical_date"])

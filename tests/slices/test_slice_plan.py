@@ -127,6 +127,23 @@ def test_a_duration_is_bisected_down_to_at_its_multiples_from_the_start() -> Non
     assert 1 + 2 == plan.queries
 
 
+@given(units=st.integers(2, 40), data=st.data())
+def test_a_duration_is_cut_at_whichever_multiple_can_be_used(units: int, data: st.DataObject) -> None:
+    """A column cannot be cut within hours that clocks show twice, so the multiples near the middle may not do."""
+    usable = data.draw(st.integers(1, units - 1))
+    whole = Slice(YEAR.start, YEAR.start + timedelta(minutes=units))
+    middle = whole.start + timedelta(minutes=usable)
+    table = Table(whole.start, whole.end - timedelta.resolution)
+
+    plan = plan_slices(
+        whole, table.count, max_records=1, granularity=timedelta(minutes=1), can_cut=lambda at: at == middle
+    )
+
+    assert [(Slice(whole.start, middle), 1), (Slice(middle, whole.end), 1)] == [
+        (one.slice, one.rows) for one in plan.slices
+    ]
+
+
 def test_nothing_is_cut_finer_than_the_granularity() -> None:
     """A batch of the source must not be in two slices."""
     table = Table(*rows_at("2025-05-05 05:00", 3), *rows_at("2025-05-05 15:00", 3))
@@ -202,8 +219,8 @@ def test_counts_that_do_not_add_up_are_reported() -> None:
 
     plan = plan_slices(YEAR, both_ends, max_records=5)
 
-    assert [(8, 12)] == [(one.rows, one.rows_in_parts) for one in plan.disagreements]
-    assert "had 8 rows, its parts 12" in str(plan.disagreements[0])
+    assert [(YEAR, 8, 12)] == [(one.slice, one.rows, one.rows_in_parts) for one in plan.disagreements]
+    assert f"{YEAR} had 8 rows, its parts 12" == str(plan.disagreements[0])
 
 
 def test_all_oversized_slices_are_named_at_once() -> None:
@@ -233,7 +250,7 @@ def test_a_plan_that_fits_is_not_refused() -> None:
 
 def test_the_table_shows_slices_rows_and_shares() -> None:
     """A user reads it before the first run."""
-    table = Table(*rows_at("2025-02-05 10:00", 800), *rows_at("2025-08-15", 1500))
+    table = Table(*rows_at("2025-02-05 10:00", 800), *rows_at("2025-08-15", 1500), *rows_at("2025-10-01", 1000))
     plan = plan_slices(YEAR, table.count, max_records=1000)
 
     lines = [" ".join(line.split()) for line in plan.lines()]
@@ -241,7 +258,8 @@ def test_the_table_shows_slices_rows_and_shares() -> None:
     assert "from until rows share of limit" == lines[0]
     assert "2025-01-01T00:00:00+00:00 2025-08-15T00:00:00+00:00 800 80.0%" == lines[1]
     assert "2025-08-15T00:00:00+00:00 2025-08-15T01:00:00+00:00 1,500 150.0% too many" == lines[2]
-    assert f"Slices: 3. Rows: 2,300. Limit of rows per slice: 1,000. Queries: {plan.queries}." == lines[-1]
+    assert "2025-08-15T01:00:00+00:00 2026-01-01T00:00:00+00:00 1,000 100.0%" == lines[3]
+    assert f"Slices: 3. Rows: 3,300. Limit of rows per slice: 1,000. Queries: {plan.queries}." == lines[-1]
 
 
 def test_the_report_is_json() -> None:
@@ -259,6 +277,23 @@ def test_the_report_is_json() -> None:
 def test_a_count_is_a_whole_number_of_any_type(value: Any) -> None:
     """Drivers return different types."""
     assert 7 == read_count([(value,)], "SELECT 7")
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([], "returned no row:"),
+        ([(1,), (2,)], "returned several rows:"),
+        ([(1,), (2,), (3,)], "returned several rows:"),
+        ([(1, "a")], "returned (1, 'a'):"),
+    ],
+)
+def test_a_refused_answer_is_named(rows: Any, said: str) -> None:
+    """A user corrects the query by it."""
+    with pytest.raises(ConfigError) as refused:
+        read_count(rows, "SELECT what")
+
+    assert said in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -288,6 +323,8 @@ def test_all_of_time_takes_few_counts() -> None:
 
     plan = plan_slices(whole, table.count, max_records=3)
 
+    for years, cuts in zip((100, 1), table.calls[1:3], strict=True):
+        assert {(1, 1, 0)} == {(one.start.month, one.start.day, one.start.year % years) for one in cuts[1:]}
     centuries, years, months, weeks, days = 101, 100, 12, 5, 7
     assert 1 + centuries + years + months + weeks + days >= plan.queries
     assert [3, 3] == [one.rows for one in plan.slices]
