@@ -16,7 +16,10 @@ import pytest
 
 from airflow_provider_mparticle import triggers
 from airflow_provider_mparticle.client.errors import AuthenticationError, RunFailedError, RunTimeoutError
+from airflow_provider_mparticle.runs.coverage import CoverageLookup
 from airflow_provider_mparticle.runs.outcome import Outcome
+from airflow_provider_mparticle.runs.run_lookup import RunLookup
+from airflow_provider_mparticle.runs.wait import RunMonitor
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
 from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
@@ -62,6 +65,27 @@ def test_a_stored_trigger_can_be_created_again(run_id: int | str | None) -> None
         again.poll_interval,
         again.deadline,
     )
+
+
+@pytest.mark.parametrize("covers", [None, datetime(2026, 3, 1, tzinfo=UTC)], ids=["a run", "a covering run"])
+def test_a_wait_continues_in_the_triggerer_with_what_the_worker_knows(covers: datetime | None) -> None:
+    """Otherwise the triggerer would wait for another run, or longer, or ask again for what is known."""
+    lookup = RunLookup("orders", 7) if covers is None else CoverageLookup("orders", covers)
+    monitor = RunMonitor(lookup, 1_800_000_000.5, 1_799_999_000.25, durations_s=(60.0, 70.0))
+
+    _, arguments = rebuilt(MParticlePipelineRunTrigger.after_poll("mparticle_eu", monitor, 7, 2.5)).serialize()
+
+    assert arguments == {
+        "mparticle_conn_id": "mparticle_eu",
+        "pipeline_id": "orders",
+        "pipeline_run_id": 7 if covers is None else None,
+        "poll_interval": 7,
+        "deadline": 1_800_000_000.5,
+        "retry_after_s": 2.5,
+        "covers": covers and covers.timestamp(),
+        "began": 1_799_999_000.25,
+        "run_durations": [60.0, 70.0],
+    }
 
 
 def test_the_stored_arguments_contain_no_secret(simulator: Simulator) -> None:

@@ -137,9 +137,13 @@ class _ActivePipelines:
         if step.kind is not PIPELINE:
             return 0
         was = self._before.get(step.resource_id, False)
-        will = step.action is not Action.DELETE and _is_active(step.wanted.get("state"), was)
-        return int(will if step.action is not Action.CREATE else _is_active(step.wanted.get("state"))) - int(was)
+        if step.action is Action.DELETE:
+            return -int(was)
+        state = step.wanted.get("state")
+        will = _is_active(state) if state or step.action is Action.CREATE else was
+        return int(will) - int(was)
 
 
-def _is_active(state: str | None, default: bool = True) -> bool:
-    return default if state is None else same_word(state, "active")
+def _is_active(state: str | None) -> bool:
+    """Return whether a pipeline with this state is active; one without a state is."""
+    return same_word(state or "active", "active")

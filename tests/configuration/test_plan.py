@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.models import DataModel
@@ -449,6 +451,38 @@ def test_the_plan_has_a_note_about_more_active_pipelines_than_the_limit() -> Non
 
     assert () == found.refusals
     assert any("6 pipelines will be active" in line for line in found.lines())
+
+
+STATES = st.sampled_from([None, "active", "paused"])
+
+
+@settings(max_examples=100, database=None, deadline=None)
+@given(
+    before=st.dictionaries(st.sampled_from("abcdefgh"), STATES),
+    wanted=st.dictionaries(st.sampled_from("abcdefgh"), STATES, min_size=1),
+    prune=st.booleans(),
+)
+def test_the_pipelines_that_will_be_active_are_counted(
+    before: dict[str, str | None], wanted: dict[str, str | None], prune: bool
+) -> None:
+    """A pipeline without a state stays as it is; a new one is active then."""
+
+    def document(states: dict[str, str | None]) -> dict[str, Any]:
+        return {
+            "pipelines": [
+                *(one for each, state in states.items() for one in with_pipelines(each, state=state)["pipelines"])
+            ]
+        }
+
+    will_be = {} if prune else {**before}
+    will_be |= {one: state or before.get(one) for one, state in wanted.items()}
+    was, active = (sum(state != "paused" for state in states.values()) for states in (before, will_be))
+
+    found = planned(document(wanted), workspace_of({**sample(), **document(before)}), prune=prune)
+
+    noted = [line for line in found.lines() if "pipelines will be active" in line]
+    assert (active > 5 and active > was) == bool(noted)
+    assert not noted or f"{active} pipelines will be active" in noted[0]
 
 
 def test_a_line_that_changes_is_removed_before_it_is_added() -> None:

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.models import Pipeline, WarehouseConnection
 from airflow_provider_mparticle.configuration import schema
-from airflow_provider_mparticle.configuration.resource_diff import MEANINGS, differences, is_duration, is_masked
+from airflow_provider_mparticle.configuration.resource_diff import (
+    MEANINGS,
+    as_documents_say,
+    changed_fields,
+    differences,
+    is_duration,
+    is_masked,
+)
 
 SAME = [
     ("config.sql_query", "SELECT a\nFROM b", " SELECT a \r\n  FROM b\r\n"),
@@ -69,6 +76,40 @@ def test_every_compared_field_is_one_of_the_schema() -> None:
         known |= {"sql_query"}
 
         assert name in known
+
+
+def test_the_fields_that_differ_are_named_once_and_the_id_is_none_of_them() -> None:
+    """It names the resource, and mParticle may have given another one."""
+    have = Pipeline("p", name="Orders", sync_mode={"type": "full", "from": "2026-01-01"}, schedule={"type": "once"})
+    wanted = {
+        "id": "q",
+        "sync_mode": {"type": "incremental", "from": "2026-01-02"},
+        "name": "Orders",
+        "schedule": {"type": "on_demand"},
+    }
+
+    assert ["sync_mode", "schedule"] == changed_fields(differences(have, wanted))
+
+
+def test_words_of_the_schema_are_written_as_the_schema_writes_them() -> None:
+    """At every depth; all other values stay as they are."""
+    have = {
+        "name": "ACTIVE",
+        "state": "ACTIVE",
+        "sync_mode": {"type": "Incremental", "iterator_field": "AT"},
+        "unknown": [{"type": "FULL"}],
+    }
+
+    assert {
+        "name": "ACTIVE",
+        "state": "active",
+        "sync_mode": {"type": "incremental", "iterator_field": "AT"},
+        "unknown": [{"type": "FULL"}],
+    } == as_documents_say("pipeline", have)
+    mappings = [{"mapping_type": "IGNORE", "source": "IGNORE"}]
+    assert {"mappings": [{"mapping_type": "ignore", "source": "IGNORE"}]} == as_documents_say(
+        "field_transformation", {"mappings": mappings}
+    )
 
 
 @pytest.mark.parametrize("mask", ["", "[REDACTED]", "xxxx", "****", "•••", "<hidden>", "ord****", "****key"])

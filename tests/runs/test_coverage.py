@@ -294,6 +294,7 @@ def test_an_overdue_wait_names_the_instant_the_latest_run_and_the_trouble(
         error
     )
     assert ("orders", None, 503) == (error.pipeline_id, error.pipeline_run_id, error.status)
+    assert f"{said}. Check in mParticle" in str(lookup.timeout_error(PipelineRun("orders"), None))
 
 
 # Against the simulator

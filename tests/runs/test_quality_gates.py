@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from refused_gates import BAD_VALUES
 
 from airflow_provider_mparticle.client.errors import ConfigError, DataGateError
 from airflow_provider_mparticle.client.models import PipelineRun
-from airflow_provider_mparticle.runs.quality_gates import Gates
+from airflow_provider_mparticle.runs.quality_gates import ON_EMPTY, Gates, OnEmpty
 
 
 def counted(succeeded: int | None, failed: int | None) -> dict[str, Any]:
@@ -136,6 +138,27 @@ def test_only_a_run_that_read_nothing_is_skipped(
 ) -> None:
     """A run whose rows were all rejected did read something, and a user should check it."""
     assert skipped is Gates(on_empty=on_empty).skips(counted(succeeded, failed))
+
+
+@given(
+    least=st.none() | st.integers(0, 20),
+    ratio=st.none() | st.floats(0, 1),
+    on_empty=st.sampled_from(ON_EMPTY),
+    succeeded=st.none() | st.integers(0, 20),
+    failed=st.none() | st.integers(0, 20),
+)
+def test_a_run_passes_if_its_task_would_neither_fail_nor_be_skipped(
+    least: int | None, ratio: float | None, on_empty: OnEmpty, succeeded: int | None, failed: int | None
+) -> None:
+    """Only such a run saves another one."""
+    gates, run = Gates(min_records=least, max_failed_ratio=ratio, on_empty=on_empty), counted(succeeded, failed)
+    try:
+        gates.check(run)
+        has_failed = False
+    except DataGateError:
+        has_failed = True
+
+    assert gates.passes(run) is not (has_failed or gates.skips(run))
 
 
 @pytest.mark.parametrize(

@@ -73,9 +73,10 @@ def test_an_hourly_pipeline_costs_one_request_for_most_polls() -> None:
     runs = [ended_run(number, START - timedelta(hours=number)) for number in range(32 * 24)]
     listing = RunListing("orders")
 
-    costs = [poll(listing, runs, START + timedelta(minutes=minute))[1] for minute in range(0, 62, 5)]
+    polls = [poll(listing, runs, START + timedelta(minutes=minute)) for minute in range(0, 62, 5)]
 
-    assert [8] + [1] * 11 + [8] == costs
+    assert [8] + [1] * 11 + [8] == [requests for _, requests in polls]
+    assert [True] + [False] * 11 + [True] == [seen.is_month for seen, _ in polls]
 
 
 def test_what_is_known_stays_bounded() -> None:

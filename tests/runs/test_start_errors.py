@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_mparticle.client.errors import NoAnswerError, PipelineBusyError
+from airflow_provider_mparticle.client.errors import NoAnswerError, PipelineBusyError, ServerError
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.runs.start_errors import ambiguous_error, busy_error
 
@@ -28,6 +28,16 @@ def test_a_busy_pipeline_names_the_other_run_if_it_is_known(run_id: int | None, 
 def test_a_busy_pipeline_needs_no_request() -> None:
     """The list of runs may show the other run before a request is sent."""
     assert (None, ()) == (busy_error("orders", 7, None).status, busy_error("orders", 7, None).reasons)
+
+
+def test_an_ambiguous_start_carries_what_mparticle_said() -> None:
+    """Callbacks and retry rules read the facts, not the message."""
+    lost = ServerError("It is away.", status=503, reasons=("Down for maintenance.",))
+
+    ambiguous, unanswered = ambiguous_error("orders", lost), ambiguous_error("orders", None)
+
+    assert (503, ("Down for maintenance.",)) == (ambiguous.status, ambiguous.reasons)
+    assert (None, ()) == (unanswered.status, unanswered.reasons)
 
 
 @pytest.mark.parametrize(

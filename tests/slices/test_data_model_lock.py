@@ -80,6 +80,19 @@ def test_a_semicolon_at_the_end_is_removed():
     assert marked(f"{QUERY} ;\n", US, JANUARY).startswith(f"{QUERY}\n/*")
 
 
+def test_a_mark_is_read_by_every_version():
+    """A task may be tried again after an upgrade, while mParticle has the SQL that the earlier version wrote."""
+    mark = (
+        "/* airflow-provider-mparticle slice: start=2026-01-01T00~3A00~3A00~2B00~3A00&end=2026-02-01T00~3A00~3A00~2B00"
+        "~3A00&dag_id=history&task_id=sync&run_id=scheduled__2026-01-01T00~3A00~3A00~2B00~3A00&map_index=3"
+        "&sum=5d327adb3da1de86&clear=2 */"
+    )
+
+    assert f"SELECT id\nFROM  a\n{mark}" == marked("SELECT id\nFROM  a", US, JANUARY, 2)
+    assert is_as_written(f"SELECT id FROM a {mark}")
+    assert US == owner_of(f"SELECT id FROM a {mark}")
+
+
 @pytest.mark.parametrize(
     "sql",
     [None, "", QUERY, f"{QUERY} /* a comment */", f"{QUERY}\n/* airflow-provider-mparticle slice: dag_id=x */"],
