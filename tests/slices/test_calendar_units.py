@@ -247,6 +247,12 @@ def test_an_unknown_granularity_is_refused_with_the_known_ones(function, granula
     assert f"one of hour, day, week, month or a timedelta above zero, not {granularity!r}. " in message
 
 
+@pytest.mark.parametrize(("function", "name"), [(slice_at, "at"), (slice_from, "start")])
+def test_what_is_not_an_instant_is_refused_by_its_name(function, name):
+    """A user calls these functions with what a template or a file has."""
+    assert refusal(function, "soon", "day").startswith(f"{name} must be an ISO 8601 instant, ")
+
+
 @pytest.mark.usefixtures("_tokyo")
 def test_slices_of_an_instant_without_a_zone_are_those_of_utc():
     """If a slice depended on the zone of the machine, another worker would leave a gap."""

@@ -39,6 +39,23 @@ def test_a_slice_travels_as_json_and_as_an_interval():
     assert made == Slice.fromisoformat(made.isoformat())
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("2026-03-01", "end", ""),
+        ("/2026-03-01", "start", ""),
+        ("2026-03-01/P1D", "end", "P1D"),
+        ("2026-03-01/2026-03-02/2026-03-03", "end", "2026-03-02/2026-03-03"),
+    ],
+)
+def test_text_that_is_not_an_interval_is_refused_by_the_bound_that_is_wrong(text, name, value):
+    """Only two instants are read."""
+    message = refusal(Slice.fromisoformat, text)
+
+    assert message.startswith(f"{name} must be an ISO 8601 instant, ")
+    assert f", not {value!r}. " in message
+
+
 def test_slices_are_ordered_by_time():
     """History is synced from its beginning on."""
     days = list(split(datetime(2026, 3, 1), datetime(2026, 3, 9), "day"))
