@@ -20,10 +20,12 @@ def find_own_runs(
     """
     Return which of the visible runs the requests of this task may have started; None if the runs could not be read.
 
-    :param record: The requests, and the runs that existed before them.
+    :param record: The requests, and the runs that existed before them. It may come from a machine with another clock.
     :param lock: For a slice of history: the lock on the data model, which knows what a run may have read.
-    :param skew_s: How far mParticle's clock is ahead of Airflow's, in seconds; None if that is not known.
+    :param skew_s: How far mParticle's clock is ahead of this machine's, in seconds; None if that is not known. It is
+        only used for a record that does not say how far it was ahead of the clock of its requests.
     """
+    skew_s = skew_s if record.skew_s is None else record.skew_s
     if visible.runs is None:
         return None
     new = [run for run in visible.runs if not record.knows(run)]

@@ -207,7 +207,7 @@ class RunStarter:
 
     def _record_request(self) -> Steps[None]:
         """Save that a trigger request is about to be sent. For a slice, check its SQL after that."""
-        self._record = self._record.with_request(self.clock())
+        self._record = self._record.with_request(self.clock(), self.skew_s())
         yield SaveRecord(self._record)
         try:
             if self.lock:
@@ -216,7 +216,7 @@ class RunStarter:
             yield from self._forget_request()
             raise
         if self.clock() - self._record.sent_at[-1] > LONGEST_CHECK_S:
-            self._record = self._record.without_last_request().with_request(self.clock())
+            self._record = self._record.without_last_request().with_request(self.clock(), self.skew_s())
             yield SaveRecord(self._record)
 
     def _forget_request(self) -> Steps[None]:
@@ -282,7 +282,9 @@ class RunStarter:
         """Return whether so much time has passed that mParticle must list the run of an earlier try."""
         if self._visible.runs is None:
             return False
-        return self.clock() - max(self._record.requests_at) > LATE_S
+        theirs, ours = self._record.skew_s, self.skew_s()
+        set_s = 0.0 if theirs is None or ours is None else ours - theirs  # the clock of that try may be another
+        return self.clock() + set_s - max(self._record.requests_at) > LATE_S
 
     def _since(self, *, is_wide: bool = False) -> datetime:
         """Return the earliest logical date of the runs to read."""

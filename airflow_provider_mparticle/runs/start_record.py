@@ -39,6 +39,8 @@ class StartRecord:
     :param slice_id: The slice of history that the run is for, as an ISO 8601 interval; None for a run without a slice.
     :param known_until: The latest start of the known runs, on mParticle's clock; None if mParticle gives no starts.
     :param sent_at: When each trigger request whose run is not known was about to be sent, in seconds since the epoch.
+    :param skew_s: How far mParticle's clock was ahead of the clock of *sent_at*, in seconds; None if that is not known.
+        The next try may run on a machine with another clock.
     :param result: What the task returns for its run, once the run has succeeded.
     """
 
@@ -54,6 +56,7 @@ class StartRecord:
     slice_id: str | None = None
     known_until: datetime | None = None
     sent_at: tuple[float, ...] = ()
+    skew_s: float | None = None
     result: Mapping[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -77,6 +80,7 @@ class StartRecord:
         known["recorded_at"] = float(known.get("recorded_at") or 0.0)
         known["pipeline_id"] = str(known.get("pipeline_id") or "")
         known["sent_at"] = tuple(map(float, known.get("sent_at") or ()))
+        known["skew_s"] = None if known.get("skew_s") is None else float(known["skew_s"])
         return cls(**known)
 
     @property
@@ -105,9 +109,17 @@ class StartRecord:
         ids = tuple(str(run.pipeline_run_id)[:TEXT_KEPT] for run in latest[-KNOWN_RUNS_KEPT:])
         return replace(self, known_run_ids=ids, known_until=max(started, default=None))
 
-    def with_request(self, at: float) -> StartRecord:
-        """Return this record with one more trigger request, which is sent at this instant."""
-        return replace(self, sent_at=(*self.sent_at, at)[-REQUESTS_KEPT:])
+    def with_request(self, at: float, skew_s: float | None = None) -> StartRecord:
+        """
+        Return this record with one more trigger request.
+
+        :param at: When it is sent, in seconds since the epoch.
+        :param skew_s: How far mParticle's clock is ahead of the clock of *at*, in seconds. Default: not known.
+        """
+        skew_s = self.skew_s if skew_s is None else skew_s
+        set_by_s = 0.0 if self.skew_s is None or skew_s is None else self.skew_s - skew_s  # since the last request
+        earlier = (sent_at + set_by_s for sent_at in self.sent_at)
+        return replace(self, sent_at=(*earlier, at)[-REQUESTS_KEPT:], skew_s=skew_s)
 
     def without_last_request(self) -> StartRecord:
         """Return this record without its last trigger request."""

@@ -246,8 +246,12 @@ class Task:
     def _call(self, method: str, **kwargs: Any) -> Any:
         self.world.actor = self
         self._process = copy.copy(self.operator)
-        # Unwrapped, because Airflow protects ``execute`` against callers other than its own task runner.
-        return inspect.unwrap(getattr(type(self.operator), method))(self._process, self._context(), **kwargs)
+        self.world.set_clock(self.world.other_clock_s if self.try_number % 2 == 0 else 0.0)
+        try:
+            # Unwrapped, because Airflow protects ``execute`` against callers other than its own task runner.
+            return inspect.unwrap(getattr(type(self.operator), method))(self._process, self._context(), **kwargs)
+        finally:
+            self.world.set_clock(0.0)
 
     def _context(self) -> Any:
         ti = SimpleNamespace(

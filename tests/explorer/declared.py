@@ -45,7 +45,8 @@ def no_date_header(world: World, which: str, task: Task, run: Run | None) -> boo
     """Without a Date header, it is unknown how the clocks differ, and who started a run that began within a minute."""
     if world.habits.tells_date or not task.requests_in_doubt:
         return False
-    if abs(world.habits.skew_s) > UNKNOWN_CLOCK_S:
+    machines = (0.0, world.other_clock_s)
+    if max(abs(world.habits.skew_s - ahead_s) for ahead_s in machines) > UNKNOWN_CLOCK_S:
         return bool(world.faults) or not world.habits.tells_id
     within = SAME_SECONDS[0] - UNKNOWN_CLOCK_S, SAME_SECONDS[1] + UNKNOWN_CLOCK_S
     if which == "I4" and not world.habits.tells_id:  # the task cannot tell which of two runs is its own

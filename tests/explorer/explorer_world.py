@@ -44,6 +44,7 @@ class World:
     def __init__(self, choices: Choices) -> None:
         self.choices = choices
         self.now = START
+        self._clock_ahead_s = 0.0  # of the machine on which the current greenlet runs
         self.log: list[str] = []
         self.faults: list[str] = []
         self.judge = Judge(self)
@@ -67,6 +68,7 @@ class World:
         self.slots = self.slots_left = slots
         self.slots_hold_deferred = self.version.tells_states
         retry_delay_s = pick("retry delay", 305.0, 30.0, 5.0)
+        self.other_clock_s = pick("clock of every second try's machine", 0.0, 300.0, -300.0)
         self.habits = Habits(
             skew_s=pick("mParticle's clock", 0.0, -300.0, 300.0, -2.0),
             list_lag_s=pick("list lag", 0.0, 20.0, 60.0),
@@ -112,10 +114,21 @@ class World:
 
     def sleep(self, seconds: float) -> None:
         """Let the current greenlet sleep."""
-        actor = self.actor
+        actor, clock_ahead_s = self.actor, self._clock_ahead_s
         heapq.heappush(self._sleeping, (self.now + seconds, next(self._numbers), greenlet.getcurrent()))
         self._hub.switch()
         self.actor = actor
+        self.set_clock(clock_ahead_s)
+
+    def set_clock(self, ahead_s: float) -> None:
+        """Let the current greenlet run on a machine whose clock is ahead by this many seconds."""
+        self._clock_ahead_s = ahead_s
+        self._traveller.move_to(self.now + ahead_s)
+
+    @property
+    def clock(self) -> float:
+        """The time on the machine of the current greenlet."""
+        return self.now + self._clock_ahead_s
 
     def wait_for_slot(self) -> None:
         """Let the current greenlet sleep until a slot is free."""
@@ -133,11 +146,12 @@ class World:
     def play(self) -> None:
         """Play until nothing more can happen."""
         with time_machine.travel(self.now, tick=False) as traveller:
+            self._traveller = traveller
             try:
                 while self._sleeping and self.now < START + HORIZON_S and not self.judge.is_over:
                     at, _, sleeper = heapq.heappop(self._sleeping)
                     self.now = max(self.now, at)
-                    traveller.move_to(self.now)
+                    self.set_clock(0.0)
                     sleeper.switch()
                 if not self.judge.is_over:
                     self.judge.the_end()

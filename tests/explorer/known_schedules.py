@@ -55,6 +55,14 @@ KNOWN: dict[str, Schedule] = {
         ("the run of A takes", 1, "success, 900 s"),
         ("A asks GET pipeline_run, its worker dies", 1, "before"),
     ),
+    "the retry's machine has another clock": schedule(
+        {"clock of every second try's machine": "300.0"},
+        ("A asks POST trigger_pipeline, its worker dies", 1, "after"),
+    ),
+    "the retry's machine is ahead, and the run is not listed yet": schedule(
+        {"clock of every second try's machine": "300.0", "list lag": "60.0", "retry delay": "5.0"},
+        ("A asks POST trigger_pipeline, its worker dies", 1, "after"),
+    ),
     "others start a run before the retry": schedule(
         {},
         ("A stores its record, its worker dies", 1, "after"),

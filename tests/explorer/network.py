@@ -92,7 +92,7 @@ class Client:
         if " Retry-After: " in fate:
             headers["retry-after"] = fate.rpartition(" ")[2]
             self._let_others_start(task, float(headers["retry-after"]))
-        self.clock_skew_s = clock_skew_s(headers, world.now - 2 * LATENCY_S, world.now)
+        self.clock_skew_s = clock_skew_s(headers, world.clock - 2 * LATENCY_S, world.clock)
         status = next((int(word) for word in ("404", "408", "429", "503") if word in fate), None)
         if status:
             return HttpResponse(status, headers, b"")

@@ -77,3 +77,24 @@ def test_the_clock_of_mparticle_makes_no_difference(delay_s: int, skew_s: int, h
         return bool(matches and matches.ours), bool(matches and matches.maybe)
 
     assert found(0) == found(skew_s)
+
+
+@given(st.integers(-200, 200), *[st.integers(-3600, 3600)] * 3, st.booleans())
+def test_the_clocks_of_the_machines_of_two_tries_make_no_difference(
+    delay_s: int, mparticle_s: int, first_s: int, second_s: int, has_list: bool
+) -> None:
+    """The worker may die, and the next try may run on another machine, or its clock may be set between two requests."""
+
+    def found(mparticle_s: int, first_s: int, second_s: int) -> tuple[bool, bool]:
+        sent = SENT.timestamp() - 100, SENT.timestamp()
+        record = (
+            StartRecord("orders", sent[0] + first_s)
+            .with_request(sent[0] + first_s, mparticle_s - first_s)
+            .with_request(sent[1] + second_s, mparticle_s - second_s)
+        )
+        began = SENT + timedelta(seconds=delay_s + mparticle_s)
+        seen = visible([replace(NEW, started_on=began)], has_list=has_list)
+        matches = find_own_runs(seen, record, None, mparticle_s - first_s)
+        return bool(matches and matches.ours), bool(matches and matches.maybe)
+
+    assert found(0, 0, 0) == found(mparticle_s, first_s, second_s)

@@ -92,5 +92,6 @@ def _record() -> StartRecord:
         slice_id=DAY.isoformat(),
         known_until=NOON,
         sent_at=(1795780800.5,),
+        skew_s=-0.5,
         result=RUN.as_dict(),
     )
