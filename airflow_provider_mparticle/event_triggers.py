@@ -55,7 +55,7 @@ class MParticlePipelineRunEventTrigger(BaseEventTrigger):
     :param poll_interval: Pause between two polls, in seconds. Watchers with the same connection and the same pause
         share their polls. Default: 60.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``.
-    :raises ValueError: *ending* or *poll_interval* is malformed.
+    :raises ValueError: An argument is malformed.
 
     Source: Warehouse Sync API reference, "Get the status of all runs".
     """
@@ -70,11 +70,13 @@ class MParticlePipelineRunEventTrigger(BaseEventTrigger):
         mparticle_conn_id: str = "mparticle_default",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it unannotated
+        if not isinstance(pipeline_id, str) or not pipeline_id.strip():
+            raise ValueError(f"pipeline_id must be the slug of a pipeline, not {pipeline_id!r}.")
         if ending not in ENDINGS:
             raise ValueError(f"ending must be one of {', '.join(ENDINGS)}, not {ending!r}.")
-        if not 0 < poll_interval < float("inf"):
+        if not isinstance(poll_interval, int | float) or not 0 < poll_interval < float("inf"):
             raise ValueError(f"poll_interval must be a positive number of seconds, not {poll_interval!r}.")
-        if isinstance(run_types, str):
+        if isinstance(run_types, str) or not all(isinstance(word, str) for word in run_types or ()):
             raise ValueError(f"run_types must be a list of words, for example ['scheduled'], not {run_types!r}.")
         self.pipeline_id = pipeline_id
         self.ending = ending

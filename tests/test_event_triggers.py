@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.event_triggers import MParticlePipelineRunEventTrigger
+from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
 
@@ -269,12 +271,40 @@ def test_it_polls_alone_where_airflow_has_no_shared_streams(simulator: Simulator
 
 
 @pytest.mark.parametrize(
-    "options", [{"ending": "ended"}, {"poll_interval": 0}, {"poll_interval": float("nan")}, {"run_types": "scheduled"}]
+    "options",
+    [
+        {"ending": "ended"},
+        {"poll_interval": 0},
+        {"poll_interval": float("nan")},
+        {"poll_interval": "60"},
+        {"run_types": "scheduled"},
+        {"run_types": [1]},
+        {"pipeline_id": 7},  # among the slugs of other watchers, a number once ended the stream of all
+        {"pipeline_id": " "},
+        {"pipeline_id": None},
+    ],
 )
 def test_malformed_arguments_are_refused_while_the_dag_is_parsed(options: dict[str, Any]) -> None:
     """A user would not notice a watcher that never fires."""
     with pytest.raises(ValueError, match=r"must be"):
-        watch(**options)
+        watch(**{"pipeline_id": "orders", **options})
+
+
+@pytest.mark.parametrize("ending", ["success", "any"])
+def test_a_failed_run_that_runs_again_and_succeeds_is_an_event(simulator: Simulator, ending: Any) -> None:
+    """mParticle may repeat a run under its id, and the DAG must start for its rows."""
+
+    async def watched() -> list[str]:
+        store = AssetStore()
+        async with triggerer((watch(ending=ending, run_types=None), store)) as one:
+            await until(lambda: bool(store.stored))
+            simulator.script_next_run(
+                "orders", [["running", 0.2], ["failed", 0.5], ["running", 0.2], ["success", None]]
+            )
+            await asyncio.to_thread(MParticleHook().send, endpoints.trigger_pipeline("orders"))
+            return [(await one.next_event())[1]["state"] for _ in range(1 + (ending == "any"))]
+
+    assert [*(["failed"] if ending == "any" else []), "success"] == asyncio.run(watched())
 
 
 ACTIONS = ("a run ends", "two runs end", "another ends that is not asked for", "store", "store", "die")

@@ -2,7 +2,8 @@
 Finds the runs that have ended since a listener last polled, even if it was away for a while.
 
 A listener remembers the ids of the runs whose end it knows. Instants or the order of ids are not enough: mParticle does
-not promise an end instant, and a run may begin long after its logical date.
+not promise an end instant, and a run may begin long after its logical date. A run that failed may run again under its
+id and succeed: that is another end.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from airflow_provider_mparticle.runs.steps import Steps
 RECENT = timedelta(days=2)
 MONTH_EVERY = timedelta(hours=1)
 
-# At least this many ids are kept, even of runs that mParticle does not list: a list may lack a run for a moment.
+# At least this many ends are kept, even of runs that mParticle does not list: a list may lack a run for a moment.
 KEPT_AT_LEAST = 1000
 
 
@@ -41,9 +42,9 @@ class RunsSeen:
 
     @property
     def ended(self) -> dict[str, PipelineRun]:
-        """The runs that have ended, by id, in the order of their ends as far as mParticle gives them."""
+        """The runs that have ended, by their end, in the order of their ends as far as mParticle gives them."""
         ended = (run for run in self.runs if run.progress is not Progress.UNDER_WAY)
-        return {str(run.pipeline_run_id): run for run in sorted(ended, key=_order)}
+        return {_end_of(run): run for run in sorted(ended, key=_order)}
 
 
 @dataclass
@@ -72,18 +73,22 @@ class RunListing:
 
 @dataclass(frozen=True)
 class KnownEnds:
-    """The ids of the runs whose end a listener knows, in the order in which it learned them."""
+    """
+    The ends that a listener knows, in the order in which it learned them.
+
+    An end is the id of the run, and for a run that failed also that word. An id alone stands for every end of the run.
+    """
 
     ids: tuple[str, ...]
 
     def news(self, seen: RunsSeen) -> list[PipelineRun]:
         """Return the runs that have ended and whose end is not known yet, oldest first."""
         known = {*self.ids}
-        return [run for run_id, run in seen.ended.items() if run_id not in known]
+        return [run for end, run in seen.ended.items() if known.isdisjoint((end, str(run.pipeline_run_id)))]
 
     def after(self, run: PipelineRun, seen: RunsSeen) -> KnownEnds:
-        """Return these ids with that of *run*, and without ids that are both old and no longer listed."""
-        ids = (*self.ids, str(run.pipeline_run_id))
+        """Return these ends with that of *run*, and without ends that are both old and no longer listed."""
+        ids = (*self.ids, _end_of(run))
         if not seen.is_month:
             return KnownEnds(ids)
         listed = seen.ended
@@ -108,6 +113,10 @@ def matches(run: PipelineRun, progress: Sequence[Progress], run_types: Sequence[
     """
     is_type = run_types is None or run.type is None or run.type.lower() in {word.lower() for word in run_types}
     return run.progress in progress and is_type
+
+
+def _end_of(run: PipelineRun) -> str:
+    return f"{run.pipeline_run_id} failed" if run.progress is Progress.FAILED else str(run.pipeline_run_id)
 
 
 def _order(run: PipelineRun) -> tuple[float, str]:

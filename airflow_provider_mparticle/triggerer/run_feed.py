@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -38,16 +39,24 @@ async def runs_seen(mparticle_conn_id: str, poll_interval_s: float, listeners: L
     feeds: dict[str, _PipelineFeed] = {}
     while True:
         async with shared_client(mparticle_conn_id) as client:
-            is_refused = False
+            is_refused, all_due_at = False, _next_round(poll_interval_s, client)
             while not is_refused:
-                pause_s = jitter(poll_interval_s * client.polling.slowdown())
-                newcomers = await listeners.wait_for_newcomers(pause_s)
-                pipelines = newcomers or listeners.pipelines
+                newcomers = await listeners.wait_for_newcomers(all_due_at - time.monotonic())
+                # A listener that Airflow restarts every second is a newcomer each time. The others do not wait for it.
+                is_round = time.monotonic() >= all_due_at
+                pipelines = listeners.pipelines if is_round else newcomers
                 due = [feeds.setdefault(one, _PipelineFeed(one)) for one in sorted(pipelines)]
                 for seen in await _poll_all(due, client, newcomers):
                     yield seen
                 # The Airflow connection may have been corrected meanwhile, so a new client reads it again.
                 is_refused = any(isinstance(feed.error, AuthenticationError) for feed in due)
+                if is_round:
+                    all_due_at = _next_round(poll_interval_s, client)
+
+
+def _next_round(poll_interval_s: float, client: SharedClient) -> float:
+    """Return when all pipelines are polled again, as a value of `time.monotonic`."""
+    return time.monotonic() + jitter(poll_interval_s * client.polling.slowdown())
 
 
 async def _poll_all(due: list[_PipelineFeed], client: SharedClient, newcomers: set[str]) -> list[RunsSeen]:

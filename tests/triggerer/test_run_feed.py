@@ -7,6 +7,8 @@ import logging
 from contextlib import aclosing
 
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.runs.run_events import RunsSeen
 from airflow_provider_mparticle.simulator import Simulator
@@ -78,3 +80,27 @@ def test_an_error_of_one_pipeline_does_not_end_the_stream(
     logged = [record.getMessage() for record in caplog.records if "run_feed" in record.name]
     assert 1 == sum("could not be read" in line for line in logged)
     assert 1 == sum("lists the runs of pipeline 'orders' again" in line for line in logged)
+
+
+@settings(max_examples=8, phases=[Phase.generate])  # a failure takes 10 s, so it is not shrunk
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=4))
+def test_listeners_that_come_again_and_again_do_not_hold_up_the_others(restarts: list[int]) -> None:
+    """Airflow restarts a failed trigger every second, for example while its store is away."""
+    with Simulator() as simulator, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", simulator.airflow_connection_json())
+        for pipeline_id in ("orders", *{f"failing-{number}" for number in restarts}):
+            simulator.add_pipeline(pipeline_id)
+
+        async def main() -> RunsSeen:
+            listeners = Listeners()
+            with listeners.listening("orders"):
+                async with asyncio.timeout(10), aclosing(runs_seen("mparticle_default", 0.05, listeners)) as stream:
+                    await anext(stream)
+                    ended(simulator)
+                    while True:
+                        for number in restarts:
+                            with listeners.listening(f"failing-{number}"):
+                                if (seen := await anext(stream)).pipeline_id == "orders":
+                                    return seen
+
+        assert 1 == len(asyncio.run(main()).ended)
