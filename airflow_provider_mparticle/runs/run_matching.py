@@ -8,6 +8,7 @@ differ.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -54,13 +55,11 @@ def match(run: PipelineRun, requests_at: Sequence[float], skew_s: float | None) 
         return Match.OURS
     began = run.started_on.timestamp() - (skew_s or 0.0)
     tolerance_s = UNKNOWN_CLOCK_TOLERANCE_S if skew_s is None else CLOCK_TOLERANCE_S
-    found = Match.NOT_OURS
-    for sent_at in requests_at:
-        if sent_at - tolerance_s <= began <= sent_at + STARTS_WITHIN_S + tolerance_s:
-            return Match.OURS
-        if sent_at - tolerance_s <= began <= sent_at + LATE_S + tolerance_s:
-            found = Match.MAYBE
-    return found
+    # The delay after the last request before the run; after no request it is infinite.
+    delay_s = min((began - sent_at for sent_at in requests_at if began - sent_at >= -tolerance_s), default=math.inf)
+    if delay_s <= STARTS_WITHIN_S + tolerance_s:
+        return Match.OURS
+    return Match.MAYBE if delay_s <= LATE_S + tolerance_s else Match.NOT_OURS
 
 
 @dataclass(frozen=True)

@@ -44,11 +44,11 @@ def test_the_durations_of_the_last_runs_take_one_request():
     run = PipelineRun("orders", 1, progress=Progress.SUCCEEDED, started_on=NOW, ended_on=NOW + timedelta(seconds=40))
 
     def page(call):
-        asked.append(call.params["currentPage"])
+        asked.append((call.params["currentPage"], datetime.fromisoformat(call.params["startDate"])))
         return [run] * 100
 
     assert [40.0] == drive(recent_durations("orders", NOW), page, lambda _: None).seconds
-    assert [1] == asked
+    assert [(1, NOW - timedelta(days=7))] == asked
 
 
 def test_durations_that_cannot_be_read_are_unknown():

@@ -93,6 +93,18 @@ def test_the_bounds_belong_to_the_range(skew_s, tolerance_s):
         assert [before, at_bound, after] == found
 
 
+@given(st.lists(st.floats(-200, 200), max_size=4), SKEWS | st.none())
+def test_a_run_is_ours_if_any_of_several_requests_may_have_started_it(sent_before, skew):
+    """The best match counts: a request that was lost long ago says nothing about a run of now."""
+    requests = [SENT - seconds for seconds in sent_before]
+    started = run(SENT + (skew or 0.0))
+
+    found = [match(started, (sent_at,), skew) for sent_at in requests]
+
+    best = [how for how in (Match.OURS, Match.MAYBE) if how in found]
+    assert (best or [Match.NOT_OURS])[0] is match(started, requests, skew)
+
+
 def test_runs_are_sorted_by_what_they_may_be():
     """A run that the caller does not accept, for example one from before the request, is neither."""
     ours, maybe, old = run(SENT), run(SENT + 30), run(SENT + 1)

@@ -21,6 +21,7 @@ from airflow_provider_mparticle.client.errors import (
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs import poll_timing
+from airflow_provider_mparticle.runs.coverage import CoverageLookup
 from airflow_provider_mparticle.runs.outcome import MISSING_GRACE_S
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.steps import drive
@@ -102,6 +103,21 @@ def test_a_wait_that_ends_early_tells_the_run_as_it_was_last_seen():
     outcome = monitor.timed_out()
 
     assert (RunTimeoutError, RUNNING.as_dict()) == (kind_of(outcome), outcome.run)
+
+
+@pytest.mark.parametrize("answer", [status(None), AWAY, MISSING], ids=["no run", "away", "missing"])
+def test_a_wait_for_a_covering_run_says_at_its_deadline_what_it_waited_for(answer):
+    """It has no run to name."""
+    clock, api = Clock(), Api(pipeline_status=[answer])
+    monitor = RunMonitor(CoverageLookup("orders", NOON), 50.0, clock.now)
+
+    outcome = drive(wait(monitor, poll_interval_s=10.0, clock=clock), api.send, clock.sleep)
+
+    assert RunTimeoutError is kind_of(outcome)
+    assert f"No run of pipeline 'orders' that covers {NOON.isoformat()} had succeeded" in str(outcome.error)
+    assert (answer is AWAY, answer is MISSING) == tuple(
+        f"failed: {word}" in str(outcome.error) for word in (AWAY, MISSING)
+    )
 
 
 def test_a_missing_run_is_lost_after_the_grace():
@@ -214,6 +230,18 @@ def test_unknown_durations_are_read_once_when_the_second_poll_finds_the_run_in_p
     assert ["pipeline_run", "pipeline_run", "pipeline_runs"] == api.asked[:3]
     assert 1 == api.asked.count("pipeline_runs")
     assert [pytest.approx(10.0, rel=poll_timing.JITTER)] * 3 == clock.paused[1:4]  # the end is not expected yet
+
+
+def test_the_durations_of_the_week_before_the_run_are_asked_for():
+    """A triggerer remembers them by their pipeline."""
+    monitor = RunMonitor(RunLookup("orders", 7), 1000.0, NOON.timestamp(), polls=1)
+    drive(monitor.poll(lambda: 1.0), Api(pipeline_run=[RUNNING]).send, lambda _: None)
+
+    asked = next(monitor.fetch_durations())
+    request = next(asked.ask())
+
+    assert ("orders", {"pipeline_id": "orders"}) == (asked.pipeline_id, request.ids)
+    assert NOON - timedelta(days=7) == datetime.fromisoformat(request.params["startDate"])
 
 
 @pytest.mark.parametrize("runs", [[], MISSING], ids=["no run", "no such route"])
