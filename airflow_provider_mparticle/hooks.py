@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.endpoints import Call, Scope
-from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.errors import AuthenticationError, ConfigError
 from airflow_provider_mparticle.client.models import (
     Audience,
     DataModel,
@@ -108,6 +108,9 @@ class MParticleHook(BaseHook):
 
     @cached_property
     def _client(self) -> Client:
+        return self._new_client()
+
+    def _new_client(self) -> Client:
         from airflow_provider_mparticle.client.sync import Client
 
         try:
@@ -150,7 +153,18 @@ class MParticleHook(BaseHook):
         :param retry: Whether to send it again while mParticle is unreachable, if that is safe. Default: True.
         :return: The decoded answer.
         """
-        return self.get_conn().send(call, retry=retry)
+        client = self.get_conn()
+        try:
+            return client.send(call, retry=retry)
+        except AuthenticationError as error:
+            refused = error
+        current = self._new_client()  # the Airflow connection may have new credentials by now
+        if not current.config.has_new_credentials(client.config):
+            current.close()
+            raise refused
+        client.close()
+        self._client = current
+        return current.send(call, retry=retry)
 
     def list_warehouse_connections(self, service_provider: str | None = None) -> list[WarehouseConnection]:
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from airflow_provider_mparticle.client.errors import ConfigError
@@ -88,6 +88,10 @@ class ApiConfig:
                 f"timeout of {self.origin} must be a number of seconds above 0, at most {LONGEST_TIMEOUT_S:.0f}, "
                 f"not {self.timeout_s!r}"
             )
+
+    def has_new_credentials(self, former: ApiConfig) -> bool:
+        """Return whether this is *former* with other credentials, so that a task may go on with it."""
+        return self.credentials != former.credentials and self == replace(former, credentials=self.credentials)
 
 
 # One part of a host's name, between dots. RFC 1035, section 2.3.4.

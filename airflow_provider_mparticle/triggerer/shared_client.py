@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 class SharedClient:
     """
-    Sends calls and polls for one Airflow connection, which is read at the first call.
+    Sends calls and polls for one Airflow connection, which is read at the first call, and again if it is refused.
 
     :param mparticle_conn_id: Id of the Airflow connection.
     :param durations: How long the last runs of each pipeline took, as far as that is known; it is added to.
@@ -54,6 +54,7 @@ class SharedClient:
         self.polling = Polling(self.poll, self._slowdown, durations)
         self._opening = SingleFlight()
         self._client: AsyncClient | None = None
+        self._former: list[AsyncClient] = []  # with former credentials; calls may still use them
 
     async def send(self, call: Call[T], *, retry: bool = True) -> T:
         """
@@ -66,10 +67,16 @@ class SharedClient:
             client = await self._opening.do(self.mparticle_conn_id, self._open)
         try:
             return await client.send(call, retry=retry)
-        except AuthenticationError:
-            # The Airflow connection may have been corrected meanwhile, so the next trigger reads it again.
-            _forget(self)
-            raise
+        except AuthenticationError as error:
+            refused = error
+        # The Airflow connection may have new credentials by now.
+        current = self._client
+        if current is client:
+            current = await self._opening.do(self.mparticle_conn_id, self._open)
+        if current is client or current is None:
+            _forget(self)  # the next trigger reads the Airflow connection again
+            raise refused
+        return await current.send(call, retry=retry)
 
     async def poll(self, call: Call[T]) -> T:
         """Send a call that polls runs, without retries, and count it in the metrics."""
@@ -79,13 +86,15 @@ class SharedClient:
     async def close(self) -> None:
         """Close the connections."""
         self._opening.cancel(self.mparticle_conn_id)
-        if self._client:
-            await self._client.close()
+        for client in (*self._former, self._client):
+            if client:
+                await client.close()
 
     def _slowdown(self) -> float:
         return self._client.rate_limit.slowdown if self._client else 1.0
 
     async def _open(self) -> AsyncClient:
+        """Read the Airflow connection. Keep the client of an earlier read unless the credentials are new."""
         try:
             conn = await get_async_connection(self.mparticle_conn_id)
             extra = await _extra_of(conn)
@@ -98,7 +107,12 @@ class SharedClient:
             raise NoAnswerError(
                 f"Airflow could not read its connection {self.mparticle_conn_id!r}: {type(error).__name__}."
             ) from error
-        self._client = AsyncClient(api_config(conn, extra), on_token=_mask, on_retry=IN_TRIGGERER.retried)
+        config = api_config(conn, extra)
+        if self._client and not config.has_new_credentials(self._client.config):
+            return self._client
+        if self._client:
+            self._former.append(self._client)
+        self._client = AsyncClient(config, on_token=_mask, on_retry=IN_TRIGGERER.retried)
         return self._client
 
 

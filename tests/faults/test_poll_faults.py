@@ -90,6 +90,22 @@ def test_rotated_credentials_end_the_wait_at_once(task, simulator):
     assert (1, 2) == (simulator.starts("orders"), simulator.count("POST", "/oauth/token"))
 
 
+def test_credentials_that_are_rotated_in_the_connection_too_do_not_end_the_wait(task, simulator, monkeypatch):
+    """The worker has read the connection before, but it has the new secret by now."""
+
+    def rotate() -> None:
+        simulator.rotate_credentials()
+        monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", simulator.airflow_connection_json())
+        simulator.end_runs()
+
+    task.at(Instant.WAITING, rotate)
+
+    result = task.run()
+
+    assert our_run(simulator) == facts(result)
+    assert 1 == simulator.starts("orders")
+
+
 def test_a_failed_run_fails_the_task_with_its_reason_and_counts(task, simulator):
     """A user needs mParticle's words, not only the word "failed"."""
     simulator.script_next_run(

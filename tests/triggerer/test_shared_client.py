@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
-from airflow_provider_mparticle.client import endpoints, resource_kinds
+from airflow_provider_mparticle.client import endpoints, resource_kinds, token_cache
 from airflow_provider_mparticle.client.errors import (
     AuthenticationError,
     ConfigError,
@@ -224,4 +226,45 @@ def test_a_corrected_connection_is_read_after_a_refused_login(
     found = asyncio.run(use())
 
     assert "orders" == found
-    assert ["mparticle_default"] * 2 == lookups
+    assert ["mparticle_default"] * 3 == lookups  # the refused client looks once more for new credentials
+
+
+EVENTS = ["rotate the secret", "correct the connection", "move the connection to another workspace", "send"]
+
+
+@settings(max_examples=10, phases=[Phase.generate])  # a failure need not be shrunk
+@given(st.lists(st.sampled_from(EVENTS), max_size=8))
+def test_calls_go_on_with_new_credentials_of_the_connection(events: list[str]) -> None:
+    """A secret is rotated while tasks wait. Only credentials may change: a wait knows the runs of one workspace."""
+    pipeline = endpoints.get_resource(resource_kinds.PIPELINE, "orders")
+    with Simulator() as simulator, pytest.MonkeyPatch.context() as patch:
+        simulator.add_pipeline("orders")
+        patch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", simulator.airflow_connection_json())
+
+        async def use() -> None:
+            used = offered = simulator.client_secret
+            async with MParticleHook().async_client() as client:
+                hook = MParticleHook()
+                hook.send(pipeline)
+                await client.send(pipeline)
+                for number, event in enumerate([*events, "send"]):
+                    fields = simulator.airflow_connection()
+                    if event == "rotate the secret":
+                        simulator.rotate_credentials(client_secret=f"secret-{number}")
+                    elif event == "correct the connection":
+                        offered = simulator.client_secret
+                        patch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", json.dumps(fields))
+                    elif event != "send":
+                        offered = "of another workspace"
+                        fields["extra"]["workspace_id"] = 99
+                        patch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", json.dumps(fields))
+                    else:
+                        token_cache.forget()
+                        calls = (*(client.send(pipeline) for _ in range(20)), asyncio.to_thread(hook.send, pipeline))
+                        answers = await asyncio.gather(*calls, return_exceptions=True)
+                        is_right = simulator.client_secret in (used, offered)
+                        used = simulator.client_secret if is_right else used
+                        expected = "Pipeline" if is_right else "AuthenticationError"
+                        assert {expected} == {type(answer).__name__ for answer in answers}
+
+        asyncio.run(use())
