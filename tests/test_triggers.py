@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 import time
 from collections.abc import Callable
 from contextlib import aclosing
@@ -200,6 +201,27 @@ def test_without_a_run_id_it_waits_for_the_latest_run_at_its_first_poll(simulato
 
     assert "success" == event["status"]
     assert mine["pipeline_run_id"] == event["run"]["pipeline_run_id"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_wait_keeps_the_run_that_was_the_latest_when_it_began(simulator: Simulator, seed: int) -> None:
+    """Waits for the latest run share polls, but only until they have found it."""
+    chance = random.Random(seed)  # noqa: S311 - not for secrets
+
+    async def wait_one_after_the_other() -> tuple[list[int], list[Any]]:
+        expected, waits = list[int](), list[Any]()
+        for _ in range(4):
+            ends_as = chance.choice(["success", "failed"])
+            run = simulator.add_run("orders", "running", logical_date=datetime.now(UTC), ends_in_s=2, ends_as=ends_as)
+            number = chance.randint(1, 3)
+            waits += [asyncio.create_task(all_events(trigger(None))) for _ in range(number)]
+            expected += [run["pipeline_run_id"]] * number
+            await first_poll(simulator, f"/runs/{run['pipeline_run_id']}")
+        return expected, await asyncio.gather(*waits)
+
+    expected, told = asyncio.run(wait_one_after_the_other())
+
+    assert expected == [event["run"]["pipeline_run_id"] for [event] in told]
 
 
 def test_an_unreachable_api_does_not_end_the_wait(simulator: Simulator) -> None:

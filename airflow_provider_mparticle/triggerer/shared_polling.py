@@ -45,18 +45,26 @@ class Polling:
     @contextmanager
     def waiter(self, source: RunSource) -> Iterator[_Waiter]:
         """Lend the driver for the steps of one wait, which polls *source*."""
-        key = source.poll_key
-        group = self._groups.get(key)
-        if group is None:
+        waiter = _Waiter(source, self)
+        try:
+            yield waiter
+        finally:
+            waiter.leave()
+
+    def join(self, source: RunSource, key: Hashable) -> _PollGroup:
+        """Add *source* to the waits that share polls under this key, and return them."""
+        if (group := self._groups.get(key)) is None:
             group = self._groups[key] = _PollGroup(self)
         group.sources[id(source)] = source
-        try:
-            yield _Waiter(source, group, self)
-        finally:
-            del group.sources[id(source)]
-            if not group.sources:
-                del self._groups[key]
-                self.in_progress.cancel(group)
+        return group
+
+    def leave(self, source: RunSource, key: Hashable) -> None:
+        """Remove *source* from the waits that share polls under this key."""
+        group = self._groups[key]
+        del group.sources[id(source)]
+        if not group.sources:
+            del self._groups[key]
+            self.in_progress.cancel(group)
 
     async def fetch_durations(self, pipeline_id: str, ask: Callable[[], Steps[RunDurations]] | None) -> RunDurations:
         """Return how long the last runs of a pipeline took. Unknown durations are read with *ask*, if it is given."""
@@ -146,13 +154,24 @@ def _wake(pausing: asyncio.Future[None]) -> None:
 class _Waiter:
     """The driver of one wait: carries out its steps."""
 
-    def __init__(self, source: RunSource, group: _PollGroup, polling: Polling) -> None:
+    def __init__(self, source: RunSource, polling: Polling) -> None:
         self._source = source
-        self._group = group
         self._polling = polling
-        self._polls_seen = group.polls
+        self._join()
+
+    def _join(self) -> None:
+        self._key = self._source.poll_key
+        self._group = self._polling.join(self._source, self._key)
+        self._polls_seen = self._group.polls
+
+    def leave(self) -> None:
+        """Share no polls any more."""
+        self._polling.leave(self._source, self._key)
 
     async def __call__(self, step: Step) -> Any:
+        if self._key != self._source.poll_key:  # the wait was for the latest run, and has found it
+            self.leave()
+            self._join()
         match step:
             case Poll():
                 return await self._poll(step.within_s)
