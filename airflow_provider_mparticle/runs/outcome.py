@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_mparticle.client.errors import (
+    AuthenticationError,
     MParticleError,
     NotFoundError,
+    RefusedError,
     RunFailedError,
     RunLostError,
     RunTimeoutError,
@@ -119,26 +121,34 @@ def evaluate_run(
 def evaluate_error(
     error: MParticleError,
     last: PipelineRun,
-    missing_for_s: float,
+    refused_for_s: float,
     now: float,
     deadline: float,
     timeout_error: MakeTimeoutError | None = None,
+    *,
+    is_answered: bool = False,
 ) -> Outcome | None:
     """
     Return how the *error* of a poll ends the wait, or None if the wait continues.
 
     :param last: The run as it was last seen.
-    :param missing_for_s: For how long mParticle has answered that it does not know the run, in seconds.
+    :param refused_for_s: For how long every poll has been refused, in seconds.
     :param now: The time, in seconds since the epoch.
     :param deadline: When the wait ends in any case, in seconds since the epoch.
     :param timeout_error: Makes the error for a wait that has reached its deadline. Default: `run_timeout_error`.
+    :param is_answered: Whether mParticle has answered an earlier poll. A firewall may then refuse one by mistake.
     """
     if isinstance(error, NotFoundError):
-        if missing_for_s > MISSING_GRACE_S:
+        if refused_for_s > MISSING_GRACE_S:
             return Outcome(last.as_dict(), error if last.pipeline_run_id is None else _lost(last, error))
-    elif not error.is_transient:
+    elif not error.is_transient and not (is_answered and _may_pass(error) and refused_for_s <= MISSING_GRACE_S):
         return Outcome(last.as_dict(), error)
     return Outcome(last.as_dict(), (timeout_error or run_timeout_error)(last, error)) if now >= deadline else None
+
+
+def _may_pass(error: MParticleError) -> bool:
+    """Return whether a later poll may be answered. Credentials are not tried again: that might lock the account."""
+    return isinstance(error, RefusedError) and not isinstance(error, AuthenticationError)
 
 
 def _failed(run: PipelineRun) -> RunFailedError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError
+from airflow_provider_mparticle.client.errors import MParticleError
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs import poll_timing
@@ -94,7 +94,8 @@ class RunMonitor:
     :param deadline: When the wait ends in any case, in seconds since the epoch.
     :param began: When the run began, or else the wait, in seconds since the epoch.
     :param durations_s: How long the pipeline's last runs took, in seconds; None if they have not been read.
-    :param polls: How many polls have been made already.
+    :param polls: How many polls have been answered already.
+    :param refused_since: Since when every poll has been refused, in seconds since the epoch. Default: none was.
     """
 
     lookup: RunLookup | CoverageLookup
@@ -102,7 +103,7 @@ class RunMonitor:
     began: float
     durations_s: Sequence[float] | None = None
     polls: int = 0
-    missing_since: float | None = None
+    refused_since: float | None = None
     _last: PipelineRun = field(init=False)
     _failed_polls: int = 0
 
@@ -117,7 +118,7 @@ class RunMonitor:
         except MParticleError as error:
             return self._evaluate_error(error, clock()), error.retry_after_s or 0.0
         self._log_state(run)
-        self._last, self._failed_polls, self.missing_since = run or self._last, 0, None
+        self._last, self._failed_polls, self.refused_since = run or self._last, 0, None
         self.polls += 1
         self._update_start(clock())
         return evaluate_run(self._last, clock(), self.deadline, self.lookup.timeout_error), 0.0
@@ -166,12 +167,19 @@ class RunMonitor:
             self.began = started
 
     def _evaluate_error(self, error: MParticleError, now: float) -> Outcome | None:
-        if not isinstance(error, NotFoundError):
-            self.missing_since = None
-        elif self.missing_since is None:
-            self.missing_since = now
-        missing_for_s = 0.0 if self.missing_since is None else now - self.missing_since
-        outcome = evaluate_error(error, self._last, missing_for_s, now, self.deadline, self.lookup.timeout_error)
+        if error.is_transient:
+            self.refused_since = None
+        elif self.refused_since is None:
+            self.refused_since = now
+        outcome = evaluate_error(
+            error,
+            self._last,
+            0.0 if self.refused_since is None else now - self.refused_since,
+            now,
+            self.deadline,
+            self.lookup.timeout_error,
+            is_answered=self.polls > 0,
+        )
         if outcome is None:
             self._log_error(error)
         return outcome

@@ -58,7 +58,7 @@ class SensorTask(WaitingTask):
         with self._failing():
             since, lookup = self._first_poll.timestamp(), self._lookup_of_polls
             known_run_id = lookup.pipeline_run_id
-            monitor = RunMonitor(lookup, self._deadline(since), since, missing_since=since)
+            monitor = RunMonitor(lookup, self._deadline(since), since, refused_since=since)
             outcome, retry_after_s = drive(monitor.poll(time.time), self._send_once, time.sleep)
             if lookup.pipeline_run_id != known_run_id and isinstance(lookup, RunLookup):
                 self._adopt(lookup.pipeline_run_id)

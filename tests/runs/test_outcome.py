@@ -19,6 +19,7 @@ from airflow_provider_mparticle.client.errors import (
     NoAnswerError,
     NotFoundError,
     PermissionDeniedError,
+    PipelineBusyError,
     RateLimitedError,
     RunError,
     RunFailedError,
@@ -26,6 +27,7 @@ from airflow_provider_mparticle.client.errors import (
     RunTimeoutError,
     ServerError,
     UnreadableAnswerError,
+    WarehouseUnreachableError,
 )
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
@@ -140,7 +142,7 @@ def test_an_unknown_count_is_said_to_be_unknown():
 
 
 @pytest.mark.parametrize(
-    ("error", "missing_for_s", "now", "outcome"),
+    ("error", "refused_for_s", "now", "outcome"),
     [
         pytest.param(AWAY, 0.0, 0.0, None, id="5xx"),
         pytest.param(NoAnswerError("reset"), 0.0, 0.0, None, id="no answer"),
@@ -155,9 +157,9 @@ def test_an_unknown_count_is_said_to_be_unknown():
         pytest.param(MISSING, 1.0, 10.0, RunTimeoutError, id="404 at the deadline"),
     ],
 )
-def test_an_error_ends_a_wait_only_if_waiting_cannot_help(error, missing_for_s, now, outcome):
+def test_an_error_ends_a_wait_only_if_waiting_cannot_help(error, refused_for_s, now, outcome):
     """If the API cannot be reached, the run has not failed."""
-    assert outcome == kind_of(evaluate_error(error, RUNNING, missing_for_s, now, deadline=10.0))
+    assert outcome == kind_of(evaluate_error(error, RUNNING, refused_for_s, now, deadline=10.0))
 
 
 def test_a_pipeline_that_is_not_found_is_not_a_lost_run():
@@ -165,6 +167,20 @@ def test_a_pipeline_that_is_not_found_is_not_a_lost_run():
     outcome = evaluate_error(MISSING, PipelineRun("orders"), 91.0, 0.0, 10.0)
 
     assert MISSING is outcome.error
+
+
+REFUSALS = [PermissionDeniedError, InvalidRequestError, WarehouseUnreachableError, PipelineBusyError]
+
+
+@given(st.sampled_from([*REFUSALS, AuthenticationError]), RUNS, st.floats(0, 200), st.booleans())
+def test_a_refusal_after_an_answer_ends_a_wait_only_if_it_lasts(kind, last, refused_for_s, is_answered):
+    """A firewall may refuse a poll by mistake; but credentials that are refused again may lock the account."""
+    error = kind("refused")
+
+    outcome = evaluate_error(error, last, refused_for_s, now=0.0, deadline=math.inf, is_answered=is_answered)
+
+    may_pass = is_answered and kind in REFUSALS and refused_for_s <= MISSING_GRACE_S
+    assert (None if may_pass else error) is (outcome and outcome.error)
 
 
 @pytest.mark.parametrize(("run_id", "said"), [(7, "Run 7 of pipeline 'orders' had not ended"), (None, "No run of")])
@@ -261,18 +277,18 @@ def test_only_the_state_word_makes_a_success_or_a_failure(run, now, deadline):
 
 
 @given(st.sampled_from(TRANSIENT), RUNS, st.floats(0, 1e6))
-def test_a_transient_error_never_ends_a_wait_before_its_deadline(kind, last, missing_for_s):
+def test_a_transient_error_never_ends_a_wait_before_its_deadline(kind, last, refused_for_s):
     """The run continues in mParticle, however long its API cannot be reached."""
-    assert evaluate_error(kind("away"), last, missing_for_s, now=0.0, deadline=math.inf) is None
+    assert evaluate_error(kind("away"), last, refused_for_s, now=0.0, deadline=math.inf) is None
 
 
 @given(RUNS, st.floats(0, 1e6))
-def test_a_run_is_lost_only_after_the_grace_period(last, missing_for_s):
+def test_a_run_is_lost_only_after_the_grace_period(last, refused_for_s):
     """A new pipeline answers 404 for about a minute."""
-    outcome = evaluate_error(MISSING, last, missing_for_s, now=0.0, deadline=math.inf)
+    outcome = evaluate_error(MISSING, last, refused_for_s, now=0.0, deadline=math.inf)
 
     lost = NotFoundError if last.pipeline_run_id is None else RunLostError
-    assert (lost if missing_for_s > MISSING_GRACE_S else None) == kind_of(outcome)
+    assert (lost if refused_for_s > MISSING_GRACE_S else None) == kind_of(outcome)
 
 
 @given(RUNS, st.booleans())

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import (
     NotFoundError,
+    PermissionDeniedError,
     RateLimitedError,
     RunLostError,
     RunTimeoutError,
@@ -135,6 +136,30 @@ def test_a_run_that_is_found_again_is_not_lost():
 
     assert "success" == kind_of(outcome)
     assert MISSING_GRACE_S < clock.now
+
+
+REFUSED = PermissionDeniedError("403")
+
+
+REFUSALS = st.lists(st.sampled_from([REFUSED, MISSING]), max_size=9)  # they last less than the grace
+
+
+@given(st.lists(st.tuples(REFUSALS, st.sampled_from([RUNNING, AWAY])), max_size=5))
+def test_refused_polls_end_no_wait_if_another_answer_comes_within_the_grace(polls):
+    """The run is fine, so its task must not fail because of a firewall."""
+    answers = [answer for refusals, other in polls for answer in (*refusals, other)]
+
+    outcome, _, _ = waited(RUNNING, *answers, DONE, deadline=1e6)
+
+    assert "success" == kind_of(outcome)
+
+
+def test_a_refusal_that_lasts_ends_the_wait_with_its_own_error():
+    """The API user may have lost a role."""
+    outcome, clock, _ = waited(RUNNING, REFUSED)
+
+    assert PermissionDeniedError is kind_of(outcome)
+    assert MISSING_GRACE_S < clock.now <= MISSING_GRACE_S + 22
 
 
 def test_an_outage_does_not_count_as_missing():
