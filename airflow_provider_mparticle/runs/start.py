@@ -267,10 +267,8 @@ class RunStarter:
             )
             if decision is not Decision.CHECK_AGAIN:
                 break
-        if is_retry and (
-            decision is Decision.GIVE_UP or (decision is Decision.START and self._is_retry_of_record and not is_held)
-        ):
-            raise ambiguous_error(self.pipeline_id, None, run)
+        if decision is Decision.START and self._is_retry_of_record and not is_held:
+            return Decision.GIVE_UP, run
         return decision, run
 
     @property

@@ -23,14 +23,17 @@ from airflow_provider_mparticle.client.errors import (
     ServerError,
     StartAmbiguousError,
 )
-from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
+from airflow_provider_mparticle.client.models import DataModel, Pipeline, PipelineRun, PipelineStatus
 from airflow_provider_mparticle.client.retrying import ATTEMPTS
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs import start
+from airflow_provider_mparticle.runs.coverage import LONGEST_INTERVAL
 from airflow_provider_mparticle.runs.start import RunStarter
 from airflow_provider_mparticle.runs.start_decision import Decision
 from airflow_provider_mparticle.runs.start_record import SaveRecord, StartRecord
 from airflow_provider_mparticle.runs.steps import SendOnce, drive
+from airflow_provider_mparticle.slices.data_model_lock import DataModelLock, IsActive, LockOwner
+from airflow_provider_mparticle.slices.slice import Slice
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OURS = PipelineRun("orders", 7, type="manual", state="running", logical_date=NOW)
@@ -44,17 +47,29 @@ class Story(Api):
 
     def __init__(self, **answers):
         super().__init__(**{"pipeline_runs": [[]], **answers})
+        self.pauses_s = []
+        self.read_since = []
 
     def start(self, if_running="fail", **options):
         options = {"max_tries": 3, "clear_number": 0, "clock": lambda: NOW.timestamp(), **options}
-        return drive(RunStarter("orders", if_running, **options).steps(), self.carry_out, lambda _: None)
+        try:
+            started = drive(RunStarter("orders", if_running, **options).steps(), self.carry_out, self.pauses_s.append)
+        except (StartAmbiguousError, PipelineBusyError) as error:
+            assert error.pipeline_id == "orders"  # noqa: PT017 - the test itself expects the error
+            raise
+        assert started.record.pipeline_id == "orders"
+        return started
 
     def carry_out(self, step):
         if isinstance(step, SaveRecord):
             known = step.record and (step.record.known_run_ids, step.record.pipeline_run_id)
             self.asked.append(("record", known))
             return None
-        return self.send(step.call if isinstance(step, SendOnce) else step)
+        call = step.call if isinstance(step, SendOnce) else step
+        assert {**call.ids, "pipeline_id": "orders"} == call.ids
+        if "startDate" in call.params:
+            self.read_since.append(datetime.fromisoformat(call.params["startDate"]))
+        return self.send(call)
 
     def count(self, route):
         return self.asked.count(route)
@@ -432,6 +447,231 @@ def test_every_result_has_the_record_of_its_task(if_running, decision):
         started.record.max_tries,
         started.record.clear_number,
     )
+
+
+USUAL, WIDE = NOW - start.USUAL_SPAN, NOW - LONGEST_INTERVAL
+WIDE_READS = [USUAL] * start.WIDE_FROM_READ + [WIDE] * (len(start.LOOKUP_PAUSES_S) - start.WIDE_FROM_READ)
+
+
+@pytest.mark.parametrize("answer", [None, lost()], ids=["no id", "lost"])
+def test_after_a_request_the_first_reads_are_short_and_the_later_ones_go_back_the_longest_interval(answer):
+    """A run's logical date may be the start of its interval."""
+    story = Story(trigger_pipeline=[answer])
+
+    with pytest.raises(StartAmbiguousError):
+        story.start()
+
+    requests = story.count("trigger_pipeline")
+    assert [USUAL, *WIDE_READS * requests] == story.read_since
+    assert [*start.LOOKUP_PAUSES_S] * requests == story.pauses_s
+
+
+def test_a_run_that_refused_the_request_is_looked_for_at_once_and_then_further_back():
+    """It is in progress, so it may be listed already."""
+    story = Story(trigger_pipeline=[BUSY])
+
+    with pytest.raises(PipelineBusyError):
+        story.start("wait")
+
+    assert [USUAL, *[*WIDE_READS, WIDE] * start.STARTS] == story.read_since
+    assert [0.0, *start.LOOKUP_PAUSES_S] * start.STARTS == story.pauses_s
+
+
+def test_a_run_that_refused_the_request_is_looked_for_although_a_read_fails():
+    """The task that waits for it needs its id."""
+    story = Story(pipeline_runs=[[], lost(), [OTHER]], trigger_pipeline=[BUSY])
+
+    assert 3 == story.start("wait").pipeline_run_id
+
+
+def test_a_retry_reads_the_runs_since_the_longest_interval_before_its_first_request():
+    """Its clock may be behind that of the earlier try."""
+    sent_at = NOW - timedelta(days=3)
+    story = Story(trigger_pipeline=[8])
+
+    story.start(kept=StartRecord("orders", sent_at.timestamp(), (), 3))
+
+    assert [sent_at - LONGEST_INTERVAL, sent_at - start.USUAL_SPAN] == story.read_since
+    assert [0.0] == story.pauses_s
+
+
+def test_a_retry_reads_the_runs_again_if_a_read_failed():
+    """However long ago the request was: only an answer can show that it started nothing."""
+    story = Story(pipeline_runs=[lost(), [NEW]])
+
+    started = story.start(kept=StartRecord("orders", NOW.timestamp() - 1000, (), 3))
+
+    assert (Decision.ADOPT, 8) == (started.decision, started.pipeline_run_id)
+
+
+def test_a_retry_starts_a_new_run_if_the_run_of_the_lost_request_failed():
+    """A first try would report the failure of its own run; a retry is there to try again."""
+    story = Story(pipeline_runs=[[FAILED]], trigger_pipeline=[8])
+
+    started = story.start(kept=StartRecord("orders", NOW.timestamp() - 1000, (), 3))
+
+    assert (Decision.START, 8) == (started.decision, started.pipeline_run_id)
+
+
+def test_a_retry_after_a_clear_that_adopts_a_run_records_the_tries_of_now():
+    """The next try must know that it is a retry, and no longer a clear."""
+    started = Story(pipeline_runs=[[NEW]]).start(kept=StartRecord("orders", 1.0, (), 3), max_tries=6)
+
+    assert (Decision.ADOPT, 6) == (started.decision, started.record.max_tries)
+
+
+def test_another_run_seen_before_the_start_fails_the_task_if_asked():
+    """The error names it, and no request is sent."""
+    story = Story(pipeline_runs=[[OTHER]])
+
+    with pytest.raises(PipelineBusyError) as raised:
+        story.start("fail")
+
+    assert (3, ["pipeline_runs"]) == (raised.value.pipeline_run_id, story.asked)
+
+
+def test_a_lost_answer_after_which_a_run_began_too_late_names_that_run():
+    """It may be the task's own or another's."""
+    late = replace(NEW, started_on=NOW + timedelta(seconds=70))
+    story = Story(pipeline_runs=[[], [late]], trigger_pipeline=[lost()])
+
+    with pytest.raises(StartAmbiguousError) as raised:
+        story.start(skew_s=lambda: 0.0)
+
+    assert (8, 502, 1) == (raised.value.pipeline_run_id, raised.value.status, story.count("trigger_pipeline"))
+
+
+COVERING = replace(DONE, range_end=NOW)
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        pytest.param([COVERING], id="not good enough"),
+        pytest.param([replace(DONE, range_end=NOW - timedelta(seconds=1))], id="not far enough"),
+        pytest.param([], id="none"),
+    ],
+)
+@pytest.mark.parametrize("is_latest", [True, False], ids=["the latest run", "listed"])
+def test_a_run_that_does_not_cover_the_instant_well_enough_is_not_enough(runs, is_latest):
+    """The gates of the task decide which run is good enough, and they see the run itself."""
+    latest = runs[0] if is_latest and runs else replace(FAILED, pipeline_run_id=2)
+    seen = []
+
+    def accept(run):
+        seen.append(run.pipeline_run_id)
+        return False
+
+    story = Story(
+        pipeline_status=[PipelineStatus("orders", latest_pipeline_run=latest)],
+        pipeline_runs=[runs],
+        trigger_pipeline=[8],
+    )
+    started = story.start(covers=NOW, accept=accept)
+
+    assert (Decision.START, 8) == (started.decision, started.pipeline_run_id)
+    assert {7} & {*seen} == {run.pipeline_run_id for run in runs if run is COVERING}
+
+
+@pytest.mark.parametrize("is_latest", [True, False], ids=["the latest run", "listed"])
+def test_a_run_that_covers_the_instant_is_enough(is_latest):
+    """No run is started."""
+    latest = COVERING if is_latest else replace(FAILED, pipeline_run_id=2)
+    story = Story(
+        pipeline_status=[PipelineStatus("orders", latest_pipeline_run=latest)], pipeline_runs=[[FAILED, COVERING]]
+    )
+
+    started = story.start(covers=NOW)
+
+    assert (Decision.COVERED, COVERING) == (started.decision, started.run)
+    assert 0 == story.count("trigger_pipeline")
+
+
+# A slice of history: the lock on the data model
+
+OWNER = LockOwner("history", "sync", "manual", 0)
+LOCK = DataModelLock("orders", "model", lambda: "SELECT 1", OWNER, Slice("2026-01-01", "2026-02-01"))
+OTHERS_SQL = replace(LOCK, owner=replace(OWNER, map_index=1)).sql
+
+
+class SliceStory(Story):
+    """A pipeline whose data model has this SQL, which takes some seconds to read."""
+
+    def __init__(self, sql, written_on=None, read_takes_s=0.0, **answers):
+        super().__init__(**answers)
+        self.sql, self.written_on, self.read_takes_s = sql, written_on, read_takes_s
+        self.now = NOW.timestamp()
+        self.records, self.sent_at = [], []
+
+    def start(self, if_running="fail", **options):
+        return super().start(if_running, **{"lock": replace(LOCK), "clock": lambda: self.now, **options})
+
+    def carry_out(self, step):
+        if isinstance(step, IsActive):
+            return False
+        if isinstance(step, SaveRecord):
+            self.records.append(step.record)
+        elif isinstance(step, SendOnce):
+            self.sent_at.append(self.now)
+        elif step.route == "pipeline":
+            return Pipeline("orders", data_model_id="model", sync_mode={"type": "full"}, schedule={"type": "on_demand"})
+        elif step.route == "data_model":
+            if step.method == "PUT":
+                self.sql = step.json["config"]["sql_query"]
+                return None
+            self.now += self.read_takes_s
+            return DataModel("model", type="sql", config={"sql_query": self.sql}, last_modified_on=self.written_on)
+        return super().carry_out(step)
+
+
+@pytest.mark.parametrize(("read_takes_s", "records"), [(0.0, 1), (2.0, 1), (2.125, 2), (30.0, 2)])
+def test_the_record_of_a_slice_has_the_time_of_its_request_although_its_check_takes_long(read_takes_s, records):
+    """A run that others start meanwhile would be taken for ours."""
+    story = SliceStory("SELECT 2", read_takes_s=read_takes_s, trigger_pipeline=[8])
+
+    started = story.start()
+
+    assert (Decision.START, 8, LOCK.slice_id) == (started.decision, started.pipeline_run_id, started.record.slice_id)
+    assert LOCK.sql == story.sql
+    *before, kept = story.records
+    assert [1] * records == [len(record.sent_at) for record in before]
+    assert before[-1].sent_at == kept.sent_at
+    [sent_at] = story.sent_at
+    assert 0.0 <= sent_at - kept.sent_at[0] <= start.LONGEST_CHECK_S
+
+
+@pytest.mark.parametrize(
+    ("sql", "max_tries", "runs", "decision"),
+    [
+        pytest.param(LOCK.sql, 3, [], Decision.START, id="its own SQL"),
+        pytest.param(OTHERS_SQL, 3, [], None, id="the SQL of another slice"),
+        pytest.param(OTHERS_SQL, 6, [], Decision.START, id="the SQL of another slice, after a clear"),
+        pytest.param(OTHERS_SQL, 3, [NEW], Decision.ADOPT, id="the SQL of another slice, and a run"),
+    ],
+)
+def test_a_retry_of_a_slice_whose_sql_was_replaced_starts_nothing(sql, max_tries, runs, decision):
+    """The SQL is replaced only after the task has ended for Airflow, so its run may have ended and left the list."""
+    story = SliceStory(sql, pipeline_runs=[runs], trigger_pipeline=[9])
+    kept = StartRecord("orders", NOW.timestamp() - 1000, (), 3)
+
+    if decision is None:
+        with pytest.raises(StartAmbiguousError):
+            story.start(kept=kept, max_tries=max_tries)
+        assert 0 == story.count("trigger_pipeline")
+    else:
+        assert decision is story.start(kept=kept, max_tries=max_tries).decision
+
+
+def test_a_run_that_began_before_the_sql_was_written_is_not_the_run_of_the_slice():
+    """It has read the rows of the slice before, whoever started it."""
+    sent_at = NOW - timedelta(seconds=1000)
+    early = replace(DONE, pipeline_run_id=8, started_on=sent_at)
+    written = (sent_at + timedelta(seconds=60)).isoformat()
+    story = SliceStory(LOCK.sql, written, pipeline_runs=[[early]], trigger_pipeline=[9])
+
+    started = story.start(kept=StartRecord("orders", sent_at.timestamp(), (), 3))
+
+    assert (Decision.START, 9) == (started.decision, started.pipeline_run_id)
 
 
 @pytest.mark.parametrize("answer", [8, None, lost(), BUSY], ids=["started", "no id", "lost", "busy"])
