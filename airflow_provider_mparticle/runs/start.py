@@ -236,12 +236,14 @@ class RunStarter:
     def _find_other_run(self, *, may_start: bool) -> Steps[tuple[Decision, PipelineRun | None]]:
         """Read the runs until they show the run in progress, for which mParticle refused the request."""
         pauses = LOOKUP_PAUSES_S[:READS_FOR_A_NAME] if self.if_running == "fail" else LOOKUP_PAUSES_S
+        has_read = False
         for read, pause_s in enumerate((0.0, *pauses)):
             yield Pause(pause_s)
             yield from self._visible.read(self._since(is_wide=read >= WIDE_FROM_READ), must=False)
             if run := self._visible.in_progress:
                 return decide(StartState(self.if_running, in_progress=run))
-        if self.if_running != "fail" and may_start and self._visible.runs is not None:
+            has_read |= self._visible.runs is not None  # a read may be lost, also the last one
+        if self.if_running != "fail" and may_start and has_read:
             return Decision.START, None  # the other run has ended
         # A run that mParticle does not name cannot be waited for.
         return Decision.SKIP if self.if_running == "skip" else Decision.FAIL, None

@@ -63,6 +63,13 @@ KNOWN: dict[str, Schedule] = {
         {"clock of every second try's machine": "300.0", "list lag": "60.0", "retry delay": "5.0"},
         ("A asks POST trigger_pipeline, its worker dies", 1, "after"),
     ),
+    "the last look for the run in the way is lost": schedule(
+        {"if_running": "wait", "list lag": "20.0", "run routes": "False"},
+        ("A stores its record, its worker dies", 1, "after"),
+        ("A asks GET pipeline_status, its worker dies", 3, "before"),
+        ("other people before A asks GET pipeline_status", 4, "manual, 15 s"),
+        ("A asks GET pipeline_status, fate", 14, "404"),
+    ),
     "others start a run before the retry": schedule(
         {},
         ("A stores its record, its worker dies", 1, "after"),

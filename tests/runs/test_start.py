@@ -250,6 +250,19 @@ def test_another_run_is_named_and_no_record_is_left_unless_it_is_adopted(if_runn
     assert last_note is None if decision is not Decision.ADOPT else last_note[1] == 3
 
 
+READS = 1 + len(start.LOOKUP_PAUSES_S)
+
+
+@given(st.lists(st.sampled_from([[], lost()]), min_size=READS, max_size=READS).filter(lambda reads: [] in reads))
+def test_a_run_in_the_way_that_has_ended_is_not_in_the_way_whichever_reads_are_lost(reads):
+    """One answer without a run in progress is enough, since mParticle refuses a start while there is one."""
+    story = Story(pipeline_runs=[[], *reads, []], trigger_pipeline=[BUSY, 8])
+
+    started = story.start("wait")
+
+    assert (Decision.START, 8) == (started.decision, started.pipeline_run_id)
+
+
 def test_a_busy_pipeline_that_shows_no_run_is_busy_all_the_same():
     """mParticle says that a run is in progress, so nothing is started, and the error says what is known."""
     story = Story(trigger_pipeline=[BUSY])
