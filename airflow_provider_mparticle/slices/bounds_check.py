@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.configuration import sql_parser
 from airflow_provider_mparticle.slices.arguments import Granularity, checked_granularity
-from airflow_provider_mparticle.slices.calendar_units import slice_at
+from airflow_provider_mparticle.slices.calendar_units import EPOCH, slice_at
 from airflow_provider_mparticle.slices.run_slice import CONF_KEYS
-from airflow_provider_mparticle.slices.slice import Slice, later, read_instant
+from airflow_provider_mparticle.slices.slice import EARLIEST, LATEST, Slice, later, read_instant
 
 if TYPE_CHECKING:
     from sqlglot.expressions import Expr
 
 Render = Callable[[datetime, datetime], str]
+
+# mParticle shows instants to the millisecond.
+TICK = timedelta(milliseconds=1)
 
 _LIKE = (
     "Compare like this: updated_at >= '{{ window_start }}' AND updated_at < '{{ window_end }}'. "
@@ -42,7 +45,7 @@ def require_both_bounds(
     :param zone: Time zone of days, weeks and months. Default: UTC.
     :return: Warnings; none if the extra ``sql`` is not installed or the parser cannot read the SQL.
     :raises ConfigError: The template renders to another text each time, ignores a bound, writes it coarser than
-        *granularity*, has it only in comments, or swaps the bounds.
+        *granularity* or than it is, has it only in comments, or swaps the bounds.
     """
     text = render(whole.start, whole.end)
     if text != render(whole.start, whole.end):
@@ -50,16 +53,27 @@ def require_both_bounds(
             f"{argument} renders to another text each time, like a template with now() or uuid4(), so slices would "
             f"overlap. {_LIKE}"
         )
-    moved = {
-        CONF_KEYS[0]: [render(other, whole.end) for other in _next_to(whole.start, granularity, zone)],
-        CONF_KEYS[1]: [render(whole.start, other) for other in _next_to(whole.end, granularity, zone)],
+    with_bound: dict[str, Callable[[datetime], str]] = {
+        CONF_KEYS[0]: lambda start: render(start, whole.end),
+        CONF_KEYS[1]: lambda end: render(whole.start, end),
     }
     bounds = dict(zip(CONF_KEYS, (whole.start, whole.end), strict=True))
+    next_to = {name: _next_to(bound, granularity, zone) for name, bound in bounds.items()}
+    moved = {name: [*map(with_bound[name], others)] for name, others in next_to.items()}
     for name, others in moved.items():
         if text in others:
             raise ConfigError(
                 f"{argument} ignores {name}, or writes it coarser than granularity={granularity!r}: it stays the same "
                 f"for a {name} next to {bounds[name].isoformat()}. Use '{{{{ {name} }}}}'. Nothing was sent."
+            )
+        # The slices of a duration are not cut at its multiples, but at the boundaries of the DAG runs.
+        boundaries = [bounds[name], *(() if isinstance(granularity, timedelta) else next_to[name])]
+        if (at := next((one for one in boundaries if _is_rounded(one, with_bound[name])), None)) is not None:
+            raise ConfigError(
+                f"{argument} writes {name} coarser than it is: {at.isoformat()} has the same text as a millisecond "
+                "before and after, so the rows would be those of another time. Slices are in UTC: use "
+                f"'{{{{ {name} }}}}', or convert it to the time zone of the column before you take its date. "
+                "Nothing was sent to mParticle."
             )
     if not sql_parser.is_installed():
         return []
@@ -79,6 +93,15 @@ def _next_to(at: datetime, granularity: Granularity, zone: tzinfo) -> list[datet
         here = slice_at(at, unit, zone)
         found = {slice_at(later(here.start, -timedelta.resolution), unit, zone).start, here.start, here.end}
     return sorted(found - {at})
+
+
+def _is_rounded(at: datetime, rendered: Callable[[datetime], str]) -> bool:
+    """Return whether a template writes an instant as another one, so that the instants around it have the same text."""
+    around = {later(at, -TICK), later(at, TICK)}
+    # Jinja's int rounds to zero, so at the epoch the instants around it are 0 too. Nothing is before or after the ends.
+    if at == EPOCH or around & {EARLIEST, LATEST}:
+        return False
+    return {rendered(one) for one in around} == {rendered(at)}
 
 
 # How the SQL compares a bound

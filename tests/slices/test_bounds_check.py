@@ -240,13 +240,17 @@ def test_bounds_move_to_the_next_boundaries_of_their_zone(granularity: CalendarU
 
     require_both_bounds("count_sql", render, here, granularity, ZoneInfo(zone))
 
-    moved("%F", "%F", granularity, here.start, here.end, zone=ZoneInfo(zone))
     before = slice_at(here.start - timedelta.resolution, granularity, ZoneInfo(zone))
     after = slice_at(here.end, granularity, ZoneInfo(zone))
     assert {
         *((start, here.end) for start in (before.start, here.start, here.end)),
         *((here.start, end) for end in (here.start, here.end, after.end)),
-    } == rendered
+    } == {bounds for bounds in rendered if not any(bound.microsecond for bound in bounds)}
+
+    def dates(start: datetime, end: datetime) -> str:
+        return f"{start.astimezone(ZoneInfo(zone)):%F} {end.astimezone(ZoneInfo(zone)):%F}"
+
+    require_both_bounds("count_sql", dates, here, granularity, ZoneInfo(zone))
 
 
 @pytest.mark.parametrize(
@@ -276,3 +280,68 @@ def test_a_bound_between_two_boundaries_must_be_written_exactly() -> None:
         moved("%c", "%F", "day", YEAR.start, YEAR.start + timedelta(days=30, hours=12))
     with pytest.raises(ConfigError, match="window_start"):
         moved("%F", "%c", "day", noon, YEAR.end)
+
+
+# Templates that round the bounds
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def test_the_date_of_a_slice_that_begins_at_another_hour_is_refused() -> None:
+    """A day in Berlin begins at 23:00 UTC: its dates in UTC are those of the day before."""
+    day = (datetime(2026, 1, 8, tzinfo=BERLIN), datetime(2026, 1, 9, tzinfo=BERLIN))
+
+    with pytest.raises(ConfigError, match="count_sql writes window_start coarser than it is: 2026-01-07T23:00"):
+        moved("%F", "%F", timedelta(days=1), *day)
+    with pytest.raises(ConfigError, match="count_sql writes window_end coarser than it is: 2026-01-08T23:00"):
+        moved("%c", "%F", timedelta(days=1), *day)
+    moved("%F %H:%M", "%F %H:%M", timedelta(days=1), *day)
+
+
+def test_the_date_of_a_planned_boundary_in_another_zone_is_refused() -> None:
+    """The range begins at midnight in UTC, but it is cut at midnight in Kathmandu."""
+    zone = ZoneInfo("Asia/Kathmandu")
+
+    with pytest.raises(ConfigError, match="writes window_start coarser than it is: .*:15:00"):
+        require_both_bounds("count_sql", lambda a, b: f"{a:%F %H} {b:%c}", YEAR, "day", zone)
+
+
+@settings(max_examples=200, database=None)
+@given(
+    zone=st.sampled_from([UTC, BERLIN, ZoneInfo("Asia/Kathmandu"), ZoneInfo("America/New_York")]),
+    written_in=st.sampled_from([UTC, BERLIN, ZoneInfo("Asia/Kathmandu")]),
+    form=st.sampled_from([f"%Y-%m-%d{time}" for time in ("", " %H", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f")]),
+    start=st.datetimes(datetime(1960, 1, 1), datetime(2030, 1, 1)).map(
+        lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000)
+    ),
+    floor=st.sampled_from([None, "second", "minute", "hour"]),
+)
+def test_a_bound_passes_only_if_its_text_is_that_instant(
+    zone: tzinfo, written_in: tzinfo, form: str, start: datetime, floor: str | None
+) -> None:
+    """Whatever the template leaves out must be zero."""
+    zeros = {None: {}, "second": {"microsecond": 0}, "minute": {"microsecond": 0, "second": 0}}
+    start = start.replace(**zeros.get(floor, {"microsecond": 0, "second": 0, "minute": 0, "hour": 0}))
+    at = start.replace(tzinfo=zone).astimezone(UTC)
+    text = at.astimezone(written_in).strftime(form)
+    is_exact = datetime.strptime(text, form) == at.astimezone(written_in).replace(tzinfo=None)
+
+    def render(start: datetime, end: datetime) -> str:
+        return f"{start.astimezone(written_in).strftime(form)} {end.isoformat()}"
+
+    try:
+        require_both_bounds("sql", render, Slice(at, at + timedelta(days=40)), timedelta(days=40))
+    except ConfigError as error:
+        assert "writes window_start coarser than it is" in str(error)
+        assert not is_exact
+    else:
+        assert is_exact
+
+
+@pytest.mark.parametrize("year", [1969, 1970, 2026, 9998])
+def test_numbers_since_1970_are_exact(year: int) -> None:
+    """Jinja's int rounds towards zero, and floating-point numbers of late years have few digits after the point."""
+    at = f"at >= {{{{ window_start.timestamp() | int }}}} AND at < {{{{ window_end.timestamp() }}}}"
+
+    assert [] == warnings_for(at, Slice(f"{year}-01-01", f"{year}-01-02"))
