@@ -21,6 +21,7 @@ from airflow_provider_mparticle.configuration.plan import Plan
 from airflow_provider_mparticle.configuration.plan import plan as planned
 from airflow_provider_mparticle.configuration.steps import Step
 from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.tasks.arguments import refuse_nothing
 from airflow_provider_mparticle.tasks.kept_forms_variable import remembered_forms
 
 # Without a terminal, the progress is one line after so many steps.
@@ -88,6 +89,8 @@ def _plan(arguments: Namespace, hook: MParticleHook, kept: KeptForms) -> Plan:
     """
     document = load_document(arguments.file)
     content, unused = rendered(document.content, arguments.set or ())
+    if arguments.set:
+        refuse_nothing(content)
     document = replace(document, content=content)
     for name in unused:
         print(f"Warning: --set gives a value for {name!r}, but {arguments.file} does not use it.", file=sys.stderr)

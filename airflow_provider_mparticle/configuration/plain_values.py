@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 # Far more than a workspace needs: 1,000 pipelines with their queries take about 25,000 values and 6 levels.
@@ -19,6 +19,18 @@ def plain(value: Any) -> Any:
         JSON does not have; or two keys that are the same text.
     """
     return _Copy().of(value, 0)
+
+
+def texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the place and the value of every text in plain values, for example ``("mappings[0].source", "id")``."""
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from texts(part, f"{place}.{name}" if place else name)
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from texts(part, f"{place}[{number}]")
+    elif isinstance(value, str):
+        yield place, value
 
 
 class _Copy:

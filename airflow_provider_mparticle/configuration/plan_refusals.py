@@ -13,6 +13,7 @@ from airflow_provider_mparticle.client.resource_kinds import (
     PIPELINE,
     Kind,
 )
+from airflow_provider_mparticle.configuration.plain_values import texts
 from airflow_provider_mparticle.configuration.resource_update import refusals
 from airflow_provider_mparticle.configuration.steps import Action, Step
 from airflow_provider_mparticle.configuration.workspace import Workspace
@@ -37,24 +38,12 @@ def plan_refusals(steps: Sequence[Step], workspace: Workspace) -> Iterator[str]:
 
 def _unrendered(step: Step) -> Iterator[str]:
     """Refuse a value that is a template. For a query this is only a warning, elsewhere."""
-    for place, value in _texts(step.wanted):
+    for place, value in texts(step.wanted):
         if any(mark in value for mark in TEMPLATES) and place != "config.sql_query":
             yield (
                 f"{step.kind.title.capitalize()} {step.resource_id!r}: {place} is a template that was not rendered. "
                 "MParticleApplyOperator renders it; on the command line pass its value with --set."
             )
-
-
-def _texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the place and the value of every text in a description."""
-    if isinstance(value, Mapping):
-        for name, part in value.items():
-            yield from _texts(part, f"{place}.{name}" if place else name)
-    elif isinstance(value, list):
-        for number, part in enumerate(value):
-            yield from _texts(part, f"{place}[{number}]")
-    elif isinstance(value, str):
-        yield place, value
 
 
 def _dangling(steps: Sequence[Step], workspace: Workspace) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,9 +23,9 @@ class MParticleApplyOperator(MaskingOperator):
     a task fails halfway, its retry applies the rest.
 
     :param spec: The document: a dict, a path to a ``.yaml``, ``.yml`` or ``.json`` file, absolute or relative to the
-        DAG's folder, or the text of such a file. Templates in the values of a dict or a file are rendered. A file is
-        rendered after it is parsed, so a secret may contain any character, and Airflow stores only the path.
-        (templated)
+        DAG's folder, or the text of such a file. Templates in its values are rendered. A file or a text is rendered
+        after it is parsed, so a secret may contain any character, and Airflow stores only the path of a file. A text
+        may also be one template that renders to a document. (templated)
     :param dry_run: Whether to log the plan only. Default: False.
     :param prune: Whether to delete resources that the document does not name, in the sections that it has. Default:
         False.
@@ -54,12 +54,25 @@ class MParticleApplyOperator(MaskingOperator):
         self.is_dry_run = dry_run  # Airflow's operators have a method dry_run
         self.prune = prune
         self.mparticle_conn_id = mparticle_conn_id
+        self.lines: Mapping[str, int] = {}
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the document, plan the changes, and apply them."""
         from airflow_provider_mparticle.tasks.apply import apply_document
 
         return apply_document(self, context)
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], context: Context, jinja_env: Any, seen_oids: set[int]
+    ) -> None:
+        """Parse the text of a document before its values are rendered."""
+        if parent is self:
+            from airflow_provider_mparticle.tasks.apply import parsed_text
+
+            parsed = parsed_text(self.spec)
+            if parsed and isinstance(parsed.content, dict):
+                self.spec, self.lines = parsed.content, parsed.lines
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
 
     def _rendered_fields(self) -> dict[str, Any]:
         from airflow_provider_mparticle.tasks.apply import content_of

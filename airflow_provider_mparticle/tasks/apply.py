@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from airflow_provider_mparticle.configuration.document import (
 from airflow_provider_mparticle.configuration.plain_values import plain
 from airflow_provider_mparticle.configuration.plan import plan
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.tasks.arguments import read_switch
+from airflow_provider_mparticle.tasks.arguments import read_switch, refuse_nothing
 from airflow_provider_mparticle.tasks.failures import fail_without_retry
 from airflow_provider_mparticle.tasks.kept_forms_variable import remembered_forms
 from airflow_provider_mparticle.tasks.masking import mask_secrets
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_mparticle.operators.apply import MParticleApplyOperator
+
+_ONE_TEMPLATE = re.compile(r"\s*\{\{((?!\}\}).)*\}\}\s*", re.DOTALL)
 
 
 def apply_document(operator: MParticleApplyOperator, context: Context) -> dict[str, Any]:
@@ -51,16 +54,28 @@ def apply_document(operator: MParticleApplyOperator, context: Context) -> dict[s
 
 def content_of(spec: Mapping[str, Any] | str | Path) -> Any:
     """Return what the argument contains, to mask its secrets. A file is read later, and its secrets are masked then."""
-    if not _is_text(spec):
-        return spec
+    parsed = parsed_text(spec)
+    return parsed.content if parsed else spec
+
+
+def parsed_text(spec: Mapping[str, Any] | str | Path) -> Document | None:
+    """
+    Return the document if *spec* is its text, or None.
+
+    Templates in the text are values of the document. So the text is parsed before they are rendered: otherwise the
+    password ``abc #1`` would end at its space, and the rest would not be masked. A text that is one template as a whole
+    is not parsed, because it renders to a document.
+    """
+    if not _is_text(spec) or _ONE_TEMPLATE.fullmatch(spec):
+        return None
     with fail_without_retry():
-        return parse_document(spec).content
+        return parse_document(spec)
 
 
 def _document(operator: MParticleApplyOperator, context: Context) -> Document:
-    """Read the document. Airflow has rendered the values of a dict; those of a file are rendered here."""
+    """Read the document. Airflow has rendered the values of a dict and of a text; those of a file are rendered here."""
     if isinstance(operator.spec, Mapping):
-        document = load_document(operator.spec)
+        document = replace(load_document(operator.spec), lines=operator.lines)
     elif _is_text(operator.spec):
         document = parse_document(operator.spec)
     elif not isinstance(operator.spec, str | Path):
@@ -72,6 +87,7 @@ def _document(operator: MParticleApplyOperator, context: Context) -> Document:
         read = load_document(_found(operator, Path(operator.spec)))
         document = replace(read, content=plain(operator.render_template(read.content, context)))
     mask_secrets(document.content)
+    refuse_nothing(document.content)
     return document
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.shown import shown
+from airflow_provider_mparticle.configuration.plain_values import plain, texts
 
 # Longer than any wait for a run. A larger value is a wrong unit, and would overflow timers and dates.
 LONGEST_S = 366 * 24 * 60 * 60.0
@@ -25,6 +26,8 @@ LARGEST_ID = 2**63
 _TIMEDELTA = re.compile(r"(?:(?P<days>\d+) days?, )?(?P<hours>\d{1,2}):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d+)?)")
 # What a template renders to if the task or variable in it has no value.
 _NOTHING = ("", "None", "null")
+# The place of the value of a static mapping, which is data.
+_STATIC_VALUE = re.compile(r"mappings\[\d+\]\.value\b")
 _YES = ("true", "yes", "on", "1")
 _NO = ("false", "no", "off", "0")
 
@@ -81,22 +84,29 @@ def read_mapping(name: str, value: object) -> dict[str, Any]:
     return dict(value)
 
 
-def refuse_nothing(fields: Mapping[str, Any]) -> None:
+def refuse_nothing(fields: object) -> None:
     """
-    Refuse fields, and fields of a ``config``, whose template has no value and renders to "None" or "null".
+    Refuse fields, at any depth, whose template has no value and renders to "None" or "null".
 
-    mParticle would store that text, for example as a name or as the password of a warehouse.
+    mParticle would store that text, for example as a name or as the password of a warehouse. Only the *value* of a
+    static mapping may be such a text.
 
-    :raises ConfigError: The message names the field.
+    :param fields: The fields of a resource, or a whole document.
+    :raises ConfigError: The message names the fields.
     """
-    config = fields.get("config")
-    nested = {f"config.{name}": value for name, value in config.items()} if isinstance(config, Mapping) else {}
-    for name, value in {**fields, **nested}.items():
-        if isinstance(value, str) and value.strip() in ("None", "null"):
-            raise ConfigError(
-                f"{name} was rendered to {value.strip()!r}: the template, or what it reads from, has no value. "
-                "Nothing was sent to mParticle."
-            )
+    try:
+        given = plain(fields)
+    except ValueError:
+        return  # the check of the fields refuses it
+    empty = [
+        f"{place} was rendered to {text.strip()!r}"
+        for place, text in texts(given)
+        if text.strip() in ("None", "null") and not _STATIC_VALUE.search(place)
+    ]
+    if empty:
+        raise ConfigError(
+            f"{'; '.join(empty)}: the template, or what it reads from, has no value. Nothing was sent to mParticle."
+        )
 
 
 def read_ids(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,21 @@ def test_without_a_terminal_the_progress_is_a_line_from_time_to_time(
     assert "Done: + data model m0" not in said.err + said.out
 
 
+def test_a_value_that_is_rendered_to_nothing_is_refused(
+    simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As by the operator: it would be sent as the text "None"."""
+    path = tmp_path / "workspace.json"
+    path.write_text(
+        '{"data_models": [{"id": "m", "name": "{{ none }}", "config": {"sql_query": "SELECT a FROM a.b.c"}}]}'
+    )
+
+    assert 2 == main(["apply", str(path), "--yes", "--set", "x=1"])
+
+    assert "data_models[0].name was rendered to 'None'" in capsys.readouterr().err
+    assert [] == simulator.requests
+
+
 def test_on_a_terminal_a_bar_shows_the_progress(
     simulator: Simulator, document: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from airflow_provider_mparticle.client import retrying
@@ -27,6 +30,7 @@ from airflow_provider_mparticle.client.secrets import without_secrets
 from airflow_provider_mparticle.configuration import document as documents
 from airflow_provider_mparticle.configuration.apply import apply_plan, export_document, read_workspace
 from airflow_provider_mparticle.configuration.document import document_problems, load_document, parse_document
+from airflow_provider_mparticle.configuration.plain_values import texts
 from airflow_provider_mparticle.configuration.plan import Plan, plan
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.operators import MParticleApplyOperator
@@ -420,6 +424,66 @@ def test_templates_in_a_file_are_rendered_in_its_values(
     assert result["changed"]
     assert str(path) == task.spec
     assert secret in masked
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.text(min_size=1, max_size=20) | st.sampled_from(["geheim #77 xyz", "a: b", "*a", "{x", "'", '"', "\n- b", "~"])
+)
+def test_templates_in_a_text_are_rendered_in_its_values(simulator: Simulator, masked: list[str], secret: str) -> None:
+    """If the text was rendered before it is parsed, the password would end at " #", and the rest would be shown."""
+    text = SAMPLE.read_text().replace("snowflake-password", '"{{ the_secret }}"')
+    task = operator(spec=text, dry_run=True)
+
+    task.render_template_fields({"the_secret": secret})
+
+    configs = [connection["config"] for connection in task.spec["connections"]]
+    assert [secret] == [config["password"] for config in configs if "password" in config]
+    assert secret in masked
+
+
+def test_a_text_may_be_one_template_for_a_document(simulator: Simulator, hook: MParticleHook) -> None:
+    """For example, the XCom of a task that makes the document."""
+    task = operator(spec=" {{ document }}\n")
+
+    task.render_template_fields(
+        {"document": "data_models: [{id: m, name: M, config: {sql_query: SELECT a FROM b.c.d}}]"}
+    )
+    task.execute({})
+
+    assert ["m"] == [model.id for model in hook.list_data_models()]
+
+
+def test_problems_of_a_text_have_lines(execute: Execute, simulator: Simulator) -> None:
+    """They are found after its values were rendered."""
+    with pytest.raises(AirflowFailException, match=r"data_models\[0\]\.nam is not a field .*line 2"):
+        execute(operator(spec="data_models:\n  - nam: x\n    id: m\n"))
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    place=st.sampled_from([place for place, _ in texts(yaml.safe_load(SAMPLE.read_text())) if ".value" not in place])
+)
+@pytest.mark.parametrize("form", ["dict", "path", "text"])
+def test_no_value_that_was_rendered_to_nothing_is_sent(
+    simulator: Simulator, tmp_path: Path, form: str, place: str
+) -> None:
+    """If a connection of Airflow has no password, mParticle would get the password "None"."""
+    content = sample()
+    *parents, name = re.findall(r"[^.\[\]]+", place)
+    inside: Any = content
+    for step in parents:
+        inside = inside[int(step)] if step.isdecimal() else inside[step]
+    inside[name] = "{{ nothing }}"
+    path = tmp_path / "workspace.json"
+    path.write_text(json.dumps(content))
+    task = operator(spec={"dict": content, "path": str(path), "text": json.dumps(content)}[form])
+    task.render_template_fields({"nothing": None})
+
+    with pytest.raises(AirflowFailException, match=f"{re.escape(place)} was rendered to 'None'"):
+        task.execute({"nothing": None})
+
+    assert [] == simulator.requests
 
 
 def test_a_relative_path_is_looked_for_beside_the_dag(

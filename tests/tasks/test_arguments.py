@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from contextlib import nullcontext
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,6 +21,7 @@ from airflow_provider_mparticle.tasks.arguments import (
     read_id,
     read_seconds,
     read_switch,
+    refuse_nothing,
 )
 
 ANYTHING = st.recursive(
@@ -109,6 +112,32 @@ def test_an_id_that_is_not_one_text_is_refused(value: Any) -> None:
     """A list with one pipeline is not a pipeline. A task can be mapped over the list."""
     with pytest.raises(ConfigError, match="pipeline_id must be one id as text, not"):
         read_id("pipeline_id", value)
+
+
+NESTED = st.recursive(
+    st.sampled_from(["None", " null ", "none", "", "orders", "{{ none }}"]) | st.none() | st.integers(0, 9),
+    lambda inside: (
+        st.lists(inside, max_size=3)
+        | st.lists(inside, max_size=3).map(tuple)
+        | st.dictionaries(st.sampled_from(["config", "source", "values"]), inside, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200)
+@given(st.dictionaries(st.sampled_from(["name", "mappings", "sync_mode"]), NESTED, max_size=3))
+def test_fields_that_were_rendered_to_nothing_are_refused_at_any_depth(fields: dict[str, Any]) -> None:
+    """A column "None" of a mapping would be sent, and its events would be empty."""
+    is_empty = re.search(r"""['"] ?(None|null) ?['"]""", repr(fields))
+
+    with pytest.raises(ConfigError, match=r"was rendered to '(None|null)'") if is_empty else nullcontext():
+        refuse_nothing(fields)
+
+
+def test_the_value_of_a_static_mapping_may_be_any_text() -> None:
+    """It is data, and every event has it."""
+    refuse_nothing({"mappings": [{"mapping_type": "static", "destination": "coupon", "value": "None"}]})
 
 
 @settings(max_examples=300)
