@@ -7,7 +7,6 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, TextIO
 
 from airflow_provider_mparticle.cli.document_values import rendered
@@ -91,7 +90,7 @@ def _plan(arguments: Namespace, hook: MParticleHook, kept: KeptForms) -> Plan:
     content, unused = rendered(document.content, arguments.set or ())
     if arguments.set:
         refuse_nothing(content)
-    document = replace(document, content=content)
+    document = document.with_content(content)
     for name in unused:
         print(f"Warning: --set gives a value for {name!r}, but {arguments.file} does not use it.", file=sys.stderr)
     found = document_problems(document)

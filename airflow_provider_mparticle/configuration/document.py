@@ -9,7 +9,7 @@ Each is a list of descriptions with mParticle's field names and an ``id``. ``doc
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,19 @@ class Document:
     origin: str = "the document"
     lines: Mapping[str, int] = field(default_factory=dict, repr=False)
 
+    def with_content(self, content: Any) -> Document:
+        """
+        Return the document with other content, for example after its templates were rendered.
+
+        :raises ConfigError: It has a value that JSON does not have, or a limit is exceeded.
+        """
+        from airflow_provider_mparticle.configuration.plain_values import plain
+
+        try:
+            return replace(self, content=plain(content))
+        except ValueError as problem:
+            raise ConfigError(f"{self.origin} cannot be read: {problem}. Nothing was sent to mParticle.") from None
+
     def names(self, kind: Kind[Any]) -> bool:
         """Return whether it has a section for this kind, even an empty one."""
         return kind.plural in self.content
@@ -55,13 +68,9 @@ def load_document(spec: Mapping[str, Any] | str | Path) -> Document:
         wrong; the message names the line.
     """
     from airflow_provider_mparticle.configuration.document_parser import read_file
-    from airflow_provider_mparticle.configuration.plain_values import plain
 
     if isinstance(spec, Mapping):
-        try:
-            return Document(plain(spec))
-        except ValueError as problem:
-            raise ConfigError(f"The document cannot be read: {problem}.") from None
+        return Document(None).with_content(spec)
     path = Path(spec)
     if path.suffix not in SUFFIXES:
         raise ConfigError(f"A document is a .yaml, .yml or .json file, not {str(spec)!r}.")

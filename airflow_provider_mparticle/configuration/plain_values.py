@@ -9,6 +9,8 @@ from typing import Any
 # Far more than a workspace needs: 1,000 pipelines with their queries take about 25,000 values and 6 levels.
 VALUES_AT_MOST = 200_000
 DEPTH_AT_MOST = 32
+# Whole numbers are from minus this to just below it: those of 64 bits.
+INTEGERS_BELOW = 2**63
 
 
 def plain(value: Any) -> Any:
@@ -16,7 +18,7 @@ def plain(value: Any) -> Any:
     Return a copy of a value as JSON: dicts with text as keys, lists, text and numbers. Instants become ISO 8601 text.
 
     :raises ValueError: The value has too many values or levels, for example because it contains itself; a value that
-        JSON does not have; or two keys that are the same text.
+        JSON or UTF-8 does not have; or two keys that are the same text.
     """
     return _Copy().of(value, 0)
 
@@ -51,15 +53,21 @@ class _Copy:
     def _dict(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, part in value.items():
-            if str(name) in found:
-                raise ValueError(f"{str(name)!r} occurs twice in one dict")
-            found[str(name)] = self.of(part, depth + 1)
+            if (key := _encodable(str(name))) in found:
+                raise ValueError(f"{key!r} occurs twice in one dict")
+            found[key] = self.of(part, depth + 1)
         return found
 
 
 def _scalar(value: Any) -> Any:
     """Return text, a number, a boolean or None as it is. Refuse a value that JSON does not have, without showing it."""
-    if value is None or isinstance(value, str | bool | int):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _encodable(value)
+    if isinstance(value, int):
+        if not -INTEGERS_BELOW <= value < INTEGERS_BELOW:
+            raise ValueError("it has a whole number of more than 64 bits, which not every reader of JSON can read")
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -68,6 +76,13 @@ def _scalar(value: Any) -> Any:
     if hasattr(value, "isoformat"):
         return value.isoformat()
     raise ValueError(f"it has a value of the type {type(value).__name__}, which JSON does not have")
+
+
+def _encodable(text: str) -> str:
+    """Return text, but refuse a lone surrogate, half of a character: mParticle would store another text."""
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("it has a text with a character that UTF-8 cannot encode")
+    return text
 
 
 def check_limits(count: int, depth: int, line: int | None = None) -> None:

@@ -12,9 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from airflow_provider_mparticle.client.models import Resource
+from airflow_provider_mparticle.client.resource_kinds import KINDS
 from airflow_provider_mparticle.client.secrets import is_hidden, is_secret_place
 from airflow_provider_mparticle.client.timestamps import parse_timestamp
 from airflow_provider_mparticle.configuration import schema
@@ -22,6 +24,8 @@ from airflow_provider_mparticle.configuration.sql_checks import trimmed_lines
 
 # Blank means unbounded, so a description without one of these removes a bound. Other keys may be mParticle's defaults.
 UPPER_BOUNDS = ("until", "end")
+# Types of sync modes and schedules whose bounds have no effect.
+WITHOUT_RANGE = ("full", "on_demand")
 # A bound of this year or later means "unbounded".
 UNBOUNDED_YEAR = 9999
 
@@ -96,6 +100,11 @@ def same_word(one: Any, other: Any) -> bool:
     return bool(_word(one) == _word(other))
 
 
+def has_no_range(part: Mapping[str, Any]) -> bool:
+    """Return whether a sync mode or a schedule has no range, so that its bounds have no effect."""
+    return any(same_word(part.get("type"), word) for word in WITHOUT_RANGE)
+
+
 def is_masked(place: str, value: Any) -> bool:
     """Return whether mParticle masked a value: the whole, or a part of a secret. ``/** a comment */`` is not a mask."""
     if isinstance(value, bool):
@@ -131,7 +140,7 @@ def _differences(name: str, have: Any, wanted: Any) -> Iterator[Difference]:
         have = have if isinstance(have, Mapping) else {}
         for key, value in wanted.items():
             yield from _differences(f"{name}.{key}", have.get(key), value)
-        for key in UPPER_BOUNDS:
+        for key in () if has_no_range(wanted) else UPPER_BOUNDS:
             if key not in wanted and not _is_unbounded(have.get(key)):
                 yield Difference(f"{name}.{key}", have[key], None)
     elif not _same(name, have, wanted):
@@ -139,12 +148,21 @@ def _differences(name: str, have: Any, wanted: Any) -> Iterator[Difference]:
 
 
 def _same(name: str, have: Any, wanted: Any) -> bool:
+    if have in schema.BLANK and wanted == _defaults().get(name):
+        return True  # a server that does not show the field has only this value
     if is_secret_place(name) and (have is None or is_masked(name, have)):
         return (have is None and name.startswith("config.")) or _fits_mask(str(wanted), have)
     if is_masked(name, have):
         return True
     meaning = MEANINGS.get(name, _plain_value)
     return bool(meaning(have) == meaning(wanted))
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    """Return the schema's defaults, by the names of fields of resources."""
+    fields = [item for kind in KINDS for item in schema.definition(kind.name)["properties"].items()]
+    return {name: field["default"] for name, field in fields if "default" in field}
 
 
 def _fits_mask(wanted: str, masked: Any) -> bool:

@@ -11,8 +11,16 @@ from airflow_provider_mparticle.client.models import Resource
 from airflow_provider_mparticle.client.resource_kinds import KINDS, Kind
 from airflow_provider_mparticle.configuration import schema
 from airflow_provider_mparticle.configuration.plain_values import plain
-from airflow_provider_mparticle.configuration.resource_diff import as_documents_say, is_masked
+from airflow_provider_mparticle.configuration.resource_diff import (
+    UPPER_BOUNDS,
+    as_documents_say,
+    has_no_range,
+    is_masked,
+)
 from airflow_provider_mparticle.configuration.resource_rules import IDLE_FIELDS, without_blanks
+
+# The fields of a sync mode and of a schedule that bound what is read.
+BOUNDS = ("from", "start", *UPPER_BOUNDS)
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,8 @@ def described(kind: Kind[Any], resource: Resource) -> dict[str, Any]:
     known = plain({name: getattr(resource, name) for name in ("id", *kind.writable)})
     shown = _with_known_mappings(as_documents_say(kind.name, without_blanks(_without_masks(secrets.shown(known)))))
     for problem in schema.problems(shown, kind.name):
-        _take_out(shown, problem.place)  # a document cannot have it, and an update does not change it
+        if not _is_bound(shown, problem.place):
+            _take_out(shown, problem.place)  # a document cannot have it, and an update does not change it
     schedule = shown.get("schedule") or {}
     for name in IDLE_FIELDS.get(str(schedule.get("type")), ()):
         schedule.pop(name, None)
@@ -65,6 +74,12 @@ def _without_masks(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _without_masks(part) for name, part in value.items() if not is_masked(name, part)}
     return [_without_masks(part) for part in value] if isinstance(value, list) else value
+
+
+def _is_bound(shown: Mapping[str, Any], place: str) -> bool:
+    """Return whether a place bounds what is read. Without it more would be read, so an apply must refuse it."""
+    part, _, name = place.partition(".")
+    return name in BOUNDS and not has_no_range(shown.get(part) or {})
 
 
 def _take_out(value: dict[str, Any], place: str) -> None:

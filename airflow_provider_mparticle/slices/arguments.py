@@ -31,6 +31,8 @@ TimeColumnType = Literal[
     "timestamp_unixtime_s",
     "timestamp_unixtime_ms",
 ]
+# These have no time zone, so the values are in that of the argument time_column_zone.
+WITHOUT_ZONE: tuple[TimeColumnType, ...] = ("timestamp_ntz", "datetime", "date")
 TIME_COLUMN_TYPES: tuple[TimeColumnType, ...] = get_args(TimeColumnType)
 
 
@@ -51,16 +53,22 @@ def checked_granularity(granularity: Granularity) -> Granularity:
 
 def check_time_column_type(time_column_type: TimeColumnType, time_column_zone: str) -> None:
     """
-    Refuse an unknown type of time column, or an unknown time zone for it.
+    Refuse an unknown type of time column, or a time zone for it that is unknown or has no effect.
 
-    :raises ConfigError: The type or the zone is unknown. Text is not a type of time, since it sorts by letters.
+    :raises ConfigError: The type or the zone is unknown, or the type does not need the zone. Text is not a type of
+        time, since it sorts by letters.
     """
     if not isinstance(time_column_type, str) or time_column_type not in TIME_COLUMN_TYPES:
         raise _refusal(
             f"time_column_type must be one of {', '.join(TIME_COLUMN_TYPES)}, not {_shown(time_column_type)}. "
             "A column of text does not sort by time; cast it in sql. Nothing was sent to mParticle."
         )
-    zone_named(time_column_zone)
+    if zone_named(time_column_zone) != UTC and time_column_type not in WITHOUT_ZONE:
+        raise _refusal(
+            f"time_column_zone={time_column_zone!r} has no effect on a column of type {time_column_type!r}, whose "
+            f"values are instants. If the column has local times, pass one of {', '.join(WITHOUT_ZONE)} as "
+            "time_column_type. Otherwise leave time_column_zone out. Nothing was sent to mParticle."
+        )
 
 
 def check_counting(table: str | None, time_column: str | None, count_sql: str | None, max_records: int) -> None:
@@ -71,7 +79,7 @@ def check_counting(table: str | None, time_column: str | None, count_sql: str | 
     """
     if {table is not None, time_column is not None} != {count_sql is None}:
         raise _refusal("Pass either count_sql, or table and time_column. Nothing was sent.")
-    if isinstance(max_records, bool) or not isinstance(max_records, int) or max_records < 1:
+    if isinstance(max_records, bool) or not isinstance(max_records, int) or not 1 <= max_records < 2**63:
         raise _refusal(f"max_records must be a number of rows above zero, not {_shown(max_records)}.")
 
 

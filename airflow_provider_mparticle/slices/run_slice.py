@@ -6,6 +6,8 @@ It gets the dates of DAG runs from `tasks`, and must not know Airflow.
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, tzinfo
@@ -13,11 +15,15 @@ from itertools import pairwise
 from typing import Any
 
 from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.shown import shown
 from airflow_provider_mparticle.slices.arguments import Granularity
 from airflow_provider_mparticle.slices.calendar_units import midnight, slice_at, slice_from
 from airflow_provider_mparticle.slices.slice import Slice, in_zone, read_instant
 
 CONF_KEYS = ("window_start", "window_end")
+
+# How similar a word is to a bound that is meant by it. window_size, 0.7, is another word.
+SIMILAR = 0.85
 
 # The possible sources of a slice.
 ARGUMENTS = "the arguments window_start and window_end"
@@ -73,6 +79,7 @@ def slice_of_dag_run(
             'The DAG run\'s conf must be an object, for example {"window_start": "2026-01-01", "window_end": '
             f'"2026-01-08"}}, not a {type(dates.conf).__name__}. Nothing was sent to mParticle.'
         )
+    _refuse_similar(dates.conf)
     start, end = (dates.conf.get(key) for key in CONF_KEYS)
     if (given := _bounds(start, end, CONF)) is not None:
         return given, CONF
@@ -128,6 +135,18 @@ def _bounds(start: object, end: object, place: str) -> Slice | None:
             f"{last.isoformat()}. Give a later window_end, {_OR_NEITHER}"
         )
     return Slice(first, last)
+
+
+def _refuse_similar(conf: Mapping[str, Any]) -> None:
+    """Refuse a key of a conf that is a bound with another spelling: the DAG run would get the slice of its dates."""
+    spelled = {re.sub(r"[\W_]", "", key).casefold(): key for key in CONF_KEYS}
+    for key in conf.keys() - {*CONF_KEYS}:
+        word = re.sub(r"[\W_]", "", str(key)).casefold()
+        if near := difflib.get_close_matches(word, spelled, n=1, cutoff=SIMILAR):
+            raise ConfigError(
+                f"The DAG run's conf has {shown(key)}, which is not {spelled[near[0]]}. Write {spelled[near[0]]}. "
+                "Nothing was sent to mParticle."
+            )
 
 
 def _interval(dates: RunDates) -> Slice | None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.slices.arguments import Granularity, TimeColumnType
+from airflow_provider_mparticle.slices.arguments import WITHOUT_ZONE, Granularity, TimeColumnType
 from airflow_provider_mparticle.slices.calendar_units import EPOCH, midnight
 from airflow_provider_mparticle.slices.slice import in_zone
 
@@ -60,7 +60,6 @@ _LITERALS: dict[str | None, dict[str, str]] = {
 }
 _LITERALS["postgres"] = _LITERALS["redshift"]
 
-_WITHOUT_ZONE = ("timestamp_ntz", "datetime", "date")
 _PER_SECOND = {"timestamp_unixtime_s": 1, "timestamp_unixtime_ms": 1000}
 
 
@@ -105,7 +104,7 @@ class TimeType:
         return self._reason_against(at) is None
 
     def _text(self, at: datetime) -> str:
-        if self.name not in _WITHOUT_ZONE:
+        if self.name not in WITHOUT_ZONE:
             return at.astimezone(UTC).isoformat(sep=" ")
         if reason := self._reason_against(at):
             raise self._refusal(at, reason)
@@ -114,7 +113,7 @@ class TimeType:
 
     def _reason_against(self, at: datetime) -> str | None:
         """Return why the column cannot be cut at an instant, or None if it can."""
-        if self.name not in _WITHOUT_ZONE:
+        if self.name not in WITHOUT_ZONE:
             return None
         local = in_zone(at, self.zone)
         if self.name == "date":

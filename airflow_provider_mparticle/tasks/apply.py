@@ -18,7 +18,6 @@ from airflow_provider_mparticle.configuration.document import (
     load_document,
     parse_document,
 )
-from airflow_provider_mparticle.configuration.plain_values import plain
 from airflow_provider_mparticle.configuration.plan import plan
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.tasks.arguments import read_switch, refuse_nothing
@@ -85,7 +84,7 @@ def _document(operator: MParticleApplyOperator, context: Context) -> Document:
         )
     else:
         read = load_document(_found(operator, Path(operator.spec)))
-        document = replace(read, content=plain(operator.render_template(read.content, context)))
+        document = read.with_content(operator.render_template(read.content, context))
     mask_secrets(document.content)
     refuse_nothing(document.content)
     return document

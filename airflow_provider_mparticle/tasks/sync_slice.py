@@ -62,6 +62,12 @@ class SyncSliceTask(TriggerTask):
         if self.operator.granularity is not None:
             checked_granularity(self.operator.granularity)
         check_time_column_type(self.operator.time_column_type, self.operator.time_column_zone)
+        if self.operator.time_column is None and self.operator.time_column_type != "timestamp":
+            raise ConfigError(
+                f"time_column_type={self.operator.time_column_type!r} has no effect without time_column: sql compares "
+                "its own columns with window_start and window_end, which are in UTC. Pass time_column, or leave "
+                "time_column_type out. Nothing was sent to mParticle."
+            )
 
     def _start_and_wait(self, waiting_since: float) -> dict[str, Any]:
         try:

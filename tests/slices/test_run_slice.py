@@ -85,6 +85,40 @@ def test_a_conf_that_is_not_an_object_is_refused(conf):
     assert "conf must be an object" in refusal(found_by, conf=conf)
 
 
+@pytest.mark.parametrize(
+    "name", ["windowStart", "window-end", "WINDOW_START", "window start", "window_stat", "windowend"]
+)
+def test_a_misspelt_bound_in_conf_is_refused(name):
+    """Otherwise the DAG run would sync another slice, and be green."""
+    message = refusal(found_by, conf={name: "2026-02-01"}, logical_date=datetime(2026, 3, 1, tzinfo=UTC))
+
+    assert f"conf has {name!r}, which is not window_" in message
+
+
+@settings(max_examples=200, database=None)
+@given(st.sampled_from(CONF_KEYS), st.data())
+def test_a_bound_with_one_wrong_letter_or_another_spelling_is_refused(name, data):
+    """Case and separators differ between languages, and a letter is soon mistyped."""
+    place = data.draw(st.integers(0, len(name) - 1))
+    letter = data.draw(st.sampled_from("abc_-"))
+    wrong = data.draw(
+        st.sampled_from([name[:place] + name[place + 1 :], name[:place] + letter + name[place:], name.upper()])
+    )
+    if wrong in CONF_KEYS:
+        return
+
+    assert "Write window_" in refusal(found_by, conf={wrong: "x"}, logical_date=datetime(2026, 3, 1, tzinfo=UTC))
+
+
+@settings(max_examples=100, database=None)
+@given(st.sampled_from(["window", "window_size", "start", "end", "run_window", "window_days", "end_date", "owner", ""]))
+def test_other_keys_of_a_conf_are_for_other_tasks(name):
+    """All tasks of a DAG run share its conf."""
+    _, origin = found_by(conf={name: 1}, logical_date=datetime(2026, 3, 1, tzinfo=UTC))
+
+    assert "the DAG run's logical date" == origin
+
+
 def test_bounds_in_conf_that_are_null_are_not_given():
     """A form that triggers DAGs sends null for empty fields."""
     conf = {"window_start": None, "window_end": None}

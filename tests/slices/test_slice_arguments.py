@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from datetime import UTC, timedelta
 from typing import Any
 from zoneinfo import available_timezones
@@ -60,6 +61,16 @@ def test_an_unknown_type_of_time_column_is_refused(value: Any) -> None:
         return
     with pytest.raises(ConfigError, match="time_column_type must be one of timestamp, "):
         check_time_column_type(value, "UTC")
+
+
+@pytest.mark.parametrize("name", TIME_COLUMN_TYPES)
+def test_a_zone_that_has_no_effect_is_refused(name: Any) -> None:
+    """The author has local times, so all bounds of slices would be hours away."""
+    has_zone = name not in ("timestamp_ntz", "datetime", "date")
+
+    with pytest.raises(ConfigError, match="has no effect on a column of type") if has_zone else nullcontext():
+        check_time_column_type(name, "Europe/Berlin")
+    check_time_column_type(name, "UTC")
 
 
 @quick

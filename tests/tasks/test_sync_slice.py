@@ -316,6 +316,11 @@ def test_the_literals_fit_the_type_of_the_time_column(start_simulator, provider,
     [
         ({"time_column_type": "text"}, "time_column_type must be one of timestamp, .* not 'text'"),
         ({"time_column_zone": "Mars"}, "'Mars' is not a time zone"),
+        ({"time_column_zone": "Europe/Berlin"}, "has no effect on a column of type 'timestamp'"),
+        (
+            {"time_column_type": "date", "time_column": None},
+            "time_column_type='date' has no effect without time_column",
+        ),
         ({"time_column_type": "date", "window_end": "2026-01-01T12:00Z"}, "is not the start of a day"),
         ({"sql": "SELECT CAST(at AS VARCHAR) AS at FROM a.b"}, "selects time_column at as text"),
         ({"sql": "SELECT at FROM a.b; SELECT at FROM a.c"}, "several statements"),
