@@ -127,18 +127,17 @@ def test_a_rate_limit_that_is_nearly_used_up_slows_every_wait_down(simulator: Si
 
 def test_each_has_a_deadline_of_its_own(simulator: Simulator) -> None:
     """A wait that ends does not affect the others."""
-    run_id = simulator.add_run("orders", "running", ends_in_s=2.5)["pipeline_run_id"]
-    began = time.monotonic()
+    run_id = simulator.add_run("orders", "running")["pipeline_run_id"]
 
-    async def main() -> tuple[float, Outcome, Outcome]:
+    async def main() -> tuple[Outcome, Outcome]:
         patient = asyncio.create_task(outcome_of(trigger("orders", run_id)))
         hasty = await outcome_of(trigger("orders", run_id, seconds=1.2))
-        return time.monotonic() - began, hasty, await patient
+        simulator.end_runs()
+        return hasty, await patient
 
-    took_s, hasty, patient = asyncio.run(main())
+    hasty, patient = asyncio.run(main())
 
     assert isinstance(hasty.error, RunTimeoutError)
-    assert 1.0 < took_s < 2.4
     assert patient.error is None
 
 
@@ -299,7 +298,7 @@ def test_a_pause_ends_with_the_poll_of_another_wait() -> None:
     async def scenario(polling: Polling, api: Api) -> tuple[float, Any, int]:
         with polling.waiter(first) as one, polling.waiter(second) as other:
             began = time.monotonic()
-            pausing = asyncio.create_task(one(Pause(5.0)))
+            pausing = asyncio.create_task(one(Pause(60.0)))
             await asyncio.sleep(0.01)
             await other(Poll(second))
             await pausing
@@ -307,7 +306,7 @@ def test_a_pause_ends_with_the_poll_of_another_wait() -> None:
 
     took_s, seen, polls = polled(scenario)
 
-    assert took_s < 1.0
+    assert took_s < 30.0
     assert ("seen", 1) == (seen, polls)
 
 
