@@ -497,6 +497,7 @@ def test_a_run_that_refused_the_request_is_looked_for_although_a_read_fails():
     assert 3 == story.start("wait").pipeline_run_id
 
 
+@pytest.mark.usefixtures("_tokyo")
 def test_a_retry_reads_the_runs_since_the_longest_interval_before_its_first_request():
     """Its clock may be behind that of the earlier try."""
     sent_at = NOW - timedelta(days=3)

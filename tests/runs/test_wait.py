@@ -191,6 +191,7 @@ def test_failed_polls_are_logged_at_first_and_then_rarely_with_a_count(caplog):
 
     said = [record.args[-1] for record in caplog.records if record.levelno == logging.WARNING]
     assert [1, 10, 20] == said
+    assert {AWAY} == {record.args[0] for record in caplog.records if record.levelno == logging.WARNING}
     assert "mParticle answers again after 25 failed polls." in caplog.messages
 
 
@@ -257,6 +258,7 @@ def test_unknown_durations_are_read_once_when_the_second_poll_finds_the_run_in_p
     assert [pytest.approx(10.0, rel=poll_timing.JITTER)] * 3 == clock.paused[1:4]  # the end is not expected yet
 
 
+@pytest.mark.usefixtures("_tokyo")
 def test_the_durations_of_the_week_before_the_run_are_asked_for():
     """A triggerer remembers them by their pipeline."""
     monitor = RunMonitor(RunLookup("orders", 7), 1000.0, NOON.timestamp(), polls=1)
@@ -343,6 +345,15 @@ def test_a_worker_polls_once_if_it_is_not_likely_that_the_run_ends_soon(duration
     outcome, _, clock, api = waited_briefly(RUNNING, DONE, durations_s=durations_s)
 
     assert (None, 0.0, 1) == (outcome, clock.now, len(api.asked))
+
+
+def test_a_worker_does_not_hold_its_slot_for_a_pause_that_mparticle_asks_for():
+    """The triggerer can wait for it."""
+    away = RateLimitedError("429", retry_after_s=300.0)
+
+    outcome, retry_after_s, clock, api = waited_briefly(away, DONE, durations_s=[2.0] * 3)
+
+    assert (None, 300.0, 0.0, 1) == (outcome, retry_after_s, clock.now, len(api.asked))
 
 
 @given(

@@ -13,7 +13,7 @@ from jinja2 import Environment
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.configuration import sql_parser
-from airflow_provider_mparticle.slices.arguments import CalendarUnit, Granularity
+from airflow_provider_mparticle.slices.arguments import Granularity
 from airflow_provider_mparticle.slices.bounds_check import require_both_bounds
 from airflow_provider_mparticle.slices.calendar_units import slice_at
 from airflow_provider_mparticle.slices.slice import Slice
@@ -53,6 +53,8 @@ def warnings_for(where: str, whole: Slice = DAY, sql: str = "SELECT id FROM shop
         f"at >= '{START}' AND at < '{END}' UNION ALL SELECT id FROM b WHERE at >= '{START}' AND at < '{END}'",
         f"at >= '{START}' AND at < '{END}' AND (id = 1 OR id IS NULL)",
         "a text that no parser reads '{{ window_start }}' ( '{{ window_end }}'",
+        f"'{END}' BETWEEN began AND ended AND at >= '{START}' AND at < '{END}'",
+        "at >= '{{ window_start.strftime('%d.%m.%Y') }}' AND at <= '{{ window_end.strftime('%d.%m.%Y') }}'",
         # Without the escapes of BigQuery, everything after these two hyphens would be a comment.
         f"x = 'it\\'s' AND y = '--' AND at >= '{START}' AND at < '{END}'",
     ],
@@ -72,6 +74,7 @@ def test_a_query_whose_slices_touch_has_no_warning(where: str) -> None:
         (f"at >= TIMESTAMP '{START}' AND at <= TIMESTAMP('{END}')", "<= window_end"),
         ("dt BETWEEN '{{ window_start.date() }}' AND '{{ window_end.date() }}'", "BETWEEN"),
         ("at >= {{ window_start.timestamp() }} AND at <= {{ window_end.timestamp() }}", "<= window_end"),
+        ("at >= {{ window_start.timestamp() * 1000 }} AND at <= {{ window_end.timestamp() * 1000 }}", "<= window_end"),
         (f"at >= '{START}' AND at < '{END}' OR at IS NULL", "lets rows pass that are not compared with window_start"),
         (f"at >= '{START}' AND at < '{END}' UNION ALL SELECT id FROM b", "lets rows pass that are not compared"),
         (f"note = 'from {START} to {END}'", "compares no column with window_start"),
@@ -82,6 +85,7 @@ def test_a_doubtful_comparison_has_a_warning(where: str, said: str) -> None:
     found = warnings_for(where)
 
     assert [said] == [said for one in found if said in one][:1]
+    assert all(one.startswith(("sql compares ", "sql lets rows pass ")) for one in found)
     assert all("Compare like this: updated_at >= '{{ window_start }}'" in one for one in found)
 
 
@@ -229,8 +233,8 @@ def test_a_template_may_be_as_coarse_as_the_slices(form: str, granularity: Granu
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia"])
-@pytest.mark.parametrize("granularity", ["day", "week", "month"])
-def test_bounds_move_to_the_next_boundaries_of_their_zone(granularity: CalendarUnit, zone: str) -> None:
+@pytest.mark.parametrize("granularity", ["day", "week", "month", timedelta(hours=48)])
+def test_bounds_move_to_the_next_boundaries_of_their_zone(granularity: Granularity, zone: str) -> None:
     """The boundaries of another zone would be written on the same day, and the template would be refused."""
     here = slice_at(datetime(2025, 6, 15, 12, tzinfo=UTC), granularity, ZoneInfo(zone))
     rendered: set[tuple[datetime, datetime]] = set()
