@@ -252,6 +252,9 @@ def test_bounds_move_to_the_next_boundaries_of_their_zone(granularity: Granulari
         *((here.start, end) for end in (here.start, here.end, after.end)),
     } == {bounds for bounds in rendered if not any(bound.microsecond for bound in bounds)}
 
+    if isinstance(granularity, timedelta):
+        return
+
     def dates(start: datetime, end: datetime) -> str:
         return f"{start.astimezone(ZoneInfo(zone)):%F} {end.astimezone(ZoneInfo(zone)):%F}"
 

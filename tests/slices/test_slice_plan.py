@@ -277,6 +277,7 @@ def test_the_report_is_json() -> None:
 def test_a_count_is_a_whole_number_of_any_type(value: Any) -> None:
     """Drivers return different types."""
     assert 7 == read_count([(value,)], "SELECT 7")
+    assert 0 == read_count([(value - value,)], "SELECT 0")
 
 
 @pytest.mark.parametrize(
@@ -329,6 +330,19 @@ def test_all_of_time_takes_few_counts() -> None:
     assert 1 + centuries + years + months + weeks + days >= plan.queries
     assert [3, 3] == [one.rows for one in plan.slices]
     assert whole == Slice(plan.slices[0].slice.start, plan.slices[-1].slice.end)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Auckland", "America/New_York"])
+def test_a_long_range_is_cut_at_the_decades_of_its_zone(zone: str) -> None:
+    """Also if its last decade has just begun there, while it is another year in UTC."""
+    local = ZoneInfo(zone)
+    whole = Slice(datetime(1905, 5, 5, tzinfo=local), datetime(2030, 1, 1, 0, 30, tzinfo=local))
+    table = Table(*rows_at("1950-05-05", 1), *rows_at("2025-05-05", 1))
+
+    plan_slices(whole, table.count, max_records=1, zone=local)
+
+    decades = [datetime(year, 1, 1, tzinfo=local) for year in range(1910, 2031, 10)]
+    assert [one.start for one in table.calls[1]] == [whole.start, *decades]
 
 
 @settings(max_examples=60, database=None)
