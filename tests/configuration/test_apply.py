@@ -456,8 +456,8 @@ def test_a_text_may_be_one_template_for_a_document(simulator: Simulator, hook: M
 
 def test_problems_of_a_text_have_lines(execute: Execute, simulator: Simulator) -> None:
     """They are found after its values were rendered."""
-    with pytest.raises(AirflowFailException, match=r"data_models\[0\]\.nam is not a field .*line 2"):
-        execute(operator(spec="data_models:\n  - nam: x\n    id: m\n"))
+    with pytest.raises(AirflowFailException, match=r"data_models\[0\]\.names is not a field .*line 2"):
+        execute(operator(spec="data_models:\n  - names: x\n    id: m\n"))
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
