@@ -426,7 +426,7 @@ def test_templates_in_a_file_are_rendered_in_its_values(
     assert secret in masked
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.text(min_size=1, max_size=20) | st.sampled_from(["geheim #77 xyz", "a: b", "*a", "{x", "'", '"', "\n- b", "~"])
 )
@@ -460,7 +460,7 @@ def test_problems_of_a_text_have_lines(execute: Execute, simulator: Simulator) -
         execute(operator(spec="data_models:\n  - names: x\n    id: m\n"))
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     place=st.sampled_from([place for place, _ in texts(yaml.safe_load(SAMPLE.read_text())) if ".value" not in place])
 )

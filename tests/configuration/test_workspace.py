@@ -140,7 +140,7 @@ def stored(**found: dict[str, Any]) -> Workspace:
     return Workspace({name: {one["id"]: kinds[name].model.read(one)} for name, one in found.items()})
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(model=DATA_MODELS, transformation=TRANSFORMATIONS, pipeline=PIPELINES)
 def test_an_export_plans_as_unchanged_in_any_state(
     model: dict[str, Any], transformation: dict[str, Any], pipeline: dict[str, Any]
