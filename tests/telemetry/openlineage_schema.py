@@ -36,7 +36,9 @@ def run_event() -> dict[str, Any]:
 def facet(address: str) -> dict[str, Any]:
     """Return the schema of a facet by its ``_schemaURL``, for example ".../SQLJobFacet.json#/$defs/SQLJobFacet"."""
     name = address.rpartition("/")[2]
-    [found] = {one for one in _subclasses(BaseFacet) if one.__name__ == name and one._get_schema() == address}
+    facets = {one for one in _subclasses(BaseFacet) if one.__name__ == name and one._get_schema() == address}
+    # attrs makes a new class with slots. The first one is garbage, but a frozen collector may never collect it.
+    [found] = {one for one in facets if "__attrs_attrs__" in vars(one)}
     return schema_of(found)
 
 
