@@ -8,6 +8,7 @@ in a thread when a trigger runs.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -57,6 +58,8 @@ class MParticlePipelineRunTrigger(BaseTrigger):
     :param began: When the run began, or the wait if that is unknown: a datetime, or seconds since the epoch. Default:
         now.
     :param run_durations: How long the last runs of the pipeline took, in seconds. Default: None, not read yet.
+    :raises ValueError: *poll_interval* is not a positive number of seconds, or *deadline* is not an instant. A wait
+        with such a value would poll without a pause.
     """
 
     def __init__(
@@ -72,6 +75,10 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         run_durations: Sequence[float] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it unannotated
+        if not 0 < poll_interval < math.inf:
+            raise ValueError(f"poll_interval must be a positive number of seconds, not {poll_interval!r}.")
+        if math.isnan(as_epoch(deadline)):
+            raise ValueError("deadline must be a datetime, or seconds since the epoch, not nan.")
         self.mparticle_conn_id = mparticle_conn_id
         self.pipeline_id = pipeline_id
         self.pipeline_run_id = pipeline_run_id

@@ -14,6 +14,8 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle import triggers
 from airflow_provider_mparticle.client.errors import AuthenticationError, RunFailedError, RunTimeoutError
@@ -49,6 +51,18 @@ def event_of(one: MParticlePipelineRunTrigger) -> Any:
     """The only event of a trigger that was stored and created again."""
     [event] = asyncio.run(all_events(rebuilt(one)))
     return event
+
+
+@given(
+    pause=st.floats(max_value=0, allow_nan=False) | st.sampled_from([float("nan"), float("inf")]),
+    is_deadline=st.booleans(),
+)
+def test_a_trigger_that_would_poll_without_a_pause_is_refused(pause: float, is_deadline: bool) -> None:
+    """A user may create it for an operator of their own."""
+    wrong = {"deadline": float("nan")} if is_deadline else {"poll_interval": pause}
+
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
+        trigger(13325, **wrong)
 
 
 @pytest.mark.parametrize("run_id", [13325, "13325", None])
