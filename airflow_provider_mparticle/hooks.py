@@ -42,6 +42,7 @@ from airflow_provider_mparticle.runs.steps import drive
 from airflow_provider_mparticle.telemetry.metrics import IN_WORKER
 
 if TYPE_CHECKING:
+    from airflow_provider_mparticle.client.config import ApiConfig
     from airflow_provider_mparticle.client.sync import Client
     from airflow_provider_mparticle.triggerer.shared_client import SharedClient
 
@@ -108,11 +109,15 @@ class MParticleHook(BaseHook):
 
     @cached_property
     def _client(self) -> Client:
-        return self._new_client()
+        return self._client_for(self._read_config())
 
-    def _new_client(self) -> Client:
+    @staticmethod
+    def _client_for(config: ApiConfig) -> Client:
         from airflow_provider_mparticle.client.sync import Client
 
+        return Client(config, on_token=mask_secret, on_retry=IN_WORKER.retried)
+
+    def _read_config(self) -> ApiConfig:
         try:
             conn = self.get_connection(self.mparticle_conn_id)
         except AirflowNotFoundException as error:
@@ -120,7 +125,7 @@ class MParticleHook(BaseHook):
                 f"Airflow connection {self.mparticle_conn_id!r} does not exist. Create it, or correct the id. "
                 "Nothing was sent to mParticle."
             ) from error
-        return Client(api_config(conn, conn.extra_dejson), on_token=mask_secret, on_retry=IN_WORKER.retried)
+        return api_config(conn, conn.extra_dejson)
 
     def get_conn(self) -> Client:
         """
@@ -158,13 +163,12 @@ class MParticleHook(BaseHook):
             return client.send(call, retry=retry)
         except AuthenticationError as error:
             refused = error
-        current = self._new_client()  # the Airflow connection may have new credentials by now
-        if not current.config.has_new_credentials(client.config):
-            current.close()
+        config = self._read_config()  # the Airflow connection may have new credentials by now
+        if not config.has_new_credentials(client.config):
             raise refused
         client.close()
-        self._client = current
-        return current.send(call, retry=retry)
+        self._client = self._client_for(config)
+        return self._client.send(call, retry=retry)
 
     def list_warehouse_connections(self, service_provider: str | None = None) -> list[WarehouseConnection]:
         """

@@ -79,29 +79,29 @@ class KnownEnds:
     An end is the id of the run, and for a run that failed also that word. An id alone stands for every end of the run.
     """
 
-    ids: tuple[str, ...]
+    ends: tuple[str, ...]
 
     def news(self, seen: RunsSeen) -> list[PipelineRun]:
         """Return the runs that have ended and whose end is not known yet, oldest first."""
-        known = {*self.ids}
+        known = {*self.ends}
         return [run for end, run in seen.ended.items() if known.isdisjoint((end, str(run.pipeline_run_id)))]
 
     def after(self, run: PipelineRun, seen: RunsSeen) -> KnownEnds:
         """Return these ends with that of *run*, and without ends that are both old and no longer listed."""
-        ids = (*self.ids, _end_of(run))
+        ends = (*self.ends, _end_of(run))
         if not seen.is_month:
-            return KnownEnds(ids)
+            return KnownEnds(ends)
         listed = seen.ended
-        return KnownEnds((*(one for one in ids[:-KEPT_AT_LEAST] if one in listed), *ids[-KEPT_AT_LEAST:]))
+        return KnownEnds((*(one for one in ends[:-KEPT_AT_LEAST] if one in listed), *ends[-KEPT_AT_LEAST:]))
 
     def as_json(self) -> list[str]:
-        """Return the ids as JSON, for Airflow's store."""
-        return [*self.ids]
+        """Return the ends as JSON, for Airflow's store."""
+        return [*self.ends]
 
     @classmethod
     def from_json(cls, *stored: Sequence[str]) -> KnownEnds:
-        """Return the ids from one or several stores; an end is known if any of them knows it."""
-        return cls(tuple(dict.fromkeys(run_id for ids in stored for run_id in ids)))
+        """Return the ends from one or several stores; an end is known if any of them knows it."""
+        return cls(tuple(dict.fromkeys(end for ends in stored for end in ends)))
 
 
 def matches(run: PipelineRun, progress: Sequence[Progress], run_types: Sequence[str] | None) -> bool:

@@ -117,7 +117,7 @@ def test_what_is_known_stays_bounded() -> None:
         run = ended_run(number, START)
         known = known.after(run, RunsSeen("orders", (run,), is_month=True))
 
-    assert KEPT_AT_LEAST == len(known.ids)
+    assert KEPT_AT_LEAST == len(known.ends)
 
 
 def test_a_run_that_one_list_leaves_out_is_not_reported_again() -> None:
