@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_mparticle.client.paths import segment_flaw
-from airflow_provider_mparticle.client.storable import Json
+from airflow_provider_mparticle.client.storable import INTEGERS_BELOW, Json
 
 # The fields of an object in which a list may come: v1 of Warehouse Sync, the Platform API, similar resources.
 LIST_FIELDS = ("items", "data", "results")
@@ -84,7 +84,8 @@ def parse_run_id(value: object) -> int | str | None:
 def parse_count(value: object) -> int | None:
     """Return a number of records, from a number or a text, or None for anything else."""
     text = str(value).strip() if isinstance(value, int | str) else ""
-    return int(text) if text.isascii() and text.isdecimal() and int(text[:20]) < 2**63 and len(text) < 20 else None
+    is_count = text.isascii() and text.isdecimal() and int(text[:20]) < INTEGERS_BELOW and len(text) < 20
+    return int(text) if is_count else None
 
 
 def error_messages(errors: object) -> tuple[str, ...]:

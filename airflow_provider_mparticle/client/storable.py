@@ -18,6 +18,8 @@ Json = Any
 
 # Deeper nesting is refused. mParticle's answers have about 5 levels, and encoders fail at 200 to 1,000 levels.
 DEEPEST = 64
+# Whole numbers are from minus this to just below it: those of 64 bits.
+INTEGERS_BELOW = 2**63
 # A number of more digits does not fit into 64 bits, so it need not be converted, which is slow for a long number.
 _DIGITS = 20
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -63,7 +65,7 @@ def _whole_number(digits: str) -> int | str:
     if len(digits) > _DIGITS:
         return digits
     number = int(digits)
-    return number if -(2**63) <= number < 2**63 else digits
+    return number if -INTEGERS_BELOW <= number < INTEGERS_BELOW else digits
 
 
 def _number(digits: str) -> float | None:

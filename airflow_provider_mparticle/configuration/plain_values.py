@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from airflow_provider_mparticle.client.storable import INTEGERS_BELOW
+
 # Far more than a workspace needs: 1,000 pipelines with their queries take about 25,000 values and 6 levels.
 VALUES_AT_MOST = 200_000
 DEPTH_AT_MOST = 32
-# Whole numbers are from minus this to just below it: those of 64 bits.
-INTEGERS_BELOW = 2**63
 
 
 def plain(value: Any) -> Any:

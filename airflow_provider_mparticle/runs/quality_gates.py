@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 from airflow_provider_mparticle.client.errors import ConfigError, DataGateError
 from airflow_provider_mparticle.client.shown import shown
+from airflow_provider_mparticle.client.storable import INTEGERS_BELOW
 
 OnEmpty = Literal["success", "skip", "fail"]
 ON_EMPTY: tuple[OnEmpty, ...] = ("success", "skip", "fail")
 
 # mParticle's counts fit into 64 bits.
-MOST_RECORDS = 2**63 - 1
+MOST_RECORDS = INTEGERS_BELOW - 1
 
 
 @dataclass(frozen=True, kw_only=True)

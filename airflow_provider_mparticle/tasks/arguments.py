@@ -14,13 +14,11 @@ from typing import Any
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.shown import shown
+from airflow_provider_mparticle.client.storable import INTEGERS_BELOW
 from airflow_provider_mparticle.configuration.plain_values import plain, texts
 
 # Longer than any wait for a run. A larger value is a wrong unit, and would overflow timers and dates.
 LONGEST_S = 366 * 24 * 60 * 60.0
-
-# mParticle's ids fit into 64 bits.
-LARGEST_ID = 2**63
 
 # A timedelta that a template has rendered, for example "1 day, 2:00:00".
 _TIMEDELTA = re.compile(r"(?:(?P<days>\d+) days?, )?(?P<hours>\d{1,2}):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d+)?)")
@@ -60,7 +58,7 @@ def read_id(name: str, value: object) -> str:
     """
     if isinstance(value, bool) or not isinstance(value, str | int | None):
         raise ConfigError(f"{name} must be one id as text, not {shown(value)}. Nothing was sent to mParticle.")
-    if isinstance(value, int) and abs(value) >= LARGEST_ID:
+    if isinstance(value, int) and abs(value) >= INTEGERS_BELOW:
         raise ConfigError(f"{name} must be an id, not the number {shown(value)}. Nothing was sent to mParticle.")
     if (text := "" if value is None else str(value).strip()) in _NOTHING:
         raise ConfigError(
