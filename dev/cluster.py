@@ -9,6 +9,7 @@ succeed.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import time
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_mparticle.simulator import Simulator
 from dev import backfill
@@ -55,6 +56,7 @@ ENDED = ("success", "failed")
 # The name of an error's class in the log of a try.
 LOGGED_ERROR = re.compile(r'"exc_type":\s*"(\w+)"')
 NO_WORD = "its worker was killed"
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True)
@@ -226,44 +228,59 @@ class _Cluster:
         backfills = backfill.Backfills(self._airflow, self._simulator, self._plan.backfills)
         with ThreadPoolExecutor(1) as pool:
             backfilled = pool.submit(backfills.run)
-            self._lose_a_worker()
-            self._lose_a_triggerer()
+            lost_worker = self._lose_a_worker()
+            lost_triggerer = self._lose_a_triggerer()
             self._take_mparticle_away()
-            self._figures.left = self._end("triggerer-2", self._stop)
-            self._end_politely("worker-2")
-            self._wait_until(lambda: self._is_over(backfilled), self._plan.ends_within_s)
+            self._figures.left = self._end(self._other(lost_triggerer), self._stop)
+            self._end_politely(self._other(lost_worker))
+            with contextlib.suppress(TimeoutError):  # the table shows what has not ended
+                self._wait_for(lambda: self._is_over(backfilled), "the end of all", self._plan.ends_within_s)
             self._figures.backfills = backfilled.result()
         self._figures.seconds = time.monotonic() - began
         self._count()
         return self._figures
 
-    def _lose_a_worker(self) -> None:
-        """Kill a worker whose tasks wait for their runs, and start it again."""
-        self._wait_until(lambda: self._has_started(self._tasks_on("worker-1")))
-        self._figures.tasks_lost = len(self._tasks_on("worker-1"))
-        self._airflow.kill_component("worker-1")
-        self._airflow.start_component("worker-1")
+    def _lose_a_worker(self) -> str:
+        """Kill a worker while a run of one of its tasks continues, start it again, and return its name."""
+        workers = self._machines("worker")
+        lost = self._wait_for(lambda: next(filter(self._has_started_a_run, workers), None), "a task with a run")
+        self._figures.tasks_lost = len(self._tasks_on(lost))
+        self._airflow.kill_component(lost)
+        self._airflow.start_component(lost)
+        return lost
 
-    def _tasks_on(self, machine: str) -> list[str]:
+    def _tasks_on(self, worker: str) -> list[str]:
         running = [(name, ti) for name, ti in self._tasks().items() if ti["state"] == "running"]
-        return [name for name, ti in running if ti["hostname"] == machine]
+        return [name for name, ti in running if ti["hostname"] == worker]
 
-    def _has_started(self, tasks: list[str]) -> bool:
-        return any(self._simulator.starts(f"pipeline-{task.rpartition('_')[2]}") for task in tasks)
+    def _has_started_a_run(self, worker: str) -> bool:
+        return any(self._simulator.starts(f"pipeline-{name.rpartition('_')[2]}") for name in self._tasks_on(worker))
 
-    def _lose_a_triggerer(self) -> None:
-        """Kill a triggerer with many waits, and start it again when the other one has these waits."""
-        self._wait_until(lambda: len(self._waits_of("triggerer-1")) >= self._plan.waits_lost)
-        self._figures.lost = self._end("triggerer-1", self._airflow.kill_component)
+    def _lose_a_triggerer(self) -> str:
+        """Kill a triggerer with many waits, start it again when the other one has these waits, and return its name."""
+        triggerers = self._machines("triggerer")
+        lost = self._wait_for(lambda: next(filter(self._has_many_waits, triggerers), None), "a triggerer with waits")
+        self._figures.lost = self._end(lost, self._airflow.kill_component)
+        return lost
+
+    def _has_many_waits(self, triggerer: str) -> bool:
+        return len(self._waits_of(triggerer)) >= self._plan.waits_lost
 
     def _end(self, triggerer: str, end: Callable[[str], None]) -> TakeOver:
         """Stop a triggerer, start it again when the other one has its waits, and return how long that took."""
         waits, began = self._waits_of(triggerer), time.monotonic()
         end(triggerer)
-        self._wait_until(lambda: not waits & self._waits_of(triggerer))
+        self._wait_for(lambda: not waits & self._waits_of(triggerer), f"the other triggerer to take over {waits}")
         seconds = time.monotonic() - began
         self._airflow.start_component(triggerer)
         return TakeOver(len(waits), seconds)
+
+    def _machines(self, kind: str) -> list[str]:
+        """Return the workers, or the triggerers. Chance decides which of the triggerers takes a wait."""
+        return [component for component in self._airflow.components if component.startswith(f"{kind}-")]
+
+    def _other(self, machine: str) -> str:
+        return next(other for other in self._machines(machine.partition("-")[0]) if other != machine)
 
     def _waits_of(self, machine: str) -> set[str]:
         """Return the tasks that wait in a triggerer."""
@@ -288,14 +305,21 @@ class _Cluster:
     def _is_over(self, backfilled: Future[list[backfill.Figures]]) -> bool:
         return backfilled.done() and self._airflow.dag_run_state(DAG_ID, self._run_id) in ENDED
 
-    def _wait_until(self, is_there: Callable[[], bool], within_s: float = 120.0) -> None:
-        """Wait until *is_there* returns True or *within_s* has passed, and measure the memory meanwhile."""
+    def _wait_for(self, get: Callable[[], _Found | None], what: str, within_s: float = 120.0) -> _Found:
+        """
+        Wait until *get* returns something true, return that, and measure the memory meanwhile.
+
+        :raises TimeoutError: It took longer than *within_s* seconds.
+        """
         sampled_at, give_up_at = 0.0, time.monotonic() + within_s
-        while not is_there() and time.monotonic() < give_up_at:
+        while time.monotonic() < give_up_at:
+            if found := get():
+                return found
             if time.monotonic() > sampled_at + SAMPLED_EVERY_S:
                 self._sample_memory()
                 sampled_at = time.monotonic()
             time.sleep(0.5)
+        raise TimeoutError(f"Waited {within_s:.0f} s for {what}; see the logs in {self._airflow.home}")
 
     def _sample_memory(self) -> None:
         for component in self._airflow.components:
