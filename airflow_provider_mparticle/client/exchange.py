@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from airflow_provider_mparticle.client.answer_fields import UnexpectedAnswerError, error_messages, first_value
@@ -60,7 +61,6 @@ def _unsigned(call: Call[Any], config: ApiConfig) -> HttpRequest:
         call.method,
         url_of(call, config),
         params=_params(call, config),
-        timeout_s=config.timeout_s,
         headers=JSON_ANSWER if call.json is None else JSON_BOTH_WAYS,
         body=None if call.json is None else _encoded(call),
     )
@@ -87,8 +87,7 @@ def _encoded(call: Call[Any]) -> bytes:
 
 
 def _signed(request: HttpRequest, token: str) -> HttpRequest:
-    headers = {**request.headers, "Authorization": f"Bearer {token}"}
-    return HttpRequest(request.method, request.url, request.params, request.timeout_s, headers, request.body)
+    return replace(request, headers={**request.headers, "Authorization": f"Bearer {token}"})
 
 
 def _spelled(value: object) -> str | list[str]:

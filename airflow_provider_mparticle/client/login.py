@@ -67,7 +67,6 @@ def login(config: ApiConfig) -> Generator[HttpRequest, Any, Token]:
         "POST",
         credentials.token_url,
         params={},
-        timeout_s=config.timeout_s,
         headers=JSON_BOTH_WAYS,
         body=json.dumps(
             {

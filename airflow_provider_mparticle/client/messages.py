@@ -25,7 +25,6 @@ class HttpRequest:
     :param method: GET, POST, PUT or DELETE.
     :param url: Address without a query.
     :param params: Query parameters. A list means a parameter that is repeated.
-    :param timeout_s: Seconds after which the exchange fails.
     :param headers: Header names and values.
     :param body: Bytes to send, or None for a request without a body.
     """
@@ -33,7 +32,6 @@ class HttpRequest:
     method: str
     url: str
     params: Mapping[str, Any]
-    timeout_s: float
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
 

@@ -81,7 +81,7 @@ def test_a_password_in_a_url_is_refused_without_being_shown() -> None:
         ApiConfig(CREDENTIALS, 1),
         Token("a-secret", 1.0),
         TokenNeeded("a-secret"),
-        HttpRequest("GET", "https://x", {}, 1.0, {"Authorization": "Bearer a-secret"}, {"password": "a-secret"}),
+        HttpRequest("GET", "https://x", {}, {"Authorization": "Bearer a-secret"}, {"password": "a-secret"}),
         HttpResponse(200, {}, b"a-secret"),
     ],
 )

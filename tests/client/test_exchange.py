@@ -26,7 +26,6 @@ def test_a_call_asks_for_a_token_and_sends_one_request_with_it() -> None:
         "GET",
         "https://api.mparticle.com/platform/v2/workspaces/1234/inputs/data-pipelines/orders",
         params={},
-        timeout_s=60.0,
         headers={"Accept": "application/json", "Authorization": "Bearer token-1"},
     )
     assert "orders" == answer.id

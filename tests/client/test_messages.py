@@ -16,7 +16,7 @@ from airflow_provider_mparticle.client.messages import (
 
 def test_no_repr_shows_a_secret() -> None:
     """A traceback with local variables ends up in a task's log."""
-    request = HttpRequest("POST", "https://sso.example/oauth/token", {}, 30.0, {"Authorization": "s3cret"}, b"s3cret")
+    request = HttpRequest("POST", "https://sso.example/oauth/token", {}, {"Authorization": "s3cret"}, b"s3cret")
     shown = [
         request,
         HttpResponse(200, {}, b"s3cret"),
@@ -31,7 +31,7 @@ def test_no_repr_shows_a_secret() -> None:
 
 def test_an_address_is_named_without_its_scheme() -> None:
     """Airflow masks every text that equals the extra token_url, so the whole address would be shown as ***."""
-    request = HttpRequest("POST", "https://sso.example/oauth/token", {}, 30.0, {})
+    request = HttpRequest("POST", "https://sso.example/oauth/token", {}, {})
 
     assert "POST sso.example/oauth/token" == str(request)
     assert "no scheme" == place("no scheme")

@@ -13,7 +13,7 @@ from airflow_provider_mparticle.client.messages import HttpRequest
 from airflow_provider_mparticle.client.network import Network
 from airflow_provider_mparticle.client.sending import Sending
 
-REQUEST = HttpRequest("POST", "https://api.mparticle.com/trigger", {}, 60.0, {})
+REQUEST = HttpRequest("POST", "https://api.mparticle.com/trigger", {}, {})
 BY_PROXY = Network({"HTTPS_PROXY": "http://us:PROXYPASS@proxy.example.com:3128"})
 
 
