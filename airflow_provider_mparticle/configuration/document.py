@@ -16,6 +16,8 @@ from typing import Any
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.resource_kinds import KINDS, Kind
 from airflow_provider_mparticle.configuration import schema
+from airflow_provider_mparticle.configuration.document_parser import line_of, read_file, read_text
+from airflow_provider_mparticle.configuration.plain_values import plain
 from airflow_provider_mparticle.configuration.problems import Problem
 from airflow_provider_mparticle.configuration.resource_rules import more_problems, with_defaults
 
@@ -43,8 +45,6 @@ class Document:
 
         :raises ConfigError: It has a value that JSON does not have, or a limit is exceeded.
         """
-        from airflow_provider_mparticle.configuration.plain_values import plain
-
         try:
             return replace(self, content=plain(content))
         except ValueError as problem:
@@ -67,8 +67,6 @@ def load_document(spec: Mapping[str, Any] | str | Path) -> Document:
     :raises ConfigError: The file is missing, not a regular file or too large, its suffix is unknown, or its syntax is
         wrong; the message names the line.
     """
-    from airflow_provider_mparticle.configuration.document_parser import read_file
-
     if isinstance(spec, Mapping):
         return Document(None).with_content(spec)
     path = Path(spec)
@@ -90,8 +88,6 @@ def parse_document(text: str, origin: str = "the document") -> Document:
     :raises ConfigError: The syntax is wrong or a limit is exceeded. The message names the line, but does not quote the
         text, because it may have a secret.
     """
-    from airflow_provider_mparticle.configuration.document_parser import read_text
-
     try:
         content, lines = read_text(text)
     except ValueError as problem:
@@ -143,12 +139,10 @@ def _section(kind: Kind[Any], content: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _located(problem: Problem, document: Document) -> Problem:
     """Return the problem with the id of its resource and its line."""
-    from airflow_provider_mparticle.configuration.document_parser import line_of
-
     line = line_of(problem.place, document.lines)
     known = [_resource(problem.place, document.content), f"line {line}" if line else ""]
     where = ", ".join(text for text in known if text)
-    return Problem(problem.place, f"{problem.text} ({where})", problem.is_warning) if where else problem
+    return replace(problem, text=f"{problem.text} ({where})") if where else problem
 
 
 def _resource(place: str, content: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,6 @@ class Problem:
     def __str__(self) -> str:
         return f"{self.place} {self.text}"
 
-    def inside(self, place: str, more: str = "") -> Problem:
-        """Return the same problem with *place* in front of its place, and *more* at the end of its text."""
-        return Problem(f"{place}.{self.place}", f"{self.text}{more}", self.is_warning)
+    def inside(self, place: str) -> Problem:
+        """Return the same problem with *place* in front of its place."""
+        return replace(self, place=f"{place}.{self.place}")

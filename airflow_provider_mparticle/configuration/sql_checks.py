@@ -40,14 +40,12 @@ _CLAUSE = re.compile(r"\b(from|where|join|group\s+by|order\s+by|limit|union|sele
 _PIPE_STEP = "__tmp"
 
 
-def sql_problems(sql: str, place: str, dialect: str | None = None) -> list[Problem]:
+def sql_problems(sql: str, place: str) -> list[Problem]:
     """
-    Return the problems of the query of a data model.
+    Return the problems of the query of a data model, in the dialect in which it has the fewest.
 
     :param sql: The query.
     :param place: Its place in the document, for the problems.
-    :param dialect: sqlglot's name of the warehouse's dialect, for example ``"snowflake"``. Default: any dialect in
-        which the query is valid.
     """
     sql = sql.lstrip("\ufeff")
     if "{{" in sql or "{%" in sql:
@@ -56,7 +54,7 @@ def sql_problems(sql: str, place: str, dialect: str | None = None) -> list[Probl
     if len(sql) > PARSED_AT_MOST:
         return found
     try:
-        return [*found, *_parsed_problems(sql, place, dialect)]
+        return [*found, *_parsed_problems(sql, place)]
     except ImportError:
         return found
     except Exception as error:  # noqa: BLE001, RUF100 - broad, since sqlglot may fail in any way, also by recursion
@@ -102,10 +100,10 @@ def _comments(sql: str) -> list[str]:
     return [found["comment"] for found in _NOT_CODE.finditer(sql) if found["comment"]]
 
 
-def _parsed_problems(sql: str, place: str, dialect: str | None) -> list[Problem]:
+def _parsed_problems(sql: str, place: str) -> list[Problem]:
     """Return the problems in the dialect in which the query has the fewest."""
     fewest: list[Problem] | None = None
-    for statements in sql_parser.readings(sql, dialect):
+    for statements in sql_parser.readings(sql, None):
         found = _problems_of(statements, sql, place)
         if not found:
             return []

@@ -38,15 +38,10 @@ def tokens_of(sql: str, dialect: str | None) -> list[Any] | None:
 
 
 def statements_of(sql: str, dialect: str | None) -> list[Expr] | None:
-    """Return the statements of *sql*, or None if the parser cannot read it."""
+    """Return the statements of *sql* in the first dialect that can read it, or None if the parser cannot read it."""
     with contextlib.suppress(Exception):  # broad, since sqlglot may fail in any way, also by recursion
-        return parse(sql, dialect)
+        return next(readings(sql, dialect))
     return None
-
-
-def parse(sql: str, dialect: str | None) -> list[Expr]:
-    """Return the statements of *sql* in the first dialect that can read it. Parameters and errors as in `readings`."""
-    return next(readings(sql, dialect))
 
 
 def readings(sql: str, dialect: str | None) -> Iterator[list[Expr]]:
