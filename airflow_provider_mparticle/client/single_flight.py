@@ -52,13 +52,13 @@ class SingleFlight:
         del self._in_progress[key]
         if not task.cancelled():
             task.exception()  # asyncio logs errors that are never read, and all callers may have been cancelled
-        _wake(iter(self._callers.pop(key)))
+        wake(iter(self._callers.pop(key)))
 
 
-def _wake(callers: Iterator[asyncio.Future[None]]) -> None:
+def wake(callers: Iterator[asyncio.Future[None]]) -> None:
     """Let the next callers continue, and the others in later passes of the event loop."""
     woken = [*islice((caller for caller in callers if not caller.done()), CALLERS_PER_PASS)]
     for caller in woken:
         caller.set_result(None)
     if woken:
-        asyncio.get_running_loop().call_soon(_wake, callers)
+        asyncio.get_running_loop().call_soon(wake, callers)

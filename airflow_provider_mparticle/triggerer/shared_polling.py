@@ -19,7 +19,7 @@ from airflow_provider_mparticle.client.endpoints import Call
 from airflow_provider_mparticle.client.errors import MParticleError, NoAnswerError
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
-from airflow_provider_mparticle.client.single_flight import SingleFlight
+from airflow_provider_mparticle.client.single_flight import SingleFlight, wake
 from airflow_provider_mparticle.runs.poll_timing import RunDurations
 from airflow_provider_mparticle.runs.steps import FetchDurations, Pause, Poll, RunSource, Step, Steps
 
@@ -40,7 +40,7 @@ class Polling:
         self.slowdown = slowdown
         self._durations = durations
         self.in_progress = SingleFlight()
-        self._groups: dict[Hashable, _PollGroup] = {}
+        self.groups: dict[Hashable, _PollGroup] = {}
 
     @contextmanager
     def waiter(self, source: RunSource) -> Iterator[_Waiter]:
@@ -50,21 +50,6 @@ class Polling:
             yield waiter
         finally:
             waiter.leave()
-
-    def join(self, source: RunSource, key: Hashable) -> _PollGroup:
-        """Add *source* to the waits that share polls under this key, and return them."""
-        if (group := self._groups.get(key)) is None:
-            group = self._groups[key] = _PollGroup(self)
-        group.sources[id(source)] = source
-        return group
-
-    def leave(self, source: RunSource, key: Hashable) -> None:
-        """Remove *source* from the waits that share polls under this key."""
-        group = self._groups[key]
-        del group.sources[id(source)]
-        if not group.sources:
-            del self._groups[key]
-            self.in_progress.cancel(group)
 
     async def fetch_durations(self, pipeline_id: str, ask: Callable[[], Steps[RunDurations]] | None) -> RunDurations:
         """Return how long the last runs of a pipeline took. Unknown durations are read with *ask*, if it is given."""
@@ -120,7 +105,7 @@ class _PollGroup:
             return
         loop = asyncio.get_running_loop()
         awake: asyncio.Future[None] = loop.create_future()
-        timer = loop.call_later(seconds, _wake, awake)
+        timer = loop.call_later(seconds, wake, iter((awake,)))
         self._pausing.add(awake)
         try:
             await awake
@@ -137,18 +122,12 @@ class _PollGroup:
         else:
             self._note(source.pipeline_id, source.select(self._seen))
         self.polls += 1
-        for pausing in self._pausing:
-            _wake(pausing)
+        wake(iter([*self._pausing]))
 
     def _note(self, pipeline_id: str, run: PipelineRun | None) -> None:
         if run:
             self._polling.note(pipeline_id, run, ended_now=self._was_in_progress)
             self._was_in_progress = run.progress is Progress.UNDER_WAY
-
-
-def _wake(pausing: asyncio.Future[None]) -> None:
-    if not pausing.done():
-        pausing.set_result(None)
 
 
 class _Waiter:
@@ -160,13 +139,18 @@ class _Waiter:
         self._join()
 
     def _join(self) -> None:
+        """Share the polls of the waits that poll the same."""
         self._key = self._source.poll_key
-        self._group = self._polling.join(self._source, self._key)
+        self._group = self._polling.groups.setdefault(self._key, _PollGroup(self._polling))
+        self._group.sources[id(self._source)] = self._source
         self._polls_seen = self._group.polls
 
     def leave(self) -> None:
         """Share no polls any more."""
-        self._polling.leave(self._source, self._key)
+        del self._group.sources[id(self._source)]
+        if not self._group.sources:
+            del self._polling.groups[self._key]
+            self._polling.in_progress.cancel(self._group)
 
     async def __call__(self, step: Step) -> Any:
         if self._key != self._source.poll_key:  # the wait was for the latest run, and has found it

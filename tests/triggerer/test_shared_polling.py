@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import replace
@@ -12,10 +13,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import RunTimeoutError, ServerError
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
+from airflow_provider_mparticle.client.single_flight import CALLERS_PER_PASS
 from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.poll_timing import RunDurations
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
@@ -171,7 +175,7 @@ def test_nothing_is_left_after_the_last_wait(simulator: Simulator) -> None:
         await asyncio.gather(*waits, return_exceptions=True)
         await asyncio.sleep(0)
         left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        return len(client.polling._groups), len(left)
+        return len(client.polling.groups), len(left)
 
     assert (0, 0) == asyncio.run(main())
 
@@ -308,6 +312,34 @@ def test_a_pause_ends_with_the_poll_of_another_wait() -> None:
 
     assert took_s < 30.0
     assert ("seen", 1) == (seen, polls)
+
+
+@given(waits=st.integers(1, 4 * CALLERS_PER_PASS))
+def test_the_waits_that_a_poll_wakes_continue_a_few_in_each_pass_of_the_loop(waits: int) -> None:
+    """A thousand waits for one run that continue at once would block the loop."""
+    continued: Counter[int] = Counter()
+
+    async def scenario(polling: Polling, _: Api) -> None:
+        passes = 0
+
+        async def pause(source: RunSource) -> None:
+            with polling.waiter(source) as carry_out:
+                await carry_out(Pause(60.0))
+            continued[passes] += 1
+
+        poller = RunSource("orders", 7)
+        with polling.waiter(poller) as carry_out:
+            pausing = [asyncio.create_task(pause(RunSource("orders", 7))) for _ in range(waits)]
+            await asyncio.sleep(0)
+            polling_once = asyncio.create_task(carry_out(Poll(poller)))
+            while not all(one.done() for one in (*pausing, polling_once)):
+                await asyncio.sleep(0)
+                passes += 1
+
+    polled(scenario)
+
+    assert waits == continued.total()
+    assert max(continued.values()) <= CALLERS_PER_PASS
 
 
 def test_an_answer_that_came_before_a_pause_ends_it_at_once() -> None:
