@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -237,7 +238,4 @@ _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, Listeners]
 
 
 def _listeners(key: Hashable) -> Listeners:
-    by_key = _by_loop.setdefault(asyncio.get_running_loop(), {})
-    if key not in by_key:
-        by_key[key] = Listeners()
-    return by_key[key]
+    return _by_loop.setdefault(asyncio.get_running_loop(), defaultdict(Listeners))[key]

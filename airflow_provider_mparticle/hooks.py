@@ -36,7 +36,7 @@ from airflow_provider_mparticle.client.resource_kinds import CONNECTION, DATA_MO
 from airflow_provider_mparticle.client.storable import Json
 from airflow_provider_mparticle.connection import form
 from airflow_provider_mparticle.connection.masking import mask_secret
-from airflow_provider_mparticle.connection.reader import api_config
+from airflow_provider_mparticle.connection.reader import api_config, missing_connection
 from airflow_provider_mparticle.runs.run_list import runs_since
 from airflow_provider_mparticle.runs.steps import drive
 from airflow_provider_mparticle.telemetry.metrics import IN_WORKER
@@ -121,10 +121,7 @@ class MParticleHook(BaseHook):
         try:
             conn = self.get_connection(self.mparticle_conn_id)
         except AirflowNotFoundException as error:
-            raise ConfigError(
-                f"Airflow connection {self.mparticle_conn_id!r} does not exist. Create it, or correct the id. "
-                "Nothing was sent to mParticle."
-            ) from error
+            raise missing_connection(self.mparticle_conn_id) from error
         return api_config(conn, conn.extra_dejson)
 
     def get_conn(self) -> Client:

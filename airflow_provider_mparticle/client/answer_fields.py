@@ -7,7 +7,7 @@ Must not know which object an answer describes: `models` does. Answers come from
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from airflow_provider_mparticle.client.paths import segment_flaw
 from airflow_provider_mparticle.client.storable import INTEGERS_BELOW, Json
@@ -106,7 +106,8 @@ def _message(error: object) -> str:
     return str(error or "")[:LONGEST_MESSAGE]
 
 
-def is_id(value: object) -> bool:
+def is_id(value: object) -> TypeGuard[int | str]:
+    """Return whether a value can be an id: a number, or text that is not blank."""
     return isinstance(value, int | str) and not isinstance(value, bool) and bool(str(value).strip())
 
 

@@ -28,7 +28,7 @@ Defines the errors of this package, one class per cause.
         ├── StartAmbiguousError       it is not known whether it was started
         └── TriggererError            the triggerer stopped waiting for it; the run continues
 
-Each class has attributes for the facts of its cause. Imports only the standard library.
+Each class has attributes for the facts of its cause.
 """
 
 from __future__ import annotations

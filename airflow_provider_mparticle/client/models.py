@@ -310,7 +310,7 @@ class PlatformItem:
         :raises UnexpectedAnswerError: The item is not an object with an id.
         """
         item_id = object_in(answer).get("id")
-        if item_id is None or not is_id(item_id):
+        if not is_id(item_id):
             raise UnexpectedAnswerError("holds an item without an id")
         return cls(item_id, word(answer.get("name")), without_secrets(answer))
 

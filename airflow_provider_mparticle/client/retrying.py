@@ -42,8 +42,7 @@ def policy(call: Call[Any], on_retry: OnRetry) -> dict[str, Any]:
     """
 
     def before_sleep(state: tenacity.RetryCallState) -> None:
-        pause_s = state.next_action.sleep if state.next_action else 0.0
-        log.info("%s Trying again in %.1f s.", _error(state), pause_s)
+        log.info("%s Trying again in %.1f s.", _error(state), state.upcoming_sleep)
         on_retry(call, _error(state))
 
     return {

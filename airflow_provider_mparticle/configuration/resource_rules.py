@@ -15,7 +15,7 @@ from airflow_provider_mparticle.client.resource_kinds import CONNECTION, DATA_MO
 from airflow_provider_mparticle.client.secrets import is_secret_place
 from airflow_provider_mparticle.client.timestamps import parse_timestamp
 from airflow_provider_mparticle.configuration import schema
-from airflow_provider_mparticle.configuration.plain_values import plain
+from airflow_provider_mparticle.configuration.plain_values import plain, texts
 from airflow_provider_mparticle.configuration.problems import Problem
 from airflow_provider_mparticle.configuration.resource_diff import is_duration, is_masked, same_word
 from airflow_provider_mparticle.configuration.sql_checks import sql_problems
@@ -66,18 +66,16 @@ def problems(kind: Kind[Any], wanted: Mapping[str, Any], *, is_whole: bool = Tru
 
 def more_problems(kind: Kind[Any], wanted: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield the problems of a description that the schema does not find. Fields of a wrong type are left to it."""
-    yield from _masked(wanted, "")
+    yield from _masked(wanted)
     known = {name: part for name, part in wanted.items() if name not in DICTS or isinstance(part, Mapping)}
     if more := _MORE.get(kind.name):
         yield from more(known)
 
 
-def _masked(value: Any, place: str) -> Iterator[Problem]:
-    if isinstance(value, Mapping):
-        for name, part in value.items():
-            yield from _masked(part, f"{place}.{name}" if place else str(name))
-    elif isinstance(value, str) and "**" in value and is_secret_place(place) and is_masked(place, value):
-        yield Problem(place, "is masked; give the secret itself, because a masked value cannot be written back")
+def _masked(wanted: Mapping[str, Any]) -> Iterator[Problem]:
+    for place, text in texts(wanted):
+        if "**" in text and is_secret_place(place) and is_masked(place, text):
+            yield Problem(place, "is masked; give the secret itself, because a masked value cannot be written back")
 
 
 def _connection(wanted: Mapping[str, Any]) -> Iterator[Problem]:

@@ -45,6 +45,13 @@ def api_config(conn: Connection, extra: Mapping[str, Any]) -> ApiConfig:
     raise failure  # outside of the handler, so that a logged traceback does not show the unmasked cause
 
 
+def missing_connection(conn_id: str) -> ConfigError:
+    """Return the error for an Airflow connection that does not exist."""
+    return ConfigError(
+        f"Airflow connection {conn_id!r} does not exist. Create it, or correct the id. Nothing was sent to mParticle."
+    )
+
+
 def _without(password: Any, text: str) -> str:
     """Mask the client secret in a message, because it may also be in a wrong field."""
     is_distinct = len(str(password or "").strip()) >= SHORTEST_HIDDEN

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import airflow
-from packaging.version import Version
 
 from airflow_provider_mparticle.client.secrets import secrets_in
 from airflow_provider_mparticle.connection.masking import mask_secret
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # These versions send the rendered fields to the API server as they are, and the server does not know what a task masks.
 # Read in airflow.sdk.execution_time.task_runner, _serialize_rendered_fields, of 3.0.6 and 3.1.0 to 3.1.4.
-_STORES_UNMASKED = Version("3.0.0.dev0") <= Version(airflow.__version__) < Version("3.1.4")
+_STORES_UNMASKED = re.match(r"3\.(0|1\.[0-3])\b", airflow.__version__) is not None
 
 
 def mask_secrets(value: Any) -> bool:

@@ -19,10 +19,10 @@ from asgiref.sync import sync_to_async
 
 from airflow_provider_mparticle.client.aio import AsyncClient
 from airflow_provider_mparticle.client.endpoints import Call
-from airflow_provider_mparticle.client.errors import AuthenticationError, ConfigError, NoAnswerError
+from airflow_provider_mparticle.client.errors import AuthenticationError, NoAnswerError
 from airflow_provider_mparticle.client.single_flight import SingleFlight
 from airflow_provider_mparticle.connection.masking import mask_secret
-from airflow_provider_mparticle.connection.reader import api_config
+from airflow_provider_mparticle.connection.reader import api_config, missing_connection
 from airflow_provider_mparticle.runs.poll_timing import RunDurations
 from airflow_provider_mparticle.telemetry.metrics import IN_TRIGGERER
 from airflow_provider_mparticle.triggerer.shared_polling import Polling
@@ -99,10 +99,7 @@ class SharedClient:
             conn = await get_async_connection(self.mparticle_conn_id)
             extra = await _extra_of(conn)
         except AirflowNotFoundException as error:
-            raise ConfigError(
-                f"Airflow connection {self.mparticle_conn_id!r} does not exist. Create it, or correct the id. "
-                "Nothing was sent to mParticle."
-            ) from error
+            raise missing_connection(self.mparticle_conn_id) from error
         except Exception as error:  # broad, since a secrets backend may raise anything; it may work again in a minute
             raise NoAnswerError(
                 f"Airflow could not read its connection {self.mparticle_conn_id!r}: {type(error).__name__}."
