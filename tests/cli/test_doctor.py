@@ -240,7 +240,7 @@ def test_an_answer_of_another_shape_is_a_failure(start_simulator: Callable[..., 
     simulator = with_runs(start_simulator())
     connect(simulator)
     simulator.inject(Fault(path="/connections", body="<html>Sign in</html>", times=None))
-    simulator.inject(Fault(path="/field-transformations", body={"items": []}, times=None))
+    simulator.inject(Fault(path="/field-transformations", body={"links": []}, times=None))
 
     report = diagnosis()
 

@@ -46,6 +46,21 @@ def test_a_route_without_a_probe_is_not_tried(
     assert bool(silent) is bool(probe.silence)
 
 
+@pytest.mark.parametrize(
+    "wrapped", ["connections", "data_models", "field_transformations", "pipelines", "pipeline_runs"]
+)
+@pytest.mark.parametrize("field", ["items", "data", "results"])
+def test_a_list_in_an_object_answers_too(simulator: Simulator, field: str, wrapped: str) -> None:
+    """A task reads it, so the doctor must not report it as a fault."""
+    run = simulator.add_run("orders", "success")
+    listed = [run] if wrapped == "pipeline_runs" else [{"id": "orders"}]
+    simulator.inject(Fault(path=PATHS[wrapped], body={field: listed}))
+
+    result = probed(simulator).results[wrapped]
+
+    assert (Verdict.ANSWERS, listed) == (result.verdict, result.answer)
+
+
 @pytest.mark.parametrize("silent", PATHS)
 def test_only_the_route_that_was_tried_says_that_mparticle_stopped_answering(simulator: Simulator, silent: str) -> None:
     """The routes after it say that they were not tried, and no request is sent for them."""
