@@ -1,4 +1,4 @@
-"""Writes what logs say about a run: one line for its end, and durations that a person can read."""
+"""Decides what logs say about a run: which failed polls, one line for its end, durations that a person can read."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from airflow_provider_mparticle.runs.outcome import Outcome, counts
 
 # Each unit with its length in seconds, the longest first. A duration is written in at most two of them.
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+# Of failed polls in a row, the first is logged, and then every tenth.
+FAILED_POLLS_PER_LINE = 10
+
+
+def is_logged(failed_polls: int) -> bool:
+    """Return whether the last of so many failed polls in a row is logged."""
+    return failed_polls == 1 or failed_polls % FAILED_POLLS_PER_LINE == 0
 
 
 def summary(outcome: Outcome) -> str:

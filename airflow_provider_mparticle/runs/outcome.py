@@ -99,8 +99,23 @@ def _unknown_event(event: Any) -> MParticleError:
     )
 
 
+def run_timeout_error(run: PipelineRun, error: MParticleError | None) -> RunTimeoutError:
+    """Return the error for a run that is in progress at the deadline; *error* is what the last poll raised."""
+    last = f"its last known state is {run.state}" if run.state else "its state was never seen"
+    trouble = f" The last poll failed: {error}" if error else ""
+    is_known = run.pipeline_run_id is not None
+    which, ended = (f"Run {run.pipeline_run_id}", "had not ended") if is_known else ("No run", "had ended")
+    return RunTimeoutError(
+        f"{which} of pipeline {run.pipeline_id!r} {ended} at the deadline; {last}.{trouble} "
+        "The run continues in mParticle, which documents no way to cancel it. To wait longer, use "
+        "MParticlePipelineRunSensor with this pipeline_run_id, or trigger with if_running='attach'.",
+        status=error.status if error else None,
+        **_about(run),
+    )
+
+
 def evaluate_run(
-    run: PipelineRun, now: float, deadline: float, timeout_error: MakeTimeoutError | None = None
+    run: PipelineRun, now: float, deadline: float, timeout_error: MakeTimeoutError = run_timeout_error
 ) -> Outcome | None:
     """
     Return how *run* ends the wait, or None if the wait continues. Only the state decides, never the end instant.
@@ -114,7 +129,7 @@ def evaluate_run(
     if run.progress is Progress.FAILED:
         return Outcome(run.as_dict(), _failed(run))
     if now >= deadline:
-        return Outcome(run.as_dict(), (timeout_error or run_timeout_error)(run, None))
+        return Outcome(run.as_dict(), timeout_error(run, None))
     return None
 
 
@@ -124,7 +139,7 @@ def evaluate_error(
     refused_for_s: float,
     now: float,
     deadline: float,
-    timeout_error: MakeTimeoutError | None = None,
+    timeout_error: MakeTimeoutError = run_timeout_error,
     *,
     is_answered: bool = False,
 ) -> Outcome | None:
@@ -143,7 +158,7 @@ def evaluate_error(
             return Outcome(last.as_dict(), error if last.pipeline_run_id is None else _lost(last, error))
     elif not error.is_transient and not (is_answered and _may_pass(error) and refused_for_s <= MISSING_GRACE_S):
         return Outcome(last.as_dict(), error)
-    return Outcome(last.as_dict(), (timeout_error or run_timeout_error)(last, error)) if now >= deadline else None
+    return Outcome(last.as_dict(), timeout_error(last, error)) if now >= deadline else None
 
 
 def _may_pass(error: MParticleError) -> bool:
@@ -158,21 +173,6 @@ def _failed(run: PipelineRun) -> RunFailedError:
         f"Its state is {run.state!r}, {counts(run.as_dict())}. Correct the cause in mParticle or the warehouse, "
         "then clear or retry the task: it starts a new run.",
         reasons=run.errors,
-        **_about(run),
-    )
-
-
-def run_timeout_error(run: PipelineRun, error: MParticleError | None) -> RunTimeoutError:
-    """Return the error for a run that is in progress at the deadline; *error* is what the last poll raised."""
-    last = f"its last known state is {run.state}" if run.state else "its state was never seen"
-    trouble = f" The last poll failed: {error}" if error else ""
-    is_known = run.pipeline_run_id is not None
-    which, ended = (f"Run {run.pipeline_run_id}", "had not ended") if is_known else ("No run", "had ended")
-    return RunTimeoutError(
-        f"{which} of pipeline {run.pipeline_id!r} {ended} at the deadline; {last}.{trouble} "
-        "The run continues in mParticle, which documents no way to cancel it. To wait longer, use "
-        "MParticlePipelineRunSensor with this pipeline_run_id, or trigger with if_running='attach'.",
-        status=error.status if error else None,
         **_about(run),
     )
 

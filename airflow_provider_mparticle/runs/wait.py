@@ -18,6 +18,7 @@ from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs import poll_timing
 from airflow_provider_mparticle.runs.coverage import CoverageLookup
+from airflow_provider_mparticle.runs.log_lines import is_logged
 from airflow_provider_mparticle.runs.outcome import Outcome, evaluate_error, evaluate_run
 from airflow_provider_mparticle.runs.poll_timing import RunDurations
 from airflow_provider_mparticle.runs.run_list import recent_durations
@@ -25,9 +26,6 @@ from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.steps import FetchDurations, Pause, Poll, Steps
 
 log = logging.getLogger(__name__)
-
-# Of failed polls in a row, the first is logged, and then every tenth.
-ERROR_LOGGED_EVERY = 10
 
 # A poll at the deadline may take this long, so that a run that has just succeeded is not reported as a timeout.
 LAST_POLL_S = 5.0
@@ -202,7 +200,7 @@ class RunMonitor:
 
     def _log_error(self, error: MParticleError) -> None:
         self._failed_polls += 1
-        if self._failed_polls == 1 or self._failed_polls % ERROR_LOGGED_EVERY == 0:
+        if is_logged(self._failed_polls):
             log.warning("%s Still waiting (%d failed polls so far).", error, self._failed_polls)
 
 

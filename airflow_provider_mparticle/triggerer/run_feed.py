@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from airflow_provider_mparticle.client.driving import adrive
 from airflow_provider_mparticle.client.errors import AuthenticationError, MParticleError
+from airflow_provider_mparticle.runs.log_lines import is_logged
 from airflow_provider_mparticle.runs.poll_timing import jitter
 from airflow_provider_mparticle.runs.run_events import RunListing, RunsSeen
 from airflow_provider_mparticle.triggerer.listeners import Listeners
@@ -23,9 +24,6 @@ log = logging.getLogger(__name__)
 
 # How many pipelines are polled at the same time.
 POLLS_AT_ONCE = 8
-
-# Of failed polls in a row, the first is logged, and then every tenth.
-FAILURES_PER_LOG_LINE = 10
 
 
 async def runs_seen(mparticle_conn_id: str, poll_interval_s: float, listeners: Listeners) -> AsyncIterator[RunsSeen]:
@@ -100,7 +98,7 @@ class _PipelineFeed:
     def _log_failure(self, error: MParticleError) -> None:
         self.error = error
         self._failures += 1
-        if self._failures % FAILURES_PER_LOG_LINE == 1:
+        if is_logged(self._failures):
             log.warning(
                 "The runs of pipeline %r could not be read, so they cannot start DAGs now; trying again (%d failed "
                 "polls so far). %s",
