@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, PokeReturnValue
 
     from airflow_provider_mparticle.client.models import RunId
+    from airflow_provider_mparticle.operators.trigger import Seconds
     from airflow_provider_mparticle.runs.quality_gates import OnEmpty
     from airflow_provider_mparticle.tasks.sensor import SensorTask
-
-# A duration: a number of seconds, a text with that number, or a timedelta. A template renders to one of these.
-Seconds = float | str | timedelta
 
 # Longest pause between two polls, unless the DAG sets another.
 POLL_INTERVAL_S = 60.0

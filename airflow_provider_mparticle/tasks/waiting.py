@@ -25,6 +25,7 @@ from airflow_provider_mparticle.tasks.lineage import keep_run
 from airflow_provider_mparticle.tasks.outlets import describe_outlets
 from airflow_provider_mparticle.tasks.task_context import push
 from airflow_provider_mparticle.telemetry.metrics import IN_WORKER
+from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger, resume_delay_s
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -122,8 +123,6 @@ class WaitingTask:
             return monitor.timed_out()
 
     def _poll_and_defer(self, monitor: RunMonitor, method_name: str, kwargs: dict[str, Any]) -> Outcome:
-        from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger, resume_delay_s
-
         # A deferred task resumes after this time at the earliest. So the worker waits for a run that may end sooner.
         delay_s = resume_delay_s()
         steps = wait_briefly(monitor, poll_interval_s=self._poll_interval_s, clock=time.time, within_s=delay_s)
