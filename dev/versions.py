@@ -41,16 +41,16 @@ PAIRS = (
 _CONTEXT, _STREAM = "airflow.sdk.execution_time.context", "airflow.triggers.shared_stream"
 _STATES = "airflow.ti_deps.dependencies_states"
 FEATURES = {
-    "all that is not named here": "airflow.models.dag:DAG",
+    "all that is not named below": "airflow.models.dag:DAG",
     "slices by Airflow's own backfill, `airflow backfill create`": "airflow.models.backfill:Backfill",
     "a DAG that starts when mParticle has run a pipeline": "airflow.triggers.base:BaseEventTrigger",
+    "the same for a run that ended while no triggerer was running": f"{_STREAM}:SharedStreamManager",
     "the command `airflow mparticle`; before, `python -m airflow_provider_mparticle`": "airflow mparticle --help",
     "slices of DAG runs with a partition date": "airflow.timetables.trigger:CronPartitionTimetable",
     # 3.2.0 and 3.2.1 lack it (read in their source): the scheduler counts EXECUTION_STATES there.
     "`max_active` of `mparticle_sync_group` counts deferred tasks (from 3.2.2 on)": f"{_STATES}:ACTIVE_STATES",
     "a connection form that marks what is required and lists the pods": "connection form",
     "the record of a start is kept by Airflow itself; before, by a variable": f"{_CONTEXT}:TaskStateStoreAccessor",
-    "no run of mParticle is lost or reported twice when a triggerer restarts": f"{_STREAM}:SharedStreamManager",
     "rules for retries by our errors": "airflow.sdk.definitions.retry_policy:RetryRule",
 }
 
@@ -158,7 +158,7 @@ def features_of(python: Path) -> dict[str, bool]:
 def _tables(results: list[Result]) -> str:
     ran = ["| Airflow | Python | tests that depend on Airflow | day |", "|---|---|---|---|"]
     ran += [f"| {one.airflow} | {one.python} | {_outcome(one)} | {one.day} |" for one in results]
-    needs = ["| it takes | Airflow |", "|---|---|"]
+    needs = ["| feature | from Airflow |", "|---|---|"]
     needs += [f"| {what} | {_since(what, results)} |" for what in FEATURES]
     return "\n".join([*ran, "", *needs, ""])
 
