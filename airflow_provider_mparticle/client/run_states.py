@@ -36,7 +36,7 @@ def progress_of(state: object, states: Mapping[str, Progress]) -> Progress:
 
 
 def is_known(state: object, states: Mapping[str, Progress]) -> bool:
-    """Return whether a state is in the table."""
+    """Return whether a state is one of the words in *states*."""
     return _word(state) in states
 
 

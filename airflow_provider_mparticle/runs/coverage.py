@@ -42,9 +42,10 @@ def find_covering(
     pipeline_id: str, at: datetime, accept: Callable[[PipelineRun], bool] = any_run
 ) -> Steps[PipelineRun | None]:
     """
-    Return a run that covers *at*: the latest run if it does, else another. None if no run does.
+    Return a run that covers *at*: the latest run if it covers the instant, otherwise another one, or None.
 
-    Sends one request if the latest run covers the instant, else one more for each hundred runs since a month before it.
+    Sends one request, and if the latest run does not cover the instant, one more for each hundred runs since a month
+    before it.
 
     :param accept: Returns whether a run that covers the instant is good enough. Default: any run is.
     """

@@ -44,8 +44,8 @@ def require_both_bounds(
     :param granularity: The size of slices.
     :param zone: Time zone of days, weeks and months. Default: UTC.
     :return: Warnings; none if the extra ``sql`` is not installed or the parser cannot read the SQL.
-    :raises ConfigError: The template renders to another text each time, ignores a bound, writes it coarser than
-        *granularity* or than it is, has it only in comments, or swaps the bounds.
+    :raises ConfigError: The template renders to another text each time, ignores or rounds a bound, has it only in
+        comments, or swaps the bounds.
     """
     text = render(whole.start, whole.end)
     if text != render(whole.start, whole.end):
@@ -63,15 +63,15 @@ def require_both_bounds(
     for name, others in moved.items():
         if text in others:
             raise ConfigError(
-                f"{argument} ignores {name}, or writes it coarser than granularity={granularity!r}: it stays the same "
-                f"for a {name} next to {bounds[name].isoformat()}. Use '{{{{ {name} }}}}'. Nothing was sent."
+                f"{argument} ignores {name}, or rounds it to more than granularity={granularity!r}: it has the same "
+                f"text for {bounds[name].isoformat()} and the next {name}. Use '{{{{ {name} }}}}'. Nothing was sent."
             )
         # The slices of a duration are not cut at its multiples, but at the boundaries of the DAG runs.
         boundaries = [bounds[name], *(() if isinstance(granularity, timedelta) else next_to[name])]
         if (at := next((one for one in boundaries if _is_rounded(one, with_bound[name])), None)) is not None:
             raise ConfigError(
-                f"{argument} writes {name} coarser than it is: {at.isoformat()} has the same text as a millisecond "
-                "before and after, so the rows would be those of another time. Slices are in UTC: use "
+                f"{argument} rounds {name}: {at.isoformat()} has the same text as the milliseconds before and after "
+                "it, so the query would read the rows of another time. Slices are in UTC: use "
                 f"'{{{{ {name} }}}}', or convert it to the time zone of the column before you take its date. "
                 "Nothing was sent to mParticle."
             )
@@ -216,8 +216,8 @@ def _warnings(argument: str, starts: list[_Use] | None, ends: list[_Use] | None)
         return []
     if swapped := _swapped(starts, ends):
         raise ConfigError(
-            f"{argument} swaps the bounds: {swapped} must be at or after window_end and before window_start, so no row "
-            f"passes. {_LIKE}"
+            f"{argument} swaps the bounds: it selects rows whose {swapped} is at or after window_end and before "
+            f"window_start, so it selects none. {_LIKE}"
         )
     return [f"{argument} {what}. {_LIKE}" for what in _doubts(starts, ends)]
 

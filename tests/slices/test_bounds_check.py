@@ -92,8 +92,8 @@ def test_a_doubtful_comparison_has_a_warning(where: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("where", "said"),
     [
-        (f"at >= '{END}' AND at < '{START}'", "swaps the bounds: at must be"),
-        (f"id > 5 AND (at < '{START}' AND '{END}' <= at)", "swaps the bounds: at must be"),
+        (f"at >= '{END}' AND at < '{START}'", "swaps the bounds: it selects rows whose at is"),
+        (f"id > 5 AND (at < '{START}' AND '{END}' <= at)", "swaps the bounds: it selects rows whose at is"),
         (f"1 = 1 -- from {START} to {END}", "has window_start only in a comment"),
         (f"at >= '{START}' /* up to {END} */", "has window_end only in a comment"),
         (f"at >= '{START}'", "ignores window_end"),
@@ -134,7 +134,7 @@ def test_bounds_are_swapped_only_if_no_row_can_pass(
     """A template may read rows that arrived late, or compare two columns with the bounds."""
     where = f"{end.format(END)} AND {start.format(START)}"
     if (is_end_sure and is_start_sure) or ("other_at" in end and "other_at" in start):
-        with pytest.raises(ConfigError, match=r"swaps the bounds: (other_)?at must be"):
+        with pytest.raises(ConfigError, match=r"swaps the bounds: it selects rows whose (other_)?at is"):
             warnings_for(where)
     else:
         assert not any("swaps" in one for one in warnings_for(where))
@@ -214,7 +214,7 @@ def test_extreme_bounds_are_checked_like_others(whole: Slice) -> None:
     assert [] == warnings_for(f"at >= '{START}' AND at < '{END}'", whole)
 
 
-# Templates that are coarser than the slices
+# Templates that round the bounds
 
 
 def moved(start: str, end: str, granularity: Granularity, *bounds: datetime, zone: tzinfo = UTC) -> None:
@@ -276,7 +276,7 @@ def test_a_template_that_is_the_same_for_two_slices_is_refused(
     start: str, end: str, granularity: Granularity, named: str
 ) -> None:
     """It would count too few rows in each slice, or the same rows again and again."""
-    with pytest.raises(ConfigError, match=f"count_sql ignores {named}, or writes it coarser"):
+    with pytest.raises(ConfigError, match=f"count_sql ignores {named}, or rounds it to more"):
         moved(start, end, granularity)
 
 
@@ -300,9 +300,9 @@ def test_the_date_of_a_slice_that_begins_at_another_hour_is_refused() -> None:
     """A day in Berlin begins at 23:00 UTC: its dates in UTC are those of the day before."""
     day = (datetime(2026, 1, 8, tzinfo=BERLIN), datetime(2026, 1, 9, tzinfo=BERLIN))
 
-    with pytest.raises(ConfigError, match="count_sql writes window_start coarser than it is: 2026-01-07T23:00"):
+    with pytest.raises(ConfigError, match="count_sql rounds window_start: 2026-01-07T23:00"):
         moved("%F", "%F", timedelta(days=1), *day)
-    with pytest.raises(ConfigError, match="count_sql writes window_end coarser than it is: 2026-01-08T23:00"):
+    with pytest.raises(ConfigError, match="count_sql rounds window_end: 2026-01-08T23:00"):
         moved("%c", "%F", timedelta(days=1), *day)
     moved("%F %H:%M", "%F %H:%M", timedelta(days=1), *day)
 
@@ -311,7 +311,7 @@ def test_the_date_of_a_planned_boundary_in_another_zone_is_refused() -> None:
     """The range begins at midnight in UTC, but it is cut at midnight in Kathmandu."""
     zone = ZoneInfo("Asia/Kathmandu")
 
-    with pytest.raises(ConfigError, match=r"writes window_start coarser than it is: .*:15:00"):
+    with pytest.raises(ConfigError, match=r"rounds window_start: .*:15:00"):
         require_both_bounds("count_sql", lambda a, b: f"{a:%F %H} {b:%c}", YEAR, "day", zone)
 
 
@@ -340,7 +340,7 @@ def test_a_bound_passes_only_if_its_text_is_that_instant(
     def render(start: datetime, end: datetime) -> str:
         return f"{start.astimezone(written_in).strftime(form)} {end.isoformat()}"
 
-    refused = nullcontext() if is_exact else pytest.raises(ConfigError, match="writes window_start coarser than it is")
+    refused = nullcontext() if is_exact else pytest.raises(ConfigError, match="rounds window_start")
     with refused:
         require_both_bounds("sql", render, Slice(at, at + timedelta(days=40)), timedelta(days=40))
 

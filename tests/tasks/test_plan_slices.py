@@ -226,7 +226,7 @@ def test_slices_that_do_not_fit_fail_the_task_but_the_plan_is_told(
     [
         (COUNT_SQL.replace("{{ window_start }}", "2025"), "ignores window_start"),
         (COUNT_SQL.replace("{{ window_end }}", "2025"), "ignores window_end"),
-        (COUNT_SQL.replace("window_start", "window_start | ds"), "ignores window_start, or writes it coarser"),
+        (COUNT_SQL.replace("window_start", "window_start | ds"), "ignores window_start, or rounds it to more"),
         (COUNT_SQL + " AND region = {{ params.nowhere }}", "nowhere"),
         (COUNT_SQL + " AND region = {{ nowhere }}", "'nowhere' is undefined"),
         (COUNT_SQL + " AND region = {{ nowhere", "cannot be rendered"),
