@@ -40,7 +40,7 @@ Airflow is up: {airflow.url}
   docs/how-to/airflow-ui.md leads through it. No login is needed.
   The example DAGs are paused until you trigger them or switch them on.
   Connection mparticle_default leads to a simulated mParticle, where a run takes {run_s:g} s. Airflow notices the end of
-  a run at the next poll of its task: by default 20 s after the start.
+  a run at the next poll of its task. The first run of a pipeline is polled 10 to 20 s and about 60 s after its start.
 
 What to trigger:
   mparticle_create_and_run_pipeline succeeds.
@@ -59,6 +59,7 @@ Check the workspace:   {home} {command} mparticle doctor --conn-id mparticle_def
 What mParticle holds:  curl -s {simulator.url}/_simulator
 End all runs now:      curl -s -X POST {simulator.url}/_simulator/runs/end
 Fail all runs now:     curl -s -X POST {simulator.url}/_simulator/runs/end -d '{{"state": "failed"}}'
+Fail the next run:     curl -s {simulator.url}/_simulator/pipelines/orders/script -d '{{"errors": ["Why it failed."]}}'
 
 The test icon in the browser is red in Airflow 3.3.1 and 3.3.2 for every connection without a port: use the first line.
 DAG files and logs:    {airflow.home}
