@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import runpy
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import airflow
 import pytest
+import requests
 import yaml
 
 from airflow_provider_mparticle.client import config, errors, models
@@ -54,6 +56,31 @@ def test_python_in_the_docs_runs(
     script.write_text(code)
 
     runpy.run_path(str(script))
+
+
+CURL = [
+    pytest.param(line, id=line.removeprefix("curl ")[:60])
+    for block in blocks("shell")
+    for line in block.values[2].splitlines()
+    if line.startswith("curl ") and "/_simulator" in line
+]
+
+
+@pytest.mark.parametrize("command", CURL)
+def test_a_curl_command_in_the_docs_controls_the_simulator(command: str, simulator: Simulator) -> None:
+    """The simulator accepts what a page sends to it."""
+    words = shlex.split(command)
+    [address] = [word for word in words if "/_simulator" in word]
+    body = words[words.index("-d") + 1] if "-d" in words else None
+
+    answer = requests.request(
+        "POST" if body or "POST" in words else "GET",
+        address.replace("localhost:8090", simulator.url),
+        data=body,
+        timeout=10,
+    )
+
+    assert 200 == answer.status_code, answer.text
 
 
 @pytest.mark.parametrize(("example", "region", "code"), blocks("json"))
