@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from sample_document import SAMPLE, sample
 
 from airflow_provider_mparticle.client import retrying
 from airflow_provider_mparticle.client.errors import (
@@ -38,7 +39,6 @@ from airflow_provider_mparticle.simulator import Fault, Simulator
 from airflow_provider_mparticle.tasks import masking
 
 ROOT = Path(__file__).parents[2]
-SAMPLE = ROOT / "tests" / "samples" / "workspace.yaml"
 SCHEMA = json.loads((ROOT / "docs" / "reference" / "document.schema.json").read_text())
 PAGE = (ROOT / "docs" / "how-to" / "configuration.md").read_text()
 SECRETS = ("bigquery-service-account-key", "snowflake-password", "customers-feed-key", "orders-feed-key")
@@ -78,11 +78,6 @@ def log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> py
     monkeypatch.setattr(MParticleApplyOperator, "log", logging.getLogger("operator"))
     caplog.set_level(logging.DEBUG)
     return caplog
-
-
-def sample() -> dict[str, Any]:
-    """A realistic document, a new copy for each call."""
-    return copy.deepcopy(load_document(SAMPLE).content)
 
 
 def planned(hook: MParticleHook, content: dict[str, Any], *, prune: bool = False) -> Plan:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from sample_document import SAMPLE, sample
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.resource_kinds import KINDS, Kind
@@ -28,14 +28,8 @@ from airflow_provider_mparticle.configuration.document import (
     parse_document,
 )
 
-SAMPLE = Path(__file__).parents[1] / "samples" / "workspace.yaml"
 SCHEMA = json.loads(files("airflow_provider_mparticle").joinpath("configuration", "document.schema.json").read_text())
 PUBLISHED = Path(__file__).parents[2] / "docs" / "reference" / "document.schema.json"
-
-
-def sample() -> dict[str, Any]:
-    """A realistic document, a new copy for each call."""
-    return copy.deepcopy(load_document(SAMPLE).content)
 
 
 def errors(content: Any) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import re
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 from configuration.strange_servers import Spelling, StrangeSimulator, serving, truncated
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sample_document import sample
 
 from airflow_provider_mparticle.client import token_cache
 from airflow_provider_mparticle.client.resource_kinds import KINDS, PIPELINE
@@ -23,13 +23,6 @@ from airflow_provider_mparticle.configuration.ensure import ensure, update, vali
 from airflow_provider_mparticle.configuration.kept_forms import KeptForms
 from airflow_provider_mparticle.configuration.plan import Plan, plan
 from airflow_provider_mparticle.configuration.resource_diff import differences
-
-SAMPLE = Path(__file__).parents[1] / "samples" / "workspace.yaml"
-
-
-def sample() -> dict[str, Any]:
-    """A realistic document, a new copy for each call."""
-    return copy.deepcopy(load_document(SAMPLE).content)
 
 
 def planned(sender: Any, content: dict[str, Any], kept: KeptForms) -> Plan:

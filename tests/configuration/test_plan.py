@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sample_document import sample
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.models import DataModel
@@ -21,13 +21,7 @@ from airflow_provider_mparticle.configuration.resource_update import LOG_IN_WITH
 from airflow_provider_mparticle.configuration.steps import Action
 from airflow_provider_mparticle.configuration.workspace import Workspace
 
-SAMPLE = Path(__file__).parents[1] / "samples" / "workspace.yaml"
 SECRETS = ("bigquery-service-account-key", "snowflake-password", "customers-feed-key", "orders-feed-key")
-
-
-def sample() -> dict[str, Any]:
-    """A realistic document, a new copy for each call."""
-    return copy.deepcopy(load_document(SAMPLE).content)
 
 
 def workspace_of(content: dict[str, Any]) -> Workspace:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from configuration.strange_servers import StrangeSimulator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sample_document import sample
 
 from airflow_provider_mparticle.client import token_cache
 from airflow_provider_mparticle.client.errors import InvalidRequestError
@@ -33,7 +32,6 @@ from airflow_provider_mparticle.operators import (
     MParticleUpdatePipelineOperator,
 )
 
-SAMPLE = Path(__file__).parents[1] / "samples" / "workspace.yaml"
 KEY = "orders-feed-key"
 
 Execute = Callable[[Any], Any]
@@ -48,11 +46,6 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
         apply(sample())
         yield simulator
     token_cache.forget()
-
-
-def sample() -> dict[str, Any]:
-    """A realistic document, a new copy for each call."""
-    return copy.deepcopy(load_document(SAMPLE).content)
 
 
 def apply(content: dict[str, Any]) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from configuration.strange_servers import StrangeSimulator, serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sample_document import SAMPLE
 
 from airflow_provider_mparticle.client import token_cache
 from airflow_provider_mparticle.client.errors import ConfigError
@@ -23,8 +23,6 @@ from airflow_provider_mparticle.configuration.kept_forms import KeptForms
 from airflow_provider_mparticle.configuration.plan import plan
 from airflow_provider_mparticle.configuration.workspace import Workspace
 from airflow_provider_mparticle.simulator.http_messages import Answer, Request
-
-SAMPLE = Path(__file__).parents[1] / "samples" / "workspace.yaml"
 
 
 class ShortLists(StrangeSimulator):

@@ -5,21 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from settable_clock import Clock
 
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.habits import Habits
 from airflow_provider_mparticle.simulator.timestamps import iso
 from airflow_provider_mparticle.simulator.workspace import Workspace
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1_750_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_a_trigger_answers_the_runs_id(simulator, caller):

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from settable_clock import Clock
 
 from airflow_provider_mparticle.simulator import Refusal, Simulator
 from airflow_provider_mparticle.simulator.habits import Habits
@@ -17,16 +18,6 @@ from airflow_provider_mparticle.simulator.workspace import Workspace
 
 TABLE = "shop.public.orders"
 ROWS = [{"id": 1, "email": "a@x"}, {"id": 2, "email": "b@x"}, {"id": 3, "email": "c@x"}]
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1_750_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

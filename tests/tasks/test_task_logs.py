@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
+from sensor_run import sensor
 
 from airflow_provider_mparticle.client.errors import RunFailedError
 from airflow_provider_mparticle.operators import MParticleCreateDataModelOperator, MParticleTriggerPipelineOperator
-from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
 
@@ -60,12 +60,6 @@ def trigger(**options: Any) -> MParticleTriggerPipelineOperator:
     """A trigger operator that waits in the worker."""
     usual = {"pipeline_id": "orders", "poll_interval": 0.05, "timeout": 20, "deferrable": False}
     return MParticleTriggerPipelineOperator(task_id="sync", **{**usual, **options})
-
-
-def sensor(**options: Any) -> MParticlePipelineRunSensor:
-    """A sensor that waits in the worker."""
-    usual = {"pipeline_id": "orders", "poll_interval": 0.05, "timeout": 20, "deferrable": False}
-    return MParticlePipelineRunSensor(task_id="sense", **{**usual, **options})
 
 
 def test_a_run_that_succeeds(log_of: Log, simulator: Simulator) -> None:
