@@ -115,25 +115,21 @@ def is_safe(url: str) -> bool:
 
 def _is_host(host: str) -> bool:
     if ":" in host:  # an IPv6 address; urlsplit has checked its brackets
-        return _is_address(host)
+        return _address(host) is not None
     return len(host) <= _LONGEST_HOST and all(map(_LABEL.fullmatch, host.removesuffix(".").split(".")))
-
-
-def _is_address(host: str) -> bool:
-    try:
-        return bool(ipaddress.ip_address(host))
-    except ValueError:
-        return False
 
 
 def _is_loopback(host: str) -> bool:
     # Stricter than network.is_loopback: a DNS server may send a name below "localhost" to another machine.
-    if host == "localhost":
-        return True
+    address = _address(host)
+    return address.is_loopback if address else host == "localhost"
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return None
 
 
 def web_app(app_link: str) -> str:

@@ -27,7 +27,7 @@ from airflow_provider_mparticle.client.answer_fields import (
 )
 from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
 from airflow_provider_mparticle.client.run_states import RUN_STATES, Progress, is_known, progress_of
-from airflow_provider_mparticle.client.secrets import shown, without_secrets
+from airflow_provider_mparticle.client.secrets import without_hidden, without_secrets
 from airflow_provider_mparticle.client.storable import Json
 from airflow_provider_mparticle.client.timestamps import iso_text, parse_timestamp
 
@@ -77,7 +77,7 @@ class Resource:
     def as_dict(self) -> dict[str, Any]:
         """Return the known fields that may be shown, as JSON. Secrets are left out, not masked."""
         known = {f.name: getattr(self, f.name) for f in fields(self)}
-        return shown({name: value for name, value in known.items() if value not in (None, ())})
+        return without_hidden({name: value for name, value in known.items() if value not in (None, ())})
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def without_secrets(value: Any) -> Any:
     return value
 
 
-def shown(resource: Mapping[str, Any]) -> dict[str, Any]:
+def without_hidden(resource: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return the fields of a resource that may be shown, as JSON: no secrets, and of ``config`` only the public fields.
 

@@ -16,7 +16,7 @@ from airflow_provider_mparticle.client.errors import (
 )
 from airflow_provider_mparticle.client.models import Resource
 from airflow_provider_mparticle.client.resource_kinds import PIPELINE, Kind
-from airflow_provider_mparticle.configuration.kept_forms import KNOWN, KeptForms
+from airflow_provider_mparticle.configuration.kept_forms import KeptForms
 from airflow_provider_mparticle.configuration.plain_values import plain
 from airflow_provider_mparticle.configuration.resource_diff import changed_fields, differences
 from airflow_provider_mparticle.configuration.resource_rules import IfExists, problems, with_defaults
@@ -52,14 +52,14 @@ def validated(kind: Kind[Any], given: Mapping[str, Any], *, is_whole: bool = Tru
 
 
 def ensure(
-    sender: Sender, kind: Kind[R], wanted: Mapping[str, Any], if_exists: IfExists, kept: KeptForms = KNOWN
+    sender: Sender, kind: Kind[R], wanted: Mapping[str, Any], if_exists: IfExists, kept: KeptForms
 ) -> tuple[R, list[str]]:
     """
     Make sure that a resource exists.
 
     :param wanted: The description of the resource.
     :param if_exists: What to do if it exists: fail, reuse it as it is, or update the fields that differ.
-    :param kept: Learns in which form mParticle keeps values. Default: the forms that this process has learned.
+    :param kept: Learns in which form mParticle keeps values.
     :return: The resource, and the names of the fields that were set: all of them if it was created.
     :raises InvalidRequestError: It exists and *if_exists* is ``"fail"``, or mParticle cannot make this change.
     """
@@ -92,7 +92,7 @@ def get_or_none(sender: Sender, kind: Kind[R], resource_id: str) -> R | None:
         return None
 
 
-def create(sender: Sender, kind: Kind[R], wanted: Mapping[str, Any], kept: KeptForms = KNOWN) -> R:
+def create(sender: Sender, kind: Kind[R], wanted: Mapping[str, Any], kept: KeptForms) -> R:
     """
     Create a resource. If the answer is lost, read it to find out whether it was created.
 
@@ -108,15 +108,13 @@ def create(sender: Sender, kind: Kind[R], wanted: Mapping[str, Any], kept: KeptF
         return created
 
 
-def update(
-    sender: Sender, kind: Kind[R], have: R, wanted: Mapping[str, Any], kept: KeptForms = KNOWN
-) -> tuple[R, list[str]]:
+def update(sender: Sender, kind: Kind[R], have: R, wanted: Mapping[str, Any], kept: KeptForms) -> tuple[R, list[str]]:
     """
     Update the fields that differ, with one request, or none if nothing differs.
 
     :param have: The resource as mParticle has it.
     :param wanted: The description.
-    :param kept: Learns in which form mParticle keeps values. Default: the forms that this process has learned.
+    :param kept: Learns in which form mParticle keeps values.
     :return: The resource, and the names of the fields that were changed.
     :raises InvalidRequestError: mParticle cannot make this change, or would lose a secret. Nothing was sent.
     """

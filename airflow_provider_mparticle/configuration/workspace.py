@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_mparticle.client import secrets
 from airflow_provider_mparticle.client.models import Resource
 from airflow_provider_mparticle.client.resource_kinds import KINDS, Kind
+from airflow_provider_mparticle.client.secrets import without_hidden
 from airflow_provider_mparticle.configuration import schema
 from airflow_provider_mparticle.configuration.plain_values import plain
 from airflow_provider_mparticle.configuration.resource_diff import (
@@ -49,7 +49,7 @@ class Workspace:
 def described(kind: Kind[Any], resource: Resource) -> dict[str, Any]:
     """Return the description of a resource: the fields that can be written, without secrets and blank fields."""
     known = plain({name: getattr(resource, name) for name in ("id", *kind.writable)})
-    shown = _with_known_mappings(as_documents_say(kind.name, without_blanks(_without_masks(secrets.shown(known)))))
+    shown = _with_known_mappings(as_documents_say(kind.name, without_blanks(_without_masks(without_hidden(known)))))
     for problem in schema.problems(shown, kind.name):
         if not _is_bound(shown, problem.place):
             _take_out(shown, problem.place)  # a document cannot have it, and an update does not change it

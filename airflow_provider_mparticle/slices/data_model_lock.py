@@ -160,7 +160,8 @@ class DataModelLock:
 
         :raises DataModelHeldError: It has other SQL, which was written meanwhile.
         """
-        if not (yield from self.is_held()):
+        yield from self._read_data_model()
+        if not self._is_held:
             raise DataModelHeldError(
                 f"Data model {self.data_model_id!r} does not have the SQL that was just written for slice "
                 f"{self.slice}. Nothing was started. Check whether anything else writes to the data model. If nothing "
@@ -179,11 +180,6 @@ class DataModelLock:
         if (yield from self.is_still_held()) or self._was_replaced_after(parse_timestamp(run["ended_on"])):
             return
         raise self._changed(run["pipeline_run_id"])
-
-    def is_held(self) -> Steps[bool]:
-        """Read the data model, and return whether it has the SQL of this slice."""
-        yield from self._read_data_model()
-        return self._is_held
 
     def is_still_held(self) -> Steps[bool]:
         """Read the data model, and return whether it has what this task wrote, even if it would write other SQL now."""

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.endpoints import Scope
-from airflow_provider_mparticle.client.secrets import Mask, is_secret_name, secrets_in, shown
+from airflow_provider_mparticle.client.secrets import Mask, is_secret_name, secrets_in, without_hidden
 from airflow_provider_mparticle.client.storable import storable_text
 
 
@@ -45,7 +45,7 @@ def test_of_a_config_only_public_fields_are_shown() -> None:
     """Its fields depend on the provider, so an unknown one may be a secret."""
     config = {"user": "ADA", "passwd": "p", "flavour": "x", "service_account_key": {"type": "t"}}
 
-    assert {"id": "w", "config": {"user": "ADA"}} == shown({"id": "w", "config": config})
+    assert {"id": "w", "config": {"user": "ADA"}} == without_hidden({"id": "w", "config": config})
 
 
 def test_a_dict_or_list_under_a_secret_name_is_wholly_secret() -> None:

@@ -210,7 +210,7 @@ def test_a_slice_that_took_the_data_model_after_the_run_does_no_harm(sql, ended_
 def test_a_run_that_began_after_the_sql_was_written_may_have_read_this_slice(began, reads):
     """The SQL has not changed, and mParticle dates both by its own clock, maybe without fractions."""
     ours = lock()
-    carry_out(ours.is_held(), MParticle(ours.sql))
+    carry_out(ours.is_still_held(), MParticle(ours.sql))
 
     run = PipelineRun("orders", 7, started_on=datetime.fromisoformat(began).replace(tzinfo=UTC))
 
@@ -224,7 +224,7 @@ def test_no_run_that_began_before_the_sql_was_written_has_read_this_slice(micros
     began = written + timedelta(microseconds=microseconds)
     told_begin = began.replace(microsecond=0) if cuts_run else began
     told_write = written.replace(microsecond=0) if cuts_write else written
-    carry_out(ours.is_held(), MParticle(ours.sql, written=told_write.isoformat()))
+    carry_out(ours.is_still_held(), MParticle(ours.sql, written=told_write.isoformat()))
 
     reads = ours.may_have_read(PipelineRun("orders", 7, started_on=told_begin))
 
@@ -240,7 +240,7 @@ def test_under_other_sql_or_without_a_date_no_run_is_left_out():
     run = PipelineRun("orders", 7, started_on=datetime(2025, 4, 1, tzinfo=UTC))
 
     for mparticle in (MParticle("SELECT 1"), MParticle(ours.sql, written=None)):
-        carry_out(ours.is_held(), mparticle)
+        carry_out(ours.is_still_held(), mparticle)
         assert ours.may_have_read(run)
 
 
