@@ -70,7 +70,7 @@ class StandaloneAirflow:
         self.run_command("db", "migrate")
         for component in self.components:
             self.start_component(component)
-        self._wait_until_healthy()
+        self.wait_until(self._is_healthy, HEALTHY_WITHIN_S, "a healthy Airflow")
         self._session.headers["Authorization"] = f"Bearer {self._get('/auth/token')['access_token']}"
 
     def start_component(self, component: str) -> None:
@@ -200,9 +200,6 @@ class StandaloneAirflow:
         ended = ("success", "failed")
         self.wait_until(lambda: self.dag_run_state(dag_id, run_id) in ended, within_s, f"the end of {dag_id}")
         return self.dag_run_state(dag_id, run_id)
-
-    def _wait_until_healthy(self) -> None:
-        self.wait_until(self._is_healthy, HEALTHY_WITHIN_S, "a healthy Airflow")
 
     def _is_healthy(self) -> bool:
         health = self._get("/api/v2/monitor/health")

@@ -159,14 +159,14 @@ def limits() -> Iterator[str]:
     """Yield the limits, each with the comment above it in the code: reason, source and date."""
     of_mparticle = [
         ("records of one on-demand run", arguments, "MAX_RECORDS"),
-        ("active pipelines", plan, "ACTIVE_AT_MOST"),
-        ("columns of a data model", sql_checks, "COLUMNS_AT_MOST"),
+        ("active pipelines", plan, "MAX_ACTIVE"),
+        ("columns of a data model", sql_checks, "MAX_COLUMNS"),
     ]
     ours = [
         ("seconds for one exchange, by default", config, "DEFAULT_TIMEOUT_S"),
         ("seconds for one exchange, at most", config, "LONGEST_TIMEOUT_S"),
         ("bytes of an answer", answer_body, "LONGEST_BODY"),
-        ("values in an answer, in a triggerer", answer_body, "MOST_VALUES_IN_LOOP"),
+        ("values in an answer, in a triggerer", answer_body, "MAX_VALUES_IN_LOOP"),
         ("attempts of a call that is safe to repeat", retrying, "ATTEMPTS"),
         ("seconds of `Retry-After` after which a call fails", retrying, "LONGEST_RETRYING_S"),
         ("factor by which pauses grow near the rate limit", rate_limit, "MAX_SLOWDOWN"),
@@ -175,7 +175,7 @@ def limits() -> Iterator[str]:
         ("seconds after which a run that is missing is lost", outcome, "MISSING_GRACE_S"),
         ("seconds by which a run may be listed late", run_matching, "LATE_S"),
         ("trigger requests whose answers are all lost", start, "STARTS"),
-        ("bytes of a document", document_parser, "BYTES_AT_MOST"),
+        ("bytes of a document", document_parser, "MAX_BYTES"),
     ]
     for title, rows in (("mParticle's", of_mparticle), ("Ours", ours)):
         yield from (f"## {title}", "")

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import aiohttp
 
-from airflow_provider_mparticle.client.answer_body import MOST_VALUES_IN_LOOP, AnswerBody
+from airflow_provider_mparticle.client.answer_body import MAX_VALUES_IN_LOOP, AnswerBody
 from airflow_provider_mparticle.client.errors import MParticleError
 from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse
 from airflow_provider_mparticle.client.network import CONNECT_TIMEOUT_S, Network
@@ -98,7 +98,7 @@ class AiohttpTransport:
             trace_request_ctx=sending,
         ) as answer:
             headers = {name.lower(): value for name, value in answer.headers.items()}
-            body = AnswerBody(headers.get("content-encoding", ""), MOST_VALUES_IN_LOOP)
+            body = AnswerBody(headers.get("content-encoding", ""), MAX_VALUES_IN_LOOP)
             async for data in answer.content.iter_any():
                 body.add(data)
                 if body.flaw:

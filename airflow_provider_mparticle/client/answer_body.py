@@ -23,8 +23,8 @@ _ANY_HEADER = 32 + zlib.MAX_WBITS  # zlib recognises the header by itself: that 
 
 # How many values an answer may have: in a worker, where this many take about 70 MB, and in an event loop, which is
 # blocked for about 70 ms by this many. A list of a hundred runs has 2,000 values.
-MOST_VALUES = 500_000
-MOST_VALUES_IN_LOOP = 50_000
+MAX_VALUES = 500_000
+MAX_VALUES_IN_LOOP = 50_000
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
@@ -33,14 +33,14 @@ class AnswerBody:
     Collects a body and decompresses it.
 
     :param encoding: Value of the header ``Content-Encoding``, or empty.
-    :param most_values: How many values the JSON in it may have.
+    :param max_values: How many values the JSON in it may have.
 
     *flaw* says why the body cannot be used; it is empty as long as the body can be used. When it is set, stop reading.
     """
 
-    def __init__(self, encoding: str, most_values: int) -> None:
+    def __init__(self, encoding: str, max_values: int) -> None:
         self.flaw = ""
-        self._most_values = most_values
+        self._max_values = max_values
         self._encoding = encoding.strip().lower()
         self._received = self._size = 0
         self._pieces: list[bytes] = []
@@ -70,8 +70,8 @@ class AnswerBody:
         if self._inflater and self._received and not self._inflater.eof and not self.flaw:
             self.flaw = f"ends within its {self._encoding} data"
         body = b"".join(self._pieces)
-        if not self.flaw and _has_more_values(body, self._most_values):
-            self.flaw = f"holds more than {self._most_values:,} values"
+        if not self.flaw and _has_more_values(body, self._max_values):
+            self.flaw = f"holds more than {self._max_values:,} values"
         return body[:BEGINNING] if self.flaw else body
 
 

@@ -15,7 +15,7 @@ from airflow_provider_mparticle.client.storable import INTEGERS_BELOW, Json
 # The fields of an object in which a list may come: v1 of Warehouse Sync, the Platform API, similar resources.
 LIST_FIELDS = ("items", "data", "results")
 # A run or an error may have any number of messages of any length; the first ones say what happened.
-MOST_MESSAGES = 20
+MAX_MESSAGES = 20
 LONGEST_MESSAGE = 2000
 # A state, a type or an id is cut to this length, or refused if it is longer.
 LONGEST_WORD = 200
@@ -97,7 +97,7 @@ def error_messages(errors: object) -> tuple[str, ...]:
     listed = [errors] if isinstance(errors, Mapping | str) else errors
     if not isinstance(listed, list | tuple):
         return ()
-    return tuple(text for error in listed[:MOST_MESSAGES] if (text := _message(error)))
+    return tuple(text for error in listed[:MAX_MESSAGES] if (text := _message(error)))
 
 
 def _message(error: object) -> str:

@@ -21,7 +21,7 @@ _NOTHING_SENT = "Nothing was sent to mParticle."
 _UNSENDABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _SEPARATORS = frozenset("#?\\")
 # A valid path is not percent-encoded more often than this.
-MOST_ENCODINGS = 5
+MAX_ENCODINGS = 5
 _BAD_PERCENT = re.compile(r"%(?![0-9a-fA-F]{2})")
 
 
@@ -57,7 +57,7 @@ def segment_flaw(text: str) -> str | None:
     if not text.strip():
         return "is blank"
     readings = _readings(text)
-    if len(readings) > MOST_ENCODINGS:
+    if len(readings) > MAX_ENCODINGS:
         return "is percent-encoded too often"
     for reading in readings:
         if _is_unsendable(reading):
@@ -88,7 +88,7 @@ def path_flaw(path: object) -> str | None:
     if _BAD_PERCENT.search(path):
         return "must have two hexadecimal digits after each '%'"
     above, _, query = path.partition("?")
-    if any(len(_readings(part)) > MOST_ENCODINGS for part in (above, query)):
+    if any(len(_readings(part)) > MAX_ENCODINGS for part in (above, query)):
         return "must not be percent-encoded so often"
     return next(filter(None, (*map(_flaw_above_query, _readings(above)), *map(_flaw_of_query, _readings(query)))), None)
 
@@ -120,7 +120,7 @@ def is_account(parameter: str) -> bool:
 def _readings(text: str) -> list[str]:
     """Return a text as it is and after each percent-decoding, with full-width and similar characters normalized."""
     readings = [text]
-    while len(readings) <= MOST_ENCODINGS and (decoded := unquote(readings[-1])) != readings[-1]:
+    while len(readings) <= MAX_ENCODINGS and (decoded := unquote(readings[-1])) != readings[-1]:
         readings.append(decoded)
     return [unicodedata.normalize("NFKC", reading) for reading in readings]
 

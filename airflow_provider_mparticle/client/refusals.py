@@ -34,7 +34,7 @@ from airflow_provider_mparticle.client.storable import read_json
 
 # How many characters of one message are shown, and how many messages.
 SHOWN_CHARACTERS = 300
-MOST_TEXTS = 10
+MAX_TEXTS = 10
 # How many bytes of an error are read: of JSON, and of a page, which says at its beginning what it is. Errors are read
 # in the triggerer's event loop, so this must be fast for any text.
 LONGEST_JSON = 65_536
@@ -209,7 +209,7 @@ def error_texts(body: bytes, mask: Mask) -> tuple[str, ...]:
         found = error_messages(answer)
     else:
         found = (_page_text(body, mask),)
-    return tuple(said for text in found[:MOST_TEXTS] if (said := mask(text, SHOWN_CHARACTERS * 2)[:SHOWN_CHARACTERS]))
+    return tuple(said for text in found[:MAX_TEXTS] if (said := mask(text, SHOWN_CHARACTERS * 2)[:SHOWN_CHARACTERS]))
 
 
 def _page_text(body: bytes, mask: Mask) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import HTTPError
 
-from airflow_provider_mparticle.client.answer_body import MOST_VALUES, AnswerBody
+from airflow_provider_mparticle.client.answer_body import MAX_VALUES, AnswerBody
 from airflow_provider_mparticle.client.bounded_connections import POOLS, bounded_by
 from airflow_provider_mparticle.client.errors import MParticleError
 from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse
@@ -63,7 +63,7 @@ class RequestsTransport(requests.adapters.HTTPAdapter):
         proxies = dict.fromkeys(("http", "https"), proxy.url) if proxy else {}
         with self.send(prepared, stream=True, timeout=left_s, proxies=proxies) as answer:
             received = {name.lower(): value for name, value in answer.headers.items()}
-            body = AnswerBody(received.get("content-encoding", ""), MOST_VALUES)
+            body = AnswerBody(received.get("content-encoding", ""), MAX_VALUES)
             while not body.flaw and (data := answer.raw.read(READ_SIZE, decode_content=False)):
                 body.add(data)
             return HttpResponse(answer.status_code, received, body.end(), body.flaw)

@@ -21,12 +21,12 @@ from typing import Any
 import yaml
 
 from airflow_provider_mparticle.configuration import schema
-from airflow_provider_mparticle.configuration.plain_values import DEPTH_AT_MOST, check_limits, plain
+from airflow_provider_mparticle.configuration.plain_values import MAX_DEPTH, check_limits, plain
 
 # Far more than a workspace needs: 1,000 pipelines with their queries take about 2 MB.
-BYTES_AT_MOST = 8 * 1024 * 1024
+MAX_BYTES = 8 * 1024 * 1024
 # A whole number with more digits does not fit into 64 bits, which is the limit of many JSON readers.
-DIGITS_AT_MOST = 18
+MAX_DIGITS = 18
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _CONSTANTS = {"true": True, "false": False, "null": None, "": None}
@@ -46,8 +46,8 @@ def read_file(path: Path) -> str:
         raise ValueError("it is not a regular file")
     # Some files below /proc are regular files, but a read waits for data.
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        content = file.read(BYTES_AT_MOST + 1)
-    if len(content) > BYTES_AT_MOST:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
         raise ValueError(_too_large())
     try:
         return content.decode("utf-8-sig")
@@ -63,7 +63,7 @@ def read_text(text: str) -> tuple[Any, dict[str, int]]:
 
     :raises ValueError: The syntax is wrong, or a limit is exceeded. The message names the line if it is known.
     """
-    if len(text) > BYTES_AT_MOST:
+    if len(text) > MAX_BYTES:
         raise ValueError(_too_large())
     text = text.removeprefix("\ufeff")
     if not text.lstrip().startswith("{"):
@@ -85,7 +85,7 @@ class TemplateError(ValueError):
 
 
 def _too_large() -> str:
-    return f"it is larger than {BYTES_AT_MOST // 1024**2} MB"
+    return f"it is larger than {MAX_BYTES // 1024**2} MB"
 
 
 # JSON
@@ -101,7 +101,7 @@ def _from_json(text: str) -> Any:
             parse_int=_whole_number,
         )
     except RecursionError:
-        raise ValueError(f"it is nested deeper than {DEPTH_AT_MOST} levels") from None
+        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels") from None
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -124,8 +124,8 @@ def _finite(text: str) -> float:
 
 
 def _whole_number(text: str) -> int:
-    if len(text.lstrip("-")) > DIGITS_AT_MOST:
-        raise ValueError(f"a number has more than {DIGITS_AT_MOST} digits")
+    if len(text.lstrip("-")) > MAX_DIGITS:
+        raise ValueError(f"a number has more than {MAX_DIGITS} digits")
     return int(text)
 
 
@@ -244,7 +244,7 @@ def _from_yaml(text: str) -> tuple[Any, dict[str, int]]:
     except yaml.YAMLError as error:
         raise ValueError(f"it is not YAML ({type(error).__name__})") from None
     except RecursionError:
-        raise ValueError(f"it is nested deeper than {DEPTH_AT_MOST} levels") from None
+        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels") from None
     return content, builder.lines
 
 
@@ -259,7 +259,7 @@ def _scalar(event: Any, of: schema.Node) -> Any:
     if not _NUMBER.fullmatch(text):
         return text
     if text.lstrip("-").isdecimal():
-        return int(text) if len(text.lstrip("-")) <= DIGITS_AT_MOST else text
+        return int(text) if len(text.lstrip("-")) <= MAX_DIGITS else text
     return number if math.isfinite(number := float(text)) else text
 
 

@@ -19,7 +19,7 @@ from airflow_provider_mparticle.configuration import schema
 from airflow_provider_mparticle.configuration.resource_diff import Difference, same_word
 
 # About 60 kB as JSON. The oldest facts are forgotten first.
-FACTS_AT_MOST = 1000
+MAX_FACTS = 1000
 
 
 class KeptForms:
@@ -33,7 +33,7 @@ class KeptForms:
     @property
     def facts(self) -> list[str]:
         """The facts as text without values, the oldest first."""
-        return [*self._facts][-FACTS_AT_MOST:]
+        return [*self._facts][-MAX_FACTS:]
 
     def load_from(self, load: Callable[[], Iterable[str]]) -> None:
         """Add the facts that *load* returns. It is called when the next difference is found."""

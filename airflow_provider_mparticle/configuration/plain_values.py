@@ -9,8 +9,8 @@ from typing import Any
 from airflow_provider_mparticle.client.storable import INTEGERS_BELOW
 
 # Far more than a workspace needs: 1,000 pipelines with their queries take about 25,000 values and 6 levels.
-VALUES_AT_MOST = 200_000
-DEPTH_AT_MOST = 32
+MAX_VALUES = 200_000
+MAX_DEPTH = 32
 
 
 def plain(value: Any) -> Any:
@@ -95,7 +95,7 @@ def check_limits(count: int, depth: int, line: int | None = None) -> None:
     :raises ValueError: The document has too many values or levels.
     """
     where = f"line {line}: " if line else ""
-    if depth > DEPTH_AT_MOST:
-        raise ValueError(f"{where}it is nested deeper than {DEPTH_AT_MOST} levels")
-    if count > VALUES_AT_MOST:
-        raise ValueError(f"{where}it has more than {VALUES_AT_MOST} values, including repeated ones")
+    if depth > MAX_DEPTH:
+        raise ValueError(f"{where}it is nested deeper than {MAX_DEPTH} levels")
+    if count > MAX_VALUES:
+        raise ValueError(f"{where}it has more than {MAX_VALUES} values, including repeated ones")

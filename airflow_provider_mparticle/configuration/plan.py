@@ -19,7 +19,7 @@ from airflow_provider_mparticle.configuration.steps import Action, Step
 from airflow_provider_mparticle.configuration.workspace import Workspace
 
 # Warehouse Sync overview, July 2025: the default limit of active pipelines. A contract may set another limit.
-ACTIVE_AT_MOST = 5
+MAX_ACTIVE = 5
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class _ActivePipelines:
 
     def ordered(self, steps: list[Step]) -> list[Step]:
         """Return the steps in an order that keeps the limit: steps that end an active pipeline may come first."""
-        if self._peak(steps) <= max(ACTIVE_AT_MOST, sum(self._before.values())):
+        if self._peak(steps) <= max(MAX_ACTIVE, sum(self._before.values())):
             return steps
         before = [step for step in steps if step.kind is not PIPELINE and step.action is not Action.DELETE]
         after = [step for step in steps if step.kind is not PIPELINE and step.action is Action.DELETE]
@@ -119,9 +119,9 @@ class _ActivePipelines:
     def notes(self, steps: list[Step]) -> Iterator[str]:
         """Yield a note if the steps lead to more active pipelines than mParticle's default limit."""
         number = sum(self._before.values()) + sum(map(self._effect, steps))
-        if number > ACTIVE_AT_MOST and number > sum(self._before.values()):
+        if number > MAX_ACTIVE and number > sum(self._before.values()):
             yield (
-                f"{number} pipelines will be active; mParticle's default limit is {ACTIVE_AT_MOST}, so it may refuse "
+                f"{number} pipelines will be active; mParticle's default limit is {MAX_ACTIVE}, so it may refuse "
                 "the last ones. Pause some, or ask mParticle for a higher limit."
             )
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlglot.expressions import Expr
 
 # Warehouse Sync overview, July 2025.
-COLUMNS_AT_MOST = 100
+MAX_COLUMNS = 100
 
 _WRAPPED = "mParticle wraps the query in an outer SELECT, so its v1 documentation does not allow that"
 # Text in quotation marks and comments, closed or not. Everything else is code. In some warehouses a backslash escapes
@@ -34,7 +34,7 @@ _READINGS = tuple(re.compile(f"(?P<quoted>{quoted})|(?P<comment>{_COMMENT})", re
 _NOT_CODE = _READINGS[0]
 _LINE_END = re.compile(r"[^\S\n]*\n[^\S\n]*")
 # Longer SQL is not parsed: the parser reads about 40 kB per second.
-PARSED_AT_MOST = 100_000
+MAX_PARSED = 100_000
 _CLAUSE = re.compile(r"\b(from|where|join|group\s+by|order\s+by|limit|union|select|and)\b", re.IGNORECASE)
 # Names that sqlglot gives to the steps of BigQuery's pipe syntax.
 _PIPE_STEP = "__tmp"
@@ -51,7 +51,7 @@ def sql_problems(sql: str, place: str) -> list[Problem]:
     if "{{" in sql or "{%" in sql:
         return [Problem(place, "has a template that was not rendered, so it was not checked", is_warning=True)]
     found = [Problem(place, text, is_warning=True) for text in _text_problems(sql)]
-    if len(sql) > PARSED_AT_MOST:
+    if len(sql) > MAX_PARSED:
         return found
     try:
         return [*found, *_parsed_problems(sql, place)]
@@ -151,8 +151,8 @@ def _columns(statement: Expr, place: str) -> Iterator[Problem]:
     if not isinstance(statement, exp.Query):
         return
     number = sum(not column.is_star for column in statement.selects)
-    if number > COLUMNS_AT_MOST:
-        text = f"selects {number} columns; mParticle accepts {COLUMNS_AT_MOST} at most"
+    if number > MAX_COLUMNS:
+        text = f"selects {number} columns; mParticle accepts {MAX_COLUMNS} at most"
         yield Problem(place, text, is_warning=statement.is_star)
 
 

@@ -14,9 +14,6 @@ from airflow_provider_mparticle.client.storable import INTEGERS_BELOW
 OnEmpty = Literal["success", "skip", "fail"]
 ON_EMPTY: tuple[OnEmpty, ...] = ("success", "skip", "fail")
 
-# mParticle's counts fit into 64 bits.
-MOST_RECORDS = INTEGERS_BELOW - 1
-
 
 @dataclass(frozen=True, kw_only=True)
 class Gates:
@@ -36,7 +33,7 @@ class Gates:
 
     def __post_init__(self) -> None:
         least = self.min_records
-        if least is not None and not (_is_number(least, int) and 0 <= least <= MOST_RECORDS):
+        if least is not None and not (_is_number(least, int) and 0 <= least < INTEGERS_BELOW):
             raise _refused("min_records", "a number of records from 0", least)
         ratio = self.max_failed_ratio
         if ratio is not None and not (_is_number(ratio, int | float) and 0 <= ratio <= 1):

@@ -16,7 +16,7 @@ from airflow_provider_mparticle.slices.calendar_units import EPOCH, midnight
 from airflow_provider_mparticle.slices.slice import in_zone
 
 # mParticle's service providers and Airflow's connection types, in lower case -> sqlglot's name of the dialect.
-DIALECTS = {
+DIALECT_OF = {
     **{name: name for name in ("snowflake", "redshift", "bigquery", "databricks", "postgres")},
     "gcpbigquery": "bigquery",
     "google_cloud_platform": "bigquery",
@@ -65,7 +65,7 @@ _PER_SECOND = {"timestamp_unixtime_s": 1, "timestamp_unixtime_ms": 1000}
 
 def dialect_of(warehouse: str | None) -> str | None:
     """Return sqlglot's name for the dialect of a warehouse, or None for an unknown warehouse."""
-    return DIALECTS.get((warehouse or "").lower())
+    return DIALECT_OF.get((warehouse or "").lower())
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_mparticle.client.answer_body import BEGINNING, LONGEST_BODY, MOST_VALUES, AnswerBody
+from airflow_provider_mparticle.client.answer_body import BEGINNING, LONGEST_BODY, MAX_VALUES, AnswerBody
 
 PACK = {"": bytes, "identity": bytes, "gzip": gzip.compress, "X-GZIP": gzip.compress, "deflate": zlib.compress}
 
 
 def collected(pieces: list[bytes], encoding: str) -> tuple[bytes, str]:
-    body = AnswerBody(encoding, MOST_VALUES)
+    body = AnswerBody(encoding, MAX_VALUES)
     for piece in pieces:
         body.add(piece)
     return body.end(), body.flaw
@@ -73,7 +73,7 @@ def test_what_is_not_compressed_though_it_says_so_is_a_flaw() -> None:
 @pytest.mark.parametrize("part", [b"[]", b"1", b"{}", b'"a"', b'{"a":[1]}', b'"\\""'])
 def test_json_of_too_many_values_is_a_flaw(part: bytes) -> None:
     """Reading it took 767 MB in a worker, and blocked the event loop of a triggerer for 4 s."""
-    body = AnswerBody("", most_values=1000)
+    body = AnswerBody("", max_values=1000)
     body.add(b"[" + b",".join([part] * 1500) + b"]")
     body.end()
 
@@ -84,7 +84,7 @@ def test_json_of_too_many_values_is_a_flaw(part: bytes) -> None:
 @given(st.lists(st.text('a,[{"\\:'), max_size=50))
 def test_text_may_hold_any_number_of_separators(texts: list[str]) -> None:
     """The SQL of a data model has commas."""
-    body = AnswerBody("", most_values=len(texts) + 2)
+    body = AnswerBody("", max_values=len(texts) + 2)
     body.add(json.dumps(texts).encode())
     body.end()
 

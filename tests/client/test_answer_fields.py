@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_mparticle.client.answer_fields import (
     LONGEST_WORD,
-    MOST_MESSAGES,
+    MAX_MESSAGES,
     UnexpectedAnswerError,
     check_pipeline,
     error_messages,
@@ -128,9 +128,9 @@ def test_messages_are_found_in_any_shape_of_errors(errors: object, expected: tup
 
 def test_only_the_first_messages_are_kept() -> None:
     """A run may have a message for each of a million rows."""
-    errors = [str(number) for number in range(10 * MOST_MESSAGES)]
+    errors = [str(number) for number in range(10 * MAX_MESSAGES)]
 
-    assert tuple(errors[:MOST_MESSAGES]) == error_messages(errors)
+    assert tuple(errors[:MAX_MESSAGES]) == error_messages(errors)
 
 
 @pytest.mark.parametrize(("value", "expected"), [("running", "running"), (7, "7"), (None, None), ([], None)])

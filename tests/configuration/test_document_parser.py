@@ -227,7 +227,7 @@ def test_a_dict_that_contains_itself_is_refused() -> None:
     spec: dict[str, Any] = {}
     spec["pipelines"] = [spec]
 
-    with pytest.raises(ConfigError, match=f"deeper than {plain_values.DEPTH_AT_MOST} levels"):
+    with pytest.raises(ConfigError, match=f"deeper than {plain_values.MAX_DEPTH} levels"):
         load_document(spec)
 
 

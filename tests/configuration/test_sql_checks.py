@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_mparticle.configuration.sql_checks import PARSED_AT_MOST, sql_problems
+from airflow_provider_mparticle.configuration.sql_checks import MAX_PARSED, sql_problems
 
 COLUMNS = ", ".join(f"c{number}" for number in range(101))
 
@@ -106,7 +106,7 @@ def test_what_one_warehouse_reads_is_not_warned_of(sql: str) -> None:
 
 def test_a_query_of_many_kilobytes_is_not_parsed() -> None:
     """The parser needs half a minute for a megabyte; the warehouse decides."""
-    values = ",".join(["1"] * (PARSED_AT_MOST // 2))
+    values = ",".join(["1"] * (MAX_PARSED // 2))
 
     assert "" == said(f"SELECT a FROM b WHERE a IN ({values})")
     assert "without a schema" in said("SELECT a FROM b WHERE a IN (1)")

@@ -18,7 +18,7 @@ from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.slices.arguments import TIME_COLUMN_TYPES, Granularity
 from airflow_provider_mparticle.slices.calendar_units import split
 from airflow_provider_mparticle.slices.slice import EARLIEST, LATEST
-from airflow_provider_mparticle.slices.time_type import DIALECTS, TIMESTAMP, TimeType
+from airflow_provider_mparticle.slices.time_type import DIALECT_OF, TIMESTAMP, TimeType
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -65,7 +65,7 @@ TYPES = {
 
 def literal_read_back(text: str, warehouse: str) -> exp.Expression:
     """The literal as the warehouse's dialect reads it in a comparison."""
-    statement = sqlglot.parse_one(f"SELECT 1 FROM t WHERE at >= {text}", dialect=DIALECTS[warehouse.lower()])
+    statement = sqlglot.parse_one(f"SELECT 1 FROM t WHERE at >= {text}", dialect=DIALECT_OF[warehouse.lower()])
     where = statement.args["where"]
     assert isinstance(where.this, exp.GTE)
     return where.this.expression
