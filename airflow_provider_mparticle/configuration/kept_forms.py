@@ -75,7 +75,8 @@ def _was_accepted(kind: Kind[Any], one: Difference, before: Resource | None, aft
     """
     Return whether mParticle accepted the value and shows it in another form.
 
-    It did not if it shows another word of the schema, or the value from before the write, which may be a stale answer.
+    The value was not accepted if mParticle shows another word of the schema. It may not have been if mParticle shows
+    the value from before the write, since that may be a stale answer.
     """
     if _is_word(kind, one.field, one.have):
         return False
