@@ -71,7 +71,6 @@ class Call(Generic[T]):
     :param params: Query parameters. Default: none.
     :param json: Body. Default: none.
     :param scope: The family of paths of the route. Default: Warehouse Sync.
-    :param idempotent: Whether sending the call twice has the same effect as sending it once. Default: it has.
     :param within_s: Seconds after which the call fails, if less than the connection's timeout. Default: no limit.
     """
 
@@ -83,8 +82,12 @@ class Call(Generic[T]):
     params: Mapping[str, Any] = field(default_factory=dict)
     json: Json = field(default=None, repr=False)
     scope: Scope = Scope.WORKSPACE
-    idempotent: bool = True
     within_s: float = math.inf
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether sending the call twice has the same effect as sending it once: not for a POST."""
+        return self.method != "POST"
 
 
 class Sender(Protocol):
@@ -129,7 +132,6 @@ def create_resource(kind: Kind[R], resource: Mapping[str, Any]) -> Call[R]:
         kind.plural,
         partial(decode_resource, kind, resource["id"], resource),
         json=resource,
-        idempotent=False,
     )
 
 
@@ -164,7 +166,6 @@ def trigger_pipeline(pipeline_id: str) -> Call[RunId | None]:
         "trigger_pipeline",
         decode_triggered_run_id,
         {"pipeline_id": pipeline_id},
-        idempotent=False,
     )
 
 
@@ -262,7 +263,6 @@ def request(
         params=params or {},
         json=json,
         scope=scope,
-        idempotent=method != "POST",
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client import endpoints, errors
-from airflow_provider_mparticle.client.endpoints import Scope
+from airflow_provider_mparticle.client.endpoints import Call, Scope
 
 # Requests from the user
 
@@ -31,8 +31,9 @@ def test_a_path_must_start_with_a_slash(path: str) -> None:
 
 @pytest.mark.parametrize(("method", "idempotent"), [("get", True), ("PUT", True), ("DELETE", True), ("post", False)])
 def test_only_a_post_is_not_idempotent(method: str, idempotent: bool) -> None:
-    """mParticle has no idempotency key, so a repeated POST may be executed twice."""
+    """mParticle has no idempotency key, so a repeated POST may be executed twice. An endpoint need not say that."""
     assert idempotent is endpoints.request(method, "/apps", Scope.ACCOUNT).idempotent
+    assert idempotent is Call("any new endpoint", method.upper(), "/apps", lambda answer, _: answer).idempotent
 
 
 def test_a_call_keeps_its_body_out_of_its_repr() -> None:
