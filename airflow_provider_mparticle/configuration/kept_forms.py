@@ -87,8 +87,10 @@ def _was_accepted(kind: Kind[Any], one: Difference, before: Resource | None, aft
 
 def _is_word(kind: Kind[Any], field: str, value: Any) -> bool:
     parent, _, name = field.rpartition(".")
-    part = parent or kind.name
-    return part != "config" and any(same_word(value, word) for word in schema.words(part, name))
+    if parent == "config":
+        return False
+    described = schema.definition(parent or kind.name)["properties"].get(name, {})
+    return any(same_word(value, word) for word in schema.words(described))
 
 
 def _at(resource: Resource, field: str) -> Any:

@@ -128,8 +128,7 @@ def _with_words(described: Any, value: Any) -> Any:
         return {name: _with_words(fields.get(name), part) for name, part in value.items()}
     if isinstance(value, list | tuple):
         return [_with_words(node.get("items"), part) for part in value]
-    words = [word for word in node.get("enum", ()) if word not in schema.BLANK]
-    return next((word for word in words if same_word(word, value)), value)
+    return next((word for word in schema.words(node) if same_word(word, value)), value)
 
 
 # The fields of a resource

@@ -57,10 +57,9 @@ def sections() -> tuple[str, ...]:
     return tuple(name for name in content()["properties"] if name != SCHEMA_KEY)
 
 
-def words(part: str, name: str) -> tuple[str, ...]:
-    """Return the words that a field may have, for example of ``"sync_mode"`` and ``"type"``, without blanks."""
-    described = definition(part)["properties"].get(name, {})
-    return tuple(word for word in described.get("enum", ()) if word not in BLANK)
+def words(described: Mapping[str, Any]) -> list[str]:
+    """Return the words that a field may have, without blanks, from the part of the schema that describes the field."""
+    return [word for word in described.get("enum", ()) if word not in BLANK]
 
 
 @dataclass(frozen=True)
@@ -186,7 +185,7 @@ def _inside(place: str, name: str) -> str:
 
 def _missing(error: Any, place: str) -> Iterator[Problem]:
     for name in error.validator_value:
-        choices = _choices(resolved(error.schema.get("properties", {}).get(name)) or {})
+        choices = ", ".join(words(resolved(error.schema.get("properties", {}).get(name)) or {}))
         text = f"must be one of {choices}; it is missing" if choices else "is missing"
         if name not in error.instance:
             yield Problem(_inside(place, name), f"{text}{error.schema.get('errorMessage', '')}")
@@ -225,7 +224,7 @@ def _type(error: Any, place: str) -> Iterator[Problem]:
 
 
 def _word(error: Any, place: str) -> Iterator[Problem]:
-    given, choices = error.instance, [word for word in error.validator_value if word not in BLANK]
+    given, choices = error.instance, words(error.schema)
     if given in BLANK:
         yield Problem(place, f"must be one of {', '.join(choices)}; it is missing")
         return
@@ -253,10 +252,6 @@ def _format(error: Any, place: str) -> Iterator[Problem]:
         )
     else:
         yield Problem(place, f"must be an ISO 8601 instant, not {given!r}")
-
-
-def _choices(described: Mapping[str, Any]) -> str:
-    return ", ".join(str(word) for word in described.get("enum", ()) if word not in BLANK)
 
 
 def _shown(place: str, value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Let operators answer OpenLineage without importing anything before it asks."""
+"""Lets operators answer OpenLineage without importing anything before it asks."""
 
 from __future__ import annotations
 

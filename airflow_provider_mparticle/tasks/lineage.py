@@ -1,5 +1,5 @@
 """
-What a task knows of the data that its run reads and writes, kept for OpenLineage.
+Keeps what a task knows of the data that its run reads and writes, for OpenLineage.
 
 Nothing is asked of mParticle for it, and nothing is kept where OpenLineage is off. All is kept while the task is
 executed: OpenLineage's listener looks at it in a fork, which must not ask Airflow for a connection or an XCom, since it

@@ -1,5 +1,5 @@
 """
-Where a task keeps the record of its start for its next try: Airflow's task state store (3.3 and later), or a variable.
+Keeps the record of a task's start for its next try: in Airflow's task state store (3.3 and later), or in a variable.
 
 Before 3.3 nothing else outlives a try: Airflow deletes the XComs of a task before it runs the task again
 (docs/adr/0013-keep-records-in-a-variable.md).

@@ -1,5 +1,5 @@
 """
-The tables that a data model's SQL reads, by the names that OpenLineage gives to tables of each warehouse.
+Finds the tables that a data model's SQL reads, by the names that OpenLineage gives to tables of each warehouse.
 
 Only what is certain gets a name: a table without a schema, or of a warehouse that is not known, is left out.
 Source: OpenLineage, "Naming"; the letters of unquoted names as Airflow's providers of the warehouses write them.
