@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError, RunTimeoutError
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
 from airflow_provider_mparticle.client.run_states import Progress
-from airflow_provider_mparticle.runs.run_list import runs_since
+from airflow_provider_mparticle.runs.run_list import latest_run, runs_since
 from airflow_provider_mparticle.runs.steps import Steps
 
 log = logging.getLogger(__name__)
@@ -50,7 +49,7 @@ def find_covering(
     :param accept: Returns whether a run that covers the instant is good enough. Default: any run is.
     """
     try:
-        latest: PipelineRun | None = (yield endpoints.get_pipeline_status(pipeline_id)).latest_pipeline_run
+        latest = yield from latest_run(pipeline_id)
         if latest is None or (covers(latest, at) and accept(latest)):
             return latest
     except NotFoundError:  # a pipeline's status answers 404 for a minute after the pipeline was created
@@ -115,7 +114,7 @@ class CoverageLookup:
         """
         instants = [source.at for source in sources or (self,)]
         earliest, last = min(instants), max(instants)
-        latest: PipelineRun | None = (yield endpoints.get_pipeline_status(self.pipeline_id)).latest_pipeline_run
+        latest = yield from latest_run(self.pipeline_id)
         if latest is None or covers(latest, last):
             return latest, []
         known = latest.pipeline_run_id, latest.state, earliest

@@ -1,4 +1,4 @@
-"""Reads the runs of a pipeline page by page."""
+"""Reads the runs of a pipeline page by page, or its latest run alone."""
 
 from __future__ import annotations
 
@@ -45,6 +45,16 @@ def runs_since(
         if len(runs) < endpoints.RUNS_PER_PAGE or len(found) == known or is_last_needed(runs):
             return [*found.values()]
         page += 1
+
+
+def latest_run(pipeline_id: str) -> Steps[PipelineRun | None]:
+    """
+    Return the latest run of a pipeline by logical date, or None if it has no run. Sends one request for its status.
+
+    :raises NotFoundError: The pipeline does not exist, or was created less than about a minute ago.
+    """
+    latest: PipelineRun | None = (yield endpoints.get_pipeline_status(pipeline_id)).latest_pipeline_run
+    return latest
 
 
 def recent_durations(pipeline_id: str, began: datetime) -> Steps[RunDurations]:

@@ -11,6 +11,7 @@ from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError, RunTimeoutError
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
 from airflow_provider_mparticle.runs.outcome import run_timeout_error
+from airflow_provider_mparticle.runs.run_list import latest_run
 from airflow_provider_mparticle.runs.steps import Steps
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class RunLookup:
         :raises NotFoundError: No route knows the run at the moment.
         """
         if self.pipeline_run_id is None:
-            return (yield from self._latest())
+            return (yield from latest_run(self.pipeline_id))
         try:
             return (yield from self._route(self.pipeline_run_id))
         except NotFoundError:
@@ -90,14 +91,10 @@ class RunLookup:
         raise self._unknown(run_id, "mParticle's list of runs does not contain it")
 
     def _by_status(self, run_id: RunId) -> Steps[PipelineRun]:
-        latest: PipelineRun | None = (yield endpoints.get_pipeline_status(self.pipeline_id)).latest_pipeline_run
+        latest = yield from latest_run(self.pipeline_id)
         if latest is None or not latest.is_run(run_id):
             shown = f"run {latest.pipeline_run_id}" if latest else "no run"
             raise self._unknown(run_id, f"the pipeline's status shows {shown} instead")
-        return latest
-
-    def _latest(self) -> Steps[PipelineRun | None]:
-        latest: PipelineRun | None = (yield endpoints.get_pipeline_status(self.pipeline_id)).latest_pipeline_run
         return latest
 
     def _unknown(self, run_id: RunId, why: str) -> NotFoundError:

@@ -10,11 +10,10 @@ import logging
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
-from airflow_provider_mparticle.runs.run_list import runs_since
+from airflow_provider_mparticle.runs.run_list import latest_run, runs_since
 from airflow_provider_mparticle.runs.steps import Pause, Steps
 
 log = logging.getLogger(__name__)
@@ -79,5 +78,5 @@ class VisibleRuns:
         return runs
 
     def _latest(self) -> Steps[list[PipelineRun]]:
-        latest: PipelineRun | None = (yield endpoints.get_pipeline_status(self.pipeline_id)).latest_pipeline_run
+        latest = yield from latest_run(self.pipeline_id)
         return [latest] if latest else []

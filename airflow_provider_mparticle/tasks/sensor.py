@@ -18,13 +18,11 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_mparticle.client.errors import ConfigError, MParticleError, RunTimeoutError
 from airflow_provider_mparticle.runs.coverage import CoverageLookup
-from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.steps import drive
 from airflow_provider_mparticle.runs.wait import RunMonitor
 from airflow_provider_mparticle.slices.slice import read_instant
 from airflow_provider_mparticle.tasks.arguments import as_switch, read_id, read_seconds, read_switch
-from airflow_provider_mparticle.tasks.record_store import RecordStore, record_store
 from airflow_provider_mparticle.tasks.task_context import first_reschedule, first_start
 from airflow_provider_mparticle.tasks.waiting import WaitingTask, come_back_in
 from airflow_provider_mparticle.triggers import resume_delay_s
@@ -67,11 +65,6 @@ class SensorTask(WaitingTask):
             self.operator.poke_interval = max(self._poll_interval_s, retry_after_s)
             return PokeReturnValue(outcome is not None, self._conclude(outcome) if outcome else None)
 
-    def execute_complete(self, event: Any) -> dict[str, Any]:
-        """Resume after the end of the run, or at the deadline."""
-        with self._failing():
-            return self._conclude(Outcome.from_event(event))
-
     def _reschedule(self) -> Any:
         """
         Poll once, and be rescheduled while the run is in progress. In the last seconds before the deadline, poll here.
@@ -96,10 +89,6 @@ class SensorTask(WaitingTask):
         if isinstance(lookup, RunLookup) and lookup.pipeline_run_id is None:
             lookup.pipeline_run_id = self._adopted_run()
         return lookup
-
-    @cached_property
-    def _record_store(self) -> RecordStore | None:
-        return record_store(self.operator, self.context)
 
     def _adopted_run(self) -> RunId | None:
         """Return the run that the first poll has found, or a later one if there was none."""

@@ -26,7 +26,6 @@ from airflow_provider_mparticle.slices.data_model_lock import owner_of
 from airflow_provider_mparticle.slices.slice import read_instant
 from airflow_provider_mparticle.tasks.arguments import as_switch, read_choice, read_switch
 from airflow_provider_mparticle.tasks.lineage import keep_run, keep_source
-from airflow_provider_mparticle.tasks.record_store import RecordStore, record_store
 from airflow_provider_mparticle.tasks.task_context import clears, push, window_end
 from airflow_provider_mparticle.tasks.waiting import WaitingTask
 from airflow_provider_mparticle.telemetry.metrics import IN_WORKER
@@ -64,11 +63,6 @@ class TriggerTask(WaitingTask):
             _still_in_time(Outcome.from_event(event))
             # Airflow's dag.test() drops the arguments of defer(), so waiting_since may be missing.
             return self._start_and_wait(waiting_since=waiting_since or time.time())
-
-    def execute_complete(self, event: Any) -> dict[str, Any]:
-        """Resume after the end of the run, or at the deadline."""
-        with self._failing():
-            return self._conclude(Outcome.from_event(event))
 
     def _check(self) -> None:
         super()._check()
@@ -188,10 +182,6 @@ class TriggerTask(WaitingTask):
         return window_end(self.context) if switch else read_instant(skip_if_covered, "skip_if_covered")
 
     # The records of earlier tries
-
-    @cached_property
-    def _record_store(self) -> RecordStore | None:
-        return record_store(self.operator, self.context)
 
     def _kept(self) -> StartRecord | None:
         """Return the record of an earlier try, if it is valid for this try."""

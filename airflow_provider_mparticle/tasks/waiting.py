@@ -23,6 +23,7 @@ from airflow_provider_mparticle.tasks.arguments import read_id, read_seconds, re
 from airflow_provider_mparticle.tasks.failures import fail_without_retry, pass_gates
 from airflow_provider_mparticle.tasks.lineage import keep_run
 from airflow_provider_mparticle.tasks.outlets import describe_outlets
+from airflow_provider_mparticle.tasks.record_store import RecordStore, record_store
 from airflow_provider_mparticle.tasks.task_context import push
 from airflow_provider_mparticle.telemetry.metrics import IN_WORKER
 from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger, resume_delay_s
@@ -56,6 +57,11 @@ class WaitingTask:
         self.context = context
         self.log = operator.log
         self._linked: list[RunId | None] = []
+
+    def execute_complete(self, event: Any) -> dict[str, Any]:
+        """Resume after the end of the run, or at the deadline."""
+        with self._failing():
+            return self._conclude(Outcome.from_event(event))
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
@@ -94,6 +100,10 @@ class WaitingTask:
     @cached_property
     def _hook(self) -> MParticleHook:
         return MParticleHook(self.operator.mparticle_conn_id)
+
+    @cached_property
+    def _record_store(self) -> RecordStore | None:
+        return record_store(self.operator, self.context)
 
     def _send_once(self, call: Any) -> Any:
         with IN_WORKER.poll(call):
