@@ -6,7 +6,7 @@ Operators use it while Airflow parses a DAG, so it must import almost nothing.
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -19,6 +19,8 @@ MAX_RECORDS = 24_000_000
 CalendarUnit = Literal["hour", "day", "week", "month"]
 Granularity = CalendarUnit | timedelta
 CALENDAR_UNITS: tuple[CalendarUnit, ...] = get_args(CalendarUnit)
+# A datetime can hold no two instants that are further apart.
+LONGEST = datetime.max - datetime.min
 
 # mParticle's names for the types of iterator columns.
 TimeColumnType = Literal[
@@ -38,12 +40,13 @@ TIME_COLUMN_TYPES: tuple[TimeColumnType, ...] = get_args(TimeColumnType)
 
 def checked_granularity(granularity: Granularity) -> Granularity:
     """
-    Return *granularity*.
+    Return *granularity*, or `LONGEST` for a longer duration, with which no instant can be calculated.
 
     :raises ConfigError: *granularity* is neither a calendar unit nor a duration above zero.
     """
-    is_unit = isinstance(granularity, str) and granularity in CALENDAR_UNITS
-    if is_unit or (isinstance(granularity, timedelta) and granularity > timedelta(0)):
+    if isinstance(granularity, timedelta) and granularity > timedelta(0):
+        return min(granularity, LONGEST)
+    if isinstance(granularity, str) and granularity in CALENDAR_UNITS:
         return granularity
     raise _refusal(
         f"granularity must be one of {', '.join(CALENDAR_UNITS)} or a timedelta above zero, not {_shown(granularity)}. "

@@ -73,9 +73,9 @@ def read_instant(value: object, name: str) -> datetime:
     :param name: The caller's name for the value, for the message.
     :raises ConfigError: The value is anything else.
     """
-    if isinstance(value, datetime):
+    if isinstance(value, datetime) and isinstance(value.year, int):  # pandas has a datetime without a year, NaT
         return in_utc(value)
-    if isinstance(value, date):
+    if isinstance(value, date) and not isinstance(value, datetime):
         return datetime.combine(value, time(), UTC)
     if isinstance(value, str) and (read := read_iso_8601(value)):
         return in_utc(read)

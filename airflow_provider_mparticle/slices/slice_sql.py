@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from sqlglot.expressions import Expr, Query
 
 _PLAIN = r"[^\W\d][\w$]*"
-_QUOTED = r'"(?:[^"\x00-\x1f\\]|"")+"|`[^`\x00-\x1f\\]+`'
+# Not in a quoted name: control characters, backslashes, and halves of surrogate pairs, which no driver can send.
+_QUOTED = r'"(?:[^"\x00-\x1f\\\ud800-\udfff]|"")+"|`[^`\x00-\x1f\\\ud800-\udfff]+`'
 _OWN_COLUMN = re.compile(rf"{_PLAIN}|{_QUOTED}")
 _COLUMN = re.compile(rf"(?:{_PLAIN}|{_QUOTED})(?:\.(?:{_PLAIN}|{_QUOTED}))*")
 # A project of BigQuery may have hyphens, but two hyphens in a row begin a comment.

@@ -351,3 +351,13 @@ def test_numbers_since_1970_are_exact(year: int) -> None:
     at = "at >= {{ window_start.timestamp() | int }} AND at < {{ window_end.timestamp() }}"
 
     assert [] == warnings_for(at, Slice(f"{year}-01-01", f"{year}-01-02"))
+
+
+@given(granularity=st.timedeltas(timedelta(days=1)) | st.just(timedelta.max))
+def test_a_granularity_may_be_longer_than_time(granularity: timedelta) -> None:
+    """timedelta.max, for "one slice", cannot be negated."""
+
+    def render(start: datetime, end: datetime) -> str:
+        return f"at >= '{start}' AND at < '{end}'"
+
+    assert [] == require_both_bounds("sql", render, YEAR, granularity)

@@ -39,6 +39,17 @@ def test_a_slice_travels_as_json_and_as_an_interval():
     assert made == Slice.fromisoformat(made.isoformat())
 
 
+class NotATime(datetime):
+    """As pandas' NaT, which is what an empty cell is read as: a datetime whose parts are not numbers."""
+
+    year = month = day = float("nan")  # type: ignore[assignment]
+
+
+def test_a_datetime_without_a_date_is_refused() -> None:
+    """It comes from a query whose column is NULL, by an XCom."""
+    assert "window_start must be an ISO 8601 instant, " in refusal(read_instant, NotATime(2026, 1, 1), "window_start")
+
+
 @pytest.mark.parametrize(
     ("text", "name", "value"),
     [

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.slices.arguments import (
     CALENDAR_UNITS,
+    LONGEST,
     TIME_COLUMN_TYPES,
     check_counting,
     check_time_column_type,
@@ -47,10 +48,17 @@ def test_what_is_not_a_unit_or_a_duration_is_refused(value: Any) -> None:
 
 
 @quick
-@given(st.sampled_from(CALENDAR_UNITS) | st.timedeltas(min_value=timedelta.resolution))
+@given(st.sampled_from(CALENDAR_UNITS) | st.timedeltas(min_value=timedelta.resolution, max_value=LONGEST))
 def test_units_and_durations_are_accepted(value: Any) -> None:
     """Any duration above zero."""
     assert value == checked_granularity(value)
+
+
+@quick
+@given(st.timedeltas(min_value=LONGEST) | st.just(timedelta.max))
+def test_a_duration_that_no_slice_can_have_is_the_longest(value: timedelta) -> None:
+    """So it can be negated and multiplied: timedelta.max cannot."""
+    assert LONGEST == checked_granularity(value)
 
 
 @quick

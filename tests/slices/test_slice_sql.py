@@ -323,6 +323,16 @@ def test_a_name_that_is_not_an_identifier_is_refused(name: Any) -> None:
         count_query("orders", name, HOUR)
 
 
+@given(half=st.characters(categories=["Cs"]), quote=st.sampled_from('"`'), before=st.text("aé ", max_size=2))
+def test_a_quoted_name_has_no_half_of_a_character(half: str, quote: str, before: str) -> None:
+    """No driver of a database can send it."""
+    name = f"{quote}{before}{half}{quote}"
+    with pytest.raises(ConfigError, match="table must be an identifier"):
+        count_query(name, "at", HOUR)
+    with pytest.raises(ConfigError, match="time_column must be an identifier"):
+        restrict_to_slice("SELECT * FROM orders", name, HOUR, None)
+
+
 def test_a_column_has_no_hyphen() -> None:
     """It would be a subtraction."""
     with pytest.raises(ConfigError, match="time_column must be an identifier"):
