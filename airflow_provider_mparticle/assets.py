@@ -39,6 +39,8 @@ def pipeline_uri(workspace_id: int | str, pipeline_id: str) -> str:
 
     :raises ValueError: *workspace_id* or *pipeline_id* cannot be part of an address.
     """
+    if not isinstance(pipeline_id, str):
+        raise ValueError(f"pipeline_id must be the slug of a pipeline, not {pipeline_id!r}.")
     uri = f"{SCHEME}://{quote(str(workspace_id), safe='')}/pipelines/{quote(pipeline_id, safe='')}"
     return urlunsplit(normalize_uri(urlsplit(uri)))
 

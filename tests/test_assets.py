@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 import warnings
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -78,6 +79,13 @@ def test_a_part_that_does_not_fit_never_makes_another_address(workspace_id: str,
         return
 
     assert (workspace_id.lstrip("0"), pipeline_id) == address_of(uri)
+
+
+@pytest.mark.parametrize("pipeline_id", [None, 7, True, ["orders"], b"orders"])
+def test_a_pipeline_that_is_not_text_is_refused(pipeline_id: Any) -> None:
+    """The message is the import error of the DAG file."""
+    with pytest.raises(ValueError, match="pipeline_id must be the slug of a pipeline, not"):
+        pipeline_uri(1234, pipeline_id)
 
 
 def test_options_reach_the_asset() -> None:

@@ -40,7 +40,7 @@ from airflow_provider_mparticle.client.models import (
 from airflow_provider_mparticle.client.paths import check_path, is_account
 from airflow_provider_mparticle.client.resource_kinds import Kind
 from airflow_provider_mparticle.client.shown import shown
-from airflow_provider_mparticle.client.storable import Json
+from airflow_provider_mparticle.client.storable import Json, exact_text
 from airflow_provider_mparticle.client.timestamps import query_text
 
 T = TypeVar("T")
@@ -250,7 +250,7 @@ def request(
     check_path(path)
     if params is not None and not isinstance(params, Mapping):
         raise ConfigError(f"The parameters of {method} {path} must be a dict, not {shown(params)}. Nothing was sent.")
-    if any(is_account(str(name)) for name in params or {}):
+    if any(is_account(exact_text(name)) for name in params or {} if isinstance(name, str)):
         raise ConfigError(
             f"The parameters of {method} {path} must not name an account: it is the field account_id of the Airflow "
             "connection. Nothing was sent to mParticle."

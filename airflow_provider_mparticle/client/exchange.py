@@ -9,8 +9,10 @@ Sources: Platform API overview, "Authentication" and "Status codes".
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Generator
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from airflow_provider_mparticle.client.answer_fields import UnexpectedAnswerError, error_messages, first_value
@@ -22,7 +24,7 @@ from airflow_provider_mparticle.client.messages import HttpRequest, HttpResponse
 from airflow_provider_mparticle.client.paths import fill_path
 from airflow_provider_mparticle.client.refusals import Asked, refusal, unreadable, without_data
 from airflow_provider_mparticle.client.secrets import Mask, hidden_values
-from airflow_provider_mparticle.client.storable import Json, read_json
+from airflow_provider_mparticle.client.storable import Json, exact_text, read_json
 
 T = TypeVar("T")
 
@@ -68,14 +70,14 @@ def _unsigned(call: Call[Any], config: ApiConfig) -> HttpRequest:
 
 def _params(call: Call[Any], config: ApiConfig) -> dict[str, str | list[str]]:
     params = {**call.params, **_account(call, config)}
-    spelled = {str(name): _spelled(value) for name, value in params.items() if value is not None}
-    for name, value in spelled.items():
+    spelled: dict[str, str | list[str]] = {}
+    for name, value in params.items():
+        if value is None:
+            continue
         try:
-            f"{name}{value if isinstance(value, str) else ''.join(value)}".encode()
-        except UnicodeEncodeError as error:
-            raise ConfigError(
-                f"Cannot {call.title}: the parameter {name!r} holds half of a character. Nothing was sent."
-            ) from error
+            spelled[_spelled(name)] = [*map(_spelled, value)] if isinstance(value, list | tuple) else _spelled(value)
+        except ValueError as error:
+            raise ConfigError(f"Cannot {call.title}: the parameter {name!r} {error}. Nothing was sent.") from None
     return spelled
 
 
@@ -90,11 +92,23 @@ def _signed(request: HttpRequest, token: str) -> HttpRequest:
     return replace(request, headers={**request.headers, "Authorization": f"Bearer {token}"})
 
 
-def _spelled(value: object) -> str | list[str]:
-    """Return a query parameter as text, as JSON writes it. HTTP libraries differ in this."""
-    if isinstance(value, list | tuple):
-        return [str(_spelled(one)) for one in value]
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _spelled(value: object) -> str:
+    """
+    Return a value of a query as text, as JSON writes it. HTTP libraries differ in this.
+
+    :raises ValueError: JSON and text have no such value, or it has half of a character.
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float | Decimal) and math.isfinite(value):
+        return str(value)
+    if not isinstance(value, str | int):
+        what = "nan or infinity" if isinstance(value, float | Decimal) else f"a value of type {type(value).__name__}"
+        raise ValueError(f"has {what}; write it as text, a number, a boolean, or a list of these")
+    try:
+        return exact_text(value).encode().decode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half of a character") from None
 
 
 def url_of(call: Call[Any], config: ApiConfig) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.shown import shown
+from airflow_provider_mparticle.client.storable import exact_text
 
 _NOTHING_SENT = "Nothing was sent to mParticle."
 # Control, format and line-separating characters, and surrogates.
@@ -25,7 +26,7 @@ MAX_ENCODINGS = 5
 _BAD_PERCENT = re.compile(r"%(?![0-9a-fA-F]{2})")
 
 
-def fill_path(template: str, values: Mapping[str, object]) -> str:
+def fill_path(template: str, values: Mapping[str, str | int]) -> str:
     """
     Put *values*, quoted for a URL, into the placeholders of a path.
 
@@ -37,9 +38,9 @@ def fill_path(template: str, values: Mapping[str, object]) -> str:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise ConfigError(f"{name} must be text or a whole number, not {type(value).__name__}. {_NOTHING_SENT}")
-        if flaw := segment_flaw(str(value)):
+        if flaw := segment_flaw(exact_text(value)):
             raise ConfigError(f"{name} must not be {value!r}: it {flaw}. {_NOTHING_SENT}")
-    return template.format_map({name: _quoted(str(value)) for name, value in values.items()})
+    return template.format_map({name: _quoted(exact_text(value)) for name, value in values.items()})
 
 
 @lru_cache(4096)  # every poll of a run quotes and checks the same two ids

@@ -25,6 +25,11 @@ _DIGITS = 20
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
+def exact_text(value: str | int) -> str:
+    """Return a text or a whole number as text. ``str()`` writes a member of an enumeration by its name."""
+    return str.__str__(value) if isinstance(value, str) else int.__repr__(value)
+
+
 def storable_text(text: str) -> str:
     """Return *text* with U+FFFD in place of lone surrogates and NUL, which PostgreSQL refuses."""
     return _UNSTORABLE.sub("\ufffd", text)

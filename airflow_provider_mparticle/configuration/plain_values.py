@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airflow_provider_mparticle.client.storable import INTEGERS_BELOW
+from airflow_provider_mparticle.client.storable import INTEGERS_BELOW, exact_text
 
 # Far more than a workspace needs: 1,000 pipelines with their queries take about 25,000 values and 6 levels.
 MAX_VALUES = 200_000
@@ -18,7 +18,7 @@ def plain(value: Any) -> Any:
     Return a copy of a value as JSON: dicts with text as keys, lists, text and numbers. Instants become ISO 8601 text.
 
     :raises ValueError: The value has too many values or levels, for example because it contains itself; a value that
-        JSON or UTF-8 does not have; or two keys that are the same text.
+        JSON or UTF-8 does not have; or a key that is not text.
     """
     return _Copy().of(value, 0)
 
@@ -53,9 +53,9 @@ class _Copy:
     def _dict(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, part in value.items():
-            if (key := _encodable(str(name))) in found:
-                raise ValueError(f"{key!r} occurs twice in one dict")
-            found[key] = self.of(part, depth + 1)
+            if not isinstance(name, str):
+                raise ValueError(f"the keys of a dict must be text, not of the type {type(name).__name__}")
+            found[_encodable(name)] = self.of(part, depth + 1)
         return found
 
 
@@ -68,7 +68,7 @@ def _scalar(value: Any) -> Any:
     if isinstance(value, int):
         if not -INTEGERS_BELOW <= value < INTEGERS_BELOW:
             raise ValueError("it has a whole number of more than 64 bits, which not every reader of JSON can read")
-        return value
+        return int(value)
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"{value} is not a number in JSON")
@@ -82,7 +82,7 @@ def _encodable(text: str) -> str:
     """Return text, but refuse a lone surrogate, half of a character: mParticle would store another text."""
     if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
         raise ValueError("it has a text with a character that UTF-8 cannot encode")
-    return text
+    return exact_text(text)
 
 
 def check_limits(count: int, depth: int, line: int | None = None) -> None:

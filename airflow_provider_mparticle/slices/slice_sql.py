@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.storable import exact_text
 from airflow_provider_mparticle.configuration import sql_parser
 from airflow_provider_mparticle.slices.slice import Slice
 from airflow_provider_mparticle.slices.time_type import TIMESTAMP, TimeType, dialect_of
@@ -104,7 +105,7 @@ def _identifier(name: object, argument: str, form: re.Pattern[str], otherwise: s
             f"{argument} must be an identifier, but {name} is not one in {dialect}, which quotes names with {quote}. "
             "Nothing was sent to mParticle."
         )
-    return name
+    return exact_text(name)
 
 
 def _require_column(name: str, dialect: str | None) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.shown import shown
-from airflow_provider_mparticle.client.storable import INTEGERS_BELOW
+from airflow_provider_mparticle.client.storable import INTEGERS_BELOW, exact_text
 from airflow_provider_mparticle.configuration.plain_values import plain, texts
 
 # Longer than any wait for a run. A larger value is a wrong unit, and would overflow timers and dates.
@@ -60,7 +60,7 @@ def read_id(name: str, value: object) -> str:
         raise ConfigError(f"{name} must be one id as text, not {shown(value)}. Nothing was sent to mParticle.")
     if isinstance(value, int) and abs(value) >= INTEGERS_BELOW:
         raise ConfigError(f"{name} must be an id, not the number {shown(value)}. Nothing was sent to mParticle.")
-    if (text := "" if value is None else str(value).strip()) in _NOTHING:
+    if (text := "" if value is None else exact_text(value).strip()) in _NOTHING:
         raise ConfigError(
             f"{name} was rendered to {value!r}: the template, or the task that it reads from, returned no id. "
             "Nothing was sent to mParticle."

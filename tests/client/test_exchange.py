@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import pytest
 from exchanges import APPS, CONFIG, HTML, TRIGGER, carry_out, refused, said, short
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client import endpoints, errors
 from airflow_provider_mparticle.client.endpoints import Call, Scope
@@ -69,6 +73,43 @@ def test_query_parameters_are_spelled_once_for_both_drivers() -> None:
     _, (_, request) = carry_out(endpoints.request("GET", "/x", Scope.WORKSPACE, params), said(200, {}))
 
     assert {"all": "true", "ids": ["1", "2"], "name": "a b", "size": "7"} == request.params
+
+
+NOT_IN_A_QUERY = st.one_of(
+    st.binary(),
+    st.dictionaries(st.text(), st.integers(), max_size=1),
+    st.sets(st.integers(), max_size=1),
+    st.datetimes(),
+    st.timedeltas(),
+    st.sampled_from([float("nan"), float("-inf"), Decimal("NaN"), object(), range(2), {}.keys(), "\ud83d"]),
+)
+
+
+@given(
+    value=NOT_IN_A_QUERY | st.lists(NOT_IN_A_QUERY | st.none() | st.just([1]), min_size=1, max_size=2),
+    is_name=st.booleans(),
+)
+def test_a_query_parameter_that_has_no_spelling_is_refused_before_anything_is_sent(value: Any, is_name: bool) -> None:
+    """Python would write a dict as its own code, and mParticle would find nothing or something else."""
+    try:
+        params = {value: "a"} if is_name else {"filter": value}
+    except TypeError:  # it cannot be a key
+        params = {"filter": value}
+    with pytest.raises(errors.ConfigError, match=r"Cannot GET /x: the parameter .* (has|holds) .*Nothing was sent"):
+        next(exchange(endpoints.request("GET", "/x", Scope.WORKSPACE, params), CONFIG))
+
+
+@given(text=st.text().filter(lambda text: not set(text) & {chr(half) for half in range(0xD800, 0xE000)}))
+def test_a_query_parameter_from_an_enumeration_is_its_value(text: str) -> None:
+    """str() writes it as "Types.INPUT". The same is true of a name, even of one that a query must not have."""
+    (member,) = Enum("Types", {"INPUT": text}, type=str)
+    (account,) = Enum("Names", {"ACCOUNT": "accountId"}, type=str)
+
+    _, (_, request) = carry_out(endpoints.request("GET", "/x", Scope.WORKSPACE, {"type": member}), said(200, {}))
+
+    assert {"type": text} == request.params
+    with pytest.raises(errors.ConfigError, match="must not name an account"):
+        endpoints.request("GET", "/x", Scope.ACCOUNT, {account: 9})
 
 
 def test_an_overridden_route_is_where_the_call_goes() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from enum import Enum
 from urllib.parse import quote, unquote
 
 import pytest
@@ -178,6 +179,20 @@ def test_checking_never_raises_anything_else(text: str) -> None:
     """Any text is accepted or refused."""
     assert isinstance(segment_flaw(text), str | None)
     assert isinstance(path_flaw(f"/{text}"), str | None)
+
+
+@given(text=st.text("aé/%. ", min_size=1).filter(lambda text: segment_flaw(text) is None), number=st.integers())
+def test_a_member_of_an_enumeration_is_sent_as_its_value(text: str, number: int) -> None:
+    """A DAG file may name its pipelines in an enumeration, which str() writes as "Pipelines.ORDERS"."""
+    members = (
+        *Enum("Pipelines", {"ORDERS": text}, type=str),
+        *Enum("Runs", {"LAST": number}, type=int),
+    )
+
+    for member, value in zip(members, (text, number), strict=True):
+        assert fill_path("/x/{pipeline_id}", {"pipeline_id": value}) == fill_path(
+            "/x/{pipeline_id}", {"pipeline_id": member}
+        )
 
 
 @pytest.mark.parametrize("value", [None, True, 7.0, float("nan"), [], ["orders"], {}, b"orders"])

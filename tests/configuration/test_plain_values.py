@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -77,7 +78,21 @@ def test_the_type_is_named(value: Any) -> None:
         plain([value])
 
 
-def test_two_keys_that_are_the_same_text_are_refused() -> None:
-    """One of the two values would be lost."""
-    with pytest.raises(ValueError, match="'1' occurs twice"):
-        plain({1: "a", "1": "b"})
+@given(key=st.none() | st.booleans() | st.integers() | st.floats() | st.binary() | st.dates() | st.tuples(st.text()))
+def test_a_key_that_is_not_text_is_refused(key: Any) -> None:
+    """Python would write b"user" as a field named "b'user'", and YAML 1.1 reads the key on as True."""
+    with pytest.raises(ValueError, match=f"keys of a dict must be text, not of the type {type(key).__name__}"):
+        plain({"config": [{key: "a"}]})
+
+
+@given(text=st.text(min_size=1), number=st.integers(-(2**63), 2**63 - 1))
+def test_a_member_of_an_enumeration_is_its_value(text: str, number: int) -> None:
+    """str() writes it as "Names.ORDERS"."""
+    name = Enum("Names", {"ORDERS": text}, type=str).ORDERS  # type: ignore[attr-defined]  # made by its values
+    feed = Enum("Feeds", {"ORDERS": number}, type=int).ORDERS  # type: ignore[attr-defined]  # as above
+
+    copied = plain({name: [name, feed]})
+
+    assert {text: [text, number]} == copied
+    assert {str, int} == {type(value) for value in copied[text]}
+    assert [str] == [type(key) for key in copied]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -331,6 +332,13 @@ def test_a_quoted_name_has_no_half_of_a_character(half: str, quote: str, before:
         count_query(name, "at", HOUR)
     with pytest.raises(ConfigError, match="time_column must be an identifier"):
         restrict_to_slice("SELECT * FROM orders", name, HOUR, None)
+
+
+def test_a_name_from_an_enumeration_is_its_value() -> None:
+    """A DAG file may name its tables in an enumeration, which str() writes as "Names.TABLE"."""
+    table, column = Enum("Names", {"TABLE": "shop.orders", "COLUMN": "at"}, type=str)
+
+    assert count_query("shop.orders", "at", HOUR) == count_query(table, column, HOUR)
 
 
 def test_a_column_has_no_hyphen() -> None:

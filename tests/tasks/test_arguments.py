@@ -7,6 +7,7 @@ import re
 from contextlib import nullcontext
 from datetime import timedelta
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -98,6 +99,15 @@ def test_zero_is_a_duration_where_polling_once_makes_sense() -> None:
 def test_an_id_is_a_text_without_white_space_around_it(value: Any, text: str) -> None:
     """A copied value, or one from a file, often ends with a line break."""
     assert text == read_id("pipeline_id", value)
+
+
+@given(st.text(min_size=1).filter(lambda text: text.strip() not in ("", "None", "null")), st.integers(0, 2**63 - 1))
+def test_an_id_from_an_enumeration_is_its_value(text: str, number: int) -> None:
+    """A DAG file may name its pipelines in an enumeration, which str() writes as "Pipelines.ORDERS"."""
+    named, numbered = Enum("Pipelines", {"ORDERS": text}, type=str), Enum("Runs", {"LAST": number}, type=int)
+
+    assert [text.strip()] == [read_id("pipeline_id", member) for member in named]
+    assert [str(number)] == [read_id("pipeline_run_id", member) for member in numbered]
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", "None", " None ", "null"])
