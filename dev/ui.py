@@ -59,7 +59,7 @@ Check the workspace:   {home} {command} mparticle doctor --conn-id mparticle_def
 What mParticle holds:  curl -s {simulator.url}/_simulator
 End all runs now:      curl -s -X POST {simulator.url}/_simulator/runs/end
 Fail all runs now:     curl -s -X POST {simulator.url}/_simulator/runs/end -d '{{"state": "failed"}}'
-Fail the next run:     curl -s {simulator.url}/_simulator/pipelines/orders/script -d '{{"errors": ["Why it failed."]}}'
+Fail orders next time: curl -s {simulator.url}/_simulator/pipelines/orders/script -d '{{"errors": ["Why it failed."]}}'
 
 The test icon in the browser is red in Airflow 3.3.1 and 3.3.2 for every connection without a port: use the first line.
 DAG files and logs:    {airflow.home}
