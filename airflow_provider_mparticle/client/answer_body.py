@@ -19,7 +19,7 @@ BEGINNING = 64 * 2**10
 # The encodings that drivers ask for; this module can read these and no others.
 ACCEPT_ENCODING = "gzip, deflate"
 _COMPRESSED = {"gzip", "x-gzip", "deflate"}
-_ANY_HEADER = 32 + zlib.MAX_WBITS  # zlib recognises the header by itself: that of gzip or its own
+_ANY_HEADER = 32 + zlib.MAX_WBITS  # zlib recognizes the header by itself: that of gzip or its own
 
 # How many values an answer may have: in a worker, where this many take about 70 MB, and in an event loop, which is
 # blocked for about 70 ms by this many. A list of a hundred runs has 2,000 values.

@@ -24,7 +24,7 @@ class LazyLineage:
         return self._facets()
 
     def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage[Any, Any]:
-        """Return what a task has learnt before it failed; the provider itself adds the error."""
+        """Return what a task has learned before it failed; the provider itself adds the error."""
         return self._facets()
 
     def _facets(self) -> OperatorLineage[Any, Any]:

@@ -1,4 +1,4 @@
-"""Defines options of the simulated mParticle, where its behavior is not documented or depends on the account."""
+"""Defines options of the simulated mParticle, where its behaviour is not documented or depends on the account."""
 
 from __future__ import annotations
 

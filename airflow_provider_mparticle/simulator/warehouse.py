@@ -11,7 +11,7 @@ The simulator's own rules:
 - an instant is the text ``YYYY-MM-DD HH:MM:SS[.ffffff]+00:00`` in UTC, so that a comparison of such texts compares
   instants; a datetime without a zone is UTC;
 - the key of a table is that of its first call, and the keys of all rows of all sources are expected to be unique;
-- a row is recognised in a query's result by the column that has the name of a source's key, without regard to case.
+- a row is recognized in a query's result by the column that has the name of a source's key, without regard to case.
   A query that leaves the key out, or renames it, ingests rows that cannot be counted;
 - a statement that takes longer, or returns more or larger values, than the limits below is interrupted and fails.
 

@@ -32,7 +32,7 @@ SOURCE_KEY = "mparticle_lineage"
 @dataclass
 class Lineage:
     """
-    What a task has learnt.
+    What a task has learned.
 
     :param source: What the data model reads: ``sql``, ``dialect``, and ``tables`` as pairs of namespace and name.
     :param run: The run, as a task returns it. Empty if the task has not seen its own run.

@@ -81,11 +81,11 @@ def source_tables(sql: str, warehouse: Warehouse) -> list[tuple[str, str]]:
 
 
 def _full_name(parts: list[Identifier], warehouse: Warehouse) -> str | None:
-    spelt = _SPELT.get(warehouse.kind, _in_lower_case)
-    defaults = [name and spelt(name, False) for name in (warehouse.database, warehouse.schema)]
+    spelled = _SPELLED.get(warehouse.kind, _in_lower_case)
+    defaults = [name and spelled(name, False) for name in (warehouse.database, warehouse.schema)]
     full = [
         *defaults[: max(0, NAME_PARTS - len(parts))],
-        *(spelt(part.name, bool(part.args["quoted"])) for part in parts),
+        *(spelled(part.name, bool(part.args["quoted"])) for part in parts),
     ]
     return ".".join(map(str, full)) if parts and len(full) == NAME_PARTS and all(full) else None
 
@@ -105,7 +105,7 @@ def _as_written(name: str, quoted: bool) -> str:
     return name
 
 
-_SPELT: Mapping[str, Callable[[str, bool], str]] = {
+_SPELLED: Mapping[str, Callable[[str, bool], str]] = {
     "snowflake": _in_upper_case_unless_quoted,
     "bigquery": _as_written,
 }
