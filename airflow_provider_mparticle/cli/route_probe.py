@@ -101,7 +101,8 @@ class RouteProbe:
             self.results[kind.name] = self._probe_one(kind)
         self._probe_runs()
         self.results["trigger_pipeline"] = self._infer_trigger()
-        self.results = {**not_tried(NO_PROBE), **self.results}
+        without = {name: ProbeResult(name, Verdict.NOT_TRIED, NO_PROBE) for name in DEFAULT_ROUTES}
+        self.results = {**without, **self.results}
 
     def _probe(self, name: str, base: str = "", **ids: Any) -> ProbeResult:
         """Try the candidates of a route until one answers. A refusal other than 404 says more, so it is preferred."""
@@ -179,11 +180,6 @@ class RouteProbe:
         if configured != DEFAULT_ROUTES[name] and configured.startswith(f"{base}/"):
             return ProbeResult(name, Verdict.INFERRED, f"{why} The connection names it.", configured)
         return ProbeResult(name, Verdict.INFERRED, why, _below(base, CANDIDATE_ROUTES[name][layout]))
-
-
-def not_tried(why: str) -> dict[str, ProbeResult]:
-    """Return a result for every route that says that it was not tried."""
-    return {name: ProbeResult(name, Verdict.NOT_TRIED, why) for name in DEFAULT_ROUTES}
 
 
 def verdict_on(error: MParticleError) -> Verdict:

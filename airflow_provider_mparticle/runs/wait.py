@@ -144,7 +144,7 @@ class RunMonitor:
 
     def is_likely_to_end(self, now: float, until: float) -> bool:
         """Return whether the run is expected to end between *now* and *until*, by the durations of the last runs."""
-        if isinstance(self.lookup, CoverageLookup) or not self.durations_s:
+        if not self.durations_s:
             return False
         _, latest_s = poll_timing.expected_end(self.durations_s)
         return now < self.began + latest_s <= until

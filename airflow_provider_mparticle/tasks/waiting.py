@@ -56,7 +56,7 @@ class WaitingTask:
         self.operator = operator
         self.context = context
         self.log = operator.log
-        self._linked: list[RunId | None] = []
+        self._linked: set[RunId | None] = set()
 
     def execute_complete(self, event: Any) -> dict[str, Any]:
         """Resume after the end of the run, or at the deadline."""
@@ -117,7 +117,7 @@ class WaitingTask:
         """Push the addresses of the task's links once for each run, so that the links work while the task waits."""
         if pipeline_run_id in self._linked:
             return
-        self._linked.append(pipeline_run_id)
+        self._linked.add(pipeline_run_id)
         config, pipeline_id = self._hook.get_conn().config, self.operator.pipeline_id
         push(self.operator, self.context, PipelineLink.xcom_key, pipeline_address(config, pipeline_id))
         if pipeline_run_id is not None:

@@ -53,11 +53,10 @@ async def wait_for_run(
                 outcome = await adrive(steps, carry_out)
     except Exception as error:  # broad, since any fault of this package must still give the task an outcome
         log.exception("The wait for a run of pipeline %r ended with an unexpected error.", pipeline_id)
-        run = PipelineRun(pipeline_id, lookup.pipeline_run_id)
-        return Outcome(run.as_dict(), _triggerer_error(run, f"an unexpected {type(error).__name__}, see its log", ""))
+        run = PipelineRun(pipeline_id, lookup.pipeline_run_id).as_dict()
+        return Outcome(run, _triggerer_error(lookup, f"an unexpected {type(error).__name__}, see its log"))
     if isinstance(outcome.error, ConfigError):  # the worker reached mParticle, so the configuration differs here
-        run = PipelineRun(pipeline_id, lookup.pipeline_run_id)
-        return Outcome(outcome.run, _triggerer_error(run, str(outcome.error), SAME_FOR_TRIGGERERS))
+        return Outcome(outcome.run, _triggerer_error(lookup, str(outcome.error), SAME_FOR_TRIGGERERS))
     return outcome
 
 
@@ -66,14 +65,15 @@ SAME_FOR_TRIGGERERS = (
 )
 
 
-def _triggerer_error(run: PipelineRun, reason: str, advice: str) -> TriggererError:
-    which = "a run" if run.pipeline_run_id is None else f"run {run.pipeline_run_id}"
+def _triggerer_error(lookup: RunLookup | CoverageLookup, reason: str, advice: str = "") -> TriggererError:
+    pipeline_id, run_id = lookup.pipeline_id, lookup.pipeline_run_id
+    which = "a run" if run_id is None else f"run {run_id}"
     return TriggererError(
-        f"The triggerer on {socket.gethostname()} stopped waiting for {which} of pipeline {run.pipeline_id!r}: "
+        f"The triggerer on {socket.gethostname()} stopped waiting for {which} of pipeline {pipeline_id!r}: "
         f"{reason.rstrip('.')}. The run continues in mParticle. {advice}"
         "Retry the task: it reattaches to its run and starts no other.",
-        pipeline_id=run.pipeline_id,
-        pipeline_run_id=run.pipeline_run_id,
+        pipeline_id=pipeline_id,
+        pipeline_run_id=run_id,
     )
 
 
