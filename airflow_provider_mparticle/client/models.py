@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Self
 
 from airflow_provider_mparticle.client.answer_fields import (
     LONGEST_WORD,
@@ -32,7 +32,6 @@ from airflow_provider_mparticle.client.storable import Json
 from airflow_provider_mparticle.client.timestamps import iso_text, parse_timestamp
 
 RunId = int | str
-_Resource = TypeVar("_Resource", bound="Resource")
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Resource:
     last_modified_by: str | None = None
 
     @classmethod
-    def read(cls: type[_Resource], answer: Json, resource_id: str | None = None) -> _Resource:
+    def read(cls, answer: Json, resource_id: str | None = None) -> Self:
         """
         Read a resource from mParticle's answer.
 
@@ -106,7 +105,7 @@ class DataModel(Resource):
     config: Mapping[str, Any] | None = None
 
     @classmethod
-    def read(cls, answer: Json, resource_id: str | None = None) -> DataModel:
+    def read(cls, answer: Json, resource_id: str | None = None) -> Self:
         """Read a data model; in v1 the SQL is at the top level. Parameters as in `Resource.read`."""
         if (sql := object_in(answer).get("sql_query")) is not None:
             config = answer.get("config")
@@ -285,9 +284,6 @@ class PipelineStatus:
     latest_pipeline_run: PipelineRun | None = None
 
 
-_Listed = TypeVar("_Listed", bound="PlatformItem")
-
-
 @dataclass(frozen=True)
 class PlatformItem:
     """
@@ -303,7 +299,7 @@ class PlatformItem:
     details: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def read(cls: type[_Listed], answer: Json) -> _Listed:
+    def read(cls, answer: Json) -> Self:
         """
         Read one item of a list.
 
