@@ -49,10 +49,7 @@ end-to-end: $(VENV)/ready ## Run the tests that start complete Airflows, one aft
 database: $(VENV)/ready ## Run the other tests that the target unit leaves out
 	@$(BIN)/python -m pytest -q -m "slow or database or interpreter" --timeout 600 --ignore tests/airflow_e2e
 
-check: $(VENV)/ready ## Check style, types, folders, imports and the messages on the troubleshooting page in about 25 seconds
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+check: lint ## Check style, types, spelling, folders, imports and the messages on the troubleshooting page in about 25 seconds
 	@$(BIN)/python -m pytest -q -n 2 tests/test_layering.py tests/test_imports.py tests/test_troubleshooting.py
 
 unit: $(VENV)/ready ## Run the tests that need neither Airflow's database nor another Python
