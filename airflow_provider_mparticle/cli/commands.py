@@ -27,7 +27,7 @@ from airflow_provider_mparticle.cli.examples import examples as examples
 from airflow_provider_mparticle.cli.exit_codes import FAILED, GOOD
 from airflow_provider_mparticle.client.errors import ConfigError, NotFoundError
 from airflow_provider_mparticle.client.models import Pipeline, PipelineRun
-from airflow_provider_mparticle.client.timestamps import parse_timestamp
+from airflow_provider_mparticle.client.timestamps import iso_text, parse_timestamp
 from airflow_provider_mparticle.hooks import MParticleHook
 
 # How far back ``runs`` reads by default. For an hourly pipeline that is 720 runs and 8 requests.
@@ -120,8 +120,7 @@ def _pipeline_row(pipeline: Pipeline, run: PipelineRun | None) -> tuple[Any, ...
 
 
 def _run_json(run: PipelineRun) -> dict[str, Any]:
-    logical_date = run.logical_date.isoformat() if run.logical_date else None
-    return {**run.as_dict(), "type": run.type, "logical_date": logical_date, "errors": list(run.errors)}
+    return {**run.as_dict(), "type": run.type, "logical_date": iso_text(run.logical_date), "errors": list(run.errors)}
 
 
 def _run_row(run: PipelineRun) -> tuple[Any, ...]:

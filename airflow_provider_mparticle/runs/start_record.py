@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
-from airflow_provider_mparticle.client.timestamps import parse_timestamp
+from airflow_provider_mparticle.client.timestamps import iso_text, parse_timestamp
 
 # A pipeline that runs every five minutes has about 600 runs in two days. `known_until` covers older runs.
 KNOWN_RUNS_KEPT = 600
@@ -64,7 +64,7 @@ class StartRecord:
         return {
             **asdict(self),
             "known_run_ids": list(self.known_run_ids),
-            "known_until": self.known_until.isoformat() if self.known_until else None,
+            "known_until": iso_text(self.known_until),
             "sent_at": list(self.sent_at),
             "result": None if self.result is None else {name: _cut(value) for name, value in self.result.items()},
         }
