@@ -155,7 +155,10 @@ def _print_table(columns: Iterable[str], rows: Iterable[tuple[Any, ...]], out: T
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*map(_cell, row))
-    Console(file=out, width=None if out.isatty() else WIDTH).print(table)
+    console = Console(file=out, width=None if out.isatty() else WIDTH)
+    with console.capture() as printed:  # rich would close stderr if the reader of a pipe has ended
+        console.print(table)
+    out.write(printed.get())
 
 
 def _cell(value: object) -> Text:

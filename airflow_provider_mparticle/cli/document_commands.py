@@ -42,7 +42,7 @@ def plan(arguments: Namespace, out: TextIO) -> int:
 
 def apply(arguments: Namespace, out: TextIO) -> int:
     """Apply a document after the user has confirmed the plan."""
-    if not arguments.yes and not sys.stdin.isatty():
+    if not arguments.yes and not (sys.stdin and sys.stdin.isatty()):
         raise ConfigError(
             "apply needs a terminal to ask for confirmation. Pass --yes to apply without it. Nothing was sent."
         )
@@ -103,7 +103,10 @@ def _plan(arguments: Namespace, hook: MParticleHook, kept: KeptForms) -> Plan:
 
 
 def _is_confirmed() -> bool:
-    return input("Apply this? [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        return input("Apply this? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # Ctrl-D
+        return False
 
 
 @contextmanager

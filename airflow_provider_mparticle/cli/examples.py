@@ -31,6 +31,8 @@ def examples(arguments: Namespace, out: TextIO) -> int:
                 )
         print("\n--copy DIR copies the files to a folder, for example in Airflow's DAGs folder.", file=out)
     else:
+        if not arguments.copy.strip():
+            raise ConfigError("--copy needs the path of a folder, not a blank text. Nothing was copied.")
         _copy(files, Path(arguments.copy))
         print(f"Copied {len(files)} files to {arguments.copy}.", file=out)
         print("They use pipelines such as 'orders'. Replace these ids with yours before you start a DAG.", file=out)

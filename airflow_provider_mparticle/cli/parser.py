@@ -13,17 +13,18 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TextIO
 
 from airflow_provider_mparticle.cli.exit_codes import BAD_INPUT, FAILED, INTERRUPTED
 
 DESCRIPTION = "Inspect and configure mParticle Warehouse Sync through an Airflow connection."
 EXIT_CODES = (
-    "Exit codes: 0 success; 1 mParticle or the network failed, the doctor found a fault, or you did not confirm; "
-    "2 wrong arguments, or an invalid connection or document; 3 the plan has changes (with --detailed-exitcode)."
+    "Exit codes: 0 success; 1 mParticle, the network or the output failed, the doctor found a fault, or you did not "
+    "confirm; 2 wrong arguments, or an invalid connection or document; 3 the plan has changes (with "
+    "--detailed-exitcode)."
 )
 
 PACKAGE = "airflow_provider_mparticle"
@@ -127,9 +128,6 @@ COMMANDS = (
 def main(argv: list[str] | None = None) -> int:
     """Run a command line and return the exit code."""
     arguments = _parser().parse_args(argv)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # for characters that the terminal's encoding does not have
     return run(arguments.command, arguments)
 
 
@@ -137,16 +135,32 @@ def run(name: str, arguments: argparse.Namespace) -> int:
     """Run a command and return the exit code. Our errors become one line on stderr."""
     from airflow_provider_mparticle.client.errors import ConfigError, MParticleError
 
-    out = sys.stdout
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # for characters that the terminal's encoding does not have
+    out = sys.stdout or io.StringIO()  # Python has no stdout if it was closed, as in a shell by >&-
     try:
         # Airflow may print log lines to stdout while it is imported. They are not the output of the command.
         with redirect_stdout(sys.stderr), _stored_connections(), _plain_log(getattr(arguments, "verbose", False)):
-            return _commands(name)(arguments, out)  # type: ignore[no-any-return] # named in COMMANDS
+            exit_code: int = _commands(name)(arguments, out)  # named in COMMANDS
+            out.flush()
+            return exit_code
+    except OSError as error:  # every other error of the system is one of ours
+        _discard(out)
+        with suppress(OSError):
+            print(f"Error: The output cannot be written: {error.strerror}.", file=sys.stderr)
+        return FAILED
     except MParticleError as error:
         print(f"Error: {error}", file=sys.stderr)
         return BAD_INPUT if isinstance(error, ConfigError) else FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _discard(out: TextIO) -> None:
+    """Discard the rest of the output, which Python would try to write again at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 def _commands(name: str) -> Any:

@@ -50,3 +50,16 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest
     assert 2 == main(["examples", "--copy", str(tmp_path / "dags")])
 
     assert f"Error: The examples cannot be copied to {tmp_path / 'dags'}: File exists." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("folder", ["", " "])
+def test_a_blank_folder_is_refused(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A shell passes it for an unset variable, and the files would go to the current folder."""
+    monkeypatch.chdir(tmp_path)
+
+    assert 2 == main(["examples", "--copy", folder])
+
+    assert "--copy needs the path of a folder" in capsys.readouterr().err
+    assert [] == [*tmp_path.iterdir()]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import airflow
 import pytest
@@ -501,3 +502,83 @@ def test_a_missing_library_is_named_with_the_extra_that_has_it(module: str, dist
     assert f"Error: The commands need {distribution}, which is not installed." in done.stderr
     assert "pip install 'airflow-provider-mparticle[cli]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+# An output that cannot be written
+
+
+def full_disk() -> TextIO:
+    """An output on a full disk."""
+    return Path("/dev/full").open("w", encoding="utf-8")
+
+
+def closed_pipe() -> TextIO:
+    """An output whose reader has ended, as after ``| head``."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return os.fdopen(writer, "w", encoding="utf-8")
+
+
+def argv_of(command: str, document: Path) -> list[str]:
+    """A valid command line of every command."""
+    given = {"plan": [str(document)], "apply": [str(document), "--yes"], "runs": ["orders"]}
+    return [command, *given.get(command, [])]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+@pytest.mark.parametrize("output", [full_disk, closed_pipe])
+def test_an_output_that_cannot_be_written_exits_with_1_and_a_line(
+    simulator: Simulator,
+    document: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    output: Callable[[], TextIO],
+) -> None:
+    """Nothing is changed before the plan is written."""
+    with output() as out:
+        monkeypatch.setattr(sys, "stdout", out)
+
+        assert 1 == main(argv_of(command, document))
+
+    assert re.fullmatch(
+        r"Error: The output cannot be written: (No space left on device|Broken pipe)\.", capsys.readouterr().err.strip()
+    )
+    assert 0 == simulator.count("POST", "/connections")
+
+
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+def test_without_an_output_a_command_does_its_work(
+    simulator: Simulator, document: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Python has no stdout if a service or a shell has closed it."""
+    monkeypatch.setattr(sys, "stdout", None)
+
+    assert 0 == main(argv_of(command, document))
+
+    assert (command == "apply") == bool(simulator.count("POST", "/connections"))
+
+
+@pytest.mark.parametrize("stdin", [None, Terminal("")])
+def test_without_an_answer_nothing_is_applied(
+    simulator: Simulator, document: Path, monkeypatch: pytest.MonkeyPatch, stdin: TextIO | None
+) -> None:
+    """Stdin is closed, or the user presses Ctrl-D."""
+    monkeypatch.setattr(sys, "stdin", stdin)
+
+    assert main(["apply", str(document)]) in (1, 2)
+
+    assert 0 == simulator.count("POST", "/connections")
+
+
+@pytest.mark.interpreter
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_python_does_not_report_a_failed_output_again_at_its_end() -> None:
+    """It would exit with 120, and print a traceback."""
+    with full_disk() as out:
+        done = subprocess.run(
+            (sys.executable, "-m", PACKAGE, "examples"), stdout=out, stderr=subprocess.PIPE, text=True, check=False
+        )
+
+    assert (1, "Error: The output cannot be written: No space left on device.\n") == (done.returncode, done.stderr)
