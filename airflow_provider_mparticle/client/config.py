@@ -54,6 +54,7 @@ class ApiConfig:
         ``{pipeline_id}``. Default: the start page, since mParticle does not document the address of a pipeline.
     :param warehouse_namespace: OpenLineage's name of the warehouse that the workspace's pipelines read. Default: none.
     :param origin: Where these values come from, for error messages.
+    :param hint: What the user may have to correct there although every value is valid, as a sentence. Default: nothing.
     """
 
     credentials: Credentials
@@ -67,6 +68,7 @@ class ApiConfig:
     app_link: str = DEFAULT_APP_LINK
     warehouse_namespace: str = ""
     origin: str = "this configuration"
+    hint: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """

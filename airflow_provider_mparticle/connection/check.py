@@ -36,7 +36,7 @@ def check_connection(open_client: Callable[[], Client], conn_id: str) -> tuple[b
         step = f"The login worked, but reading workspace {config.workspace_id} failed."
         found = client.send(endpoints.list_resources(CONNECTION), retry=False)
         connections = "1 warehouse connection" if len(found) == 1 else f"{len(found)} warehouse connections"
-        done = f"Logged in and read workspace {config.workspace_id}: {connections}."
+        done = f"Logged in and read workspace {config.workspace_id}: {connections}.{config.hint}"
         if config.account_id is None:
             return True, done
         step = f"{done} But reading account {config.account_id} failed."

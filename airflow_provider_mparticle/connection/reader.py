@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 from collections.abc import Mapping
 from string import Formatter
 from typing import TYPE_CHECKING, Any
@@ -21,10 +23,13 @@ from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
 from airflow_provider_mparticle.client.run_states import RUN_STATES, Progress
 from airflow_provider_mparticle.client.secrets import Mask
 from airflow_provider_mparticle.client.shown import shown
-from airflow_provider_mparticle.connection.form import PODS
+from airflow_provider_mparticle.client.spelling import meant_by
+from airflow_provider_mparticle.connection.form import EXTRA_FIELDS, PODS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
+
+log = logging.getLogger(__name__)
 
 # Accepted placeholders of app_link, as string.Formatter parses them: name, format, conversion.
 _APP_LINK_PARTS = {(None, None, None), ("workspace_id", "", None), ("pipeline_id", "", None)}
@@ -39,14 +44,23 @@ def api_config(conn: Connection, extra: Mapping[str, Any]) -> ApiConfig:
     :raises ConfigError: A field is missing or malformed. The message names the field and the connection.
     """
     try:
-        return _api_config(conn, extra)
+        config = _api_config(conn, extra)
+        if config.hint:
+            log.warning("%s has a key that is ignored.%s", config.origin, config.hint)
+        return config
     except ConfigError as error:
         failure = ConfigError(_without(conn.password, str(error)))
     raise failure  # outside of the handler, so that a logged traceback does not show the unmasked cause
 
 
 def missing_connection(conn_id: str) -> ConfigError:
-    """Return the error for an Airflow connection that does not exist."""
+    """Return the error for an Airflow connection that does not exist, or that Airflow cannot read."""
+    if (variable := f"AIRFLOW_CONN_{str(conn_id).upper()}") in {*os.environ}:
+        return ConfigError(
+            f"Airflow cannot read Airflow connection {conn_id!r} from the environment variable {variable}. Write it as "
+            "JSON with the fields conn_type, login, password, host and extra; in a URI, percent-encode every part. "
+            "Nothing was sent to mParticle."
+        )
     return ConfigError(
         f"Airflow connection {conn_id!r} does not exist. Create it, or correct the id. Nothing was sent to mParticle."
     )
@@ -61,7 +75,7 @@ def _without(password: Any, text: str) -> str:
 def _api_config(conn: Connection, extra: Mapping[str, Any]) -> ApiConfig:
     if not isinstance(extra, Mapping):
         raise ConfigError(f"The extra of Airflow connection {conn.conn_id!r} is not a JSON object. Nothing was sent.")
-    fields = _Fields(f"Airflow connection {conn.conn_id!r}", extra)
+    fields = _Fields(f"Airflow connection {conn.conn_id!r}", extra, hint := _hint(conn, extra))
     return ApiConfig(
         credentials=Credentials(
             client_id=fields.required("login (the client id)", conn.login),
@@ -76,9 +90,10 @@ def _api_config(conn: Connection, extra: Mapping[str, Any]) -> ApiConfig:
         routes=fields.checked("routes", route_table),
         run_fields=fields.checked("run_fields", _run_fields),
         run_states=fields.checked("run_states", _run_states),
-        app_link=_app_link(fields, fields.text("app_link", _address("app", pod)).strip()),
-        warehouse_namespace=fields.text("warehouse_namespace", "").strip(),
+        app_link=_app_link(fields, fields.text("app_link", _address("app", pod))),
+        warehouse_namespace=fields.text("warehouse_namespace", ""),
         origin=fields.origin,
+        hint=hint,
     )
 
 
@@ -92,9 +107,10 @@ LONGEST_ID = 18
 class _Fields:
     """Reads the extra fields of a connection. Every error names the field and the connection."""
 
-    def __init__(self, origin: str, extra: Mapping[str, Any]) -> None:
+    def __init__(self, origin: str, extra: Mapping[str, Any], hint: str) -> None:
         self.origin = origin
         self._extra = extra
+        self._hint = hint
 
     def given(self, name: str) -> Any:
         """Return the value of a field, or None if the form left it empty."""
@@ -103,18 +119,18 @@ class _Fields:
 
     def required(self, label: str, value: Any) -> Any:
         if value is None or not str(value).strip():
-            raise ConfigError(f"{self.origin} has no {label}. Nothing was sent to mParticle.")
+            raise ConfigError(f"{self.origin} has no {label}.{self._hint} Nothing was sent to mParticle.")
         return value
 
     def text(self, name: str, default: str) -> str:
         value = self.given(name)
         if value is not None and not isinstance(value, str):
             raise self.malformed(name, "text", value)
-        return value or default
+        return (value or "").strip() or default
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         """Read one of several words, in upper or lower case. The first word is the default."""
-        word = self.text(name, choices[0]).strip().lower()
+        word = self.text(name, choices[0]).lower()
         if word not in choices:
             raise self.malformed(name, f"one of {', '.join(choices)}", self.given(name))
         return word
@@ -156,6 +172,27 @@ class _Fields:
         return ConfigError(
             f"{name} of {self.origin} must be {wanted}, not {shown(value)}. Nothing was sent to mParticle."
         )
+
+
+def _hint(conn: Connection, extra: Mapping[str, Any]) -> str:
+    """
+    Return what the user may have to correct in the extra, or nothing.
+
+    A key that is not a field is not refused, because users keep keys of their own in an extra.
+    """
+    if not extra and not _is_json(conn.extra):
+        return " Its extra is not JSON, so no field of it can be read."
+    absent = [name for name in EXTRA_FIELDS if extra.get(name) in (None, "")]
+    meant = {key: name for key in extra if key not in EXTRA_FIELDS and (name := meant_by(key, absent))}
+    return "".join(f" Its extra has {key!r}, which is not a field: is {name} meant?" for key, name in meant.items())
+
+
+def _is_json(text: Any) -> bool:
+    try:
+        json.loads(text or "{}")
+    except (RecursionError, TypeError, ValueError):
+        return False
+    return True
 
 
 def _base_url(fields: _Fields, conn: Connection, pod: str) -> str:

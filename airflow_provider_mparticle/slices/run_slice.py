@@ -6,8 +6,6 @@ It gets the dates of DAG runs from `tasks`, and must not know Airflow.
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, tzinfo
@@ -16,14 +14,12 @@ from typing import Any
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.shown import shown
+from airflow_provider_mparticle.client.spelling import meant_by
 from airflow_provider_mparticle.slices.arguments import Granularity
 from airflow_provider_mparticle.slices.calendar_units import midnight, slice_at, slice_from
 from airflow_provider_mparticle.slices.slice import Slice, in_zone, read_instant
 
 CONF_KEYS = ("window_start", "window_end")
-
-# How similar a word is to a bound that is meant by it. window_size, 0.7, is another word.
-SIMILAR = 0.85
 
 # The possible sources of a slice.
 ARGUMENTS = "the arguments window_start and window_end"
@@ -139,12 +135,10 @@ def _bounds(start: object, end: object, place: str) -> Slice | None:
 
 def _refuse_similar(conf: Mapping[str, Any]) -> None:
     """Refuse a key of a conf that is a bound with another spelling: the DAG run would get the slice of its dates."""
-    spelled = {re.sub(r"[\W_]", "", key).casefold(): key for key in CONF_KEYS}
     for key in conf.keys() - {*CONF_KEYS}:
-        word = re.sub(r"[\W_]", "", str(key)).casefold()
-        if near := difflib.get_close_matches(word, spelled, n=1, cutoff=SIMILAR):
+        if meant := meant_by(key, CONF_KEYS):
             raise ConfigError(
-                f"The DAG run's conf has {shown(key)}, which is not {spelled[near[0]]}. Write {spelled[near[0]]}. "
+                f"The DAG run's conf has {shown(key)}, which is not {meant}. Write {meant}. "
                 "Nothing was sent to mParticle."
             )
 

@@ -42,6 +42,14 @@ def test_it_reports_what_it_did(tested: Tested, simulator: Simulator) -> None:
     assert 3 == len(simulator.requests)
 
 
+def test_a_misspelt_field_is_in_the_result(tested: Tested) -> None:
+    """The user looks at the result, and not at the log of the API server."""
+    works, said = tested(extra={"account_id": None, "accountId": 5678})
+
+    assert works
+    assert "Its extra has 'accountId', which is not a field: is account_id meant?" in said
+
+
 def test_the_account_is_not_read_without_an_account_id(tested: Tested, simulator: Simulator) -> None:
     """Warehouse Sync does not need the account id."""
     works, said = tested(extra={"account_id": None})

@@ -10,6 +10,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from airflow.providers.common.compat.sdk import Connection
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.errors import ConfigError
@@ -364,3 +366,91 @@ def test_an_extra_that_is_not_an_object_is_refused() -> None:
 
     with pytest.raises(ConfigError, match="The extra of Airflow connection 'nightly' is not a JSON object"):
         api_config(conn, ["workspace_id"])  # type: ignore[arg-type]  # on purpose
+
+
+@st.composite
+def misspelt(draw: st.DrawFn) -> tuple[str, str]:
+    """Draw a field of an extra, and its name in another case, with other separators, or with one wrong letter."""
+    name = draw(st.sampled_from(sorted(EXTRA_FIELDS)))
+    words = name.split("_")
+    camel = words[0] + "".join(map(str.capitalize, words[1:]))
+    at = draw(st.integers(1, len(name) - 1))
+    wrong = [name[:at] + name[at + 1 :], f"{name[:at]}x{name[at:]}", f"{name[:at]}{name[at - 1]}{name[at:]}"]
+    other = draw(
+        st.sampled_from([camel, name.upper(), "-".join(words), f"{name} ", *(wrong if len(name) > len("pod") else [])])
+    )
+    assume(other != name)
+    return name, other
+
+
+@given(misspelt())
+def test_a_misspelt_field_of_an_extra_is_named(drawn: tuple[str, str]) -> None:
+    """It was ignored without a word. A key of the user's own breaks nothing."""
+    name, other = drawn
+    conn = Connection(conn_id="nightly", conn_type="mparticle", login="id", password=SECRET)
+    extra = {"workspace_id": 1234, "owner": "growth", other: "s0me-value"}
+    if name == "workspace_id":
+        del extra[name]
+        with pytest.raises(ConfigError) as refused:
+            api_config(conn, extra)
+        hint = str(refused.value)
+    else:
+        hint = api_config(conn, extra).hint
+
+    assert f"Its extra has {other!r}, which is not a field: is {name} meant?" in hint
+    assert "s0me-value" not in hint
+    assert "owner" not in hint
+
+
+def test_a_misspelt_field_is_in_the_log(set_connection: Set, caplog: pytest.LogCaptureFixture) -> None:
+    """Each task that reads the connection says it, but not if the field itself is there too."""
+    set_connection(extra={"accountId": 5678})
+    assert config().account_id is None
+    assert "Airflow connection 'mparticle_default' has a key that is ignored. Its extra has 'accountId'" in caplog.text
+
+    caplog.clear()
+    set_connection(extra={"account": "Acme", "account_id": 5678, "pod": "", "podcast": "x"})
+    assert 5678 == config().account_id
+    assert "ignored" not in caplog.text
+
+
+@pytest.mark.parametrize("extra", ["{", "workspace_id=1234", "{'workspace_id': 1234}", '{"workspace_id": 1234,}'])
+def test_an_extra_that_is_not_json_is_named(monkeypatch: pytest.MonkeyPatch, extra: str) -> None:
+    """Airflow only logs it, and gives an empty extra."""
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_MPARTICLE_DEFAULT",
+        json.dumps({"conn_type": "mparticle", "login": "id", "password": SECRET, "extra": extra}),
+    )
+
+    assert "has no workspace_id. Its extra is not JSON, so no field of it can be read. Nothing was sent" in refusal()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "{", '{"conn_type": "mparticle", "workspace_id": 1234}', '{"conn_type": "mparticle", "port": "x"}'),
+        *("mparticle://id:k33p-this/one@host/", "mparticle://id:k33p-this@host:port/"),
+    ],
+)
+def test_a_connection_that_airflow_cannot_read_is_not_said_to_be_missing(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    """The user sees it in the environment, and would look for it in vain."""
+    monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", value)
+
+    said = refusal()
+
+    assert "cannot read Airflow connection 'mparticle_default' from the environment variable AIRFLOW_CONN_MPART" in said
+    assert "k33p-this" not in said
+
+
+@pytest.mark.parametrize("field", ["token_url", "audience", "app_link", "warehouse_namespace", "pod"])
+def test_white_space_around_a_text_is_left_out(set_connection: Set, field: str) -> None:
+    """No form shows it."""
+    value = "eu1" if field == "pod" else "https://eu.example.com/x"
+    set_connection(extra={field: value})
+    read = config()
+
+    set_connection(extra={field: f" {value}\n"})
+
+    assert read == config()
