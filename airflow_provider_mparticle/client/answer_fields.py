@@ -7,10 +7,12 @@ Must not know which object an answer describes: `models` does. Answers come from
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 from airflow_provider_mparticle.client.paths import segment_flaw
 from airflow_provider_mparticle.client.storable import INTEGERS_BELOW, Json
+from airflow_provider_mparticle.client.timestamps import parse_timestamp
 
 # The fields of an object in which a list may come: v1 of Warehouse Sync, the Platform API, similar resources.
 LIST_FIELDS = ("items", "data", "results")
@@ -19,6 +21,10 @@ MAX_MESSAGES = 20
 LONGEST_MESSAGE = 2000
 # A state, a type or an id is cut to this length, or refused if it is longer.
 LONGEST_WORD = 200
+# Servers write the first or the last instant that their type of time can hold, or a zero, for an instant that is not
+# known: 0001-01-01 (.NET, Go), 1753-01-01 and 1900-01-01 (SQL Server), 1970-01-01 (Unix), 9999-12-31.
+FIRST_INSTANT = datetime(1970, 1, 2, tzinfo=UTC)
+FIRST_YEAR_WITHOUT = 9999
 
 
 class UnexpectedAnswerError(ValueError):
@@ -81,8 +87,16 @@ def parse_run_id(value: object) -> int | str | None:
     return value if isinstance(value, str) and len(value) <= LONGEST_WORD and not segment_flaw(value) else None
 
 
+def parse_instant(value: object) -> datetime | None:
+    """Return an instant in UTC, or None for a value that cannot be read, or that stands for an unknown instant."""
+    at = parse_timestamp(value)
+    return at if at and at >= FIRST_INSTANT and at.year < FIRST_YEAR_WITHOUT else None
+
+
 def parse_count(value: object) -> int | None:
     """Return a number of records, from a number or a text, or None for anything else."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:  # as in `parse_run_id`
+        value = int(value)
     text = str(value).strip() if isinstance(value, int | str) else ""
     is_count = text.isascii() and text.isdecimal() and int(text[:20]) < INTEGERS_BELOW and len(text) < 20
     return int(text) if is_count else None

@@ -22,6 +22,7 @@ from airflow_provider_mparticle.client.answer_fields import (
     is_id,
     object_in,
     parse_count,
+    parse_instant,
     parse_run_id,
     word,
 )
@@ -29,7 +30,7 @@ from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
 from airflow_provider_mparticle.client.run_states import RUN_STATES, Progress, is_known, progress_of
 from airflow_provider_mparticle.client.secrets import without_hidden, without_secrets
 from airflow_provider_mparticle.client.storable import Json
-from airflow_provider_mparticle.client.timestamps import iso_text, parse_timestamp
+from airflow_provider_mparticle.client.timestamps import iso_text
 
 RunId = int | str
 
@@ -229,11 +230,11 @@ class PipelineRun:
             state=state,
             progress=progress_of(state, states),
             is_state_known=state is None or is_known(state, states),
-            started_on=parse_timestamp(found["started_on"]),
-            ended_on=parse_timestamp(found["ended_on"]),
-            range_start=parse_timestamp(found["range_start"]),
-            range_end=parse_timestamp(found["range_end"]),
-            logical_date=parse_timestamp(found["logical_date"]),
+            started_on=parse_instant(found["started_on"]),
+            ended_on=parse_instant(found["ended_on"]),
+            range_start=parse_instant(found["range_start"]),
+            range_end=parse_instant(found["range_end"]),
+            logical_date=parse_instant(found["logical_date"]),
             successful_records=parse_count(found["successful_records"]),
             failed_records=parse_count(found["failed_records"]),
             errors=error_messages(found["errors"]),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.answer_fields import (
     LONGEST_WORD,
@@ -16,6 +19,7 @@ from airflow_provider_mparticle.client.answer_fields import (
     items_in,
     object_in,
     parse_count,
+    parse_instant,
     parse_run_id,
     word,
 )
@@ -83,12 +87,12 @@ def test_a_run_id_is_a_number_or_one_segment_of_a_path(value: object, expected: 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        *[(990, 990), (0, 0), ("990", 990), (" 990 ", 990), (2**63 - 1, 2**63 - 1)],
+        *[(990, 990), (0, 0), ("990", 990), (" 990 ", 990), (2**63 - 1, 2**63 - 1), (990.0, 990), (0.0, 0)],
         *[
             (None, None),
             ("many", None),
             ([], None),
-            (1.5, None),
+            *[(1.5, None), (-1.0, None), (1e300, None)],
             (-1, None),
             (2**63, None),
             ("9" * 5000, None),
@@ -138,3 +142,29 @@ def test_a_word_is_text_of_limited_length(value: object, expected: str | None) -
     """It is shown in tables and stored."""
     assert expected == word(value)
     assert LONGEST_WORD == len(word("x" * 10_000) or "")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(
+            "0001-01-01T00:00:00",
+            "0001-01-01T00:00:00Z",
+            "0001-01-01T00:00:00+14:00",
+            "1753-01-01",
+            "1900-01-01T00:00:00",
+        ),
+        *("1970-01-01T00:00:00Z", "9999-12-31T23:59:59.9999999Z", "9999-12-31", "", None, 0),
+    ],
+)
+def test_the_first_or_last_instant_of_a_type_is_none(written: object) -> None:
+    """Servers write it for a run that has not started, and it would be an instant before each request."""
+    assert parse_instant(written) is None
+
+
+@given(st.datetimes(datetime(1970, 1, 2), datetime(9998, 12, 31), timezones=st.just(UTC)), st.integers(-14, 14))
+def test_any_other_instant_is_kept(at: datetime, hours: int) -> None:
+    """In whatever time zone it is written."""
+    written = (at.replace(tzinfo=None) + timedelta(hours=hours)).isoformat() + f"{hours:+03}:00"
+
+    assert at == parse_instant(written)

@@ -181,3 +181,13 @@ def test_runs_are_ordered_by_logical_date_else_by_start() -> None:
 
     assert logical == PipelineRun("orders", started_on=start, logical_date=logical).began
     assert start == PipelineRun("orders", started_on=start).began
+
+
+@pytest.mark.parametrize("none", ["0001-01-01T00:00:00", "9999-12-31T23:59:59.9999999", "1970-01-01T00:00:00Z"])
+def test_a_placeholder_is_not_an_instant_of_a_run(none):
+    """With it, a run that has not started seems to be from before its request, or to cover everything."""
+    instants = ("started_on", "ended_on", "range_start", "range_end", "logical_date")
+
+    run = PipelineRun.read({"pipeline_run_id": 7, **dict.fromkeys(instants, none)}, "orders")
+
+    assert [None] * len(instants) == [getattr(run, name) for name in instants]

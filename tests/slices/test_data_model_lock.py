@@ -291,3 +291,14 @@ def test_after_each_clear_the_sql_of_a_task_is_another_text():
 
     assert 3 == len({*written})
     assert [US] * 3 == [owner_of(sql) for sql in written]
+
+
+@given(st.sampled_from([str.upper, str.title, str.lower]), st.sampled_from([" ", ""]))
+def test_words_and_ids_of_a_pipeline_may_be_spelled_in_another_way(change, around):
+    """mParticle may store them so. That is not a difference."""
+    spelled = [around + change(text) + around for text in ("full", "on_demand", "orders-model")]
+    pipeline = Pipeline(
+        "orders", sync_mode={"type": spelled[0]}, schedule={"type": spelled[1]}, data_model_id=spelled[2]
+    )
+
+    assert unfit(pipeline, "orders-model") is None
