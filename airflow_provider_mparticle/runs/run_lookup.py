@@ -11,7 +11,7 @@ from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError, RunTimeoutError
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
 from airflow_provider_mparticle.runs.outcome import run_timeout_error
-from airflow_provider_mparticle.runs.run_list import latest_run
+from airflow_provider_mparticle.runs.run_list import latest_run, runs_since
 from airflow_provider_mparticle.runs.steps import Steps
 
 log = logging.getLogger(__name__)
@@ -84,10 +84,13 @@ class RunLookup:
         raise missing
 
     def _by_list(self, run_id: RunId) -> Steps[PipelineRun]:
-        runs: list[PipelineRun] = yield endpoints.list_pipeline_runs(self.pipeline_id)
-        for run in runs:
-            if run.is_run(run_id):
-                return run
+        def of_run(runs: list[PipelineRun]) -> PipelineRun | None:
+            return next((run for run in runs if run.is_run(run_id)), None)
+
+        # The order of the list is not documented, so the run may be on any page.
+        runs = yield from runs_since(self.pipeline_id, is_last_needed=lambda page: of_run(page) is not None)
+        if run := of_run(runs):
+            return run
         raise self._unknown(run_id, "mParticle's list of runs does not contain it")
 
     def _by_status(self, run_id: RunId) -> Steps[PipelineRun]:

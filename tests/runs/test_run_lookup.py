@@ -10,6 +10,7 @@ from api_answers import Api, status
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_mparticle.client.endpoints import RUNS_PER_PAGE
 from airflow_provider_mparticle.client.errors import NoAnswerError, NotFoundError, RateLimitedError, ServerError
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
@@ -34,7 +35,7 @@ def test_a_run_is_asked_for_by_its_id():
 
 def test_a_missing_route_to_one_run_is_replaced_by_the_list_for_good():
     """The run routes of v2 are assumed; the wrong route is tried only once."""
-    api = Api(pipeline_run=[MISSING], pipeline_runs=[[DONE, RUNNING]])
+    api = Api(pipeline_run=[MISSING], pipeline_runs=[[replace(RUNNING, pipeline_run_id=8), DONE]])
     lookup = RunLookup("orders", "7")
 
     found = [api.poll(lookup), api.poll(lookup)]
@@ -149,3 +150,15 @@ def _listed(answer):
 
 def _latest(answer):
     return answer if isinstance(answer, Exception) else status(_listed(answer)[0] if answer else None)
+
+
+@given(others=st.integers(0, 250), place=st.integers(0, 250))
+def test_a_run_is_found_on_any_page_of_the_list(others, place):
+    """The order of the list is not documented: with the oldest run first, ours is on the last page."""
+    ids = [*range(100, 100 + others)]
+    ids.insert(min(place, others), 7)
+    runs = [replace(RUNNING, pipeline_run_id=number) for number in ids]
+    pages = [runs[first : first + RUNS_PER_PAGE] for first in range(0, len(runs), RUNS_PER_PAGE)]
+    api = Api(pipeline_run=[MISSING], pipeline_runs=[*pages, []])
+
+    assert RUNNING == api.poll(RunLookup("orders", 7))
