@@ -24,6 +24,8 @@ LATE_S = 90.0
 CLOCK_TOLERANCE_S = 2.0
 # Without a Date header the two clocks are assumed to agree within a minute.
 UNKNOWN_CLOCK_TOLERANCE_S = 60.0
+# The reads before a request certainly show runs whose logical date is less than this before it.
+SHOWN_BEFORE_S = 86_400.0
 
 # The only run type that is certainly not that of a triggered run; the other types are not documented.
 SCHEDULED = "scheduled"
@@ -51,15 +53,30 @@ def match(run: PipelineRun, requests_at: Sequence[float], skew_s: float | None) 
     """
     if is_scheduled(run):
         return Match.NOT_OURS
-    if run.started_on is None:  # mParticle says nothing that speaks against this task
-        return Match.OURS
-    began = run.started_on.timestamp() - (skew_s or 0.0)
     tolerance_s = UNKNOWN_CLOCK_TOLERANCE_S if skew_s is None else CLOCK_TOLERANCE_S
+    if run.started_on is None:
+        return _match_without_start(run, min(requests_at) + (skew_s or 0.0) - tolerance_s)
+    began = run.started_on.timestamp() - (skew_s or 0.0)
     # The delay after the last request before the run; after no request it is infinite.
     delay_s = min((began - sent_at for sent_at in requests_at if began - sent_at >= -tolerance_s), default=math.inf)
     if delay_s <= STARTS_WITHIN_S + tolerance_s:
         return Match.OURS
     return Match.MAYBE if delay_s <= LATE_S + tolerance_s else Match.NOT_OURS
+
+
+def _match_without_start(run: PipelineRun, requested_at: float) -> Match:
+    """
+    Return whether a new run is ours if mParticle does not say when it started.
+
+    :param requested_at: When the first request was sent, on mParticle's clock, in seconds since the epoch.
+    """
+    if run.progress is Progress.UNDER_WAY:  # before the request no run was in progress
+        return Match.OURS
+    if run.ended_on:
+        return Match.OURS if run.ended_on.timestamp() >= requested_at else Match.NOT_OURS
+    # The reads before the request showed all runs of the last days, but not a run with an earlier logical date.
+    is_new = run.logical_date is not None and run.logical_date.timestamp() >= requested_at - SHOWN_BEFORE_S
+    return Match.OURS if is_new else Match.MAYBE
 
 
 @dataclass(frozen=True)

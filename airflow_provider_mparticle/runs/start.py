@@ -41,6 +41,8 @@ READS_FOR_A_NAME = 4
 WIDE_FROM_READ = 3
 # How often the trigger request is sent if its answer is lost each time, and the runs show each time that none began.
 STARTS = 3
+# A list may lack a run for a moment. So a retry starts a run only after this many reads have not shown one.
+READS_WITHOUT_A_RUN = 3
 # If the check between the record and the request takes longer, in seconds, the record gets the later time.
 LONGEST_CHECK_S = 2.0
 # How far back the runs before a start are read. Logical dates are on mParticle's clock, this is on ours.
@@ -173,12 +175,15 @@ class RunStarter:
             attempt += 1
             may_start = attempt < STARTS
             trigger_state, run_id, error = yield from self._request()
-            if run_id is not None:
+            is_new = not self._record.knows(PipelineRun(self.pipeline_id, run_id))
+            if run_id is not None and is_new:
                 return (yield from self._keep(Decision.START, run_id))
             if trigger_state is TriggerState.NO:
                 decision, run = yield from self._find_other_run(may_start=may_start)
             else:
                 decision, run = yield from self._resolve(trigger_state)
+            if decision is Decision.GIVE_UP and run is None and run_id is not None:
+                return (yield from self._keep(Decision.START, run_id))  # a run that began again under its id
             if decision is not Decision.START or not may_start:
                 return (yield from self._finish(decision, run, error))
             log.info("mParticle shows no new run of pipeline %r, so it is triggered again.", self.pipeline_id)
@@ -254,9 +259,11 @@ class RunStarter:
         """Read the runs until they show what this task's request did, or until mParticle must have listed its run."""
         is_held = (yield from self.lock.is_still_held()) if is_retry and self.lock else True
         pauses = ((0.0,) if is_retry else ()) + LOOKUP_PAUSES_S
+        reads = 0
         for read, pause_s in enumerate(pauses):
             yield Pause(pause_s)
             yield from self._visible.read(self._since(is_wide=is_retry or read >= WIDE_FROM_READ), must=False)
+            reads += self._visible.runs is not None  # a read may be lost
             decision, run = decide(
                 StartState(
                     self.if_running,
@@ -264,7 +271,7 @@ class RunStarter:
                     matches=find_own_runs(self._visible, self._record, self.lock, self.skew_s()),
                     in_progress=self._visible.in_progress,
                     is_retry=is_retry,
-                    may_check_again=read < len(pauses) - 1 and not (is_retry and self._must_be_shown()),
+                    may_check_again=read < len(pauses) - 1 and not (is_retry and self._must_be_shown(reads)),
                 )
             )
             if decision is not Decision.CHECK_AGAIN:
@@ -278,12 +285,13 @@ class RunStarter:
         """Whether an earlier try left a record, and no user has cleared the task since then."""
         return self.kept is not None and self.kept.max_tries == self.max_tries
 
-    def _must_be_shown(self) -> bool:
-        """Return whether so much time has passed that mParticle must list the run of an earlier try."""
-        if self._visible.runs is None:
+    def _must_be_shown(self, reads: int) -> bool:
+        """Return whether so much time has passed, and the runs were read so often, that they must show our run."""
+        if self._visible.runs is None or reads < READS_WITHOUT_A_RUN:
             return False
         theirs, ours = self._record.skew_s, self.skew_s()
-        set_s = 0.0 if theirs is None or ours is None else ours - theirs  # the clock of that try may be another
+        # The clock of that try may be another, or mParticle's clock may have been set: the shorter time counts.
+        set_s = 0.0 if theirs is None or ours is None else min(0.0, ours - theirs)
         return self.clock() + set_s - max(self._record.requests_at) > LATE_S
 
     def _since(self, *, is_wide: bool = False) -> datetime:

@@ -130,10 +130,12 @@ class StartRecord:
         run_id = str(run.pipeline_run_id)[:TEXT_KEPT]
         if run_id in self.known_run_ids:
             return True
+        newest = max((int(known) for known in self.known_run_ids if known.isdecimal()), default=0)
+        if newest and run_id.isdecimal() and int(run_id) > newest:  # mParticle counts runs upwards
+            return False  # even if it seems to be older, because mParticle's clock was set back
         if self.known_until and run.started_on:
             return run.started_on < self.known_until
-        ids = [int(known) for known in self.known_run_ids if known.isdecimal()]
-        return run_id.isdecimal() and int(run_id) < max(ids, default=0)  # mParticle counts runs upwards
+        return run_id.isdecimal() and int(run_id) < newest
 
 
 # Names that earlier versions of this package gave to these fields.

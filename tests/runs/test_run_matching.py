@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs.run_matching import (
     CLOCK_TOLERANCE_S,
     LATE_S,
+    SHOWN_BEFORE_S,
     STARTS_WITHIN_S,
     UNKNOWN_CLOCK_TOLERANCE_S,
     Match,
@@ -73,9 +75,39 @@ def test_a_failed_run_is_ours_or_of_no_interest():
     assert ((run(SENT),), ()) == (found.ours, found.maybe)
 
 
-def test_a_run_without_a_start_is_ours():
+def test_a_run_in_progress_without_a_start_is_ours():
     """mParticle says nothing that speaks against it; the caller leaves out the runs from before."""
     assert Match.OURS is match(PipelineRun("orders", 7), REQUEST, 0.0)
+
+
+@given(
+    ended=st.floats(-1e7, 1e4) | st.none(),
+    logical=st.floats(-1e7, 1e4) | st.none(),
+    skew=SKEWS,
+    progress=st.sampled_from([Progress.SUCCEEDED, Progress.FAILED]),
+)
+def test_an_ended_run_without_a_start_is_ours_only_if_something_shows_that_it_is_new(ended, logical, skew, progress):
+    """The reads before the request go back two days only. An older run that succeeded must not end the task well."""
+    at = {"ended_on": ended, "logical_date": logical}
+    shown = {name: datetime.fromtimestamp(SENT + skew + s, UTC) for name, s in at.items() if s is not None}
+
+    how = match(PipelineRun("orders", 7, progress=progress, **shown), REQUEST, skew)
+
+    if how is Match.OURS:
+        assert ended >= -CLOCK_TOLERANCE_S - 1 if ended is not None else logical >= -SHOWN_BEFORE_S - 60
+    if how is Match.NOT_OURS:
+        assert ended < 0
+    if (ended or 0) > 1 or (ended is None and (logical or -1e9) > -86_000):
+        assert how is Match.OURS
+
+
+def test_an_old_run_without_a_start_is_not_taken_for_ours():
+    """It ended ten days ago, and mParticle shows no other run."""
+    days_ago = datetime.fromtimestamp(SENT, UTC) - timedelta(days=10)
+    old = PipelineRun("orders", 7, progress=Progress.SUCCEEDED, logical_date=days_ago)
+
+    assert Match.MAYBE is match(old, REQUEST, 0.0)
+    assert Match.NOT_OURS is match(replace(old, ended_on=days_ago), REQUEST, 0.0)
 
 
 @pytest.mark.parametrize(("skew_s", "tolerance_s"), [(0.0, CLOCK_TOLERANCE_S), (None, UNKNOWN_CLOCK_TOLERANCE_S)])

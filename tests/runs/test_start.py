@@ -318,7 +318,7 @@ def test_a_retry_whose_run_may_not_be_seen_fails():
 
 def test_a_stray_404_does_not_end_a_task_that_may_have_a_run():
     """A 404 fails a task without a retry, and then nobody would look for the run."""
-    story = Story(pipeline_runs=[[], NotFoundError("404", status=404)])
+    story = Story(pipeline_runs=[*[[]] * start.READS_WITHOUT_A_RUN, NotFoundError("404", status=404)])
 
     with pytest.raises(StartAmbiguousError) as raised:
         story.start(kept=StartRecord("orders", 1.0, (), 3))
@@ -365,13 +365,28 @@ def test_a_retry_of_a_failed_run_records_it_as_known_and_starts_a_new_one():
 
 
 def test_a_retry_without_an_id_checks_the_runs_before_it_starts():
-    """An earlier try may have died. After this time mParticle must show its run, so one check is enough."""
+    """An earlier try may have died. After this time mParticle must show its run, so a few checks are enough."""
     story = Story(trigger_pipeline=[8])
 
     started = story.start(kept=StartRecord("orders", 1.0, (), 3))
 
     assert (Decision.START, 8) == (started.decision, started.pipeline_run_id)
-    assert ["pipeline_runs"] * 2 == story.asked[:-3]
+    assert ["pipeline_runs"] * (start.READS_WITHOUT_A_RUN + 1) == story.asked[:-3]
+
+
+@given(
+    st.lists(st.sampled_from(["missing", "lost"]), max_size=len(start.LOOKUP_PAUSES_S)).filter(
+        lambda reads: reads.count("missing") < start.READS_WITHOUT_A_RUN
+    )
+)
+def test_a_retry_adopts_the_run_that_a_list_lacks_for_a_moment(reads):
+    """A server that lags behind must not lead to a second run. A read that fails shows nothing and does not count."""
+    answers = {"missing": [], "lost": lost()}
+    story = Story(pipeline_runs=[*(answers[read] for read in reads), [NEW]])
+
+    started = story.start(kept=StartRecord("orders", NOW.timestamp() - 1000, (), 3))
+
+    assert (Decision.ADOPT, 8, 0) == (started.decision, started.pipeline_run_id, story.count("trigger_pipeline"))
 
 
 def test_a_retry_soon_after_a_request_checks_the_runs_for_as_long_as_they_may_be_listed_late():
@@ -505,8 +520,9 @@ def test_a_retry_reads_the_runs_since_the_longest_interval_before_its_first_requ
 
     story.start(kept=StartRecord("orders", sent_at.timestamp(), (), 3))
 
-    assert [sent_at - LONGEST_INTERVAL, sent_at - start.USUAL_SPAN] == story.read_since
-    assert [0.0] == story.pauses_s
+    wide = [sent_at - LONGEST_INTERVAL] * start.READS_WITHOUT_A_RUN
+    assert [*wide, sent_at - start.USUAL_SPAN] == story.read_since
+    assert [0.0, *start.LOOKUP_PAUSES_S[: start.READS_WITHOUT_A_RUN - 1]] == story.pauses_s
 
 
 def test_a_retry_reads_the_runs_again_if_a_read_failed():
@@ -705,3 +721,34 @@ def test_no_list_of_runs_goes_back_without_end(answer, kept):
 
     assert since
     assert all(since)
+
+
+@given(st.sampled_from([DONE, FAILED]), st.integers(0, 5), st.booleans())
+def test_an_answer_that_names_an_earlier_run_does_not_hide_the_new_one(earlier, reads, is_lost):
+    """mParticle may name the latest run that it knows at this moment. The task would report the result of that one."""
+    reading = [[earlier]] * reads
+    story = Story(pipeline_runs=[[earlier], *reading, [earlier, NEW]], trigger_pipeline=[lost(), 7] if is_lost else [7])
+
+    started = story.start()
+
+    assert (Decision.ADOPT, 8) == (started.decision, started.pipeline_run_id)
+
+
+def test_a_failed_run_may_begin_again_under_its_id():
+    """mParticle names it, and shows no other run."""
+    story = Story(pipeline_runs=[[FAILED], [replace(FAILED, progress=Progress.UNDER_WAY)]], trigger_pipeline=[7])
+
+    started = story.start()
+
+    assert (Decision.START, 7) == (started.decision, started.pipeline_run_id)
+
+
+@given(st.floats(-86_400, 86_400), st.floats(0, 89))
+def test_a_retry_soon_after_a_request_is_patient_whatever_clock_was_set(set_s, ago_s):
+    """mParticle's clock may have been set since the request, which does not make the request older."""
+    kept = StartRecord("orders", NOW.timestamp(), (), 3).with_request(NOW.timestamp() - ago_s, 0.0)
+    story = Story(trigger_pipeline=[8])
+
+    story.start(kept=kept, skew_s=lambda: set_s)
+
+    assert ["pipeline_runs"] * (2 + len(start.LOOKUP_PAUSES_S)) == story.asked[:-3]
