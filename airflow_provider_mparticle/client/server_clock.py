@@ -1,14 +1,22 @@
 """
-Computes how far mParticle's clock is ahead of this machine's clock, from the ``Date`` header of an answer.
+Reads this machine's clock, and computes how far mParticle's clock is ahead of it.
 
-The instants of runs are on mParticle's clock and those of our requests on ours. Only this header shows the difference.
+The instants of runs are on mParticle's clock and those of our requests on ours. Only the ``Date`` header of
+an answer shows the difference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+
+
+def steady_clock() -> Callable[[], float]:
+    """Return a clock in seconds since the epoch that ignores later changes of the system's clock."""
+    offset_s = time.time() - time.monotonic()
+    return lambda: offset_s + time.monotonic()
 
 
 def clock_skew_s(headers: Mapping[str, str], sent: float, received: float) -> float | None:

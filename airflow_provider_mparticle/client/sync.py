@@ -21,7 +21,7 @@ from airflow_provider_mparticle.client.network import Network
 from airflow_provider_mparticle.client.requests_transport import RequestsTransport
 from airflow_provider_mparticle.client.retrying import OnRetry, do_nothing, policy
 from airflow_provider_mparticle.client.sending import Sending
-from airflow_provider_mparticle.client.server_clock import clock_skew_s
+from airflow_provider_mparticle.client.server_clock import clock_skew_s, steady_clock
 
 T = TypeVar("T")
 
@@ -56,6 +56,7 @@ class Client:
         self.config = config
         # How far mParticle's clock is ahead of ours, in seconds, by its last answer; None if that has no date.
         self.clock_skew_s: float | None = None
+        self._now = steady_clock()
         self._on_retry = on_retry
         self._on_token = on_token
         self._transport = RequestsTransport(Network(os.environ))
@@ -107,8 +108,8 @@ class Client:
             _minting.release()
 
     def _response_to(self, request: HttpRequest, sending: Sending) -> HttpResponse:
-        sent = time.time()
+        sent = self._now()
         response = self._transport.response_to(request, sending)
         if request.url.startswith(self.config.base_url):  # not of the login, which is another server
-            self.clock_skew_s = clock_skew_s(response.headers, sent, time.time())
+            self.clock_skew_s = clock_skew_s(response.headers, sent, self._now())
         return response

@@ -47,7 +47,7 @@ class SensorTask(WaitingTask):
             rescheduled = self.operator.reschedule and not self.operator.deferrable
             if not rescheduled:
                 self._push_links(self.operator.pipeline_run_id)
-                monitor = RunMonitor(self._lookup(), self._deadline(time.time()), time.time())
+                monitor = RunMonitor(self._lookup(), self._deadline(self._now()), self._now())
                 return self._conclude(self._wait(monitor, "execute_complete"))
         return self._reschedule()
 
@@ -57,7 +57,7 @@ class SensorTask(WaitingTask):
             since, lookup = self._first_poll.timestamp(), self._lookup_of_polls
             known_run_id = lookup.pipeline_run_id
             monitor = RunMonitor(lookup, self._deadline(since), since, refused_since=since)
-            outcome, retry_after_s = drive(monitor.poll(time.time), self._send_once, time.sleep)
+            outcome, retry_after_s = drive(monitor.poll(self._now), self._send_once, time.sleep)
             if lookup.pipeline_run_id != known_run_id and isinstance(lookup, RunLookup):
                 self._adopt(lookup.pipeline_run_id)
             self._push_links(lookup.pipeline_run_id)
@@ -74,8 +74,8 @@ class SensorTask(WaitingTask):
         delay_s = resume_delay_s()  # Airflow's scheduler can fail a task that comes back sooner
         since = self._first_poll
         while not (found := self.poke()).is_done:
-            pause_s = self.operator._get_next_poke_interval(since, lambda: time.time() - since.timestamp(), 1)
-            left_s = self._deadline(since.timestamp()) - time.time()
+            pause_s = self.operator._get_next_poke_interval(since, lambda: self._now() - since.timestamp(), 1)
+            left_s = self._deadline(since.timestamp()) - self._now()
             if left_s > delay_s:
                 raise come_back_in(min(max(pause_s, delay_s), left_s))
             time.sleep(max(0.0, min(pause_s, left_s)))

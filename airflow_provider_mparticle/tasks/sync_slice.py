@@ -78,7 +78,7 @@ class SyncSliceTask(TriggerTask):
 
     def _give_way(self, error: DataModelHeldError) -> None:
         """Free the worker slot while another task holds the data model, and be rescheduled until the deadline."""
-        if time.time() < self._deadline(first_start(self.context).timestamp()):
+        if self._now() < self._deadline(first_start(self.context).timestamp()):
             pause_s = max(self._poll_interval_s, resume_delay_s())  # Airflow's scheduler can fail it sooner
             self.log.info("%s It checks again in %g s.", error, pause_s)
             raise come_back_in(pause_s) from error
@@ -116,14 +116,14 @@ class SyncSliceTask(TriggerTask):
 
     def _check_run(self, run: dict[str, Any]) -> None:
         """Check that the data model is unchanged. If mParticle does not answer, check again: the run succeeded."""
-        deadline, missing_until = self._deadline(time.time()), time.time() + MISSING_GRACE_S
+        deadline, missing_until = self._deadline(self._now()), self._now() + MISSING_GRACE_S
         while True:
             try:
                 drive(self._lock().verify_run(run), self._hook.send, time.sleep)
                 return
             except MParticleError as error:
-                is_stray = isinstance(error, NotFoundError) and time.time() < missing_until
-                if not (error.is_transient or is_stray) or time.time() >= deadline:
+                is_stray = isinstance(error, NotFoundError) and self._now() < missing_until
+                if not (error.is_transient or is_stray) or self._now() >= deadline:
                     raise
                 self.log.warning("%s The run succeeded. Checking the data model again.", error)
             time.sleep(jitter(self._poll_interval_s / 2))

@@ -55,14 +55,14 @@ class TriggerTask(WaitingTask):
         with self._failing():
             if self._record_store and self.context["ti"].try_number <= 1:
                 self._record_store.start_over()
-            return self._start_and_wait(waiting_since=time.time())
+            return self._start_and_wait(waiting_since=self._now())
 
     def execute_after_other_run(self, event: Any, waiting_since: float | None) -> dict[str, Any]:
         """Resume after the end of the other run, however it ended: start a run now."""
         with self._failing():
             _still_in_time(Outcome.from_event(event))
             # Airflow's dag.test() drops the arguments of defer(), so waiting_since may be missing.
-            return self._start_and_wait(waiting_since=waiting_since or time.time())
+            return self._start_and_wait(waiting_since=waiting_since or self._now())
 
     def _check(self) -> None:
         super()._check()
@@ -153,7 +153,7 @@ class TriggerTask(WaitingTask):
             self.operator.if_running,
             max_tries=self.context["ti"].max_tries,
             clear_number=clears(self.context),
-            clock=time.time,
+            clock=self._now,
             skew_s=lambda: self._hook.get_conn().clock_skew_s,
             kept=self._kept(),
             covers=self._covers,
@@ -170,7 +170,7 @@ class TriggerTask(WaitingTask):
 
     def _monitor(self, pipeline_run_id: RunId, deadline: float) -> RunMonitor:
         return RunMonitor(
-            RunLookup(self.operator.pipeline_id, pipeline_run_id), deadline, time.time(), self._run_durations_s
+            RunLookup(self.operator.pipeline_id, pipeline_run_id), deadline, self._now(), self._run_durations_s
         )
 
     @cached_property

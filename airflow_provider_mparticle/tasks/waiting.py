@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.exceptions import AirflowRescheduleException  # one class in Airflow 2 and 3, which compat does not name
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
+from airflow_provider_mparticle.client.server_clock import steady_clock
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.links import PipelineLink, RunLink, pipeline_address, run_address
 from airflow_provider_mparticle.runs.log_lines import summary
@@ -57,6 +58,8 @@ class WaitingTask:
         self.context = context
         self.log = operator.log
         self._linked: set[RunId | None] = set()
+        # Instants of one try are compared with each other, also if the system's clock is set meanwhile.
+        self._now = steady_clock()
 
     def execute_complete(self, event: Any) -> dict[str, Any]:
         """Resume after the end of the run, or at the deadline."""
@@ -127,7 +130,7 @@ class WaitingTask:
         try:
             if self.operator.deferrable:
                 return self._poll_and_defer(monitor, method_name, kwargs)
-            steps = wait(monitor, poll_interval_s=self._poll_interval_s, clock=time.time)
+            steps = wait(monitor, poll_interval_s=self._poll_interval_s, clock=self._now)
             return drive(steps, self._send_once, time.sleep)
         except AirflowTaskTimeout:  # the alarm of Airflow interrupted a poll
             return monitor.timed_out()
@@ -135,7 +138,7 @@ class WaitingTask:
     def _poll_and_defer(self, monitor: RunMonitor, method_name: str, kwargs: dict[str, Any]) -> Outcome:
         # A deferred task resumes after this time at the earliest. So the worker waits for a run that may end sooner.
         delay_s = resume_delay_s()
-        steps = wait_briefly(monitor, poll_interval_s=self._poll_interval_s, clock=time.time, within_s=delay_s)
+        steps = wait_briefly(monitor, poll_interval_s=self._poll_interval_s, clock=self._now, within_s=delay_s)
         outcome, retry_after_s = drive(steps, self._send_once, time.sleep)
         if outcome:
             return outcome
@@ -146,7 +149,7 @@ class WaitingTask:
             ),
             method_name=method_name,
             kwargs=kwargs,
-            timeout=backstop(monitor.deadline, time.time()) + timedelta(seconds=delay_s),
+            timeout=backstop(monitor.deadline, self._now()) + timedelta(seconds=delay_s),
         )
 
     def _conclude(self, outcome: Outcome) -> dict[str, Any]:

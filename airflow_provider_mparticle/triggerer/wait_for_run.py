@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from airflow_provider_mparticle.client.driving import adrive
 from airflow_provider_mparticle.client.errors import ConfigError, TriggererError
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
+from airflow_provider_mparticle.client.server_clock import steady_clock
 from airflow_provider_mparticle.runs.coverage import CoverageLookup
 from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
@@ -47,7 +48,7 @@ async def wait_for_run(
     )
     try:
         monitor = RunMonitor(lookup, deadline, time.time() if began is None else began, run_durations, polls=1)
-        steps = wait(monitor, poll_interval_s=poll_interval, clock=_steady_clock(), retry_after_s=retry_after_s)
+        steps = wait(monitor, poll_interval_s=poll_interval, clock=steady_clock(), retry_after_s=retry_after_s)
         async with shared_client(mparticle_conn_id) as client:
             with client.polling.waiter(lookup) as carry_out:
                 outcome = await adrive(steps, carry_out)
@@ -75,9 +76,3 @@ def _triggerer_error(lookup: RunLookup | CoverageLookup, reason: str, advice: st
         pipeline_id=pipeline_id,
         pipeline_run_id=run_id,
     )
-
-
-def _steady_clock() -> Callable[[], float]:
-    """Return a clock in seconds since the epoch that ignores later changes of the system's clock."""
-    offset_s = time.time() - time.monotonic()
-    return lambda: offset_s + time.monotonic()

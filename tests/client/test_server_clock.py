@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from email.utils import formatdate
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_mparticle.client import server_clock
 from airflow_provider_mparticle.client.server_clock import clock_skew_s
 
 
@@ -21,6 +23,17 @@ def test_the_skew_is_exact_to_half_a_second_and_half_the_exchange(sent, skew, to
 
     assert told is not None
     assert stamped < 1 or abs(told - skew) <= 0.5 + 1e-3
+
+
+def test_a_steady_clock_ignores_that_the_clock_is_set(monkeypatch):
+    """Instants of one task are compared with each other."""
+    times = SimpleNamespace(time=lambda: 1000.0, monotonic=lambda: 5.0)
+    monkeypatch.setattr(server_clock, "time", times)
+    clock = server_clock.steady_clock()
+
+    times.time, times.monotonic = lambda: 99_999.0, lambda: 8.0
+
+    assert 1003.0 == clock()
 
 
 @pytest.mark.parametrize("headers", [{}, {"date": ""}, {"date": "yesterday"}, {"date": "2026-03-01T12:00:00Z"}])

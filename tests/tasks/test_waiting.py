@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sensor_run import sense
 
+from airflow_provider_mparticle.client import server_clock
 from airflow_provider_mparticle.client.errors import ConfigError, RunTimeoutError
 from airflow_provider_mparticle.operators import (
     MParticleCreateDataModelOperator,
@@ -35,6 +36,7 @@ from airflow_provider_mparticle.runs.wait import BACKSTOP_S
 from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
+from airflow_provider_mparticle.tasks import waiting
 from airflow_provider_mparticle.tasks.arguments import LONGEST_S
 
 BAD_DURATIONS = [math.nan, math.inf, 1e12, -1, True, "soon", "None", "", [60], timedelta(days=-1)]
@@ -209,6 +211,29 @@ def test_airflows_alarm_in_the_middle_of_a_poll_names_the_run(
     monkeypatch.setattr("airflow_provider_mparticle.tasks.waiting.time", SimpleNamespace(time=time.time, sleep=alarm))
     with pytest.raises((RunTimeoutError, AirflowSensorTimeout), match="its last known state is running"):
         sense(pipeline_run_id=run["pipeline_run_id"]) if run else trigger()
+
+
+@pytest.mark.parametrize("cls", [MParticleTriggerPipelineOperator, MParticlePipelineRunSensor])
+@pytest.mark.parametrize("step_s", [-86_400.0, -3600.0, 3600.0, 86_400.0])
+def test_a_clock_that_is_set_while_a_task_waits_changes_nothing(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, cls: type, step_s: float
+) -> None:
+    """If it is set forward, the wait would end at once, though the run continues."""
+    simulator.script_next_run("orders", [("running", 0.5), ("success", None)])
+    run = simulator.add_run("orders", "running", ends_in_s=0.5) if cls is MParticlePipelineRunSensor else None
+    step = [0.0]
+
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)
+        step[0] = step_s
+
+    clocks = SimpleNamespace(time=lambda: time.time() + step[0], monotonic=time.monotonic, sleep=sleep)
+    for module in (waiting, server_clock):  # only there: the simulator has the same clock as this test
+        monkeypatch.setattr(module, "time", clocks)
+
+    result = sense(pipeline_run_id=run["pipeline_run_id"]) if run else trigger()[0]
+
+    assert ("success", step_s) == (result["state"], step[0])
 
 
 # Ids and switches

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from airflow_provider_mparticle.client import server_clock
 from airflow_provider_mparticle.client.errors import ConfigError, RunTimeoutError, TriggererError
 from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
@@ -136,7 +137,8 @@ def test_a_clock_that_is_set_during_a_wait_changes_nothing(
     run_id = simulator.add_run("orders", "running", ends_in_s=1.0)["pipeline_run_id"]
     step = [0.0]
     clocks = SimpleNamespace(time=lambda: time.time() + step[0], monotonic=time.monotonic)
-    monkeypatch.setattr(module, "time", clocks)  # only there: the simulator has the same clock as this test
+    for one in (module, server_clock):  # only there: the simulator has the same clock as this test
+        monkeypatch.setattr(one, "time", clocks)
 
     async def main() -> list[Outcome]:
         waits = asyncio.gather(wait("orders", run_id), wait("orders", None, seconds=3.0, covers=time.time() + 86_400))
