@@ -234,6 +234,10 @@ def test_a_failure_says_its_reason(page: Page, demonstration: Demonstration, sho
     reason.evaluate("element => element.scrollIntoView({block: 'center'})")
     expect(reason).to_be_in_viewport(ratio=1)
     show("failure")
+    alert = page.get_by_text("To data owners: mparticle_alert_on_failure")  # docs/how-to/airflow-ui.md says where it is
+    expect(alert).to_be_hidden()
+    page.get_by_text("Post Execute").last.click()
+    expect(alert).to_be_visible()
     open_tab(page, "Details")
     expect(page.get_by_role("link", name=RunLink.name)).to_have_attribute("href", re.compile("/payments/"))
 
@@ -279,6 +283,7 @@ def test_the_printed_commands_work(demonstration: Demonstration) -> None:
         orders = json.loads(demonstration.run_printed("What mParticle holds"))["pipelines"]["orders"]
         assert [state] == [*orders["latest_run"].values()]
 
+    assert {"scripted": "orders"} == json.loads(demonstration.run_printed("Fail orders next time"))
     assert "Connection success!" in demonstration.run_printed("Test a connection")
     assert "No faults." in demonstration.run_printed("Check the workspace")
 
