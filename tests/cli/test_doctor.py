@@ -98,7 +98,8 @@ def test_a_workspace_as_expected_has_no_fault(start_simulator: Callable[..., Sim
     assert {} == report.extra
     inferred = {"trigger_pipeline": "inferred", "field_transformation": "inferred"}
     assert dict.fromkeys(DEFAULT_ROUTES, "answers") | inferred == verdicts(report)
-    assert "2 pipelines" in found(report, "workspace").text
+    counts = "1 connection, 2 data models, 0 field transformations, 2 pipelines."
+    assert counts in found(report, "workspace").text
     assert "Found: success." == found(report, "run_states").text
     assert_nothing_was_changed(simulator)
 
