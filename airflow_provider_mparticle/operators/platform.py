@@ -60,9 +60,7 @@ class MParticlePlatformOperator(MaskingOperator):
         """Make the call and return the data of the answer."""
         from airflow_provider_mparticle.tasks.platform import platform_request
 
-        return platform_request(
-            self.mparticle_conn_id, self.method, self.path, self.query, self.json, self.response_filter
-        )
+        return platform_request(self)
 
     def _own_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Remove the params of the DAG, which Airflow merges into every argument named *params*."""
