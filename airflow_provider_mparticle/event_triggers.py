@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from functools import partial
@@ -73,12 +74,20 @@ class MParticlePipelineRunEventTrigger(BaseEventTrigger):
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it unannotated
         if not isinstance(pipeline_id, str) or not pipeline_id.strip():
             raise ValueError(f"pipeline_id must be the slug of a pipeline, not {pipeline_id!r}.")
-        if ending not in ENDINGS:
+        if not isinstance(ending, str) or ending not in ENDINGS:
             raise ValueError(f"ending must be one of {', '.join(ENDINGS)}, not {ending!r}.")
-        if not isinstance(poll_interval, int | float) or not 0 < poll_interval < float("inf"):
+        if (
+            isinstance(poll_interval, bool)
+            or not isinstance(poll_interval, int | float)
+            or not 0 < poll_interval < math.inf
+        ):
             raise ValueError(f"poll_interval must be a positive number of seconds, not {poll_interval!r}.")
-        if isinstance(run_types, str) or not all(isinstance(word, str) for word in run_types or ()):
+        if run_types is not None and not (
+            isinstance(run_types, list | tuple) and all(isinstance(word, str) for word in run_types)
+        ):
             raise ValueError(f"run_types must be a list of words, for example ['scheduled'], not {run_types!r}.")
+        if not isinstance(mparticle_conn_id, str) or not mparticle_conn_id.strip():
+            raise ValueError(f"mparticle_conn_id must be the id of an Airflow connection, not {mparticle_conn_id!r}.")
         self.pipeline_id = pipeline_id
         self.ending = ending
         self.run_types = None if run_types is None else [*run_types]

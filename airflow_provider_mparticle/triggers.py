@@ -58,8 +58,8 @@ class MParticlePipelineRunTrigger(BaseTrigger):
     :param began: When the run began, or the wait if that is unknown: a datetime, or seconds since the epoch. Default:
         now.
     :param run_durations: How long the last runs of the pipeline took, in seconds. Default: None, not read yet.
-    :raises ValueError: *poll_interval* is not a positive number of seconds, or *deadline* is not an instant. A wait
-        with such a value would poll without a pause.
+    :raises ValueError: *poll_interval* is not a positive number of seconds, or an instant is neither a datetime nor a
+        number. A wait with such a value would poll without a pause.
     """
 
     def __init__(
@@ -75,18 +75,16 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         run_durations: Sequence[float] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it unannotated
-        if not 0 < poll_interval < math.inf:
+        if not isinstance(poll_interval, int | float) or not 0 < poll_interval < math.inf:
             raise ValueError(f"poll_interval must be a positive number of seconds, not {poll_interval!r}.")
-        if math.isnan(as_epoch(deadline)):
-            raise ValueError("deadline must be a datetime, or seconds since the epoch, not nan.")
         self.mparticle_conn_id = mparticle_conn_id
         self.pipeline_id = pipeline_id
         self.pipeline_run_id = pipeline_run_id
         self.poll_interval = poll_interval
-        self.deadline = as_epoch(deadline)
+        self.deadline = _as_epoch("deadline", deadline)
         self.retry_after_s = retry_after_s
-        self.covers = None if covers is None else as_epoch(covers)
-        self.began = None if began is None else as_epoch(began)
+        self.covers = None if covers is None else _as_epoch("covers", covers)
+        self.began = None if began is None else _as_epoch("began", began)
         self.run_durations = None if run_durations is None else [*run_durations]
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -139,8 +137,10 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         )
 
 
-def as_epoch(instant: datetime | float) -> float:
+def _as_epoch(name: str, instant: datetime | float) -> float:
     """Return an instant in seconds since the epoch. A datetime without a time zone is UTC."""
-    if not isinstance(instant, datetime):
-        return float(instant)
-    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
+    if isinstance(instant, datetime):
+        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
+    if not isinstance(instant, int | float) or math.isnan(instant):
+        raise ValueError(f"{name} must be a datetime, or seconds since the epoch, not {instant!r}.")
+    return float(instant)

@@ -282,6 +282,12 @@ def test_it_polls_alone_where_airflow_has_no_shared_streams(simulator: Simulator
         {"pipeline_id": 7},  # among the slugs of other watchers, a number once ended the stream of all
         {"pipeline_id": " "},
         {"pipeline_id": None},
+        {"poll_interval": True},
+        {"run_types": True},
+        {"run_types": {"scheduled": 1}},
+        {"ending": ["success"]},
+        {"mparticle_conn_id": None},
+        {"mparticle_conn_id": [" "]},
     ],
 )
 def test_malformed_arguments_are_refused_while_the_dag_is_parsed(options: dict[str, Any]) -> None:

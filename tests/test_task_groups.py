@@ -115,9 +115,16 @@ def test_the_limit_reaches_airflow() -> None:
     ("pipelines", "max_active", "words"),
     [
         ([], 5, "at least one pipeline"),
-        ([{"min_records": 1}], 5, "each a pipeline_id"),
+        ([{"min_records": 1}], 5, "mappings with a slug as pipeline_id"),
         (["orders", {"pipeline_id": "orders"}], 5, "'orders' twice"),
+        (["orders", " orders\n"], 5, "'orders' twice"),
         (["orders"], 0, "at least 1"),
+        *((["orders"], odd, "a whole number of at least 1") for odd in ("5", True, 2.5, None)),
+        *((odd, 5, "must be a list of slugs or mappings") for odd in ("orders", b"ab", {"orders": {}}, None, 7)),
+        *(([odd], 5, "must have slugs, or mappings") for odd in (7, None, "", " ", ["orders"], {"pipeline_id": 7})),
+        ([{"pipeline_id": "orders", "poll_intervall": 5}], 5, "'orders' has poll_intervall. It can have deferrable,"),
+        ([{"pipeline_id": "orders", "retries": 5}], 5, "'orders' has retries. .* for all pipelines"),
+        ([{"pipeline_id": "orders", "task_id": "a"}], 5, "'orders' has task_id"),
     ],
 )
 def test_malformed_arguments_are_refused_while_the_dag_is_parsed(
@@ -126,3 +133,27 @@ def test_malformed_arguments_are_refused_while_the_dag_is_parsed(
     """Two tasks for one pipeline would compete for one run."""
     with DAG("sync_group_malformed", schedule=None), pytest.raises(ValueError, match=words):
         mparticle_sync_group(pipelines, max_active=max_active)
+
+
+def test_a_list_that_a_task_returns_is_refused_with_the_operator_to_use() -> None:
+    """It is not known while the DAG file is parsed."""
+    with DAG("sync_group_of_a_task", schedule=None), pytest.raises(ValueError, match=r"expand\(pipeline_id=...\)"):
+        mparticle_sync_group(MParticleTriggerPipelineOperator(task_id="list", pipeline_id="orders").output)
+
+
+def test_the_pipelines_are_named_once() -> None:
+    """The argument would be the same for all of them."""
+    with DAG("sync_group_named_twice", schedule=None), pytest.raises(ValueError, match="Leave pipeline_id out"):
+        mparticle_sync_group(["orders"], pipeline_id="orders")
+
+
+def test_an_argument_of_one_pipeline_takes_precedence(run_dag: Callable[[Any], Any], many: Simulator) -> None:
+    """Airflow refuses an argument that is given for all tasks and for each, when the task runs and at every retry."""
+    customers = {"pipeline_id": "customers", "min_records": 10**9}
+    with DAG("sync_group_precedence", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+        mparticle_sync_group([customers, *PIPELINES[1:]], min_records=0, poll_interval=0.2)
+
+    run = run_dag(dag)
+
+    assert dict.fromkeys(PIPELINES, 1) == starts(many)
+    assert {0: "failed", 1: "success", 2: "success", 3: "success"} == states(run)

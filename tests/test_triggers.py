@@ -53,16 +53,20 @@ def event_of(one: MParticlePipelineRunTrigger) -> Any:
     return event
 
 
-@given(
-    pause=st.floats(max_value=0, allow_nan=False) | st.sampled_from([float("nan"), float("inf")]),
-    is_deadline=st.booleans(),
-)
-def test_a_trigger_that_would_poll_without_a_pause_is_refused(pause: float, is_deadline: bool) -> None:
-    """A user may create it for an operator of their own."""
-    wrong = {"deadline": float("nan")} if is_deadline else {"poll_interval": pause}
+NOT_NUMBERS = st.text() | st.binary() | st.lists(st.integers()) | st.timedeltas() | st.just(float("nan"))
 
-    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
-        trigger(13325, **wrong)
+
+@given(
+    name=st.sampled_from(["poll_interval", "deadline", "covers", "began"]),
+    value=NOT_NUMBERS,
+    pause=st.floats(max_value=0) | st.just(float("inf")) | st.none(),
+)
+def test_a_trigger_that_would_poll_without_a_pause_is_refused(name: str, value: Any, pause: Any) -> None:
+    """A user may create it for an operator of their own."""
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        trigger(13325, **{name: value})
+    with pytest.raises(ValueError, match="poll_interval must be"):
+        trigger(13325, poll_interval=pause)
 
 
 @pytest.mark.parametrize("run_id", [13325, "13325", None])
