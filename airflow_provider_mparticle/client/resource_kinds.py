@@ -45,6 +45,10 @@ class Kind(Generic[R_co]):
         """The name in messages, for example ``"data model"``."""
         return self.name.replace("_", " ")
 
+    def named(self, resource_id: object) -> str:
+        """Return a resource of this kind as the beginning of a sentence, for example ``"Data model 'orders'"``."""
+        return f"{self.title.capitalize()} {resource_id!r}"
+
 
 CONNECTION = Kind("connection", WarehouseConnection, ("name", "state", "service_provider", "config"))
 DATA_MODEL = Kind("data_model", DataModel, ("name", "state", "type", "config"))

@@ -35,7 +35,7 @@ def validated(kind: Kind[Any], given: Mapping[str, Any], *, is_whole: bool = Tru
     :param is_whole: Whether it describes a whole resource, or only some of its fields. Default: a whole resource.
     :raises ConfigError: The description is invalid; the message has all its problems. Nothing was sent.
     """
-    what = f"{kind.title.capitalize()} {given.get('id')!r}"
+    what = kind.named(given.get("id"))
     try:
         wanted = with_defaults(kind, given) if is_whole else plain(given)
     except ValueError as error:
@@ -68,7 +68,7 @@ def ensure(
         return _settled(sender, kind, wanted, None, create(sender, kind, wanted, kept), kept), list(wanted)
     if if_exists == "fail":
         raise InvalidRequestError(
-            f"{kind.title.capitalize()} {have.id!r} already exists, and if_exists='fail'. Nothing was changed. Pass "
+            f"{kind.named(have.id)} already exists, and if_exists='fail'. Nothing was changed. Pass "
             "if_exists='reuse' to use it as it is, or 'update' to change the fields that differ.",
             **_about(kind, have.id),
         )

@@ -41,7 +41,7 @@ def _unrendered(step: Step) -> Iterator[str]:
     for place, value in texts(step.wanted):
         if any(mark in value for mark in TEMPLATES) and place != "config.sql_query":
             yield (
-                f"{step.kind.title.capitalize()} {step.resource_id!r}: {place} is a template that was not rendered. "
+                f"{step.kind.named(step.resource_id)}: {place} is a template that was not rendered. "
                 "MParticleApplyOperator renders it; on the command line pass its value with --set."
             )
 
@@ -61,7 +61,7 @@ def _dangling(steps: Sequence[Step], workspace: Workspace) -> Iterator[str]:
             target = wanted.get(name) or before
             if (kind.name, target) in deleted:
                 yield (
-                    f"{kind.title.capitalize()} {target!r} cannot be deleted: pipeline {pipeline_id!r} refers to it, "
+                    f"{kind.named(target)} cannot be deleted: pipeline {pipeline_id!r} refers to it, "
                     "and that pipeline stays."
                 )
             elif target != before and (kind.name, target) not in there:

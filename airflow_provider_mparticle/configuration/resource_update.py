@@ -30,7 +30,7 @@ def refusals(kind: Kind[Any], have: Resource, wanted: Mapping[str, Any]) -> Iter
     """Yield a sentence for each reason why *have* cannot be changed to what is *wanted*, or not without a loss."""
     if kind.name == PIPELINE.name:
         yield from _other_sync_mode(have, wanted)
-    who = f"{kind.title.capitalize()} {have.id!r}"
+    who = kind.named(have.id)
     for place in hidden_secrets(kind, have, wanted):
         yield (
             f"{who} would be written without its {place}: mParticle never shows it, and may delete a field that a "

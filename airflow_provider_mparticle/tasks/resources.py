@@ -84,7 +84,7 @@ def change_pipeline(
         wanted = validated(PIPELINE, {"id": operator.pipeline_id, **merged(PIPELINE, have, given)}, is_whole=False)
         with remembered_forms() as kept:
             pipeline, changed = update(hook, PIPELINE, have, wanted, kept)
-    operator.log.info("Pipeline %r %s.", pipeline.id, summary_of(changed))
+    operator.log.info("%s %s.", PIPELINE.named(pipeline.id), summary_of(changed))
     return {"pipeline": pipeline.as_dict(), "changed": changed}
 
 
@@ -104,7 +104,7 @@ def _ensured(hook: MParticleHook, operator: CreateResourceOperator, description:
         wanted = validated(kind, fields)
         with remembered_forms() as kept:
             resource, changed = ensure(hook, kind, wanted, operator.if_exists, kept)
-    operator.log.info("%s %r %s.", kind.title.capitalize(), resource.id, summary_of(changed))
+    operator.log.info("%s %s.", kind.named(resource.id), summary_of(changed))
     return {kind.name: resource.as_dict(), "changed": changed}
 
 

@@ -9,6 +9,7 @@ from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES
 def test_a_kind_has_a_name_for_each_use() -> None:
     """One word stands for it in the code, one in routes and documents, and one in messages."""
     assert ("data_models", "data_model_id", "data model") == (DATA_MODEL.plural, DATA_MODEL.id_name, DATA_MODEL.title)
+    assert "Data model 'orders'" == DATA_MODEL.named("orders")
 
 
 def test_every_kind_has_two_routes() -> None:
