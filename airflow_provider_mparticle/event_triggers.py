@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from functools import partial
@@ -25,6 +24,7 @@ except ImportError:  # Airflow 2; common-compat has it since 1.19, but Airflow's
 
 from airflow_provider_mparticle.triggerer.listeners import Listeners
 from airflow_provider_mparticle.triggerer.loading import load
+from airflow_provider_mparticle.triggers import check_poll_interval
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.client.models import PipelineRun
@@ -76,12 +76,7 @@ class MParticlePipelineRunEventTrigger(BaseEventTrigger):
             raise ValueError(f"pipeline_id must be the slug of a pipeline, not {pipeline_id!r}.")
         if not isinstance(ending, str) or ending not in ENDINGS:
             raise ValueError(f"ending must be one of {', '.join(ENDINGS)}, not {ending!r}.")
-        if (
-            isinstance(poll_interval, bool)
-            or not isinstance(poll_interval, int | float)
-            or not 0 < poll_interval < math.inf
-        ):
-            raise ValueError(f"poll_interval must be a positive number of seconds, not {poll_interval!r}.")
+        check_poll_interval(poll_interval)
         if run_types is not None and not (
             isinstance(run_types, list | tuple) and all(isinstance(word, str) for word in run_types)
         ):

@@ -75,8 +75,7 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         run_durations: Sequence[float] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it unannotated
-        if not isinstance(poll_interval, int | float) or not 0 < poll_interval < math.inf:
-            raise ValueError(f"poll_interval must be a positive number of seconds, not {poll_interval!r}.")
+        check_poll_interval(poll_interval)
         self.mparticle_conn_id = mparticle_conn_id
         self.pipeline_id = pipeline_id
         self.pipeline_run_id = pipeline_run_id
@@ -135,6 +134,16 @@ class MParticlePipelineRunTrigger(BaseTrigger):
             self.pipeline_run_id,
             self.pipeline_id,
         )
+
+
+def check_poll_interval(seconds: object) -> None:
+    """
+    Refuse a pause with which a trigger would poll without a pause, or only once.
+
+    :raises ValueError: It is not a positive number of seconds.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
+        raise ValueError(f"poll_interval must be a positive number of seconds, not {seconds!r}.")
 
 
 def _as_epoch(name: str, instant: datetime | float) -> float:

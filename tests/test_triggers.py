@@ -59,7 +59,7 @@ NOT_NUMBERS = st.text() | st.binary() | st.lists(st.integers()) | st.timedeltas(
 @given(
     name=st.sampled_from(["poll_interval", "deadline", "covers", "began"]),
     value=NOT_NUMBERS,
-    pause=st.floats(max_value=0) | st.just(float("inf")) | st.none(),
+    pause=st.floats(max_value=0) | st.just(float("inf")) | st.none() | st.just(value=True),
 )
 def test_a_trigger_that_would_poll_without_a_pause_is_refused(name: str, value: Any, pause: Any) -> None:
     """A user may create it for an operator of their own."""
