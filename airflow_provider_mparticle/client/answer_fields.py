@@ -72,8 +72,13 @@ def check_pipeline(named: object, pipeline_id: str) -> None:
     :param pipeline_id: The pipeline that was asked for.
     :raises UnexpectedAnswerError: It is another pipeline.
     """
-    if isinstance(named, str) and named.strip().casefold() != pipeline_id.strip().casefold():
+    if isinstance(named, str) and not same_id(named, pipeline_id):
         raise UnexpectedAnswerError(f"is about pipeline {named[:LONGEST_WORD]!r} instead")
+
+
+def same_id(one: str, other: str) -> bool:
+    """Return whether two ids are the same: mParticle may store an id in another case."""
+    return one.strip().casefold() == other.strip().casefold()
 
 
 def parse_run_id(value: object) -> int | str | None:

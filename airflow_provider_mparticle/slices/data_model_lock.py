@@ -19,11 +19,12 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from airflow_provider_mparticle.client import endpoints
-from airflow_provider_mparticle.client.answer_fields import parse_instant
+from airflow_provider_mparticle.client.answer_fields import parse_instant, same_id
 from airflow_provider_mparticle.client.errors import DataModelChangedError, DataModelHeldError, InvalidRequestError
 from airflow_provider_mparticle.client.models import DataModel, Pipeline, PipelineRun
 from airflow_provider_mparticle.client.resource_kinds import DATA_MODEL, PIPELINE
 from airflow_provider_mparticle.client.timestamps import parse_timestamp, whole_second
+from airflow_provider_mparticle.configuration.resource_diff import same_word
 from airflow_provider_mparticle.configuration.resource_update import update_body
 from airflow_provider_mparticle.runs.steps import Steps
 from airflow_provider_mparticle.slices.slice import Slice
@@ -253,18 +254,13 @@ def unfit(pipeline: Pipeline, data_model_id: str) -> str | None:
     """Return why slices cannot be synced with this pipeline, or None if they can."""
     mode, schedule = (pipeline.sync_mode or {}).get("type"), (pipeline.schedule or {}).get("type")
     what = f"Pipeline {pipeline.id!r}"
-    # mParticle may write words and ids in another case when it stores them.
-    if mode is not None and _folded(mode) != "full":
+    if mode is not None and not same_word(mode, "full"):
         return f"{what} has a sync_mode of type {mode!r}; slices need a pipeline of type 'full'."
-    if schedule is not None and _folded(schedule) != "on_demand":
+    if schedule is not None and not same_word(schedule, "on_demand"):
         return f"{what} has a schedule of type {schedule!r}; slices need a pipeline of type 'on_demand'."
-    if pipeline.data_model_id is not None and _folded(pipeline.data_model_id) != _folded(data_model_id):
+    if pipeline.data_model_id is not None and not same_id(pipeline.data_model_id, data_model_id):
         return f"{what} reads data model {pipeline.data_model_id!r}, not {data_model_id!r}."
     return None
-
-
-def _folded(word: object) -> str:
-    return str(word).strip().casefold()
 
 
 # A mark must not have a character that has a meaning for SQL or its drivers: quote, colon, percent sign, "*/".
