@@ -33,7 +33,9 @@ from airflow_provider_mparticle.client.models import (
     WorkspaceItem,
 )
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, DATA_MODEL, FIELD_TRANSFORMATION, PIPELINE
+from airflow_provider_mparticle.client.shown import shown
 from airflow_provider_mparticle.client.storable import Json
+from airflow_provider_mparticle.client.timestamps import parse_timestamp
 from airflow_provider_mparticle.connection import form
 from airflow_provider_mparticle.connection.masking import mask_secret
 from airflow_provider_mparticle.connection.reader import api_config, missing_connection
@@ -206,7 +208,7 @@ class MParticleHook(BaseHook):
         :param connection: All fields, with mParticle's names. mParticle does not document whether it keeps a field
             that is not sent.
         """
-        return self.send(endpoints.update_resource(CONNECTION, connection_id, connection))
+        return self.send(endpoints.update_resource(CONNECTION, connection_id, _fields(connection)))
 
     def delete_warehouse_connection(self, connection_id: str) -> None:
         """
@@ -246,7 +248,7 @@ class MParticleHook(BaseHook):
         :param data_model: All fields, with mParticle's names. mParticle does not document whether it keeps a field
             that is not sent.
         """
-        return self.send(endpoints.update_resource(DATA_MODEL, data_model_id, data_model))
+        return self.send(endpoints.update_resource(DATA_MODEL, data_model_id, _fields(data_model)))
 
     def delete_data_model(self, data_model_id: str) -> None:
         """
@@ -288,7 +290,9 @@ class MParticleHook(BaseHook):
         :param field_transformation: All fields, with mParticle's names. mParticle does not document whether it keeps a
             field that is not sent.
         """
-        return self.send(endpoints.update_resource(FIELD_TRANSFORMATION, field_transformation_id, field_transformation))
+        return self.send(
+            endpoints.update_resource(FIELD_TRANSFORMATION, field_transformation_id, _fields(field_transformation))
+        )
 
     def delete_field_transformation(self, field_transformation_id: str) -> None:
         """
@@ -328,7 +332,7 @@ class MParticleHook(BaseHook):
         :param pipeline: All fields, with mParticle's names. mParticle does not document whether it keeps a field
             that is not sent.
         """
-        return self.send(endpoints.update_resource(PIPELINE, pipeline_id, pipeline))
+        return self.send(endpoints.update_resource(PIPELINE, pipeline_id, _fields(pipeline)))
 
     def delete_pipeline(self, pipeline_id: str) -> None:
         """
@@ -365,7 +369,7 @@ class MParticleHook(BaseHook):
         return self.send(endpoints.get_pipeline_status(pipeline_id))
 
     def list_pipeline_runs(
-        self, pipeline_id: str, *, since: datetime | None = None, until: datetime | None = None
+        self, pipeline_id: str, *, since: datetime | str | None = None, until: datetime | str | None = None
     ) -> list[PipelineRun]:
         """
         List the runs of a pipeline, oldest first.
@@ -375,12 +379,15 @@ class MParticleHook(BaseHook):
         runs of your tasks are those whose ``pipeline_run_id`` is in an XCom.
 
         :param pipeline_id: Slug of the pipeline.
-        :param since: Earliest logical date, inclusive. Without a time zone it is local time. Default: all runs.
-        :param until: Last logical date, inclusive. Without a time zone it is local time. Default: all runs.
+        :param since: Earliest logical date, inclusive: a datetime, a date or ISO 8601 text. Without a time zone it is
+            UTC. Default: all runs.
+        :param until: Last logical date, inclusive, in the same forms. Default: all runs.
+        :raises ConfigError: *since* or *until* is not an instant.
 
         Source: Warehouse Sync API reference, "Get the status of all runs".
         """
-        runs = drive(runs_since(pipeline_id, since, until), self.send, time.sleep)
+        bounds = _instant("since", since), _instant("until", until)
+        runs = drive(runs_since(pipeline_id, *bounds), self.send, time.sleep)
         return sorted(runs, key=lambda run: run.began.timestamp() if run.began else 0.0)
 
     def get_pipeline_run(self, pipeline_id: str, pipeline_run_id: RunId) -> PipelineRun:
@@ -453,7 +460,24 @@ class MParticleHook(BaseHook):
             return False, f"The Airflow connection could not be read: {type(error).__name__}. Nothing was sent."
 
 
+def _instant(name: str, given: datetime | str | None) -> datetime | None:
+    if given is not None and parse_timestamp(given) is None:
+        raise ConfigError(
+            f"{name} must be an ISO 8601 instant, for example '2026-03-01T00:00:00Z', not {shown(given)}. "
+            "Nothing was sent to mParticle."
+        )
+    return parse_timestamp(given)
+
+
+def _fields(resource: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(resource, Mapping):
+        raise ConfigError(
+            f"The fields of a resource must be a dict, not a {type(resource).__name__}. Nothing was sent."
+        )
+    return resource
+
+
 def _with_id(resource: Mapping[str, Any]) -> Mapping[str, Any]:
-    if not resource.get("id"):
+    if not _fields(resource).get("id"):
         raise ConfigError("A new resource needs an id: choose its slug. Nothing was sent to mParticle.")
     return resource

@@ -242,6 +242,31 @@ def test_list_pipeline_runs_within_a_window(
     assert expected == days(runs)
 
 
+@pytest.mark.parametrize("write", [datetime.date, datetime.isoformat, lambda at: at.replace(tzinfo=None), str])
+def test_list_pipeline_runs_reads_an_instant_in_every_form(
+    hook: MParticleHook, simulator: Simulator, write: Callable[[datetime], Any]
+) -> None:
+    """Without a time zone it is UTC, as everywhere."""
+    first = datetime(2026, 3, 1, tzinfo=UTC)
+
+    hook.list_pipeline_runs("orders", since=write(first), until=write(first))
+
+    [asked] = [one["query"] for one in simulator.requests if one["path"].endswith("/runs")]
+    assert ("2026-03-01T00:00:00Z",) * 2 == (asked["startDate"], asked["endDate"])
+
+
+@pytest.mark.parametrize("name", ["since", "until"])
+@pytest.mark.parametrize("value", ["yesterday", 0, True, 1_772_323_200, ["2026-03-01"]])
+def test_list_pipeline_runs_refuses_what_is_not_an_instant(
+    hook: MParticleHook, simulator: Simulator, name: str, value: Any
+) -> None:
+    """Nothing is sent."""
+    with pytest.raises(ConfigError, match=f"{name} must be an ISO 8601 instant"):
+        hook.list_pipeline_runs("orders", **{name: value})
+
+    assert [] == simulator.requests
+
+
 def test_a_page_that_comes_again_ends_the_list(start_simulator: Callable[..., Simulator]) -> None:
     """If mParticle ignored currentPage, the hook would read pages for ever."""
     simulator = start_simulator()
@@ -585,6 +610,19 @@ def test_the_hook_creates_nothing_without_an_id(simulator: Simulator, kind: str)
     """The caller must choose the slug, because other resources refer to it."""
     with pytest.raises(ConfigError, match="needs an id"):
         getattr(MParticleHook(), f"create_{kind}")({"name": "K"})
+    assert [] == simulator.requests
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fields", [None, '{"id": "k", "password": "k33p-this"}', ["id"], 7, [("id", "k")]])
+def test_the_hook_writes_only_dicts(simulator: Simulator, kind: str, fields: Any) -> None:
+    """A text may be the JSON of the fields, so it is not shown."""
+    hook = MParticleHook()
+    for write in (getattr(hook, f"create_{kind}"), lambda given: getattr(hook, f"update_{kind}")("k", given)):
+        with pytest.raises(ConfigError, match="fields of a resource must be a dict, not a") as refused:
+            write(fields)
+        assert "k33p-this" not in str(refused.value)
+
     assert [] == simulator.requests
 
 

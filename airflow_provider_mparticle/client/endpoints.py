@@ -249,7 +249,9 @@ def request(
         )
     check_path(path)
     if params is not None and not isinstance(params, Mapping):
-        raise ConfigError(f"The parameters of {method} {path} must be a dict, not {shown(params)}. Nothing was sent.")
+        raise ConfigError(
+            f"The parameters of {method} {path} must be a dict, not a {type(params).__name__}. Nothing was sent."
+        )
     if any(is_account(exact_text(name)) for name in params or {} if isinstance(name, str)):
         raise ConfigError(
             f"The parameters of {method} {path} must not name an account: it is the field account_id of the Airflow "

@@ -83,7 +83,10 @@ def _params(call: Call[Any], config: ApiConfig) -> dict[str, str | list[str]]:
 
 def _encoded(call: Call[Any]) -> bytes:
     try:
-        return json.dumps(call.json, allow_nan=False).encode()
+        text = json.dumps(call.json, allow_nan=False)
+        if "\\ud" in text:  # raises a ValueError for half of a surrogate pair, which mParticle would store as U+FFFD
+            json.dumps(call.json, ensure_ascii=False).encode()
+        return text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(f"Cannot {call.title}: its body is not JSON, {error}. Nothing was sent.") from error
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.resource_kinds import KINDS, Kind
+from airflow_provider_mparticle.client.shown import shown
 from airflow_provider_mparticle.configuration import schema
 from airflow_provider_mparticle.configuration.document_parser import line_of, read_file, read_text
 from airflow_provider_mparticle.configuration.plain_values import plain
@@ -71,11 +72,12 @@ def load_document(spec: Mapping[str, Any] | str | Path) -> Document:
         return Document(None).with_content(spec)
     path = Path(spec)
     if path.suffix not in SUFFIXES:
-        raise ConfigError(f"A document is a .yaml, .yml or .json file, not {str(spec)!r}.")
+        raise ConfigError(f"A document is a .yaml, .yml or .json file, not {shown(str(spec))}.")
     try:
         text = read_file(path)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"Cannot read the document {str(spec)!r}: {error}.") from error
+        why = error.strerror if isinstance(error, OSError) else error  # an OSError repeats the path
+        raise ConfigError(f"Cannot read the document {shown(str(spec))}: {why}.") from error
     return parse_document(text, str(spec))
 
 

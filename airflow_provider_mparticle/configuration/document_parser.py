@@ -28,7 +28,7 @@ MAX_BYTES = 8 * 1024 * 1024
 # A whole number with more digits does not fit into 64 bits, which is the limit of many JSON readers.
 MAX_DIGITS = 18
 
-_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _CONSTANTS = {"true": True, "false": False, "null": None, "": None}
 _TAG = "tag:yaml.org,2002:str"
 # libyaml is about ten times faster, but not every build of PyYAML has it.

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from airflow_provider_mparticle.client.errors import ConfigError
-from airflow_provider_mparticle.client.shown import shown
 from airflow_provider_mparticle.configuration.apply import apply_plan, read_workspace, require_applicable
 from airflow_provider_mparticle.configuration.document import (
     SUFFIXES,
@@ -79,7 +78,7 @@ def _document(operator: MParticleApplyOperator, context: Context) -> Document:
         document = parse_document(operator.spec)
     elif not isinstance(operator.spec, str | Path):
         raise ConfigError(
-            f"spec must be a dict, a path or the text of a document, not {shown(operator.spec)}. "
+            f"spec must be a dict, a path or the text of a document, not a {type(operator.spec).__name__}. "
             "Nothing was sent to mParticle."
         )
     else:
@@ -92,11 +91,16 @@ def _document(operator: MParticleApplyOperator, context: Context) -> Document:
 
 def _is_text(spec: object) -> TypeGuard[str]:
     """Return whether *spec* is the text of a document, and not a path or a dict."""
-    return isinstance(spec, str) and not spec.endswith(SUFFIXES)
+    if not isinstance(spec, str) or not any(mark in spec for mark in "\n:{["):
+        return False
+    return "\n" in spec.strip() or not spec.endswith(SUFFIXES)
 
 
 def _found(operator: MParticleApplyOperator, path: Path) -> Path:
     """Search a relative path where Airflow searches templates: in the DAG's folder, then in its search path."""
     loader = operator.get_template_env().loader
     folders = [Path(folder) for folder in getattr(loader, "searchpath", ())]
-    return next((folder / path for folder in folders if (folder / path).exists()), path)
+    try:
+        return next((folder / path for folder in folders if (folder / path).exists()), path)
+    except OSError:  # for example a name that is too long; to read it says so
+        return path

@@ -65,6 +65,11 @@ def read_id(name: str, value: object) -> str:
             f"{name} was rendered to {value!r}: the template, or the task that it reads from, returned no id. "
             "Nothing was sent to mParticle."
         )
+    if text.startswith(("{", "[")):
+        raise ConfigError(
+            f"{name} must be one id, but it is a dict or a list as text. Take one value of it, for example "
+            "\"{{ ti.xcom_pull('trigger')['pipeline_run_id'] }}\". Nothing was sent to mParticle."
+        )
     return text
 
 
@@ -76,7 +81,7 @@ def read_mapping(name: str, value: object) -> dict[str, Any]:
     """
     if not isinstance(value, Mapping):
         raise ConfigError(
-            f"{name} must be a dict, not {shown(value)}. A template renders to text unless the DAG has "
+            f"{name} must be a dict, not a {type(value).__name__}. A template renders to text unless the DAG has "
             "render_template_as_native_obj=True. Nothing was sent to mParticle."
         )
     return dict(value)

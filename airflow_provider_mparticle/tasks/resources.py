@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_mparticle.client import endpoints
-from airflow_provider_mparticle.client.errors import NotFoundError
+from airflow_provider_mparticle.client.errors import ConfigError, NotFoundError
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, KINDS, PIPELINE, Kind
+from airflow_provider_mparticle.client.shown import shown
 from airflow_provider_mparticle.configuration.ensure import ensure, merged, update, validated, write
 from airflow_provider_mparticle.configuration.resource_rules import IF_EXISTS
 from airflow_provider_mparticle.hooks import MParticleHook
@@ -79,6 +80,11 @@ def change_pipeline(
         key = {"partner_feed_key": operator.partner_feed_key} if operator.partner_feed_key else {}
         given = {**read_mapping("fields", fields), **key}
         refuse_nothing(given)
+        if given.get("id", operator.pipeline_id) != operator.pipeline_id:
+            raise ConfigError(
+                f"fields has the id {shown(given['id'])}, but the id of pipeline {operator.pipeline_id!r} cannot be "
+                "changed. Nothing was sent to mParticle."
+            )
         hook = MParticleHook(operator.mparticle_conn_id)
         have = hook.get_pipeline(operator.pipeline_id)
         wanted = validated(PIPELINE, {"id": operator.pipeline_id, **merged(PIPELINE, have, given)}, is_whole=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -57,6 +58,18 @@ def test_an_id_that_names_another_path_is_refused_before_anything_is_sent() -> N
     """A template that rendered to nothing is found without a login."""
     with pytest.raises(errors.ConfigError, match="pipeline_id must not be ''"):
         next(exchange(endpoints.delete_resource(PIPELINE, ""), CONFIG))
+
+
+@given(before=st.text("aé😀", max_size=3), half=st.characters(categories=["Cs"]), as_key=st.booleans())
+def test_a_body_with_half_a_character_is_refused_before_anything_is_sent(before: str, half: str, as_key: bool) -> None:
+    """mParticle would store another character, without a word. A whole emoji is sent."""
+    text = f"{before}{half}x"
+    body = {text: 1} if as_key else {"apps": [text]}
+    with pytest.raises(errors.ConfigError, match="its body is not JSON"):
+        next(exchange(endpoints.request("POST", "/apps", Scope.WORKSPACE, json=body), CONFIG))
+
+    _, (_, request) = carry_out(endpoints.request("POST", "/x", Scope.WORKSPACE, json=[before]), said(200, {}))
+    assert [before] == json.loads(request.body)
 
 
 @pytest.mark.parametrize("body", [{"at": object()}, {"n": float("nan")}])

@@ -51,6 +51,14 @@ def test_text_without_quotation_marks_is_not_changed(name: str, text: str) -> No
     assert [] == document_problems(document)
 
 
+@given(st.from_regex(r"-?[1-9]\d{1,4}(\.\d{1,2})?", fullmatch=True).filter(lambda text: not text.isascii()))
+def test_digits_of_other_scripts_are_text(text: str) -> None:
+    """Python reads them as numbers, so that another feed than the one that is written would be meant."""
+    content = parse_document(f"pipelines:\n- partner_feed_id: {text}\n  other: {text}\n").content
+
+    assert [{"partner_feed_id": text, "other": text}] == content["pipelines"]
+
+
 @pytest.mark.parametrize("text", ["no", "1e3", "12:30", "010", "~"])
 def test_a_name_is_text(text: str) -> None:
     """A pipeline for Norway may be called "no"."""

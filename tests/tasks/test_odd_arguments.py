@@ -147,7 +147,18 @@ def test_a_value_that_cannot_be_shown_is_refused_too(
             "kind must be one of",
         ),
         (operators.MParticleDeleteResourceOperator, {"missing_ok": "maybe"}, "missing_ok must be True or False"),
-        (operators.MParticleUpdatePipelineOperator, {"fields": "{'name': 'x'}"}, "fields must be a dict, not"),
+        (operators.MParticleUpdatePipelineOperator, {"fields": "{'name': 'x'}"}, "fields must be a dict, not a str"),
+        (operators.MParticleUpdatePipelineOperator, {"fields": {"id": "y"}}, "the id 'y', but .* cannot be changed"),
+        (operators.MParticleTriggerPipelineOperator, {"pipeline_id": "{'pipeline_id': 'a'}"}, "a dict or a list as"),
+        (operators.MParticleTriggerPipelineOperator, {"pipeline_id": "['orders']"}, "a dict or a list as text. Take"),
+        (
+            operators.MParticleApplyOperator,
+            {"spec": "workspace.YAML"},
+            r"is a .yaml, .yml or .json file, not 'workspace",
+        ),
+        (operators.MParticleApplyOperator, {"spec": "workspace"}, r"is a .yaml, .yml or .json file, not 'workspace'"),
+        (operators.MParticleApplyOperator, {"spec": "a" * 5000 + ".yaml"}, "Cannot read .* File name too long"),
+        (operators.MParticleApplyOperator, {"spec": "a\x00.yaml"}, "Cannot read the document"),
         (operators.MParticleUpdatePipelineOperator, {"partner_feed_key": "None"}, "partner_feed_key was rendered to"),
         (operators.MParticleCreateDataModelOperator, {"name": "None"}, "name was rendered to 'None'"),
     ],
@@ -160,6 +171,41 @@ def test_what_an_argument_cannot_mean_is_refused_before_anything_is_sent(
         execute(operator(task_id="t", **{**WORKING[operator], **wrong}))
 
     assert [] == simulator.requests
+
+
+@given(
+    secret=st.text("0123456789abcdef", min_size=12, max_size=20),
+    case=st.sampled_from(
+        [
+            (operators.MParticleUpdatePipelineOperator, "fields", lambda secret: f"{{'partner_feed_key': '{secret}'}}"),
+            (operators.MParticlePlatformOperator, "query", lambda secret: ["token", secret]),
+            (operators.MParticleApplyOperator, "spec", lambda secret: [{"password": secret}]),
+        ]
+    ),
+)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_refused_value_that_may_have_secrets_is_not_shown(
+    execute: Execute, simulator: Simulator, secret: str, case: Any
+) -> None:
+    """A template renders a dict to text, in which Airflow finds no secret by its name."""
+    operator, name, write = case
+    task = operator(task_id="t", **WORKING[operator])
+    setattr(task, name, write(secret))
+
+    with pytest.raises(AirflowFailException, match=r"must be a dict.* not a (str|list)") as refused:
+        execute(task)
+
+    assert secret not in str(refused.value)
+    assert [] == simulator.requests
+
+
+@pytest.mark.parametrize("end", ["see other.yaml", "and base.json", "x.yml\n"])
+def test_a_text_that_ends_like_a_path_is_a_text(execute: Execute, simulator: Simulator, end: str) -> None:
+    """A path has no line ends."""
+    done = execute(operators.MParticleApplyOperator(task_id="t", spec=f"pipelines: []\n# {end}"))
+
+    assert not done["changed"]
+    assert simulator.count("GET", "/connections")
 
 
 @pytest.mark.parametrize("off", [False, "false", "False", "no", "off", 0])
