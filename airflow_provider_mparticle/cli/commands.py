@@ -27,6 +27,7 @@ from airflow_provider_mparticle.cli.examples import examples as examples
 from airflow_provider_mparticle.cli.exit_codes import FAILED, GOOD
 from airflow_provider_mparticle.client.errors import ConfigError, NotFoundError
 from airflow_provider_mparticle.client.models import Pipeline, PipelineRun
+from airflow_provider_mparticle.client.shown import counted
 from airflow_provider_mparticle.client.timestamps import iso_text, parse_timestamp
 from airflow_provider_mparticle.hooks import MParticleHook
 
@@ -85,7 +86,7 @@ def _advice(report: Report, conn_id: str) -> str:
     """Return the text below the table: what to do next."""
     if not report.faults:
         return "No faults."
-    lines = ["1 fault." if len(report.faults) == 1 else f"{len(report.faults)} faults."]
+    lines = [f"{counted(len(report.faults), 'fault')}."]
     if report.extra:
         lines += [f"Add this to the extra of the Airflow connection {conn_id!r}, and keep what it already has:", ""]
         lines += [json.dumps(report.extra, indent=2)]

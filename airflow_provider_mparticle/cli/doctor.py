@@ -20,8 +20,9 @@ from airflow_provider_mparticle.cli.route_probe import (
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.answer_fields import first_value
 from airflow_provider_mparticle.client.errors import MParticleError
-from airflow_provider_mparticle.client.resource_kinds import KINDS, Kind
+from airflow_provider_mparticle.client.resource_kinds import KINDS
 from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES
+from airflow_provider_mparticle.client.shown import counted
 from airflow_provider_mparticle.hooks import MParticleHook
 
 if TYPE_CHECKING:
@@ -129,10 +130,6 @@ def _login(client: Client) -> Finding:
     return Finding("login", Verdict.GOOD, f"A token for {client.config.base_url}.")
 
 
-def _count(kind: Kind[Any], number: int) -> str:
-    return f"{number} {kind.title}{'' if number == 1 else 's'}"
-
-
 def _workspace(probe: RouteProbe) -> Finding:
     """Evaluate the workspace by its four lists. It is good if one of them answers."""
     lists = [probe.results[kind.plural] for kind in KINDS]
@@ -141,7 +138,9 @@ def _workspace(probe: RouteProbe) -> Finding:
     if probe.silence:
         return Finding("workspace", Verdict.FAILED, str(probe.silence))
     if Verdict.ANSWERS in verdicts:
-        counts = [_count(kind, len(result.answer)) for kind, result in zip(KINDS, lists, strict=True) if result.base]
+        counts = [
+            counted(len(result.answer), kind.title) for kind, result in zip(KINDS, lists, strict=True) if result.base
+        ]
         return Finding("workspace", Verdict.GOOD, f"{what}: {', '.join(counts)}.")
     if verdicts == {Verdict.NOT_FOUND}:
         text = f"{what}: every list answers 404. workspace_id or host is wrong, or these credentials have no access."

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from airflow_provider_mparticle.cli.document_values import rendered
 from airflow_provider_mparticle.cli.exit_codes import BAD_INPUT, CHANGES, FAILED, GOOD
 from airflow_provider_mparticle.client.errors import ConfigError
+from airflow_provider_mparticle.client.shown import counted
 from airflow_provider_mparticle.configuration.apply import apply_plan, export_document, read_workspace
 from airflow_provider_mparticle.configuration.document import document_problems, load_document
 from airflow_provider_mparticle.configuration.document_writer import as_yaml
@@ -97,7 +98,7 @@ def _plan(arguments: Namespace, hook: MParticleHook, kept: KeptForms) -> Plan:
     for problem in found:
         print(f"{'Warning' if problem.is_warning else 'Problem'}: {problem}.", file=sys.stderr)
     if count := sum(not problem.is_warning for problem in found):
-        problems = "1 problem" if count == 1 else f"{count} problems"
+        problems = counted(count, "problem")
         raise ConfigError(f"{arguments.file} has {problems}, see above. Nothing was sent to mParticle.")
     return planned(document, read_workspace(hook), prune=arguments.prune, kept=kept)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.client.errors import MParticleError
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION
+from airflow_provider_mparticle.client.shown import counted
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.client.config import ApiConfig
@@ -35,7 +36,7 @@ def check_connection(open_client: Callable[[], Client], conn_id: str) -> tuple[b
         client.log_in()
         step = f"The login worked, but reading workspace {config.workspace_id} failed."
         found = client.send(endpoints.list_resources(CONNECTION), retry=False)
-        connections = "1 warehouse connection" if len(found) == 1 else f"{len(found)} warehouse connections"
+        connections = counted(len(found), "warehouse connection")
         done = f"Logged in and read workspace {config.workspace_id}: {connections}.{config.hint}"
         if config.account_id is None:
             return True, done

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_mparticle.client.shown import LONGEST, shown
+from airflow_provider_mparticle.client.shown import LONGEST, counted, shown
 
 
 class Broken:
@@ -30,3 +30,9 @@ def test_a_long_value_is_cut() -> None:
 
     assert LONGEST == len(text)
     assert text.endswith("...")
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 faults"), (1, "1 fault"), (2, "2 faults")])
+def test_one_thing_has_no_plural(number: int, text: str) -> None:
+    """A report counts from none to many."""
+    assert text == counted(number, "fault")
