@@ -22,6 +22,7 @@ from airflow_provider_mparticle.client.answer_fields import first_value
 from airflow_provider_mparticle.client.errors import MParticleError
 from airflow_provider_mparticle.client.resource_kinds import KINDS
 from airflow_provider_mparticle.client.routes import DEFAULT_ROUTES
+from airflow_provider_mparticle.client.run_states import state_word
 from airflow_provider_mparticle.client.shown import counted
 from airflow_provider_mparticle.hooks import MParticleHook
 
@@ -174,7 +175,7 @@ def _finding(result: ProbeResult, config: ApiConfig) -> Finding:
 
 def _run_states(probe: RouteProbe) -> Finding:
     config = probe.client.config
-    words = {str(first_value(run, config.run_fields["state"]) or "").strip().lower() for run in probe.runs} - {""}
+    words = {state_word(first_value(run, config.run_fields["state"])) for run in probe.runs} - {""}
     if unknown := sorted(words - set(config.run_states)):
         text = (
             f"Unknown: {', '.join(unknown)}. A task waits for a run in such a state until its timeout. Add the meaning "

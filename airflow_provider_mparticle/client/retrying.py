@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import tenacity
 
@@ -90,5 +90,4 @@ def _pause_s(state: tenacity.RetryCallState) -> float:
 
 
 def _error(state: tenacity.RetryCallState) -> MParticleError:
-    error = state.outcome.exception() if state.outcome else None
-    return error if isinstance(error, MParticleError) else MParticleError(str(error))
+    return cast("MParticleError", state.outcome and state.outcome.exception())  # no other error is retried

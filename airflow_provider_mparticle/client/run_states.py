@@ -32,13 +32,14 @@ RUN_STATES: Mapping[str, Progress] = {
 
 def progress_of(state: object, states: Mapping[str, Progress]) -> Progress:
     """Return the meaning of a state, in any case. An unknown or missing state means that the run is in progress."""
-    return states.get(_word(state), Progress.UNDER_WAY)
+    return states.get(state_word(state), Progress.UNDER_WAY)
 
 
 def is_known(state: object, states: Mapping[str, Progress]) -> bool:
     """Return whether a state is one of the words in *states*."""
-    return _word(state) in states
+    return state_word(state) in states
 
 
-def _word(state: object) -> str:
+def state_word(state: object) -> str:
+    """Return a state as the table has it: in lower case, without spaces around it; empty if it is missing."""
     return str(state or "").strip().lower()

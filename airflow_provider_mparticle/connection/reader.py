@@ -20,7 +20,7 @@ from airflow_provider_mparticle.client.config import (
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.routes import route_table
 from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
-from airflow_provider_mparticle.client.run_states import RUN_STATES, Progress
+from airflow_provider_mparticle.client.run_states import RUN_STATES, Progress, state_word
 from airflow_provider_mparticle.client.secrets import Mask
 from airflow_provider_mparticle.client.shown import shown
 from airflow_provider_mparticle.client.spelling import meant_by
@@ -228,7 +228,7 @@ def _run_states(given: Mapping[str, Any]) -> dict[str, Progress]:
     for word, meaning in given.items():
         if meaning not in meanings:
             raise ConfigError(f"run_states: {word!r} must mean one of {', '.join(meanings)}, not {meaning!r}")
-    return {**RUN_STATES, **{word.strip().lower(): Progress(meaning) for word, meaning in given.items()}}
+    return {**RUN_STATES, **{state_word(word): Progress(meaning) for word, meaning in given.items()}}
 
 
 def _run_fields(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
