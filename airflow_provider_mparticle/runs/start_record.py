@@ -8,7 +8,7 @@ package can be read: an unknown key is ignored, a missing key has its default.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,17 +71,17 @@ class StartRecord:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> StartRecord:
-        """Return the record that an earlier try stored, maybe with another version of this package."""
-        names = {field.name for field in fields(cls)}
-        known = {_FORMER_NAMES.get(name, name): value for name, value in stored.items()}
-        known = {name: value for name, value in known.items() if name in names}
-        known["known_run_ids"] = tuple(map(str, known.get("known_run_ids") or ()))
-        known["known_until"] = parse_timestamp(known.get("known_until"))
-        known["recorded_at"] = float(known.get("recorded_at") or 0.0)
-        known["pipeline_id"] = str(known.get("pipeline_id") or "")
-        known["sent_at"] = tuple(map(float, known.get("sent_at") or ()))
-        known["skew_s"] = None if known.get("skew_s") is None else float(known["skew_s"])
-        return cls(**known)
+        """
+        Return the record that an earlier try stored, maybe with another version of this package.
+
+        :raises ValueError: A field does not have the type with which it was stored. Another value would not be the
+            record of this task, which then might start a second run.
+        """
+        given = {_FORMER_NAMES.get(name, name): value for name, value in stored.items() if value is not None}
+        known = {name: _checked(name, given[name]) for name in _TYPES if name in given}
+        if "pipeline_id" not in known:
+            raise ValueError("pipeline_id is missing")
+        return cls(**{"recorded_at": 0.0, **known})
 
     @property
     def requests_at(self) -> tuple[float, ...]:
@@ -136,6 +136,37 @@ class StartRecord:
         if self.known_until and run.started_on:
             return run.started_on < self.known_until
         return run_id.isdecimal() and int(run_id) < newest
+
+
+_NUMBERS = (int, float)
+# The fields of a stored record, and their types in JSON.
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("pipeline_id", "slice_id", "known_until"), (str,)),
+    **dict.fromkeys(("recorded_at", "waiting_since", "skew_s"), _NUMBERS),
+    **dict.fromkeys(("max_tries", "clear_number"), (int,)),
+    **dict.fromkeys(("is_finished", "is_lost"), (bool,)),
+    **dict.fromkeys(("known_run_ids", "sent_at"), (list,)),
+    "pipeline_run_id": (int, str),
+    "result": (dict,),
+}
+# The last instant that a datetime can hold is a little later.
+_LAST_S = 253_000_000_000.0
+
+
+def _checked(name: str, value: Any) -> Any:
+    """Return the value of a stored field as the record has it."""
+    read: Any = value if type(value) in _TYPES[name] else None  # not isinstance, since True is also an int
+    if type(read) in _NUMBERS and not abs(read) < _LAST_S and name != "pipeline_run_id":
+        read = None
+    if name == "known_until":
+        read = parse_timestamp(read)
+    elif name == "sent_at" and read is not None:
+        read = tuple(map(float, read)) if all(type(at) in _NUMBERS and abs(at) < _LAST_S for at in read) else None
+    elif name == "known_run_ids" and read is not None:
+        read = tuple(map(str, read))
+    if read is None:
+        raise ValueError(f"{name} is {str(value)[:TEXT_KEPT]!r}")
+    return read
 
 
 # Names that earlier versions of this package gave to these fields.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.providers.common.compat.sdk import AirflowException, Variable
 
+from airflow_provider_mparticle.client.errors import StartAmbiguousError
 from airflow_provider_mparticle.tasks.task_context import is_in_airflow_2
 
 if TYPE_CHECKING:
@@ -30,7 +31,15 @@ class RecordStore(Protocol):
     """Keeps one JSON object from one try of a task to the next."""
 
     def load(self) -> Mapping[str, Any] | None:
-        """Return what an earlier try, or this one, has saved."""
+        """
+        Return what an earlier try, or this one, has saved.
+
+        :raises StartAmbiguousError: It is not a JSON object any more.
+        """
+
+    @property
+    def place(self) -> str:
+        """Where the record is, for messages."""
 
     def save(self, record: Mapping[str, Any]) -> None:
         """Save a record in place of the last one."""
@@ -50,8 +59,12 @@ class StateStoreRecord:
 
     def load(self) -> Mapping[str, Any] | None:
         """Return what was saved."""
-        record: Mapping[str, Any] | None = self.store.get(START_RECORD_KEY)
-        return record
+        return _object(self.store.get(START_RECORD_KEY), self.place)
+
+    @property
+    def place(self) -> str:
+        """The key in the store."""
+        return f"the entry {START_RECORD_KEY!r} of Airflow's task state store"
 
     def save(self, record: Mapping[str, Any]) -> None:
         """Save a record."""
@@ -82,8 +95,15 @@ class VariableRecord:
     def load(self) -> Mapping[str, Any] | None:
         """Return what was saved."""
         text = Variable.get(self._key, None)
-        record: Mapping[str, Any] | None = json.loads(text) if text else None
-        return record
+        try:
+            return _object(json.loads(text) if text else None, self.place)
+        except ValueError as error:
+            raise unreadable_record(self.place, error) from error
+
+    @property
+    def place(self) -> str:
+        """The name of the variable."""
+        return f"Airflow's variable {self._key!r}"
 
     def save(self, record: Mapping[str, Any]) -> None:
         """
@@ -115,6 +135,26 @@ class VariableRecord:
             variable.delete(self._key, session=get_current_task_instance_session())
         else:
             self.delete()
+
+
+def _object(record: object, place: str) -> Mapping[str, Any] | None:
+    if record is None or isinstance(record, Mapping):
+        return record
+    raise unreadable_record(place, f"it is a {type(record).__name__}")
+
+
+def unreadable_record(place: str, why: object) -> StartAmbiguousError:
+    """
+    Return the error for a record that something else has changed.
+
+    :param place: Where the record is.
+    :param why: What is wrong with it.
+    """
+    return StartAmbiguousError(
+        f"What an earlier try of this task recorded about its run cannot be read: {why}. So it is not known which run "
+        f"that is, or whether there is one. Nothing was sent to mParticle. Check the pipeline in mParticle, delete "
+        f"{place}, then clear this task: it begins anew."
+    )
 
 
 def record_store(operator: BaseOperator, context: Context) -> RecordStore | None:

@@ -26,6 +26,7 @@ from airflow_provider_mparticle.slices.data_model_lock import owner_of
 from airflow_provider_mparticle.slices.slice import read_instant
 from airflow_provider_mparticle.tasks.arguments import as_switch, read_choice, read_switch
 from airflow_provider_mparticle.tasks.lineage import keep_run, keep_source
+from airflow_provider_mparticle.tasks.record_store import unreadable_record
 from airflow_provider_mparticle.tasks.task_context import clears, push, window_end
 from airflow_provider_mparticle.tasks.waiting import WaitingTask
 from airflow_provider_mparticle.telemetry.metrics import IN_WORKER
@@ -198,8 +199,12 @@ class TriggerTask(WaitingTask):
         return None
 
     def _recorded(self) -> StartRecord | None:
-        stored = self._record_store.load() if self._record_store else None
-        return StartRecord.from_json(stored) if stored else None
+        if self._record_store is None or (stored := self._record_store.load()) is None:
+            return None
+        try:
+            return StartRecord.from_json(stored)
+        except ValueError as error:
+            raise unreadable_record(self._record_store.place, error) from error
 
     def _slice_id(self) -> str | None:
         """Return the id of the slice that the run reads, or None if it does not read a slice."""

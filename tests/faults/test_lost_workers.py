@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from task_run import TRIGGER, Instant, facts, our_run
 
-from airflow_provider_mparticle.client.errors import MParticleError, PipelineBusyError
+from airflow_provider_mparticle.client.errors import MParticleError, PipelineBusyError, StartAmbiguousError
 from airflow_provider_mparticle.simulator import Fault
 
 # In progress until the test ends it, on a machine of any speed.
@@ -157,6 +159,21 @@ def test_a_store_that_fails_after_the_start_makes_no_second_run(task, simulator)
     result = task.run()
 
     assert our_run(simulator) == facts(result)
+    assert 1 == simulator.starts("orders")
+
+
+@pytest.mark.parametrize(
+    "damage", [{"max_tries": "0"}, {"pipeline_id": ["orders"]}, {"sent_at": "now"}, {"slice_id": 7}]
+)
+def test_a_damaged_record_starts_nothing_and_is_named(task, simulator, damage):
+    """A second run might be the result; so the task says which record to delete."""
+    task.dies_at(Instant.KNOWN).run_and_die()
+    [(key, record)] = task.store.kept.items()
+    task.store.kept[key] = json.dumps({**json.loads(record), **damage})
+
+    with pytest.raises(StartAmbiguousError, match=f"cannot be read: {next(iter(damage))} is .* delete .*, then clear"):
+        task.run()
+
     assert 1 == simulator.starts("orders")
 
 

@@ -110,3 +110,51 @@ def test_a_run_with_a_higher_id_than_all_known_ones_is_new(set_s, newest, more):
     record = StartRecord("orders", 1.0).with_known([PipelineRun("orders", newest, started_on=NOW)])
 
     assert not record.knows(PipelineRun("orders", newest + more, started_on=NOW + timedelta(seconds=set_s)))
+
+
+STORED = StartRecord(
+    "orders",
+    1.5,
+    ("7", "8"),
+    max_tries=2,
+    pipeline_run_id=9,
+    waiting_since=2.5,
+    slice_id="a/b",
+    known_until=NOW,
+    sent_at=(1.5, 2.0),
+    skew_s=0.5,
+    result={"state": "success"},
+)
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["1", "null", "2026"]),
+    lambda parts: st.lists(parts, max_size=2) | st.dictionaries(st.text(max_size=3), parts, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(st.sampled_from([*STORED.as_json()]), JSON)
+def test_a_damaged_field_is_refused_or_has_its_type(name, damage):
+    """Read as another value, for example max_tries as text, it would not count, and a second run would start."""
+    try:
+        record = StartRecord.from_json({**STORED.as_json(), name: damage})
+    except ValueError as error:
+        assert name in str(error)  # noqa: PT017 - either is right
+        return
+
+    read = record.as_json()
+    assert {**STORED.as_json(), name: read[name]} == read
+    if damage is not None and name != "known_until":
+        assert [type(damage)] == [type(read[name])] or {int, float} == {type(damage), type(read[name])}
+    assert all(abs(at) < 1e12 for at in (*record.requests_at, record.skew_s or 0.0, record.waiting_since or 0.0))
+
+
+@pytest.mark.parametrize("name", ["max_tries", "recorded_at", "waiting_since", "skew_s", "is_finished", "sent_at"])
+def test_a_number_as_text_is_not_a_number(name):
+    """A person who edits a variable may write one."""
+    with pytest.raises(ValueError, match=f"^{name} is '2'"):
+        StartRecord.from_json({**STORED.as_json(), name: "2"})

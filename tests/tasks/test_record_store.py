@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, BaseOperator
 
-from airflow_provider_mparticle.tasks.record_store import VARIABLE_PREFIX, VariableRecord
+from airflow_provider_mparticle.client.errors import StartAmbiguousError
+from airflow_provider_mparticle.tasks import record_store
+from airflow_provider_mparticle.tasks.record_store import VARIABLE_PREFIX, StateStoreRecord, VariableRecord
 
 RECORD = {"pipeline_id": "orders", "sent_at": [1.5], "known_run_ids": ["7"]}
 
@@ -72,3 +75,32 @@ def kept():
     with create_session() as session:
         keys = [key for (key,) in session.query(Variable.key)]
     return {key for key in keys if key.startswith(VARIABLE_PREFIX)}
+
+
+class Holds:
+    """A task state store that something else has written to."""
+
+    def __init__(self, stored):
+        self.stored = stored
+
+    def get(self, _):
+        return self.stored
+
+
+@pytest.mark.parametrize("stored", [[], ["orders"], "orders", 5, True])
+def test_a_record_that_is_not_an_object_is_named_with_its_place(stored):
+    """Nothing may be started then, since nothing tells whether an earlier try has."""
+    with pytest.raises(
+        StartAmbiguousError, match="delete the entry 'mparticle_pipeline_run' of Airflow's task state store"
+    ):
+        StateStoreRecord(Holds(stored)).load()
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "orders", '{"a": }', "NaN"])
+def test_a_variable_that_is_not_json_is_named(monkeypatch, text):
+    """A person may have edited it."""
+    monkeypatch.setattr(record_store, "Variable", SimpleNamespace(get=lambda *_: text))
+    ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="task", map_index=-1)
+
+    with pytest.raises(StartAmbiguousError, match=f"delete Airflow's variable '{VARIABLE_PREFIX}"):
+        VariableRecord(SimpleNamespace(), ti).load()
