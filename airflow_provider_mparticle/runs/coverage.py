@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError, RunTimeoutError
@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 # Runs are listed by logical date, and it is not documented whether that is the start or the end of what a run reads.
 # So the list begins this long before an instant. A month is the longest interval of a pipeline.
 LONGEST_INTERVAL = timedelta(days=32)
+# The earliest instant that is this long after the first one that a datetime can hold.
+EARLIEST = datetime.min.replace(tzinfo=UTC) + LONGEST_INTERVAL
 
 
 def reaches(run: PipelineRun) -> datetime | None:
@@ -65,7 +67,8 @@ def _listed(
     pipeline_id: str, at: datetime, is_last_needed: Callable[[list[PipelineRun]], bool]
 ) -> Steps[list[PipelineRun]]:
     try:
-        return (yield from runs_since(pipeline_id, at - LONGEST_INTERVAL, is_last_needed=is_last_needed))
+        since = max(at, EARLIEST) - LONGEST_INTERVAL
+        return (yield from runs_since(pipeline_id, since, is_last_needed=is_last_needed))
     except NotFoundError:  # this mParticle does not list runs, so the status has shown all that it shows
         return []
 

@@ -45,7 +45,7 @@ STARTS = 3
 READS_WITHOUT_A_RUN = 3
 # If the check between the record and the request takes longer, in seconds, the record gets the later time.
 LONGEST_CHECK_S = 2.0
-# How far back the runs before a start are read. Logical dates are on mParticle's clock, this is on ours.
+# How far back the runs before a start are read.
 USUAL_SPAN = timedelta(days=2)
 
 
@@ -296,7 +296,9 @@ class RunStarter:
 
     def _since(self, *, is_wide: bool = False) -> datetime:
         """Return the earliest logical date of the runs to read."""
-        at = min((*self._record.requests_at, self.clock()))
+        skew_s = self.skew_s() if self._record.skew_s is None else self._record.skew_s
+        at = min((*self._record.requests_at, self.clock())) + min(0.0, skew_s or 0.0)
+        at = max(0.0, at)  # a Date header may name any year
         return datetime.fromtimestamp(at, UTC) - (LONGEST_INTERVAL if is_wide else USUAL_SPAN)
 
     def _covering(self) -> PipelineRun | None:

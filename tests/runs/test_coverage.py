@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.endpoints import RUNS_PER_PAGE, Call
 from airflow_provider_mparticle.client.errors import NoAnswerError, NotFoundError, ServerError
@@ -19,6 +21,7 @@ from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.runs.coverage import LONGEST_INTERVAL, CoverageLookup, covers, find_covering, reaches
 from airflow_provider_mparticle.runs.steps import Steps, drive
 from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.slices.slice import EARLIEST, LATEST
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EARLIER, LATER = AT - timedelta(hours=1), AT + timedelta(hours=1)
@@ -359,3 +362,15 @@ def test_in_the_first_minute_of_a_pipeline_its_list_of_runs_is_read(
 
     assert before is None
     assert run["pipeline_run_id"] == id_of(find())
+
+
+@given(st.datetimes(timezones=st.just(UTC)) | st.sampled_from([EARLIEST, LATEST]))
+def test_any_instant_can_be_covered_or_not(at: datetime) -> None:
+    """Also in the first month that a datetime can hold."""
+    latest = PipelineRun("orders", 7, progress=Progress.FAILED)
+
+    def send(call: Call[Any]) -> Any:
+        return PipelineStatus("orders", latest_pipeline_run=latest) if call.route == "pipeline_status" else []
+
+    assert drive(find_covering("orders", at), send, print) is None
+    assert drive(CoverageLookup("orders", at).poll(), send, print) == (latest, [])

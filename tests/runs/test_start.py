@@ -752,3 +752,14 @@ def test_a_retry_soon_after_a_request_is_patient_whatever_clock_was_set(set_s, a
     story.start(kept=kept, skew_s=lambda: set_s)
 
     assert ["pipeline_runs"] * (2 + len(start.LOOKUP_PAUSES_S)) == story.asked[:-3]
+
+
+@given(st.floats(-2e9, 2.5e11))
+def test_the_runs_are_read_by_the_clock_that_is_behind(skew_s):
+    """A clock may be wrong by months. Logical dates are on mParticle's clock, so ours alone might exclude all runs."""
+    story = Story(pipeline_runs=[[], [NEW]], trigger_pipeline=[lost()])
+
+    story.start(skew_s=lambda: skew_s)
+
+    behind = datetime.fromtimestamp(max(0.0, NOW.timestamp() + min(0.0, skew_s)), UTC)
+    assert all(behind - LONGEST_INTERVAL - timedelta(1) < since < behind for since in story.read_since)

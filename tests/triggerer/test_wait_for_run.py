@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,9 +18,11 @@ from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
+from airflow_provider_mparticle.slices.slice import EARLIEST, LATEST
 from airflow_provider_mparticle.tasks.failures import NON_RETRYABLE
 from airflow_provider_mparticle.triggerer import wait_for_run as module
 from airflow_provider_mparticle.triggerer.wait_for_run import wait_for_run
+from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
 
 
 async def wait(pipeline_id: str, run_id: Any, seconds: float = 10.0, **changes: Any) -> Outcome:
@@ -171,3 +174,15 @@ def test_a_wait_without_a_change_logs_nothing(simulator: Simulator, caplog: pyte
 
     assert (None, 3) == (outcome.error, min(3, simulator.count("GET", "/runs")))
     assert [] == [record.message for record in caplog.records if record.name.startswith("airflow_provider_mparticle")]
+
+
+@pytest.mark.parametrize("covers", [EARLIEST, LATEST])
+def test_the_first_and_the_last_instant_can_be_waited_for(simulator: Simulator, covers: datetime) -> None:
+    """As seconds since the epoch, the last one is rounded to the year 10000."""
+    trigger = MParticlePipelineRunTrigger("mparticle_default", "orders", None, 0.05, time.time() + 0.5, covers=covers)
+    if covers == EARLIEST:
+        simulator.add_run("orders", "success")
+
+    [outcome] = outcomes(wait_for_run(**trigger.serialize()[1]))
+
+    assert isinstance(outcome.error, RunTimeoutError) if covers == LATEST else outcome.error is None
