@@ -77,15 +77,13 @@ class MParticlePipelineRunEventTrigger(BaseEventTrigger):
         if not isinstance(ending, str) or ending not in ENDINGS:
             raise ValueError(f"ending must be one of {', '.join(ENDINGS)}, not {ending!r}.")
         check_poll_interval(poll_interval)
-        if run_types is not None and not (
-            isinstance(run_types, list | tuple) and all(isinstance(word, str) for word in run_types)
-        ):
+        if run_types is not None and not _are_words(run_types):
             raise ValueError(f"run_types must be a list of words, for example ['scheduled'], not {run_types!r}.")
         if not isinstance(mparticle_conn_id, str) or not mparticle_conn_id.strip():
             raise ValueError(f"mparticle_conn_id must be the id of an Airflow connection, not {mparticle_conn_id!r}.")
-        self.pipeline_id = pipeline_id
+        self.pipeline_id = pipeline_id.strip()
         self.ending = ending
-        self.run_types = None if run_types is None else [*run_types]
+        self.run_types = None if run_types is None else [word.strip() for word in run_types]
         self.poll_interval = poll_interval
         self.mparticle_conn_id = mparticle_conn_id
 
@@ -232,6 +230,12 @@ class RunStream:
 
     async def aclose(self) -> None:
         """Do nothing: the client is closed when the stream ends."""
+
+
+def _are_words(words: Any) -> bool:
+    """Return whether these are words, at least one. With none, a watcher would report nothing."""
+    is_list = isinstance(words, list | tuple) and bool(words)
+    return is_list and all(isinstance(word, str) and word.strip() for word in words)
 
 
 def _payload(run: PipelineRun) -> dict[str, Any]:

@@ -288,12 +288,23 @@ def test_it_polls_alone_where_airflow_has_no_shared_streams(simulator: Simulator
         {"ending": ["success"]},
         {"mparticle_conn_id": None},
         {"mparticle_conn_id": [" "]},
+        *(
+            {"run_types": odd}
+            for odd in (5, True, [], (), [""], [" "], [None], (word for word in ["scheduled"]), b"x", {})
+        ),
     ],
 )
 def test_malformed_arguments_are_refused_while_the_dag_is_parsed(options: dict[str, Any]) -> None:
     """A user would not notice a watcher that never fires."""
     with pytest.raises(ValueError, match=r"must be"):
         watch(**{"pipeline_id": "orders", **options})
+
+
+def test_white_space_around_arguments_is_dropped() -> None:
+    """The watcher of another pipeline, or of another type, would never fire."""
+    trigger = watch(pipeline_id=" orders ", run_types=[" scheduled "])
+
+    assert ("orders", ["scheduled"]) == (trigger.pipeline_id, trigger.run_types)
 
 
 @pytest.mark.parametrize("ending", ["success", "any"])

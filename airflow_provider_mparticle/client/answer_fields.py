@@ -68,11 +68,14 @@ def check_pipeline(named: object, pipeline_id: str) -> None:
     """
     Refuse an answer about another pipeline.
 
-    :param named: The pipeline in the answer, or None. A number is accepted: it may identify the same pipeline.
+    :param named: The pipeline in the answer, or None. A number, also as text, may identify the same pipeline.
     :param pipeline_id: The pipeline that was asked for.
     :raises UnexpectedAnswerError: It is another pipeline.
     """
-    if isinstance(named, str) and not same_id(named, pipeline_id):
+    if not isinstance(named, str) or same_id(named, pipeline_id):
+        return
+    may_be_number_of_it = named.strip().isdecimal() and not pipeline_id.strip().isdecimal()
+    if named.strip() and not may_be_number_of_it:
         raise UnexpectedAnswerError(f"is about pipeline {named[:LONGEST_WORD]!r} instead")
 
 

@@ -14,7 +14,7 @@ def place(url: str) -> str:
     Airflow masks the value of every extra with "token" in its name. A message with the whole token_url would show
     ``***`` instead of the host that failed.
     """
-    return url.partition("://")[2] or url
+    return (url.partition("://")[2] or url).partition("?")[0]  # a query may have a secret
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def matches(run: PipelineRun, progress: Sequence[Progress], run_types: Sequence[
     :param progress: How the run must have ended: one of these.
     :param run_types: Types of runs that count, in any case; None for all. A run without a type always counts.
     """
-    is_type = run_types is None or run.type is None or run.type.lower() in {word.lower() for word in run_types}
+    is_type = run_types is None or run.type is None or run.type.strip().lower() in {word.lower() for word in run_types}
     return run.progress in progress and is_type
 
 

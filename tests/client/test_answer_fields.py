@@ -56,7 +56,7 @@ def test_an_answer_that_is_not_an_object_is_refused(answer: Any) -> None:
         object_in(answer)
 
 
-@pytest.mark.parametrize("named", ["orders", " Orders ", None, 7])
+@pytest.mark.parametrize("named", ["orders", " Orders ", None, 7, "7", " ", ""])
 def test_an_answer_may_name_its_pipeline_in_another_spelling(named: object) -> None:
     """A number may be another identifier of the same pipeline."""
     check_pipeline(named, "orders")
@@ -66,6 +66,8 @@ def test_an_answer_about_another_pipeline_is_refused() -> None:
     """The state of another pipeline's run must not end a wait. A long name is cut."""
     with pytest.raises(UnexpectedAnswerError, match="is about pipeline 'refunds' instead"):
         check_pipeline("refunds", "orders")
+    with pytest.raises(UnexpectedAnswerError, match="is about pipeline '7' instead"):
+        check_pipeline("7", "8")
     with pytest.raises(UnexpectedAnswerError) as refused:
         check_pipeline("x" * 10_000, "orders")
     assert len(str(refused.value)) < LONGEST_WORD + 50

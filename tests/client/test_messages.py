@@ -37,6 +37,13 @@ def test_an_address_is_named_without_its_scheme() -> None:
     assert "no scheme" == place("no scheme")
 
 
+def test_the_query_of_an_address_is_not_named() -> None:
+    """A gateway in front of the login may want a key there."""
+    request = HttpRequest("POST", "https://sso.example/oauth/token?apikey=s3cret", {}, {})
+
+    assert "POST sso.example/oauth/token" == str(request)
+
+
 @pytest.mark.parametrize(("status", "is_good"), [(199, False), (200, True), (204, True), (299, True), (300, False)])
 def test_any_2xx_status_is_a_success(status: int, is_good: bool) -> None:
     """MParticle answers a deletion with 204 and a new resource with 201."""
