@@ -27,7 +27,7 @@ from airflow_provider_mparticle.runs.outcome import MISSING_GRACE_S
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.steps import drive
 from airflow_provider_mparticle.runs.wait import BACKSTOP_S, RunMonitor, backstop, deadline_of, wait, wait_briefly
-from airflow_provider_mparticle.triggers import as_epoch
+from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RUNNING = PipelineRun("orders", 7, state="running", logical_date=NOON)
@@ -236,8 +236,10 @@ def test_the_backstop_comes_after_the_deadline():
 
 def test_an_instant_without_a_zone_is_utc():
     """A deadline in the zone of the machine would be wrong by hours."""
-    assert NOON.timestamp() == as_epoch(NOON.replace(tzinfo=None))
-    assert (NOON.timestamp(), 5.0) == (as_epoch(NOON), as_epoch(5))
+    for written in (NOON, NOON.replace(tzinfo=None), NOON.timestamp()):
+        trigger = MParticlePipelineRunTrigger("mparticle_default", "orders", 7, 60, written)
+
+        assert NOON.timestamp() == trigger.deadline
 
 
 # Reading the durations of earlier runs
