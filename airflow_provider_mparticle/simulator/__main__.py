@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import signal
 import sys
 import threading
 
+from airflow_provider_mparticle.simulator.http_messages import Refusal
 from airflow_provider_mparticle.simulator.simulator import Simulator
 
 
@@ -19,10 +21,10 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         epilog="Control it under /_simulator: GET /_simulator shows its state, "
         "POST /_simulator/faults makes requests fail, DELETE /_simulator/faults removes these faults.",
     )
-    parser.add_argument("--port", type=int, default=8090, help="TCP port, 0 for any free one (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=8090, help="TCP port, 0 for any free one (default: %(default)s)")
     parser.add_argument(
         "--run-seconds",
-        type=float,
+        type=_seconds,
         default=10.0,
         metavar="S",
         help="duration of a run from its trigger to its end (default: %(default)s)",
@@ -40,6 +42,18 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         help="pipeline to add at the start; may be repeated (default: orders)",
     )
     return parser.parse_args(argv)
+
+
+def _port(text: str) -> int:
+    if not 0 <= (port := int(text)) <= 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {port}")
+    return port
+
+
+def _seconds(text: str) -> float:
+    if not 0 <= (seconds := float(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds from 0, not {text}")
+    return seconds
 
 
 def _banner(simulator: Simulator, pipelines: list[str], run_s: float) -> str:
@@ -60,15 +74,19 @@ Press Ctrl-C to stop."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM, and return the exit code: 2 if the port is in use."""
+    """Serve until SIGINT or SIGTERM, and return the exit code: 2 if the port is in use or a pipeline is refused."""
     arguments = _arguments(argv)
     pipelines = arguments.pipeline or ["orders"]
+    simulator = Simulator(arguments.port, run_s=arguments.run_seconds, layout=arguments.layout)
+    for pipeline_id in pipelines:
+        try:
+            simulator.add_pipeline(pipeline_id)
+        except Refusal as error:
+            print(f"--pipeline {pipeline_id!r} is refused: {' '.join(error.messages)}", file=sys.stderr)
+            return 2
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    simulator = Simulator(arguments.port, run_s=arguments.run_seconds, layout=arguments.layout)
-    for pipeline_id in pipelines:
-        simulator.add_pipeline(pipeline_id)
     try:
         simulator.start()
     except OSError as error:

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 import airflow_provider_mparticle
+from airflow_provider_mparticle.simulator.__main__ import main
 
 COMMAND = [sys.executable, "-m", "airflow_provider_mparticle.simulator"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(airflow_provider_mparticle.__file__).parents[1])}
@@ -48,6 +49,31 @@ def exported(printed: str) -> dict:
     name, _, value = shlex.split(line)[1].partition("=")
     assert "AIRFLOW_CONN_MPARTICLE_DEFAULT" == name
     return json.loads(value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        *((["--port", odd], "argument --port: ") for odd in ("-1", "65536", "99999", "x", "1.5", "")),
+        *((["--run-seconds", odd], "argument --run-seconds: ") for odd in ("nan", "inf", "1e400", "-5", "x")),
+        *((["--pipeline", odd], f"--pipeline {odd!r} is refused: id ") for odd in ("", "a/b", "a b", "ä", "a\n")),
+        (
+            ["--pipeline", "a", "--pipeline", "a"],
+            "--pipeline 'a' is refused: A pipeline with the id 'a' already exists",
+        ),
+    ],
+)
+def test_wrong_arguments_are_said_in_one_line(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A user sees what to correct, and not the code of the simulator."""
+    try:
+        code = main(["--port", "0", *arguments])
+    except SystemExit as ended:  # of argparse
+        code = ended.code
+
+    assert 2 == code
+    assert says in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
