@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
 from airflow_provider_mparticle.operators.lazy_lineage import LazyLineage
 from airflow_provider_mparticle.operators.lazy_links import LazyLinks
+from airflow_provider_mparticle.operators.words import check_word
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, PokeReturnValue
@@ -52,6 +53,7 @@ class MParticlePipelineRunSensor(LazyLineage, BaseSensorOperator):
         ``"fail"``.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: The same as :class:`~airflow_provider_mparticle.operators.MParticleTriggerPipelineOperator` returns.
+    :raises ConfigError: When Airflow parses the DAG file: *on_empty* is another word.
     :raises AirflowSensorTimeout: The run was still in progress at the deadline. The ``__context__`` of this error is a
         ``RunTimeoutError`` with the last state.
     :raises RunFailedError: mParticle reports that the run failed. The error contains mParticle's reasons.
@@ -103,6 +105,7 @@ class MParticlePipelineRunSensor(LazyLineage, BaseSensorOperator):
         self.max_failed_ratio = max_failed_ratio
         self.on_empty = on_empty
         self.mparticle_conn_id = mparticle_conn_id
+        check_word(self, "on_empty")
 
     def execute(self, context: Context) -> Any:
         """Wait in the triggerer, in this worker, or with one poll for each execution (``mode="reschedule"``)."""

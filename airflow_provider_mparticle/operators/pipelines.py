@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
 from airflow_provider_mparticle.operators.resources import CreateResourceOperator, ResourceOperator
+from airflow_provider_mparticle.operators.words import check_word
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -42,6 +43,7 @@ class MParticleCreatePipelineOperator(CreateResourceOperator):
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: ``{"pipeline": {...}, "changed": [...]}``: the pipeline without its secret, and the names of the fields
         that this task has set. A task that created the pipeline has set all of them.
+    :raises ConfigError: When Airflow parses the DAG file: *if_exists* is another word.
     :raises AirflowFailException: An argument is malformed, the pipeline exists and *if_exists* is ``"fail"``, or
         mParticle refused the request.
 
@@ -103,6 +105,7 @@ class MParticleCreatePipelineOperator(CreateResourceOperator):
         self.data_plan_version = data_plan_version
         self.if_exists = if_exists
         self.mparticle_conn_id = mparticle_conn_id
+        check_word(self, "if_exists")
 
     def _description(self) -> dict[str, Any]:
         from airflow_provider_mparticle.client.resource_kinds import PIPELINE

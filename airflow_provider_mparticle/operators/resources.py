@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
 from airflow_provider_mparticle.operators.lazy_links import LazyLinks
 from airflow_provider_mparticle.operators.masking_operator import MaskingOperator
+from airflow_provider_mparticle.operators.words import check_word
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -58,6 +59,7 @@ class MParticleCreateConnectionOperator(CreateResourceOperator):
         ``"update"`` changes the fields that differ.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: ``{"connection": {...}, "changed": [...]}``, without secrets.
+    :raises ConfigError: When Airflow parses the DAG file: *if_exists* is another word.
     :raises AirflowFailException: An argument is malformed, the connection exists and *if_exists* is ``"fail"``, or
         mParticle refused the request.
 
@@ -97,6 +99,7 @@ class MParticleCreateConnectionOperator(CreateResourceOperator):
         self.write_secrets = write_secrets
         self.if_exists = if_exists
         self.mparticle_conn_id = mparticle_conn_id
+        check_word(self, "if_exists")
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the arguments, then create the connection, or do with the existing one what *if_exists* says."""
@@ -128,6 +131,7 @@ class MParticleCreateDataModelOperator(CreateResourceOperator):
         ``"update"`` changes the fields that differ.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: ``{"data_model": {...}, "changed": [...]}``.
+    :raises ConfigError: When Airflow parses the DAG file: *if_exists* is another word.
     :raises AirflowFailException: An argument is malformed, the data model exists and *if_exists* is ``"fail"``, or
         mParticle refused the request.
 
@@ -155,6 +159,7 @@ class MParticleCreateDataModelOperator(CreateResourceOperator):
         self.sql_query = sql_query
         self.if_exists = if_exists
         self.mparticle_conn_id = mparticle_conn_id
+        check_word(self, "if_exists")
 
     def _description(self) -> dict[str, Any]:
         return {"id": self.data_model_id, "name": self.name, "config": {"sql_query": self.sql_query}}
@@ -174,6 +179,7 @@ class MParticleCreateFieldTransformationOperator(CreateResourceOperator):
         ``"update"`` changes the fields that differ.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: ``{"field_transformation": {...}, "changed": [...]}``.
+    :raises ConfigError: When Airflow parses the DAG file: *if_exists* is another word.
     :raises AirflowFailException: An argument is malformed, the field transformation exists and *if_exists* is
         ``"fail"``, or mParticle refused the request.
 
@@ -208,6 +214,7 @@ class MParticleCreateFieldTransformationOperator(CreateResourceOperator):
         self.destination_type = destination_type
         self.if_exists = if_exists
         self.mparticle_conn_id = mparticle_conn_id
+        check_word(self, "if_exists")
 
     def _description(self) -> dict[str, Any]:
         return {
@@ -227,6 +234,7 @@ class MParticleDeleteResourceOperator(ResourceOperator):
     :param missing_ok: Whether the task succeeds if the resource does not exist. Default: True.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``. (templated)
     :return: Whether the resource existed.
+    :raises ConfigError: When Airflow parses the DAG file: *kind* is another word.
     :raises AirflowFailException: The resource does not exist and *missing_ok* is False, or mParticle refused the
         request, for example because another resource refers to it.
 
@@ -249,6 +257,7 @@ class MParticleDeleteResourceOperator(ResourceOperator):
         self.resource_id = resource_id
         self.missing_ok = missing_ok
         self.mparticle_conn_id = mparticle_conn_id
+        check_word(self, "kind")
 
     def execute(self, context: Context) -> bool:
         """Delete the resource."""

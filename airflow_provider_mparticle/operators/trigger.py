@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import BaseOperator, conf
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
 from airflow_provider_mparticle.operators.lazy_lineage import LazyLineage
 from airflow_provider_mparticle.operators.lazy_links import LazyLinks
+from airflow_provider_mparticle.operators.words import check_word
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -54,6 +55,7 @@ class MParticleTriggerPipelineOperator(LazyLineage, BaseOperator):
     :return: ``pipeline_id``, ``pipeline_run_id``, ``state``, ``started_on``, ``ended_on``, ``range_start``,
         ``range_end``, ``successful_records``, ``failed_records``. A value is null if it is unknown, or if the task did
         not wait. The id of the run is also pushed as the XCom ``pipeline_run_id`` before the wait begins.
+    :raises ConfigError: When Airflow parses the DAG file: *if_running* or *on_empty* is another word.
     :raises AirflowFailException: A retry cannot help: the login failed, a permission is missing, an argument is
         malformed, the pipeline does not exist, mParticle cannot log in to the warehouse, or the run does not pass
         *min_records*, *max_failed_ratio* or *on_empty*.
@@ -101,6 +103,8 @@ class MParticleTriggerPipelineOperator(LazyLineage, BaseOperator):
         self.on_empty = on_empty
         self.mparticle_conn_id = mparticle_conn_id
         self._pipeline_run_id: RunId | None = None
+        check_word(self, "if_running", self.if_running_choices)
+        check_word(self, "on_empty")
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start a run, or reattach to the one that an earlier try started, and wait for it."""

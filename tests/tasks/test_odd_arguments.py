@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_mparticle import operators
+from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.simulator import Simulator
 
@@ -126,7 +127,9 @@ def test_a_value_that_cannot_be_shown_is_refused_too(
 ) -> None:
     """Python does not print an integer of 5,000 digits, and 100,000 characters are too many for a log."""
     arguments = {**WORKING[operators.MParticleTriggerPipelineOperator], name: value}
-    with pytest.raises(AirflowFailException, match=f"{name} must be .*, not .{{1,320}} Nothing was sent"):
+    with pytest.raises(
+        (AirflowFailException, ConfigError), match=f"{name} must be .*, not .{{1,320}} Nothing was sent"
+    ):
         execute(operators.MParticleTriggerPipelineOperator(task_id="t", **arguments))
 
     assert [] == simulator.requests
@@ -167,7 +170,7 @@ def test_what_an_argument_cannot_mean_is_refused_before_anything_is_sent(
     execute: Execute, simulator: Simulator, operator: Any, wrong: dict[str, Any], says: str
 ) -> None:
     """The message names the argument and the value, so that the DAG can be corrected."""
-    with pytest.raises(AirflowFailException, match=says):
+    with pytest.raises((AirflowFailException, ConfigError), match=says):
         execute(operator(task_id="t", **{**WORKING[operator], **wrong}))
 
     assert [] == simulator.requests

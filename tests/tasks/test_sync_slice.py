@@ -12,6 +12,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from airflow.timetables.trigger import CronTriggerTimetable
 
+from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.operators import MParticleSyncSliceOperator
 from airflow_provider_mparticle.simulator import Simulator
@@ -118,7 +119,7 @@ def test_days_are_those_of_the_dag_s_time_zone(simulator):
 )
 def test_what_is_wrong_is_refused_before_anything_is_changed_or_started(simulator, options, context, said):
     """Every slice costs money and cannot be undone."""
-    with pytest.raises(AirflowFailException, match=said):
+    with pytest.raises((AirflowFailException, ConfigError), match=said):
         run(slice_operator(**options), **context)
 
     assert 0 == simulator.count("PUT", "") == simulator.count("POST", "/trigger")
