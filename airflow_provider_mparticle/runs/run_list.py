@@ -6,13 +6,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from airflow_provider_mparticle.client import endpoints
-from airflow_provider_mparticle.client.errors import MParticleError
+from airflow_provider_mparticle.client.errors import MParticleError, UnreadableAnswerError
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.runs.poll_timing import RunDurations
 from airflow_provider_mparticle.runs.steps import Steps
 
 # How far back the runs are read that show how long a pipeline's runs take.
 DURATIONS_SPAN = timedelta(days=7)
+# A pipeline that runs every five minutes has this many pages of runs in a year. A server with more may have no end.
+MOST_PAGES = 1100
 
 
 def read_all_pages(_: list[PipelineRun]) -> bool:
@@ -35,16 +37,20 @@ def runs_since(
     :param since: Earliest logical date. Default: no limit.
     :param until: Last logical date. Default: no limit.
     :param is_last_needed: Returns whether to stop after the page that was just read. Default: all pages are read.
+    :raises UnreadableAnswerError: The list has more than `MOST_PAGES` pages.
     """
     found: dict[str, PipelineRun] = {}
-    page = 1
-    while True:
+    for page in range(1, MOST_PAGES + 1):
         runs: list[PipelineRun] = yield endpoints.list_pipeline_runs(pipeline_id, page=page, since=since, until=until)
         known = len(found)
         found |= {str(run.pipeline_run_id): run for run in runs}
         if len(runs) < endpoints.RUNS_PER_PAGE or len(found) == known or is_last_needed(runs):
             return [*found.values()]
-        page += 1
+    raise UnreadableAnswerError(
+        f"mParticle lists more than {len(found):,} runs of pipeline {pipeline_id!r}, so the list was not read to its "
+        "end. Ask for a shorter range.",
+        pipeline_id=pipeline_id,
+    )
 
 
 def latest_run(pipeline_id: str) -> Steps[PipelineRun | None]:

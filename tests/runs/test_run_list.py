@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_provider_mparticle.client.errors import ServerError
+from airflow_provider_mparticle.client.endpoints import RUNS_PER_PAGE
+from airflow_provider_mparticle.client.errors import ServerError, UnreadableAnswerError
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
-from airflow_provider_mparticle.runs.run_list import recent_durations, runs_since
+from airflow_provider_mparticle.runs.run_list import MOST_PAGES, recent_durations, runs_since
 from airflow_provider_mparticle.runs.steps import drive
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -58,3 +59,17 @@ def test_durations_that_cannot_be_read_are_unknown():
         raise ServerError("502")
 
     assert [] == drive(recent_durations("orders", NOW), fail, lambda _: None).seconds
+
+
+def test_a_list_without_an_end_is_not_read_for_ever():
+    """A server may answer each page with new runs. A task would hang, and a triggerer would run out of memory."""
+    pages = iter(range(10 * MOST_PAGES))
+
+    def send(call):
+        first = next(pages) * RUNS_PER_PAGE
+        return [PipelineRun("orders", first + number) for number in range(RUNS_PER_PAGE)]
+
+    with pytest.raises(UnreadableAnswerError, match=r"more than 110,000 runs of pipeline 'orders'.*shorter range"):
+        drive(runs_since("orders"), send, print)
+
+    assert MOST_PAGES == next(pages)
