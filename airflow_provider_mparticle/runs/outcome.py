@@ -23,6 +23,8 @@ from airflow_provider_mparticle.client.timestamps import parse_timestamp
 # A pipeline's status answers 404 for about a minute after the pipeline was created (v1 reference). A run that is
 # missing for longer than this is lost.
 MISSING_GRACE_S = 90.0
+# With these statuses the address is missing, maybe for a moment.
+MISSING = (404, 405, 410)
 
 # Makes the error for a wait that has reached its deadline, from the run as last seen and the error of the last poll.
 MakeTimeoutError = Callable[[PipelineRun, MParticleError | None], RunTimeoutError]
@@ -162,8 +164,14 @@ def evaluate_error(
 
 
 def _may_pass(error: MParticleError) -> bool:
-    """Return whether a later poll may be answered. Credentials are not tried again: that might lock the account."""
-    return isinstance(error, RefusedError) and not isinstance(error, AuthenticationError)
+    """
+    Return whether a later poll may be answered.
+
+    Credentials that were refused are not tried again: that might lock the account. A login that is missing says nothing
+    about them.
+    """
+    is_of_credentials = isinstance(error, AuthenticationError) and error.status not in MISSING
+    return isinstance(error, RefusedError) and not is_of_credentials
 
 
 def _failed(run: PipelineRun) -> RunFailedError:

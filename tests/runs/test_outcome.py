@@ -325,3 +325,13 @@ def test_an_error_names_the_run_and_keeps_what_mparticle_said(run):
         outcome.error.state,
     )
     assert run.errors == outcome.error.reasons
+
+
+@pytest.mark.parametrize("status", [None, *range(400, 432), 505])
+def test_a_login_that_is_missing_does_not_end_a_wait_at_once(status):
+    """The token has expired during the wait, and a proxy may answer the login with 404 for a moment."""
+    error = AuthenticationError("refused", status=status)
+
+    ends = evaluate_error(error, PipelineRun("orders", 7), 0.0, 0.0, 100.0, is_answered=True)
+
+    assert (ends is None) is (status in (404, 405, 410))
