@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
+from airflow_provider_mparticle.operators.enum_templates import EnumTemplates
 from airflow_provider_mparticle.operators.lazy_lineage import LazyLineage
 from airflow_provider_mparticle.operators.lazy_links import LazyLinks
 from airflow_provider_mparticle.operators.words import check_word
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 POLL_INTERVAL_S = 60.0
 
 
-class MParticlePipelineRunSensor(LazyLineage, BaseSensorOperator):
+class MParticlePipelineRunSensor(EnumTemplates, LazyLineage, BaseSensorOperator):
     """
     Wait until a run of a pipeline has succeeded.
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_mparticle.operators.enum_templates import EnumTemplates
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class MaskingOperator(BaseOperator):
+class MaskingOperator(EnumTemplates, BaseOperator):
     """The base of the operators whose arguments may contain secrets, which are masked in all that Airflow stores."""
 
     def _do_render_template_fields(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_mparticle.operators.enum_templates import EnumTemplates
 from airflow_provider_mparticle.operators.mapped import is_mapped
 from airflow_provider_mparticle.slices.arguments import (
     MAX_RECORDS,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
 
-class MParticlePlanSlicesOperator(BaseOperator):
+class MParticlePlanSlicesOperator(EnumTemplates, BaseOperator):
     """
     Plan the slices of a backfill, so that each slice fits into one on-demand run of mParticle.
 
