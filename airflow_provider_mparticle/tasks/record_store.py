@@ -90,11 +90,13 @@ class VariableRecord:
         ids = (ti.dag_id, ti.run_id, ti.task_id, str(-1 if ti.map_index is None else ti.map_index))
         self._key = VARIABLE_PREFIX + hashlib.sha256("\0".join(ids).encode()).hexdigest()[:32]
         self._description = f"The start of an mParticle run by task {ti.task_id!r} of DAG {ti.dag_id!r}, {ti.run_id!r}."
+        self._is_first_try = self._was_missing = False
         _run_after_the_end(operator, self._forget, in_place=not is_in_airflow_2(ti))
 
     def load(self) -> Mapping[str, Any] | None:
         """Return what was saved."""
         text = Variable.get(self._key, None)
+        self._was_missing = text is None
         try:
             return _object(json.loads(text) if text else None, self.place)
         except ValueError as error:
@@ -109,8 +111,15 @@ class VariableRecord:
         """
         Save a record.
 
-        :raises AirflowException: Airflow did not store it. Airflow 3 only logs that, so the variable is read again.
+        :raises AirflowException: Airflow did not store it, or could not read it earlier. It only logs both, so the
+            variable is read again.
         """
+        if self._was_missing and not self._is_first_try and Variable.get(self._key, None) is not None:
+            raise AirflowException(
+                f"Airflow could not read the variable {self._key!r} at first, in which an earlier try of this task "
+                "recorded what it started. So nothing more is sent to mParticle. The log of Airflow says why. Retry "
+                "the task: it reattaches to its run."
+            )
         text = json.dumps(record)
         Variable.set(self._key, text, self._description)
         if Variable.get(self._key, None) != text:
@@ -118,6 +127,7 @@ class VariableRecord:
                 f"Airflow did not store the variable {self._key!r}, in which this task records what it starts, so "
                 "nothing more is sent to mParticle. The log of Airflow says why."
             )
+        self._was_missing = False
 
     def delete(self) -> None:
         """Delete the record."""
@@ -125,6 +135,7 @@ class VariableRecord:
 
     def start_over(self) -> None:
         """Delete what was left."""
+        self._is_first_try = True
         self.delete()
 
     def _forget(self, _: Context) -> None:

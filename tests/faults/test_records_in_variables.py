@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException
-from task_run import TRIGGER, Instant, facts, our_run
+from task_run import TRIGGER, Instant, Variables, facts, our_run
 
 from airflow_provider_mparticle.client.errors import PipelineBusyError, RunFailedError
 from airflow_provider_mparticle.simulator import Fault
@@ -118,6 +118,25 @@ def test_nothing_is_started_while_airflow_does_not_store_the_variable(task, simu
 
     assert 0 == simulator.starts("orders")
     task.run()
+    assert 1 == simulator.starts("orders")
+
+
+@pytest.mark.parametrize("instant", [*Instant])
+def test_a_variable_that_could_not_be_read_makes_no_second_run(task, simulator, monkeypatch, instant):
+    """Airflow only logs that the database or its API did not answer, and says that there is no such variable."""
+    if instant is Instant.RESUMED and not task.options["deferrable"]:
+        instant = Instant.WAITING
+    task.dies_at(instant).run_and_die()
+    simulator.end_runs()
+    lost = iter([True])
+    get = Variables.get
+    monkeypatch.setattr(Variables, "get", lambda key, default: default if next(lost, False) else get(key, default))
+
+    with pytest.raises(AirflowException, match=r"could not read the variable .* Retry the task"):
+        task.run()
+    result = task.run()
+
+    assert our_run(simulator) == facts(result)
     assert 1 == simulator.starts("orders")
 
 
