@@ -19,7 +19,7 @@ from airflow_provider_mparticle.configuration.document_writer import as_yaml
 from airflow_provider_mparticle.configuration.kept_forms import KeptForms
 from airflow_provider_mparticle.configuration.plan import Plan
 from airflow_provider_mparticle.configuration.plan import plan as planned
-from airflow_provider_mparticle.configuration.steps import Step
+from airflow_provider_mparticle.configuration.plan_step import PlanStep
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.tasks.arguments import refuse_nothing
 from airflow_provider_mparticle.tasks.kept_forms_variable import remembered_forms
@@ -111,7 +111,7 @@ def _is_confirmed() -> bool:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[Step], object]]:
+def _progress(total: int) -> Iterator[Callable[[PlanStep], object]]:
     """Show how many steps are done, on stderr: as a bar on a terminal, otherwise as a line from time to time."""
     if sys.stderr.isatty() and total > 1:
         with _bar(total) as advance:
@@ -119,7 +119,7 @@ def _progress(total: int) -> Iterator[Callable[[Step], object]]:
         return
     count = 0
 
-    def report(step: Step) -> None:
+    def report(step: PlanStep) -> None:
         nonlocal count
         count += 1
         if count % STEPS_A_LINE == 0 and count < total:
@@ -129,7 +129,7 @@ def _progress(total: int) -> Iterator[Callable[[Step], object]]:
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[Callable[[Step], object]]:
+def _bar(total: int) -> Iterator[Callable[[PlanStep], object]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import tenacity
 
+from airflow_provider_mparticle.client.clocks import clock_skew_s, steady_clock
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.driving import drive
 from airflow_provider_mparticle.client.endpoints import Call
@@ -21,7 +22,6 @@ from airflow_provider_mparticle.client.network import Network
 from airflow_provider_mparticle.client.requests_transport import RequestsTransport
 from airflow_provider_mparticle.client.retrying import OnRetry, do_nothing, policy
 from airflow_provider_mparticle.client.sending import Sending
-from airflow_provider_mparticle.client.server_clock import clock_skew_s, steady_clock
 
 T = TypeVar("T")
 

@@ -15,8 +15,8 @@ from airflow_provider_mparticle.client.resource_kinds import KINDS, Kind
 from airflow_provider_mparticle.configuration import ensure, schema
 from airflow_provider_mparticle.configuration.kept_forms import KNOWN, KeptForms
 from airflow_provider_mparticle.configuration.plan import Plan
+from airflow_provider_mparticle.configuration.plan_step import Action, PlanStep
 from airflow_provider_mparticle.configuration.resource_diff import differences
-from airflow_provider_mparticle.configuration.steps import Action, Step
 from airflow_provider_mparticle.configuration.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def require_applicable(plan: Plan) -> None:
 
 
 def apply_plan(
-    sender: Sender, plan: Plan, on_step: Callable[[Step], object] = lambda _: None, kept: KeptForms = KNOWN
+    sender: Sender, plan: Plan, on_step: Callable[[PlanStep], object] = lambda _: None, kept: KeptForms = KNOWN
 ) -> dict[str, Any]:
     """
     Apply a plan step by step.
@@ -117,7 +117,9 @@ def _completed(sender: Sender, kind: Kind[Resource], listed: Sequence[Resource])
     yield from (whole.get(one.id, one) for one in listed)
 
 
-def _with_resources(sender: Sender, steps: list[Step]) -> Iterator[tuple[Step, Resource | MParticleError | None]]:
+def _with_resources(
+    sender: Sender, steps: list[PlanStep]
+) -> Iterator[tuple[PlanStep, Resource | MParticleError | None]]:
     """
     Yield each step with the resource that it updates, which is read shortly before.
 
@@ -132,7 +134,7 @@ def _with_resources(sender: Sender, steps: list[Step]) -> Iterator[tuple[Step, R
             yield from ((step, next(found) if step.action is Action.UPDATE else None) for step in some)
 
 
-def _current(sender: Sender, step: Step) -> Resource | MParticleError:
+def _current(sender: Sender, step: PlanStep) -> Resource | MParticleError:
     try:
         found: Resource = sender.send(endpoints.get_resource(step.kind, step.resource_id))
         return found
@@ -140,7 +142,7 @@ def _current(sender: Sender, step: Step) -> Resource | MParticleError:
         return error
 
 
-def _do(sender: Sender, step: Step, have: Resource | None, kept: KeptForms) -> None:
+def _do(sender: Sender, step: PlanStep, have: Resource | None, kept: KeptForms) -> None:
     if step.action is Action.CREATE:
         ensure.create(sender, step.kind, step.wanted, kept)
     elif step.action is Action.DELETE:
@@ -149,14 +151,14 @@ def _do(sender: Sender, step: Step, have: Resource | None, kept: KeptForms) -> N
         ensure.write(sender, step.kind, have, step.wanted)
 
 
-def _delete(sender: Sender, step: Step) -> None:
+def _delete(sender: Sender, step: PlanStep) -> None:
     try:
         sender.send(endpoints.delete_resource(step.kind, step.resource_id))
     except NotFoundError:
         log.info("The %s %r has already been deleted.", step.kind.title, step.resource_id)
 
 
-def _learn(sender: Sender, steps: list[Step], before: dict[tuple[str, str], Resource], kept: KeptForms) -> None:
+def _learn(sender: Sender, steps: list[PlanStep], before: dict[tuple[str, str], Resource], kept: KeptForms) -> None:
     """Read the workspace again, and learn in which form mParticle keeps the values that were written."""
     try:
         workspace = read_workspace(sender)
@@ -172,7 +174,7 @@ def _learn(sender: Sender, steps: list[Step], before: dict[tuple[str, str], Reso
                 log.warning("%s.", sentence)
 
 
-def _interrupted(error: MParticleError, done: list[Step], left: list[Step]) -> MParticleError:
+def _interrupted(error: MParticleError, done: list[PlanStep], left: list[PlanStep]) -> MParticleError:
     """Return the same error with the steps in its message."""
     return type(error)(
         f"{error} Done before: {', '.join(map(str, done)) or 'nothing'}. Not done: {', '.join(map(str, left))}. "

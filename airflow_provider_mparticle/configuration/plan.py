@@ -14,8 +14,8 @@ from airflow_provider_mparticle.client.resource_kinds import KINDS, PIPELINE, Ki
 from airflow_provider_mparticle.configuration.document import Document, check_document
 from airflow_provider_mparticle.configuration.kept_forms import KNOWN, KeptForms
 from airflow_provider_mparticle.configuration.plan_refusals import plan_refusals
+from airflow_provider_mparticle.configuration.plan_step import Action, PlanStep
 from airflow_provider_mparticle.configuration.resource_diff import differences, same_word
-from airflow_provider_mparticle.configuration.steps import Action, Step
 from airflow_provider_mparticle.configuration.workspace import Workspace
 
 # Warehouse Sync overview, July 2025: the default limit of active pipelines. A contract may set another limit.
@@ -33,7 +33,7 @@ class Plan:
     :param notes: What a user should know before applying the plan, one sentence each.
     """
 
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PlanStep, ...] = ()
     refusals: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -85,20 +85,20 @@ def plan(document: Document, workspace: Workspace, prune: bool = False, kept: Ke
 # Steps
 
 
-def _step(kind: Kind[Any], wanted: Mapping[str, Any], workspace: Workspace, kept: KeptForms) -> Step:
+def _step(kind: Kind[Any], wanted: Mapping[str, Any], workspace: Workspace, kept: KeptForms) -> PlanStep:
     have = workspace.of(kind).get(wanted["id"])
     if have is None:
-        return Step(Action.CREATE, kind, wanted["id"], wanted)
+        return PlanStep(Action.CREATE, kind, wanted["id"], wanted)
     found = tuple(kept.changes(kind, differences(have, wanted)))
-    return Step(Action.UPDATE if found else Action.UNCHANGED, kind, have.id, wanted, found)
+    return PlanStep(Action.UPDATE if found else Action.UNCHANGED, kind, have.id, wanted, found)
 
 
-def _deletions(document: Document, workspace: Workspace) -> Iterator[Step]:
+def _deletions(document: Document, workspace: Workspace) -> Iterator[PlanStep]:
     """Yield a step for each resource to delete: pipelines first, because they refer to the others."""
     for kind in reversed(KINDS):
         named = {wanted["id"] for wanted in document.descriptions(kind)}
         if document.names(kind):
-            yield from (Step(Action.DELETE, kind, one) for one in workspace.of(kind) if one not in named)
+            yield from (PlanStep(Action.DELETE, kind, one) for one in workspace.of(kind) if one not in named)
 
 
 class _ActivePipelines:
@@ -107,7 +107,7 @@ class _ActivePipelines:
     def __init__(self, workspace: Workspace) -> None:
         self._before = {one.id: _is_active(one.state) for one in workspace.of(PIPELINE).values()}
 
-    def ordered(self, steps: list[Step]) -> list[Step]:
+    def ordered(self, steps: list[PlanStep]) -> list[PlanStep]:
         """Return the steps in an order that keeps the limit: steps that end an active pipeline may come first."""
         if self._peak(steps) <= max(MAX_ACTIVE, sum(self._before.values())):
             return steps
@@ -116,7 +116,7 @@ class _ActivePipelines:
         pipelines = [step for step in steps if step.kind is PIPELINE]
         return [*before, *sorted(pipelines, key=self._effect), *after]
 
-    def notes(self, steps: list[Step]) -> Iterator[str]:
+    def notes(self, steps: list[PlanStep]) -> Iterator[str]:
         """Yield a note if the steps lead to more active pipelines than mParticle's default limit."""
         number = sum(self._before.values()) + sum(map(self._effect, steps))
         if number > MAX_ACTIVE and number > sum(self._before.values()):
@@ -125,14 +125,14 @@ class _ActivePipelines:
                 "the last ones. Pause some, or ask mParticle for a higher limit."
             )
 
-    def _peak(self, steps: list[Step]) -> int:
+    def _peak(self, steps: list[PlanStep]) -> int:
         number = peak = sum(self._before.values())
         for step in steps:
             number += self._effect(step)
             peak = max(peak, number)
         return peak
 
-    def _effect(self, step: Step) -> int:
+    def _effect(self, step: PlanStep) -> int:
         """Return by how many a step changes the number of active pipelines: 1, 0 or -1."""
         if step.kind is not PIPELINE:
             return 0

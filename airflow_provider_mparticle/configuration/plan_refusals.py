@@ -14,8 +14,8 @@ from airflow_provider_mparticle.client.resource_kinds import (
     Kind,
 )
 from airflow_provider_mparticle.configuration.plain_values import texts
+from airflow_provider_mparticle.configuration.plan_step import Action, PlanStep
 from airflow_provider_mparticle.configuration.resource_update import refusals
-from airflow_provider_mparticle.configuration.steps import Action, Step
 from airflow_provider_mparticle.configuration.workspace import Workspace
 
 # The fields with which a pipeline refers to resources of the other kinds.
@@ -25,7 +25,7 @@ REFERENCES: Mapping[str, Kind[Any]] = {kind.id_name: kind for kind in (CONNECTIO
 TEMPLATES = ("{{", "{%", "{#")
 
 
-def plan_refusals(steps: Sequence[Step], workspace: Workspace) -> Iterator[str]:
+def plan_refusals(steps: Sequence[PlanStep], workspace: Workspace) -> Iterator[str]:
     """Yield a sentence for each reason why the steps cannot be done."""
     for step in steps:
         have = workspace.of(step.kind).get(step.resource_id)
@@ -36,7 +36,7 @@ def plan_refusals(steps: Sequence[Step], workspace: Workspace) -> Iterator[str]:
     yield from _dangling(steps, workspace)
 
 
-def _unrendered(step: Step) -> Iterator[str]:
+def _unrendered(step: PlanStep) -> Iterator[str]:
     """Refuse a value that is a template. For a query this is only a warning, elsewhere."""
     for place, value in texts(step.wanted):
         if any(mark in value for mark in TEMPLATES) and place != "config.sql_query":
@@ -46,7 +46,7 @@ def _unrendered(step: Step) -> Iterator[str]:
             )
 
 
-def _dangling(steps: Sequence[Step], workspace: Workspace) -> Iterator[str]:
+def _dangling(steps: Sequence[PlanStep], workspace: Workspace) -> Iterator[str]:
     """Refuse steps after which a pipeline would refer to a resource that does not exist."""
     deleted = {(step.kind.name, step.resource_id) for step in steps if step.action is Action.DELETE}
     there = {(kind.name, one) for kind in KINDS for one in workspace.of(kind)}

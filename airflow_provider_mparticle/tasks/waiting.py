@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.exceptions import AirflowRescheduleException  # one class in Airflow 2 and 3, which compat does not name
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
-from airflow_provider_mparticle.client.server_clock import steady_clock
+from airflow_provider_mparticle.client.clocks import steady_clock
 from airflow_provider_mparticle.hooks import MParticleHook
 from airflow_provider_mparticle.links import PipelineLink, RunLink, pipeline_address, run_address
 from airflow_provider_mparticle.runs.log_lines import summary

@@ -12,10 +12,10 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from airflow_provider_mparticle.client.clocks import steady_clock
 from airflow_provider_mparticle.client.driving import adrive
 from airflow_provider_mparticle.client.errors import ConfigError, TriggererError
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
-from airflow_provider_mparticle.client.server_clock import steady_clock
 from airflow_provider_mparticle.runs.coverage import CoverageLookup
 from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.run_lookup import RunLookup

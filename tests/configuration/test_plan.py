@@ -16,9 +16,9 @@ from airflow_provider_mparticle.client.models import DataModel
 from airflow_provider_mparticle.client.resource_kinds import CONNECTION, DATA_MODEL, KINDS, PIPELINE
 from airflow_provider_mparticle.configuration.document import load_document
 from airflow_provider_mparticle.configuration.plan import Plan, plan
+from airflow_provider_mparticle.configuration.plan_step import Action
 from airflow_provider_mparticle.configuration.resource_diff import Difference, differences
 from airflow_provider_mparticle.configuration.resource_update import LOG_IN_WITH
-from airflow_provider_mparticle.configuration.steps import Action
 from airflow_provider_mparticle.configuration.workspace import Workspace
 
 SECRETS = ("bigquery-service-account-key", "snowflake-password", "customers-feed-key", "orders-feed-key")

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_mparticle.client.resource_kinds import DATA_MODEL, FIELD_TRANSFORMATION
 from airflow_provider_mparticle.configuration.plan_refusals import plan_refusals
-from airflow_provider_mparticle.configuration.steps import Action, Step
+from airflow_provider_mparticle.configuration.plan_step import Action, PlanStep
 from airflow_provider_mparticle.configuration.workspace import Workspace
 
 
@@ -14,7 +14,7 @@ from airflow_provider_mparticle.configuration.workspace import Workspace
 @pytest.mark.parametrize("action", list(Action))
 def test_a_template_that_was_not_rendered_is_refused_where_it_would_be_written(template: str, action: Action) -> None:
     """Each of its three forms would become a name in mParticle."""
-    step = Step(action, DATA_MODEL, "orders", {"id": "orders", "name": template})
+    step = PlanStep(action, DATA_MODEL, "orders", {"id": "orders", "name": template})
     is_written = action in (Action.CREATE, Action.UPDATE)
 
     assert is_written is any("name is a template" in said for said in plan_refusals([step], Workspace()))
@@ -22,8 +22,8 @@ def test_a_template_that_was_not_rendered_is_refused_where_it_would_be_written(t
 
 def test_a_template_in_a_list_is_found_and_one_in_a_query_is_not_refused() -> None:
     """A query may have braces of its own, so it is only a warning."""
-    mapping = Step(Action.CREATE, FIELD_TRANSFORMATION, "f", {"mappings": [{"value": "{{ x }}"}]})
-    query = Step(Action.CREATE, DATA_MODEL, "m", {"config": {"sql_query": "SELECT '{{' FROM b.c"}})
+    mapping = PlanStep(Action.CREATE, FIELD_TRANSFORMATION, "f", {"mappings": [{"value": "{{ x }}"}]})
+    query = PlanStep(Action.CREATE, DATA_MODEL, "m", {"config": {"sql_query": "SELECT '{{' FROM b.c"}})
 
     said = [*plan_refusals([mapping, query], Workspace())]
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import tenacity
 from mparticle_model import BUSY, body_of
 
+from airflow_provider_mparticle.client.clocks import clock_skew_s
 from airflow_provider_mparticle.client.config import ApiConfig, Credentials
 from airflow_provider_mparticle.client.endpoints import Call
 from airflow_provider_mparticle.client.errors import NoAnswerError
 from airflow_provider_mparticle.client.exchange import exchange
 from airflow_provider_mparticle.client.messages import HttpResponse, TokenNeeded
 from airflow_provider_mparticle.client.retrying import policy
-from airflow_provider_mparticle.client.server_clock import clock_skew_s
 
 if TYPE_CHECKING:
     from airflow_tasks import Task

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sensor_run import sense
 
-from airflow_provider_mparticle.client import server_clock
+from airflow_provider_mparticle.client import clocks
 from airflow_provider_mparticle.client.errors import ConfigError, RunTimeoutError
 from airflow_provider_mparticle.operators import (
     MParticleCreateDataModelOperator,
@@ -227,9 +227,9 @@ def test_a_clock_that_is_set_while_a_task_waits_changes_nothing(
         time.sleep(seconds)
         step[0] = step_s
 
-    clocks = SimpleNamespace(time=lambda: time.time() + step[0], monotonic=time.monotonic, sleep=sleep)
-    for module in (waiting, server_clock):  # only there: the simulator has the same clock as this test
-        monkeypatch.setattr(module, "time", clocks)
+    set_clock = SimpleNamespace(time=lambda: time.time() + step[0], monotonic=time.monotonic, sleep=sleep)
+    for module in (waiting, clocks):  # only there: the simulator has the same clock as this test
+        monkeypatch.setattr(module, "time", set_clock)
 
     result = sense(pipeline_run_id=run["pipeline_run_id"]) if run else trigger()[0]
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from airflow_provider_mparticle.client import server_clock
+from airflow_provider_mparticle.client import clocks
 from airflow_provider_mparticle.client.errors import ConfigError, RunTimeoutError, TriggererError
 from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
@@ -139,9 +139,9 @@ def test_a_clock_that_is_set_during_a_wait_changes_nothing(
     """If it is set forward, the wait would end at once; if it is set back, it would last an hour longer."""
     run_id = simulator.add_run("orders", "running", ends_in_s=1.0)["pipeline_run_id"]
     step = [0.0]
-    clocks = SimpleNamespace(time=lambda: time.time() + step[0], monotonic=time.monotonic)
-    for one in (module, server_clock):  # only there: the simulator has the same clock as this test
-        monkeypatch.setattr(one, "time", clocks)
+    set_clock = SimpleNamespace(time=lambda: time.time() + step[0], monotonic=time.monotonic)
+    for one in (module, clocks):  # only there: the simulator has the same clock as this test
+        monkeypatch.setattr(one, "time", set_clock)
 
     async def main() -> list[Outcome]:
         waits = asyncio.gather(wait("orders", run_id), wait("orders", None, seconds=3.0, covers=time.time() + 86_400))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_mparticle.client import server_clock
-from airflow_provider_mparticle.client.server_clock import clock_skew_s
+from airflow_provider_mparticle.client import clocks
+from airflow_provider_mparticle.client.clocks import clock_skew_s
 
 
 @given(st.floats(0, 4e9), st.floats(-1e5, 1e5), st.floats(0, 60))
@@ -28,8 +28,8 @@ def test_the_skew_is_exact_to_half_a_second_and_half_the_exchange(sent, skew, to
 def test_a_steady_clock_ignores_that_the_clock_is_set(monkeypatch):
     """Instants of one task are compared with each other."""
     times = SimpleNamespace(time=lambda: 1000.0, monotonic=lambda: 5.0)
-    monkeypatch.setattr(server_clock, "time", times)
-    clock = server_clock.steady_clock()
+    monkeypatch.setattr(clocks, "time", times)
+    clock = clocks.steady_clock()
 
     times.time, times.monotonic = lambda: 99_999.0, lambda: 8.0
 

@@ -31,7 +31,7 @@ SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.UNCHANGED: "=", Action.D
 
 
 @dataclass(frozen=True)
-class Step:
+class PlanStep:
     """
     What is done with one resource.
 
