@@ -83,7 +83,9 @@ def test_a_bug_of_the_simulator_does_not_look_like_a_lost_answer(serve, capsys):
 def test_a_body_of_unknown_length_is_refused(serve):
     """Without its length, the body would be read as the next request."""
     _, connection = serve(lambda _: Answer())
-    connection.request("POST", "/", iter([b"a"]), encode_chunked=True)
+    connection.putrequest("POST", "/")
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()  # and no body: the server answers before it comes, and closes the connection
 
     answer = connection.getresponse()
 
