@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_mparticle.operators.enum_templates import EnumTemplates
+from airflow_provider_mparticle.operators.operator_arguments import EnumTemplates
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
+from airflow_provider_mparticle.operators.operator_arguments import check_word
 from airflow_provider_mparticle.operators.resources import CreateResourceOperator, ResourceOperator
-from airflow_provider_mparticle.operators.words import check_word
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_mparticle.operators.enum_templates import EnumTemplates
-from airflow_provider_mparticle.operators.mapped import is_mapped
+from airflow_provider_mparticle.operators.operator_arguments import EnumTemplates, is_mapped
 from airflow_provider_mparticle.slices.arguments import (
     MAX_RECORDS,
     Granularity,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
 from airflow_provider_mparticle.operators.lazy_links import LazyLinks
 from airflow_provider_mparticle.operators.masking_operator import MaskingOperator
-from airflow_provider_mparticle.operators.words import check_word
+from airflow_provider_mparticle.operators.operator_arguments import check_word
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

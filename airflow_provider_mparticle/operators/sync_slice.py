@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_mparticle.operators.mapped import is_mapped
+from airflow_provider_mparticle.operators.operator_arguments import is_mapped
 from airflow_provider_mparticle.operators.trigger import MParticleTriggerPipelineOperator
 
 if TYPE_CHECKING:

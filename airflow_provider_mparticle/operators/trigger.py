@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
-from airflow_provider_mparticle.operators.enum_templates import EnumTemplates
 from airflow_provider_mparticle.operators.lazy_lineage import LazyLineage
 from airflow_provider_mparticle.operators.lazy_links import LazyLinks
-from airflow_provider_mparticle.operators.words import check_word
+from airflow_provider_mparticle.operators.operator_arguments import EnumTemplates, check_word
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

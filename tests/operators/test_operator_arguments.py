@@ -1,9 +1,10 @@
-"""Words that an argument does not accept are import errors of the DAG file."""
+"""Words that an argument does not accept are import errors of the DAG file, and enumerations are rendered as values."""
 
 from __future__ import annotations
 
 import inspect
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from airflow_provider_mparticle import operators
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.resource_kinds import KINDS
 from airflow_provider_mparticle.configuration.resource_rules import IF_EXISTS
-from airflow_provider_mparticle.operators.words import WORDS
+from airflow_provider_mparticle.operators.operator_arguments import WORDS
 from airflow_provider_mparticle.runs.quality_gates import ON_EMPTY
 from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 
@@ -81,3 +82,25 @@ def test_a_mapped_task_refuses_a_word_when_it_runs(airflow_db: None) -> None:
     task = dag.get_task("t").unmap({"pipeline_id": "a"})
 
     assert "never" == task.if_running
+
+
+# Enumerations
+
+
+class Name(str, Enum):  # noqa: UP042 - str() of a StrEnum is its value
+    """As a DAG file may have it."""
+
+    ORDERS = "orders"
+    TODAY = "{{ ds }}"
+
+
+@pytest.mark.parametrize("operator", CLASSES)
+@pytest.mark.parametrize("wrapped", [lambda value: value, lambda value: [value], lambda value: {"a": {"b": (value,)}}])
+def test_a_member_of_an_enumeration_is_rendered_as_its_value(operator: Any, wrapped: Any) -> None:
+    """Airflow would render its name, so that a task asks for the pipeline "Name.ORDERS"."""
+    task = object.__new__(operator)
+    environment = operators.MParticlePausePipelineOperator(task_id="t", pipeline_id="a").get_template_env()
+
+    rendered = operator.render_template(task, wrapped([Name.ORDERS, Name.TODAY]), {"ds": "2026-03-01"}, environment)
+
+    assert wrapped(["orders", "2026-03-01"]) == rendered
