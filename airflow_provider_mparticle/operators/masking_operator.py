@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 class MaskingOperator(EnumTemplates, BaseOperator):
     """The base of the operators whose arguments may contain secrets, which are masked in all that Airflow stores."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        # Without a constructor of its own, a class with a mixin before BaseOperator gives mapped tasks None as inlets.
+        super().__init__(**kwargs)
+
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], context: Context, jinja_env: Any, seen_oids: set[int]
     ) -> None:

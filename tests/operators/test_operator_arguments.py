@@ -104,3 +104,12 @@ def test_a_member_of_an_enumeration_is_rendered_as_its_value(operator: Any, wrap
     rendered = operator.render_template(task, wrapped([Name.ORDERS, Name.TODAY]), {"ds": "2026-03-01"}, environment)
 
     assert wrapped(["orders", "2026-03-01"]) == rendered
+
+
+@pytest.mark.parametrize("operator", CLASSES)
+def test_a_mapped_task_has_the_defaults_of_airflow(operator: Any) -> None:
+    """Airflow reads them from the constructors of all classes before BaseOperator."""
+    with DAG("mapped_defaults", schedule=None, start_date=datetime(2026, 1, 1)):
+        mapped = operator.partial(task_id="t").expand_kwargs([{}])
+
+    assert ([], [], "default_pool") == (mapped.inlets, mapped.outlets, mapped.pool)
