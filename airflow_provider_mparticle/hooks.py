@@ -461,12 +461,13 @@ class MParticleHook(BaseHook):
 
 
 def _instant(name: str, given: datetime | str | None) -> datetime | None:
-    if given is not None and parse_timestamp(given) is None:
+    instant = parse_timestamp(given)
+    if instant is None and given is not None:
         raise ConfigError(
             f"{name} must be an ISO 8601 instant, for example '2026-03-01T00:00:00Z', not {shown(given)}. "
             "Nothing was sent to mParticle."
         )
-    return parse_timestamp(given)
+    return instant
 
 
 def _fields(resource: Mapping[str, Any]) -> Mapping[str, Any]:

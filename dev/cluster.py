@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from airflow_provider_mparticle.simulator import Simulator
 from dev import backfill
@@ -28,7 +28,7 @@ from dev.race import MISMATCH
 from dev.run_plan import run_plan, table
 from dev.simulator_process import simulator_process
 from dev.soak_figures import MEGABYTE
-from dev.standalone import LOSSES_NOTICED_SOON, TRIGGERERS_NOTICED_SOON, StandaloneAirflow
+from dev.standalone import LOSSES_NOTICED_SOON, TRIGGERERS_NOTICED_SOON, Found, StandaloneAirflow
 
 DAG_ID = "cluster"
 DAG = """
@@ -56,7 +56,6 @@ ENDED = ("success", "failed")
 # The name of an error's class in the log of a try.
 LOGGED_ERROR = re.compile(r'"exc_type":\s*"(\w+)"')
 NO_WORD = "its worker was killed"
-_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True)
@@ -305,21 +304,22 @@ class _Cluster:
     def _is_over(self, backfilled: Future[list[backfill.Figures]]) -> bool:
         return backfilled.done() and self._airflow.dag_run_state(DAG_ID, self._run_id) in ENDED
 
-    def _wait_for(self, get: Callable[[], _Found | None], what: str, within_s: float = 120.0) -> _Found:
+    def _wait_for(self, get: Callable[[], Found | None], what: str, within_s: float = 120.0) -> Found:
         """
         Wait until *get* returns something true, return that, and measure the memory meanwhile.
 
         :raises TimeoutError: It took longer than *within_s* seconds.
         """
-        sampled_at, give_up_at = 0.0, time.monotonic() + within_s
-        while time.monotonic() < give_up_at:
-            if found := get():
-                return found
+        sampled_at = 0.0
+
+        def measure_and_get() -> Found | None:
+            nonlocal sampled_at
             if time.monotonic() > sampled_at + SAMPLED_EVERY_S:
                 self._sample_memory()
                 sampled_at = time.monotonic()
-            time.sleep(0.5)
-        raise TimeoutError(f"Waited {within_s:.0f} s for {what}; see the logs in {self._airflow.home}")
+            return get()
+
+        return self._airflow.wait_until(measure_and_get, within_s, what)
 
     def _sample_memory(self) -> None:
         for component in self._airflow.components:

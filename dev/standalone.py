@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import requests
+
+Found = TypeVar("Found")
 
 AIRFLOW = str(Path(sys.executable).with_name("airflow"))
 # The arguments of ``airflow`` for each component.
@@ -206,17 +208,17 @@ class StandaloneAirflow:
         parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
         return all(health[part]["status"] == "healthy" for part in parts)
 
-    def wait_until(self, is_there: Callable[[], bool], within_s: float, what: str = "it") -> None:
+    def wait_until(self, get: Callable[[], Found | None], within_s: float, what: str = "it") -> Found:
         """
-        Wait until *is_there*, which may fail while Airflow is not up.
+        Wait until *get*, which may fail while Airflow is not up, returns something true, and return that.
 
         :raises TimeoutError: It took longer than *within_s* seconds.
         """
         give_up_at = time.monotonic() + within_s
         while time.monotonic() < give_up_at:
             try:
-                if is_there():
-                    return
+                if found := get():
+                    return found
             except (requests.RequestException, KeyError, ValueError):
                 pass  # not up yet
             time.sleep(0.5)
