@@ -457,7 +457,8 @@ class MParticleHook(BaseHook):
         try:
             return check_connection(self.get_conn, self.mparticle_conn_id)
         except Exception as error:  # broad: a secrets backend may raise anything, and Airflow shows the text
-            return False, f"The Airflow connection could not be read: {type(error).__name__}. Nothing was sent."
+            said = f"The Airflow connection could not be read: {type(error).__name__}. Nothing was sent to mParticle."
+            return False, said
 
 
 def _instant(name: str, given: datetime | str | None) -> datetime | None:
@@ -473,7 +474,7 @@ def _instant(name: str, given: datetime | str | None) -> datetime | None:
 def _fields(resource: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(resource, Mapping):
         raise ConfigError(
-            f"The fields of a resource must be a dict, not a {type(resource).__name__}. Nothing was sent."
+            f"The fields of a resource must be a dict, not a {type(resource).__name__}. Nothing was sent to mParticle."
         )
     return resource
 

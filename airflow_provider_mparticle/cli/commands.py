@@ -142,7 +142,9 @@ def _since(text: str | None) -> datetime:
     if text is None:
         return datetime.now(UTC) - RUNS_SINCE
     if (since := parse_timestamp(text)) is None:
-        raise ConfigError(f"--since must be an ISO 8601 date, for example 2026-01-31, not {text!r}. Nothing was sent.")
+        raise ConfigError(
+            f"--since must be an ISO 8601 date, for example 2026-01-31, not {text!r}. Nothing was sent to mParticle."
+        )
     return since
 
 

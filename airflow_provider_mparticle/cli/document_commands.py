@@ -45,7 +45,8 @@ def apply(arguments: Namespace, out: TextIO) -> int:
     """Apply a document after the user has confirmed the plan."""
     if not arguments.yes and not (sys.stdin and sys.stdin.isatty()):
         raise ConfigError(
-            "apply needs a terminal to ask for confirmation. Pass --yes to apply without it. Nothing was sent."
+            "apply needs a terminal to ask for confirmation. Pass --yes to apply without it. "
+            "Nothing was sent to mParticle."
         )
     as_json, hook = arguments.output == "json", MParticleHook(arguments.conn_id)
     with remembered_forms() as kept:

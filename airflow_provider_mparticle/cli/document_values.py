@@ -90,7 +90,9 @@ def _rendered(value: Any, environment: Any, values: Mapping[str, Any]) -> Any:
 
 
 def _not_rendered(reason: str) -> ConfigError:
-    return ConfigError(f"A template of the document cannot be rendered: {reason.rstrip('.')}. Nothing was sent.")
+    return ConfigError(
+        f"A template of the document cannot be rendered: {reason.rstrip('.')}. Nothing was sent to mParticle."
+    )
 
 
 def _values(given: Iterable[str]) -> dict[str, Any]:
@@ -99,13 +101,15 @@ def _values(given: Iterable[str]) -> dict[str, Any]:
         name, sign, value = one.partition("=")
         path = name.strip().split(".") if "." in name else [PARAMS, name.strip()]
         if not sign or not all(part.isidentifier() for part in path):
-            raise ConfigError(f"--set needs NAME=VALUE, for example --set feed=12, not {name!r}. Nothing was sent.")
+            raise ConfigError(
+                f"--set needs NAME=VALUE, for example --set feed=12, not {name!r}. Nothing was sent to mParticle."
+            )
         inside = found
         for part in path[:-1]:
             inside = inside.setdefault(part, {})
             if not isinstance(inside, dict):
-                raise ConfigError(f"--set gives a value for {name!r} twice. Nothing was sent.")
+                raise ConfigError(f"--set gives a value for {name!r} twice. Nothing was sent to mParticle.")
         if path[-1] in inside:
-            raise ConfigError(f"--set gives a value for {name!r} twice. Nothing was sent.")
+            raise ConfigError(f"--set gives a value for {name!r} twice. Nothing was sent to mParticle.")
         inside[path[-1]] = value
     return found

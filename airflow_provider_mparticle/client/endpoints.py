@@ -250,7 +250,8 @@ def request(
     check_path(path)
     if params is not None and not isinstance(params, Mapping):
         raise ConfigError(
-            f"The parameters of {method} {path} must be a dict, not a {type(params).__name__}. Nothing was sent."
+            f"The parameters of {method} {path} must be a dict, not a {type(params).__name__}. "
+            "Nothing was sent to mParticle."
         )
     if any(is_account(exact_text(name)) for name in params or {} if isinstance(name, str)):
         raise ConfigError(

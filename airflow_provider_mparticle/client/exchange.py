@@ -77,7 +77,9 @@ def _params(call: Call[Any], config: ApiConfig) -> dict[str, str | list[str]]:
         try:
             spelled[_spelled(name)] = [*map(_spelled, value)] if isinstance(value, list | tuple) else _spelled(value)
         except ValueError as error:
-            raise ConfigError(f"Cannot {call.title}: the parameter {name!r} {error}. Nothing was sent.") from None
+            raise ConfigError(
+                f"Cannot {call.title}: the parameter {name!r} {error}. Nothing was sent to mParticle."
+            ) from None
     return spelled
 
 
@@ -88,7 +90,9 @@ def _encoded(call: Call[Any]) -> bytes:
             json.dumps(call.json, ensure_ascii=False).encode()
         return text.encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigError(f"Cannot {call.title}: its body is not JSON, {error}. Nothing was sent.") from error
+        raise ConfigError(
+            f"Cannot {call.title}: its body is not JSON, {error}. Nothing was sent to mParticle."
+        ) from error
 
 
 def _signed(request: HttpRequest, token: str) -> HttpRequest:
@@ -127,7 +131,7 @@ def _account(call: Call[Any], config: ApiConfig) -> dict[str, int]:
     if config.account_id is None:
         raise ConfigError(
             f"Cannot {call.title}: the field account_id of {config.origin} is missing, "
-            "and every call of the Platform API needs it. Nothing was sent."
+            "and every call of the Platform API needs it. Nothing was sent to mParticle."
         )
     return {"accountId": config.account_id}
 

@@ -136,7 +136,7 @@ def _parsed_proxy(variable: str, value: str) -> Proxy:
     if parts.scheme.startswith("socks"):
         raise ConfigError(
             f"{variable} names a SOCKS proxy, which is not supported. Set it to the address of an HTTP proxy, "
-            "or add mParticle's hosts to NO_PROXY. Nothing was sent."
+            "or add mParticle's hosts to NO_PROXY. Nothing was sent to mParticle."
         )
     extra = parts.path.strip("/") or parts.query or parts.fragment  # also a part of a password with / ? or #
     if parts.scheme not in DEFAULT_PORTS or extra or not _HOST.fullmatch(parts.hostname or ""):
@@ -148,7 +148,7 @@ def _parsed_proxy(variable: str, value: str) -> Proxy:
 def _bad_proxy(variable: str) -> ConfigError:
     return ConfigError(
         f"{variable} is not the address of a proxy, such as http://proxy.example.com:3128. In a user name or password, "
-        "write special characters as %XX, for example %40 for @. Nothing was sent."
+        "write special characters as %XX, for example %40 for @. Nothing was sent to mParticle."
     )
 
 
@@ -217,6 +217,6 @@ def _trusting(certificates: list[tuple[str, str]]) -> ssl.SSLContext | None:
             reason = "is missing" if isinstance(error, FileNotFoundError) else f"has no readable certificate ({error})"
             raise ConfigError(
                 f"{variable} names {path!r}, which {reason}. Correct the variable where this process runs; workers and "
-                "triggerers need the same value. Nothing was sent."
+                "triggerers need the same value. Nothing was sent to mParticle."
             ) from error
     return context

@@ -60,7 +60,7 @@ def require_applicable(plan: Plan) -> None:
     """
     Refuse a plan that mParticle cannot apply.
 
-    :raises InvalidRequestError: The plan has refusals; the message has all of them. Nothing was sent.
+    :raises InvalidRequestError: The plan has refusals; the message has all of them. Nothing was sent to mParticle.
     """
     if plan.refusals:
         raise InvalidRequestError(f"{' '.join(plan.refusals)} Nothing was changed.")

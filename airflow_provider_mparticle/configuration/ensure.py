@@ -33,7 +33,7 @@ def validated(kind: Kind[Any], given: Mapping[str, Any], *, is_whole: bool = Tru
     Return the description to send, after checking it. Warnings are logged.
 
     :param is_whole: Whether it describes a whole resource, or only some of its fields. Default: a whole resource.
-    :raises ConfigError: The description is invalid; the message has all its problems. Nothing was sent.
+    :raises ConfigError: The description is invalid; the message has all its problems. Nothing was sent to mParticle.
     """
     what = kind.named(given.get("id"))
     try:
@@ -116,7 +116,8 @@ def update(sender: Sender, kind: Kind[R], have: R, wanted: Mapping[str, Any], ke
     :param wanted: The description.
     :param kept: Learns in which form mParticle keeps values.
     :return: The resource, and the names of the fields that were changed.
-    :raises InvalidRequestError: mParticle cannot make this change, or would lose a secret. Nothing was sent.
+    :raises InvalidRequestError: mParticle cannot make this change, or would lose a secret.
+        Nothing was sent to mParticle.
     """
     changed = changed_fields(kept.changes(kind, differences(have, wanted)))
     if not changed:
@@ -128,7 +129,8 @@ def write(sender: Sender, kind: Kind[R], have: R, wanted: Mapping[str, Any]) -> 
     """
     Send a PUT that changes *have* to what is *wanted* and keeps all other fields.
 
-    :raises InvalidRequestError: mParticle cannot make this change, or would lose a secret. Nothing was sent.
+    :raises InvalidRequestError: mParticle cannot make this change, or would lose a secret.
+        Nothing was sent to mParticle.
     """
     if reasons := [*refusals(kind, have, wanted)]:
         raise InvalidRequestError(f"{' '.join(reasons)} Nothing was changed.", **_about(kind, have.id))

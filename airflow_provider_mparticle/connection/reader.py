@@ -74,7 +74,9 @@ def _without(password: Any, text: str) -> str:
 
 def _api_config(conn: Connection, extra: Mapping[str, Any]) -> ApiConfig:
     if not isinstance(extra, Mapping):
-        raise ConfigError(f"The extra of Airflow connection {conn.conn_id!r} is not a JSON object. Nothing was sent.")
+        raise ConfigError(
+            f"The extra of Airflow connection {conn.conn_id!r} is not a JSON object. Nothing was sent to mParticle."
+        )
     fields = _Fields(f"Airflow connection {conn.conn_id!r}", extra, hint := _hint(conn, extra))
     return ApiConfig(
         credentials=Credentials(

@@ -81,7 +81,7 @@ def check_counting(table: str | None, time_column: str | None, count_sql: str | 
     :raises ConfigError: The arguments give no way to count or both ways, or *max_records* is not a number of rows.
     """
     if {table is not None, time_column is not None} != {count_sql is None}:
-        raise _refusal("Pass either count_sql, or table and time_column. Nothing was sent.")
+        raise _refusal("Pass either count_sql, or table and time_column. Nothing was sent to mParticle.")
     if isinstance(max_records, bool) or not isinstance(max_records, int) or not 1 <= max_records < 2**63:
         raise _refusal(f"max_records must be a number of rows above zero, not {_shown(max_records)}.")
 

@@ -64,7 +64,8 @@ def require_both_bounds(
         if text in others:
             raise ConfigError(
                 f"{argument} ignores {name}, or rounds it to more than granularity={granularity!r}: it has the same "
-                f"text for {bounds[name].isoformat()} and the next {name}. Use '{{{{ {name} }}}}'. Nothing was sent."
+                f"text for {bounds[name].isoformat()} and the next {name}. Use '{{{{ {name} }}}}'. "
+                "Nothing was sent to mParticle."
             )
         # The slices of a duration are not cut at its multiples, but at the boundaries of the DAG runs.
         boundaries = [bounds[name], *(() if isinstance(granularity, timedelta) else next_to[name])]

@@ -145,7 +145,8 @@ def _wrappable(sql: str, dialect: str | None) -> str:
         return query  # the ";" is in a text or a comment
     if len(ends) < len(tokens) - ends[0]:
         raise ConfigError(
-            "sql has several statements, so time_column cannot wrap it. Pass one statement. Nothing was sent."
+            "sql has several statements, so time_column cannot wrap it. Pass one statement. "
+            "Nothing was sent to mParticle."
         )
     return query[: tokens[ends[0]].start].rstrip()
 

@@ -131,7 +131,9 @@ def check_query(name: str, query: str) -> None:
     if query.strip() in _NOTHING:
         raise ConfigError(f"{name} renders to nothing. Pass a query. Nothing was sent to mParticle.")
     if any("\ud800" <= char <= "\udfff" for char in query):
-        raise ConfigError(f"{name} contains a character that UTF-8 cannot encode: {shown(query)}. Nothing was sent.")
+        raise ConfigError(
+            f"{name} contains a character that UTF-8 cannot encode: {shown(query)}. Nothing was sent to mParticle."
+        )
 
 
 def read_switch(name: str, value: object) -> bool:

@@ -174,7 +174,7 @@ def sql_hook(sql_conn_id: str, hook_params: Mapping[str, Any] | None) -> DbApiHo
         raise ConfigError(
             f"Airflow connection {sql_conn_id!r} has the type {connection.conn_type!r}, and its hook "
             f"{type(hook).__name__} does not run SQL: it has no method get_records. Pass the connection to the "
-            "warehouse as sql_conn_id. Nothing was sent."
+            "warehouse as sql_conn_id. Nothing was sent to mParticle."
         )
     return hook
 
@@ -190,5 +190,5 @@ def _hook_of(connection: Connection, sql_conn_id: str, hook_params: Mapping[str,
     except (AirflowException, ImportError, TypeError) as error:
         raise ConfigError(
             f"The hook of Airflow connection {sql_conn_id!r} of type {conn_type!r} cannot be created: {error}. Install "
-            "its provider, and check hook_params. Nothing was sent."
+            "its provider, and check hook_params. Nothing was sent to mParticle."
         ) from error

@@ -33,7 +33,9 @@ def rendered(
     environment = operator.get_template_env().overlay(undefined=StrictUndefined)
     template = getattr(operator, argument)
     if not isinstance(template, str):
-        raise ConfigError(f"{argument} must be one query as text, not {shown(template)}. Nothing was sent.")
+        raise ConfigError(
+            f"{argument} must be one query as text, not {shown(template)}. Nothing was sent to mParticle."
+        )
     try:
         text = str(operator.render_template(template, cast("Context", variables), environment)).strip()
     except (TemplateError, *_MISTAKES) as error:

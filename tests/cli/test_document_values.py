@@ -49,7 +49,7 @@ def test_a_value_that_no_template_uses_is_named(given: list[str], unused: list[s
 def test_a_template_that_cannot_be_rendered_is_an_error_of_the_document(template: str) -> None:
     """The error is one sentence with one full stop, without a traceback."""
     with pytest.raises(
-        ConfigError, match=r"^A template of the document cannot be rendered: .*[^.]\. Nothing was sent\.$"
+        ConfigError, match=r"^A template of the document cannot be rendered: .*[^.]\. Nothing was sent to mParticle\.$"
     ):
         rendered({"name": template}, ["x=1"])
 
