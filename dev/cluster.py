@@ -102,7 +102,7 @@ FULL = Plan(tasks=72, every_blocking=6, run_s=60.0, waits_lost=15, away_s=30.0, 
 SHORT = Plan(
     tasks=24,
     every_blocking=6,
-    run_s=20.0,
+    run_s=30.0,
     waits_lost=3,
     away_s=8.0,
     days=3,
@@ -135,7 +135,8 @@ class Figures:
     tasks_lost: int = 0
     lost: TakeOver = TakeOver()
     left: TakeOver = TakeOver()
-    restarted: int = 0
+    stopped: int = 0
+    killed_late: int = 0
     away_s: float = 0.0
     mismatches: int = 0
     logins: int = 0
@@ -148,7 +149,7 @@ class Figures:
     def is_good(self) -> bool:
         """Whether every fault happened, every task succeeded, and every pipeline got one run for each task."""
         plan = self.plan
-        all_happened = self.tasks_lost and self.lost.waits and self.restarted and self.away_s
+        all_happened = self.tasks_lost and self.lost.waits and self.stopped == 2 and self.away_s
         return bool(
             all_happened
             and self.states == Counter(success=plan.tasks)
@@ -174,7 +175,8 @@ class Figures:
             "  seconds until the other had them": f"{self.lost.seconds:.0f}",
             "waits in the triggerer that was stopped (SIGTERM)": self.left.waits,
             "  seconds until the other had these": f"{self.left.seconds:.0f}",
-            "workers stopped (SIGTERM) and started again": self.restarted,
+            "machines stopped (SIGTERM) and started again": self.stopped,
+            f"  of these killed after {self.plan.run_s + 60:.0f} s": self.killed_late,
             "tasks of backfills killed": sum(f.kills for f in self.backfills),
             "seconds without mParticle": f"{self.away_s:.0f}",
             "further tries": self.further_tries.total(),
@@ -231,7 +233,8 @@ class _Cluster:
             lost_triggerer = self._lose_a_triggerer()
             self._take_mparticle_away()
             self._figures.left = self._end(self._other(lost_triggerer), self._stop)
-            self._end_politely(self._other(lost_worker))
+            self._stop(self._other(lost_worker))
+            self._airflow.start_component(self._other(lost_worker))
             with contextlib.suppress(TimeoutError):  # the table shows what has not ended
                 self._wait_for(lambda: self._is_over(backfilled), "the end of all", self._plan.ends_within_s)
             self._figures.backfills = backfilled.result()
@@ -240,9 +243,9 @@ class _Cluster:
         return self._figures
 
     def _lose_a_worker(self) -> str:
-        """Kill a worker while a run of one of its tasks continues, start it again, and return its name."""
+        """Kill a worker that waits for a run, start it again, and return its name."""
         workers = self._machines("worker")
-        lost = self._wait_for(lambda: next(filter(self._has_started_a_run, workers), None), "a task with a run")
+        lost = self._wait_for(lambda: next(filter(self._waits_for_a_run, workers), None), "a blocking task with a run")
         self._figures.tasks_lost = len(self._tasks_on(lost))
         self._airflow.kill_component(lost)
         self._airflow.start_component(lost)
@@ -252,8 +255,10 @@ class _Cluster:
         running = [(name, ti) for name, ti in self._tasks().items() if ti["state"] == "running"]
         return [name for name, ti in running if ti["hostname"] == worker]
 
-    def _has_started_a_run(self, worker: str) -> bool:
-        return any(self._simulator.starts(f"pipeline-{name.rpartition('_')[2]}") for name in self._tasks_on(worker))
+    def _waits_for_a_run(self, worker: str) -> bool:
+        numbers = (int(name.rpartition("_")[2]) for name in self._tasks_on(worker))
+        blocking = (number for number in numbers if number % self._plan.every_blocking == 0)
+        return any(self._simulator.starts(f"pipeline-{number}") for number in blocking)
 
     def _lose_a_triggerer(self) -> str:
         """Kill a triggerer with many waits, start it again when the other one has these waits, and return its name."""
@@ -292,14 +297,11 @@ class _Cluster:
         self._simulator.start()
         self._figures.away_s = self._plan.away_s
 
-    def _end_politely(self, worker: str) -> None:
-        """Let a worker finish its tasks and end, and start it again."""
-        self._stop(worker)
-        self._airflow.start_component(worker)
-        self._figures.restarted += 1
-
-    def _stop(self, component: str) -> None:
-        self._airflow.stop_component(component, within_s=self._plan.run_s + 60)
+    def _stop(self, machine: str) -> None:
+        """Let a worker finish its tasks, or a triggerer give its waits back. Kill it if it has not ended by then."""
+        ended = self._airflow.stop_component(machine, within_s=self._plan.run_s + 60)
+        self._figures.stopped += 1
+        self._figures.killed_late += not ended
 
     def _is_over(self, backfilled: Future[list[backfill.Figures]]) -> bool:
         return backfilled.done() and self._airflow.dag_run_state(DAG_ID, self._run_id) in ENDED

@@ -91,16 +91,21 @@ class StandaloneAirflow:
         _kill(self.processes_of(component))
         self._processes.pop(component).wait()
 
-    def stop_component(self, component: str, within_s: float = 60.0) -> None:
+    def stop_component(self, component: str, within_s: float) -> bool:
         """
-        Ask one component to end, and wait until it has.
+        Ask one component to end, as Kubernetes does: it is killed if it has not ended within *within_s* seconds.
 
-        :raises subprocess.TimeoutExpired: It has not ended within *within_s* seconds.
+        :return: Whether it ended by itself.
         """
         process = self._processes[component]
         process.terminate()
-        process.wait(timeout=within_s)
+        try:
+            process.wait(timeout=within_s)
+        except subprocess.TimeoutExpired:
+            self.kill_component(component)
+            return False
         del self._processes[component]
+        return True
 
     def stop(self) -> None:
         """End every component: with SIGTERM, then with SIGKILL."""
