@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_mparticle.runs.run_matching import LATE_S
 from airflow_provider_mparticle.simulator import Simulator
 from dev import backfill
 from dev.celery_airflow import celery_airflow
@@ -80,6 +81,11 @@ class Plan:
     slots: int = 4
     limits: Mapping[str, str] = field(default_factory=dict)
     ends_within_s: float = 840.0
+
+    @property
+    def grace_s(self) -> float:
+        """How long a worker may take to end: a task may look for the run of a lost try, then wait for a run."""
+        return LATE_S + self.run_s + 60.0
 
     @property
     def backfills(self) -> tuple[backfill.Plan, ...]:
@@ -176,7 +182,7 @@ class Figures:
             "waits in the triggerer that was stopped (SIGTERM)": self.left.waits,
             "  seconds until the other had these": f"{self.left.seconds:.0f}",
             "machines stopped (SIGTERM) and started again": self.stopped,
-            f"  of these killed after {self.plan.run_s + 60:.0f} s": self.killed_late,
+            f"  of these killed after {self.plan.grace_s:.0f} s": self.killed_late,
             "tasks of backfills killed": sum(f.kills for f in self.backfills),
             "seconds without mParticle": f"{self.away_s:.0f}",
             "further tries": self.further_tries.total(),
@@ -299,7 +305,7 @@ class _Cluster:
 
     def _stop(self, machine: str) -> None:
         """Let a worker finish its tasks, or a triggerer give its waits back. Kill it if it has not ended by then."""
-        ended = self._airflow.stop_component(machine, within_s=self._plan.run_s + 60)
+        ended = self._airflow.stop_component(machine, self._plan.grace_s)
         self._figures.stopped += 1
         self._figures.killed_late += not ended
 

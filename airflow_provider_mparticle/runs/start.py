@@ -143,7 +143,7 @@ class RunStarter:
                 return decision, run
             log.info("Run %s of an earlier try failed, so this try starts a new one.", kept.pipeline_run_id)
         elif kept:
-            log.info("An earlier try of this task may have started a run; looking for it.")
+            log.info("An earlier try of this task may have started a run; looking for it, for up to %.0f s.", LATE_S)
             decision, run = yield from self._resolve(TriggerState.UNCERTAIN, is_retry=True)
             if decision is not Decision.START:
                 return decision, run
@@ -235,7 +235,8 @@ class RunStarter:
             return TriggerState.BUSY if self._record.sent_at else TriggerState.NO
         if not self._record.sent_at:
             raise error
-        log.warning("%s Checking the runs of pipeline %r for what the request did.", error, self.pipeline_id)
+        text = "%s Checking the runs of pipeline %r for what the request did, for up to %.0f s."
+        log.warning(text, error, self.pipeline_id, LATE_S)
         return TriggerState.UNCERTAIN
 
     def _find_other_run(self, *, may_start: bool) -> Steps[tuple[Decision, PipelineRun | None]]:
