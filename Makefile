@@ -44,10 +44,10 @@ test: unit ## Run every test, with a complete Airflow too
 	@$(MAKE) --no-print-directory -j 2 end-to-end database
 
 end-to-end: $(VENV)/ready ## Run the tests that start complete Airflows, one after another
-	@$(BIN)/python -m pytest -q -m slow --timeout 600 tests/airflow_e2e
+	@$(BIN)/python -m pytest -q -m slow --timeout 1800 tests/airflow_e2e
 
 database: $(VENV)/ready ## Run the other tests that the target unit leaves out
-	@$(BIN)/python -m pytest -q -m "slow or database or interpreter" --timeout 600 --ignore tests/airflow_e2e
+	@$(BIN)/python -m pytest -q -m "slow or database or interpreter" --timeout 1800 --ignore tests/airflow_e2e
 
 check: lint ## Check style, types, spelling, folders, imports and the messages on the troubleshooting page in about 25 seconds
 	@$(BIN)/python -m pytest -q -n 2 tests/test_layering.py tests/test_imports.py tests/test_troubleshooting.py

@@ -6,11 +6,11 @@ Run it with ``make backfill``. It ends by itself, uses only this machine, and pr
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -18,15 +18,17 @@ from pathlib import Path
 
 import psutil
 
-from airflow_provider_mparticle.simulator import Simulator
+from airflow_provider_mparticle.simulator import Fault, Simulator
 from dev.postgres import postgres
 from dev.run_plan import run_plan
 from dev.standalone import LOSSES_NOTICED_SOON, StandaloneAirflow, standalone_airflow
 
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 ROWS_PER_DAY = 7
-ENDS_WITHIN_S = 420.0
+ENDS_WITHIN_S = 1200.0
 RUN_S = 1.5
+# How long mParticle takes to answer the start at which a task is killed: it is killed meanwhile, however slow all is.
+ANSWERED_AFTER_S = 40.0
 
 DAG = """
 from datetime import datetime, timedelta
@@ -70,7 +72,7 @@ class Plan:
     :param days: Number of days of history.
     :param options: Additional options of ``airflow backfill create``.
     :param failing: Which runs of the pipeline fail, counted from 0.
-    :param kills_at: The task is killed after this number of started runs. None: never.
+    :param kills_at: A task is killed when this number of starts were sent, before the last has an answer. None: never.
     :param is_mapped: Whether one DAG run syncs all days, by tasks mapped over them.
     """
 
@@ -84,6 +86,11 @@ class Plan:
     failing: tuple[int, ...] = ()
     kills_at: int | None = None
     is_mapped: bool = False
+
+    @property
+    def start(self) -> str:
+        """What the path of a request that starts a run contains."""
+        return f"/{self.dag_id}/trigger"
 
     @property
     def dag_runs(self) -> int:
@@ -216,6 +223,8 @@ def _prepare(plan: Plan, simulator: Simulator) -> None:
         for number in range(plan.days * ROWS_PER_DAY)
     ]
     simulator.add_source(f"shop.{plan.dag_id}", rows)
+    if plan.kills_at is not None:
+        simulator.inject(Fault(path=plan.start, latency_s=ANSWERED_AFTER_S, skip=plan.kills_at - 1))
     for number in range(max(plan.failing, default=-1) + 1):
         simulator.script_next_run(plan.dag_id, errors=["The warehouse is asleep."] if number in plan.failing else ())
 
@@ -234,17 +243,19 @@ class Backfills:
         for plan in (figures.plan for figures in self._figures.values()):
             self._airflow.wait_for_dag(plan.dag_id)
             self._create(plan, *plan.options)
-        while any(not figures.seconds for figures in self._figures.values()):
-            if time.monotonic() > began + ENDS_WITHIN_S:
-                break
-            for figures in self._figures.values():
-                self._kill_a_worker(figures)
-                if not figures.seconds and self._is_over(figures):
-                    figures.seconds = time.monotonic() - began
-            time.sleep(0.2)
+        with suppress(TimeoutError):
+            self._airflow.wait_until(lambda: self._are_all_over(began), ENDS_WITHIN_S)
         for figures in self._figures.values():
             self._count(figures)
         return [*self._figures.values()]
+
+    def _are_all_over(self, began: float) -> bool:
+        """Kill the tasks that are due, and return whether all backfills have ended."""
+        for figures in self._figures.values():
+            self._kill_a_worker(figures)
+            if not figures.seconds and self._is_over(figures):
+                figures.seconds = time.monotonic() - began
+        return all(figures.seconds for figures in self._figures.values())
 
     def _create(self, plan: Plan, *options: str) -> None:
         last_day = FIRST_DAY + timedelta(days=plan.dag_runs - 1)
@@ -264,17 +275,18 @@ class Backfills:
         return True
 
     def _kill_a_worker(self, figures: Figures) -> None:
-        """Kill the process of a task that waits for its run or is about to defer."""
+        """Kill the process of a task that runs: there is one, since a start has no answer yet."""
         plan = figures.plan
-        if plan.kills_at is None or figures.kills or self._simulator.starts(plan.dag_id) < plan.kills_at:
+        if plan.kills_at is None or figures.kills or self._simulator.count("POST", plan.start) < plan.kills_at:
             return
         running = self._airflow.running_tasks(plan.dag_id)
         for process in psutil.process_iter(["cmdline"]):
             command = " ".join(process.info["cmdline"] or ())
             if command.startswith("airflow worker -- ") and any(ti_id in command for ti_id in running):
-                process.send_signal(signal.SIGKILL)
-                figures.kills += 1
-                return
+                with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                    process.kill()
+                    figures.kills += 1
+                    return
 
     def _count(self, figures: Figures) -> None:
         dag_id = figures.plan.dag_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,13 +17,21 @@ MACHINE_NAME = "getpass.getuser"
 
 @contextmanager
 def celery_airflow(
-    folder: Path, dags: Path, *, workers: int, slots: int, triggerers: int, **environment: str
+    folder: Path,
+    dags: Path,
+    *,
+    workers: int,
+    slots: int,
+    triggerers: int,
+    of_component: Mapping[str, Mapping[str, str]] | None = None,
+    **environment: str,
 ) -> Iterator[StandaloneAirflow]:
     """
     Run an Airflow whose workers are named ``worker-1``, ... and its triggerers ``triggerer-1``, ...
 
     :param folder: Where all files are.
     :param slots: How many tasks a worker executes at once.
+    :param of_component: More environment variables for single components, by their names. Default: none.
     :param environment: More environment variables.
     """
     with postgres(folder / "database") as database, redis_server(folder / "broker") as broker:
@@ -40,7 +48,8 @@ def celery_airflow(
             **{f"triggerer-{number}": ("triggerer", "--skip-serve-logs") for number in range(1, triggerers + 1)},
             **{f"worker-{number}": _worker(number, slots, folder) for number in range(1, workers + 1)},
         }
-        with standalone_airflow(folder / "airflow", dags, components, **settings, **environment) as airflow:
+        options = {**settings, **environment}
+        with standalone_airflow(folder / "airflow", dags, components, of_component=of_component, **options) as airflow:
             names = {name for name in components if name.startswith("triggerer-")}
             airflow.wait_until(lambda: set(airflow.machines("TriggererJob")) == names, HEALTHY_WITHIN_S, "triggerers")
             yield airflow

@@ -75,8 +75,8 @@ SHORT = Plan(
     failing=0.1,
     poll_interval_s=2.0,
     parallelism=6,
-    starts_within_s=120.0,
-    ends_within_s=120.0,
+    starts_within_s=600.0,
+    ends_within_s=600.0,
 )
 
 

@@ -21,8 +21,8 @@ FEED_KEYS = Path(__file__).with_name("feed_keys.py")
 
 @pytest.fixture(scope="session")
 def e2e_simulator() -> Iterator[Simulator]:
-    """A simulator that serves the whole session; its runs take 3 s."""
-    with Simulator(run_s=3.0) as simulator:
+    """A simulator that serves the whole session; a run ends when the test says so."""
+    with Simulator(run_s=3600.0) as simulator:
         simulator.add_pipeline("orders")
         yield simulator
 

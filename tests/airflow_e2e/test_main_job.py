@@ -12,7 +12,17 @@ from dev.standalone import StandaloneAirflow
 
 pytestmark = pytest.mark.slow
 
-ENDS_WITHIN_S = 120.0
+# Only a hang takes as long as this.
+ENDS_WITHIN_S = 300.0
+
+
+def wait_until_deferred(airflow: StandaloneAirflow, dag_id: str, run_id: str, task_id: str) -> None:
+    """Wait until a task waits in the triggerer."""
+
+    def is_deferred() -> bool:
+        return airflow.tasks(dag_id, run_id)[task_id]["state"] == "deferred"
+
+    airflow.wait_until(is_deferred, ENDS_WITHIN_S, f"the deferral of {task_id}")
 
 
 def test_a_pipeline_is_created_started_once_and_waited_for(
@@ -20,8 +30,9 @@ def test_a_pipeline_is_created_started_once_and_waited_for(
 ) -> None:
     """The main job succeeds, even if the token expires while the task is deferred."""
     run_id = airflow.trigger("mparticle_create_and_run_pipeline")
-    airflow.wait_until(lambda: e2e_simulator.starts("orders-on-demand") == 1, ENDS_WITHIN_S)
+    wait_until_deferred(airflow, "mparticle_create_and_run_pipeline", run_id, "sync")
     e2e_simulator.expire_tokens()
+    e2e_simulator.end_runs()
 
     state = airflow.wait_for_end("mparticle_create_and_run_pipeline", run_id, ENDS_WITHIN_S)
 
@@ -45,6 +56,8 @@ def test_a_run_started_in_one_task_is_waited_for_in_another(
     starts = e2e_simulator.starts("orders")
 
     run_id = airflow.trigger("mparticle_trigger_then_sense")
+    wait_until_deferred(airflow, "mparticle_trigger_then_sense", run_id, "wait")
+    e2e_simulator.end_runs()
     state = airflow.wait_for_end("mparticle_trigger_then_sense", run_id, ENDS_WITHIN_S)
 
     assert "success" == state

@@ -14,10 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dev.standalone import StandaloneAirflow, standalone_airflow
+from dev.race import PATIENT
+from dev.standalone import HEALTHY_WITHIN_S, StandaloneAirflow, standalone_airflow
 from tests.hostile.raw_server import RawServer, answer, dripping, endless
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 DAG_ID = "poisoned"
 DAG = """
@@ -29,8 +30,7 @@ from airflow_provider_mparticle.operators import MParticleTriggerPipelineOperato
 
 with DAG("poisoned", schedule=None, start_date=datetime(2026, 1, 1)):
     for name in {names}:
-        # Airflow fails a task that is resumed before it has noticed the end of the worker process, up to 8 s later.
-        MParticleTriggerPipelineOperator(task_id=name, pipeline_id=name, deferrable=True, poll_interval=12)
+        MParticleTriggerPipelineOperator(task_id=name, pipeline_id=name, deferrable=True, poll_interval=5)
 """
 
 MIB = 2**20
@@ -57,6 +57,8 @@ POISONS: dict[str, Callable[[], Iterable[bytes | float]]] = {
     "list_as_id": lambda: body(pipeline_run_id=[7]),
     "well_answered": lambda: body(),
 }
+# The processes of a triggerer: itself, its log server, and its event loop.
+PROCESSES = 3
 # The worker polls once before it defers, so the second poll is the triggerer's first.
 POISONED_POLL = 2
 
@@ -117,7 +119,8 @@ def airflow(tmp_path: Path, server: RawServer) -> Iterator[StandaloneAirflow]:
         "password": "s3cret-of-the-client",
         "extra": {"workspace_id": "1234", "token_url": f"{server.url}/oauth/token", "timeout": 3},
     }
-    with standalone_airflow(tmp_path / "home", dags, AIRFLOW_CONN_MPARTICLE_DEFAULT=json.dumps(connection)) as airflow:
+    environment = {"AIRFLOW_CONN_MPARTICLE_DEFAULT": json.dumps(connection)}
+    with standalone_airflow(tmp_path / "home", dags, of_component={"triggerer": PATIENT}, **environment) as airflow:
         yield airflow
 
 
@@ -146,6 +149,7 @@ class Triggerer:
 def test_no_answer_ends_the_triggerer(airflow: StandaloneAirflow, mparticle: HostileMParticle) -> None:
     """Otherwise one odd answer would end it after each restart, and all deferred tasks of an Airflow would wait."""
     triggerer = Triggerer(airflow)
+    airflow.wait_until(lambda: len(triggerer.pids()) == PROCESSES, HEALTHY_WITHIN_S, "all processes of the triggerer")
     before, bytes_before = triggerer.pids(), triggerer.bytes()
 
     run_id = airflow.trigger(DAG_ID)
@@ -154,7 +158,7 @@ def test_no_answer_ends_the_triggerer(airflow: StandaloneAirflow, mparticle: Hos
         triggerer.observe()
         return airflow.dag_run_state(DAG_ID, run_id) in ("success", "failed")
 
-    airflow.wait_until(has_ended, 240.0, "the end of all waits")
+    airflow.wait_until(has_ended, 600.0, "the end of all waits")
     states = {task: ti["state"] for task, ti in airflow.tasks(DAG_ID, run_id).items()}
     print(f"triggerer: {bytes_before / MIB:.0f} MB before, at most {triggerer.most_bytes / MIB:.0f} MB after")
     assert {name: "failed" if name == "half_an_emoji" else "success" for name in POISONS} == states

@@ -18,7 +18,7 @@ import psutil
 import requests
 
 ROOT = Path(__file__).parents[2]
-DOWN_WITHIN_S = 60
+DOWN_WITHIN_S = 300
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Demonstration:
 
     def end_runs(self, state: str) -> None:
         """End all runs in mParticle now."""
-        requests.post(f"{self.simulator}/_simulator/runs/end", json={"state": state}, timeout=10).raise_for_status()
+        requests.post(f"{self.simulator}/_simulator/runs/end", json={"state": state}, timeout=60).raise_for_status()
 
     def connection(self, conn_id: str) -> dict[str, Any]:
         """Return a stored connection as Airflow shows it, without secrets."""
@@ -68,7 +68,7 @@ class Demonstration:
         self.process.send_signal(signal.SIGINT)
         code = self.process.wait(DOWN_WITHIN_S)
         last = [*(self.process.stdout or ())][-1]
-        return code, last, psutil.wait_procs(children, timeout=5)[1]
+        return code, last, psutil.wait_procs(children, timeout=60)[1]
 
     def _call(self, method: str, path: str, **body: str) -> Any:
         token = requests.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]

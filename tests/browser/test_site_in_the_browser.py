@@ -12,7 +12,7 @@ import pytest
 from browser.conftest import open_browser
 from playwright.sync_api import Page, Response, Route, expect
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 PHONE = {"width": 390, "height": 844}
 # What reaches over the edge of the screen, unless a part of the page scrolls by itself, as wide code and tables do. The
