@@ -77,7 +77,7 @@ def test_a_curl_command_in_the_docs_controls_the_simulator(command: str, simulat
         "POST" if body or "POST" in words else "GET",
         address.replace("localhost:8090", simulator.url),
         data=body,
-        timeout=10,
+        timeout=60,
     )
 
     assert 200 == answer.status_code, answer.text

@@ -47,7 +47,7 @@ def run_airflow(*commands: str, **environment: str) -> list[subprocess.Completed
         )
         for command in commands
     ]
-    said = [process.communicate(timeout=120) for process in running]
+    said = [process.communicate(timeout=300) for process in running]
     return [
         subprocess.CompletedProcess(process.args, process.returncode, out, err)
         for process, (out, err) in zip(running, said, strict=True)

@@ -28,7 +28,7 @@ from airflow_provider_mparticle.simulator.faults import Fault
 from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
 
 
-def trigger(run_id: int | str | None, *, seconds: float = 30, **changes: Any) -> MParticlePipelineRunTrigger:
+def trigger(run_id: int | str | None, *, seconds: float = 300, **changes: Any) -> MParticlePipelineRunTrigger:
     """A trigger for a run of ``orders`` with a deadline in so many seconds."""
     arguments = {"poll_interval": 0.1, "deadline": time.time() + seconds, **changes}
     return MParticlePipelineRunTrigger("mparticle_default", "orders", run_id, **arguments)
@@ -187,7 +187,7 @@ def test_a_run_that_lasts_too_long(simulator: Simulator) -> None:
     assert isinstance(error, RunTimeoutError)
     assert "queued" == error.state
     assert run["pipeline_run_id"] == error.pipeline_run_id
-    assert 0.4 < time.monotonic() - began < 3
+    assert 0.4 < time.monotonic() - began < 60
 
 
 def test_after_the_deadline_the_run_is_polled_once(simulator: Simulator) -> None:
@@ -230,11 +230,13 @@ def test_each_wait_keeps_the_run_that_was_the_latest_when_it_began(simulator: Si
         expected, waits = list[int](), list[Any]()
         for _ in range(4):
             ends_as = chance.choice(["success", "failed"])
-            run = simulator.add_run("orders", "running", logical_date=datetime.now(UTC), ends_in_s=2, ends_as=ends_as)
+            fields = {"logical_date": datetime.now(UTC), "ends_in_s": 3600.0, "ends_as": ends_as}
+            run = simulator.add_run("orders", "running", **fields)
             number = chance.randint(1, 3)
             waits += [asyncio.create_task(all_events(trigger(None))) for _ in range(number)]
             expected += [run["pipeline_run_id"]] * number
             await first_poll(simulator, f"/runs/{run['pipeline_run_id']}")
+        simulator.advance(3600.0)
         return expected, await asyncio.gather(*waits)
 
     expected, told = asyncio.run(wait_one_after_the_other())
@@ -279,24 +281,24 @@ def test_triggers_in_one_loop_share_a_token(simulator: Simulator) -> None:
     assert 1 == simulator.count("POST", "/oauth/token")
 
 
-def test_it_does_not_block_the_loop(simulator: Simulator) -> None:
+@pytest.mark.parametrize(("method", "path"), [("POST", "/oauth/token"), ("GET", "/runs/")])
+def test_it_does_not_block_the_loop(simulator: Simulator, method: str, path: str) -> None:
     """A blocked loop stops all other triggers, and Airflow logs a warning."""
-    run = simulator.add_run("orders", "running", ends_in_s=0.6)
-    simulator.inject(Fault(path="/", latency_s=0.2, times=None))
+    run = simulator.add_run("orders", "success")
+    simulator.inject(Fault(path=path, latency_s=50.0))  # less than the client's own limit
 
-    async def longest_standstill() -> float:
+    async def meanwhile() -> Any:
         waiting = asyncio.create_task(all_events(trigger(run["pipeline_run_id"])))
-        longest = 0.0
-        while not waiting.done():
-            before = time.monotonic()
+        while not simulator.count(method, path):  # noqa: ASYNC110 - the simulator knows no events of this loop
             await asyncio.sleep(0.005)
-            longest = max(longest, time.monotonic() - before)
-        return longest
+        answered = simulator.requests[-1]["status"]
+        simulator.stop()  # so that nobody waits for the answer
+        simulator.start()
+        return answered, await waiting
 
-    event_of(trigger(run["pipeline_run_id"]))  # so that everything is imported
-    standstill = asyncio.run(longest_standstill())
+    answered, [event] = asyncio.run(meanwhile())
 
-    assert standstill < 0.15
+    assert (None, "success") == (answered, event["status"])
 
 
 def test_a_cancelled_trigger_ends_without_an_event(simulator: Simulator) -> None:

@@ -427,7 +427,7 @@ def test_help_names_the_exit_codes(capsys: pytest.CaptureFixture[str], command: 
 
 def run_process(*argv: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a command in its own process. The environment points it to the simulator."""
-    return subprocess.run(argv, env=os.environ, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(argv, env=os.environ, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.mark.interpreter

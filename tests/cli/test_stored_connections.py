@@ -51,7 +51,7 @@ def test_it_finds_a_stored_connection(stored: str, command: str) -> None:
         capture_output=True,
         text=True,
         env=environment,
-        timeout=110,
+        timeout=300,
         check=False,
     )
 

@@ -62,11 +62,11 @@ def session() -> Iterator[requests.Session]:
 def token(simulated: Simulator, session: requests.Session) -> Iterator[str]:
     """A token for that simulator; some answers to it must be successful."""
     body = document()["components"]["requestBodies"]["TokenRequest"]["content"]["application/json"]["example"]
-    session.post(simulated.token_url, json=body, timeout=10).raise_for_status()
+    session.post(simulated.token_url, json=body, timeout=60).raise_for_status()
     token = simulated.token_values[0]
     # No object may refer to one that is deleted.
     unneeded = f"{simulated.url}/platform/v2/workspaces/{simulated.workspace_id}/inputs/data-pipelines/unneeded"
-    session.delete(unneeded, headers={"Authorization": f"Bearer {token}"}, timeout=10).raise_for_status()
+    session.delete(unneeded, headers={"Authorization": f"Bearer {token}"}, timeout=60).raise_for_status()
     before = len(simulated.requests)
 
     yield token
@@ -80,7 +80,7 @@ def token(simulated: Simulator, session: requests.Session) -> Iterator[str]:
 def test_the_simulator_answers_as_described(case: Any, simulated: Simulator, token: str, session: requests.Session):
     """For any request, valid or not, the answer is one of those described."""
     authorized = {"Authorization": f"Bearer {token}"}
-    answer = case.call(base_url=simulated.url, session=session, headers=authorized, timeout=10)
+    answer = case.call(base_url=simulated.url, session=session, headers=authorized, timeout=60)
 
     # The simulator may accept a malformed request, and its answer is then not described.
     fits_or_refused = case.meta.generation.mode is GenerationMode.POSITIVE or answer.status_code >= 400
@@ -91,7 +91,7 @@ def test_the_simulator_answers_as_described(case: Any, simulated: Simulator, tok
 def test_without_a_token_the_simulator_answers_401(simulated: Simulator, session: requests.Session):
     """Only the login needs no token, in the description and in the simulator."""
     known = operations()
-    answers = {(m, path): session.request(m, simulated.url + path, timeout=10).status_code for m, path in known}
+    answers = {(m, path): session.request(m, simulated.url + path, timeout=60).status_code for m, path in known}
 
     open_to_all = {(m, path) for m, path in known if "security" in document()["paths"][path][m.lower()]}
     assert open_to_all == {operation for operation, status in answers.items() if status != 401}

@@ -50,7 +50,7 @@ def new_task(deferrable: bool, simulator: Simulator) -> Callable[..., TaskRun]:
     """Make a task that triggers the pipeline ``orders``, in the mode of the test."""
 
     def make(**options: Any) -> TaskRun:
-        usual = {"pipeline_id": "orders", "poll_interval": 0.03, "timeout": 20.0, "deferrable": deferrable}
+        usual = {"pipeline_id": "orders", "poll_interval": 0.03, "timeout": 300.0, "deferrable": deferrable}
         return TaskRun(pass_time=lambda: simulator.advance(RUN_S), **{**usual, **options})
 
     return make

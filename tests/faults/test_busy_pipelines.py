@@ -67,9 +67,9 @@ def test_the_run_in_the_way_is_named(task, simulator):
 def test_two_dag_runs_at_once_do_what_if_running_says(new_task, simulator, if_running, outcomes, starts):
     """Both saw an idle pipeline before they sent their requests, so the second request finds a busy one."""
     simulator.script_next_run("orders", ENDLESS_RUN)
-    both_have_looked = threading.Barrier(2, timeout=10)
+    both_have_looked = threading.Barrier(2, timeout=60)
     tasks = [new_task(if_running=if_running).at(Instant.NOTED, both_have_looked.wait) for _ in range(2)]
-    both_wait_or_have_given_up = threading.Barrier(2, simulator.end_runs, timeout=10)
+    both_wait_or_have_given_up = threading.Barrier(2, simulator.end_runs, timeout=60)
 
     def outcome_of_one(task):
         came_of_it = outcome_of(task.at(Instant.WAITING, both_wait_or_have_given_up.wait).run)

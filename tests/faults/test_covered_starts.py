@@ -78,7 +78,7 @@ def test_a_catch_up_of_many_tasks_at_once_makes_one_run(new_task, simulator):
     """All tasks but one find a run in progress, wait for it, and check again."""
     simulator.script_next_run("orders", [("running", None)])
     tasks = [new_task(run_id=str(at), skip_if_covered=at, if_running="wait") for at in DAYS[:6]]
-    all_wait = threading.Barrier(len(tasks), simulator.end_runs, timeout=30)
+    all_wait = threading.Barrier(len(tasks), simulator.end_runs, timeout=60)
     for task in tasks:
         task.at(Instant.WAITING, all_wait.wait)
 

@@ -29,10 +29,10 @@ def test_a_task_hands_over_how_long_the_last_runs_took(simulator):
     for seconds in (40, 50):
         simulator.add_run("orders", "success", started_on=began, ended_on=began + timedelta(seconds=seconds))
     simulator.script_next_run("orders", [("running", None)])
-    task = TaskRun(pipeline_id="orders", poll_interval=0.03, timeout=20.0, deferrable=True)
+    task = TaskRun(pipeline_id="orders", poll_interval=0.03, timeout=300.0, deferrable=True)
 
     task.at(Instant.WAITING, simulator.end_runs).run()
 
     trigger = task.deferrals[0].trigger
     assert [40.0, 50.0] == sorted(trigger.run_durations)
-    assert abs(trigger.began - datetime.now(UTC).timestamp()) < 10
+    assert abs(trigger.began - datetime.now(UTC).timestamp()) < 60

@@ -19,7 +19,7 @@ Send = Callable[[Call[Any], ApiConfig], Any]
 _numbers = itertools.count()
 
 
-def config_for(url: str, timeout_s: float = 1.0, *, is_logged_in: bool = True) -> ApiConfig:
+def config_for(url: str, timeout_s: float = 20.0, *, is_logged_in: bool = True) -> ApiConfig:
     """Return a configuration for *url*, with credentials that no other test has."""
     credentials = Credentials(f"client-{next(_numbers)}", "s3cret-of-the-client", f"{url}/oauth/token")
     if is_logged_in:

@@ -74,7 +74,7 @@ def real_proxy(folder: Path, *options: str) -> Iterator[str]:
         yield f"127.0.0.1:{port_file.read_text().split()[0]}"
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ class Caller:
             "audience": AUDIENCE,
             "grant_type": "client_credentials",
         }
-        answer = self.session.post(self.simulator.token_url, json=body, timeout=10)
+        answer = self.session.post(self.simulator.token_url, json=body, timeout=60)
         self.session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         return answer
 
@@ -40,7 +40,7 @@ class Caller:
         """Call a path below the workspace, or the whole path if it starts with /v1 or /platform."""
         whole = path.startswith(("/v1", "/platform", "/_simulator"))
         base = "" if whole else f"/platform/v2/workspaces/{self.simulator.workspace_id}"
-        return self.session.request(method, self.simulator.url + base + path, timeout=10, **options)
+        return self.session.request(method, self.simulator.url + base + path, timeout=60, **options)
 
     def get(self, path: str, **query: Any) -> requests.Response:
         return self.call("GET", path, params=query)

@@ -18,7 +18,7 @@ def control(simulator):
     """Call a control route without a token and without a content type, as curl -d does."""
 
     def call(method: str, path: str, body: str = "") -> requests.Response:
-        return requests.request(method, f"{simulator.url}/_simulator{path}", data=body, timeout=10)
+        return requests.request(method, f"{simulator.url}/_simulator{path}", data=body, timeout=60)
 
     return call
 
@@ -169,7 +169,7 @@ def test_control_requests_are_neither_recorded_nor_broken(simulator, control):
 @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("POST", "/tokens/expire"), ("DELETE", "/faults")])
 def test_a_web_page_of_another_origin_is_refused(simulator, method, path, headers):
     """A web page in a browser on this machine can reach loopback, and the routes need no token."""
-    answer = requests.request(method, f"{simulator.url}/_simulator{path}", headers=headers, timeout=10)
+    answer = requests.request(method, f"{simulator.url}/_simulator{path}", headers=headers, timeout=60)
 
     assert 403 == answer.status_code
     assert (headers.get("Origin") or headers["Host"]).lower() in answer.json()["errors"][0]["message"]
@@ -181,7 +181,7 @@ def test_this_machine_is_served_under_each_of_its_names(simulator, host, has_ori
     """Curl and a page of the simulator itself may use each name."""
     headers = {"Host": host} | ({"Origin": f"http://{host}"} if has_origin else {})
 
-    assert 200 == requests.get(f"{simulator.url}/_simulator", headers=headers, timeout=10).status_code
+    assert 200 == requests.get(f"{simulator.url}/_simulator", headers=headers, timeout=60).status_code
 
 
 _NAMES = st.text(string.ascii_letters + string.digits + ".-:@[]/#, ", max_size=40)

@@ -19,7 +19,7 @@ def serve():
     def start(respond):
         server = LoopbackServer(0, respond, clock=lambda: 0.0)
         server.start()
-        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
         running.append((server, connection))
         return server, connection
 
@@ -103,4 +103,4 @@ def test_a_server_that_is_stopped_closes_its_connections(serve):
 
     assert b"" == sock.recv(1)
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", server.server_port), timeout=5)
+        socket.create_connection(("127.0.0.1", server.server_port), timeout=60)

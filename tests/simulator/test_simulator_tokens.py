@@ -20,7 +20,7 @@ GOOD = {
 
 def test_a_login_answers_a_bearer_token_and_its_lifetime(simulator):
     """The documented answer has exactly these three fields."""
-    answer = requests.post(simulator.token_url, json=GOOD, timeout=10)
+    answer = requests.post(simulator.token_url, json=GOOD, timeout=60)
 
     assert 200 == answer.status_code
     assert {"access_token", "expires_in", "token_type"} == answer.json().keys()
@@ -39,7 +39,7 @@ def test_a_login_answers_a_bearer_token_and_its_lifetime(simulator):
 )
 def test_a_login_with_a_wrong_field_is_refused_with_error_and_description(simulator, change, status):
     """Each mistake has its own status, so that a client can name it."""
-    answer = requests.post(simulator.token_url, json=GOOD | change, timeout=10)
+    answer = requests.post(simulator.token_url, json=GOOD | change, timeout=60)
 
     assert status == answer.status_code
     assert {"error", "error_description"} == answer.json().keys()
@@ -56,7 +56,7 @@ def test_a_login_with_a_wrong_field_is_refused_with_error_and_description(simula
 )
 def test_a_login_must_be_a_json_object(simulator, options, status):
     """mParticle documents a JSON body. A form, as in other OAuth servers, is refused."""
-    answer = requests.post(simulator.token_url, timeout=10, **options)
+    answer = requests.post(simulator.token_url, timeout=60, **options)
 
     assert status == answer.status_code
 
@@ -67,7 +67,7 @@ def test_a_call_without_a_valid_token_is_unauthorized(simulator, header, path):
     """A caller without a token must not find out which paths exist."""
     headers = {"Authorization": header} if header else {}
 
-    answer = requests.get(simulator.url + path, headers=headers, timeout=10)
+    answer = requests.get(simulator.url + path, headers=headers, timeout=60)
 
     assert 401 == answer.status_code
     assert answer.json()["errors"][0]["message"]
@@ -98,7 +98,7 @@ def test_rotated_credentials_refuse_the_old_ones_for_ever(simulator, caller):
     """A retry cannot help with old credentials."""
     simulator.rotate_credentials()
 
-    statuses = [requests.post(simulator.token_url, json=GOOD, timeout=10).status_code for _ in range(3)]
+    statuses = [requests.post(simulator.token_url, json=GOOD, timeout=60).status_code for _ in range(3)]
 
     assert [401, 401, 401] == statuses
     assert 401 == caller.get("/connections").status_code

@@ -28,7 +28,7 @@ class Store(dict[str, Any]):
 
 def sensor(**options: Any) -> MParticlePipelineRunSensor:
     """A sensor for ``orders`` that polls often."""
-    usual = {"pipeline_id": "orders", "poll_interval": 0.05, "timeout": 20, "deferrable": False}
+    usual = {"pipeline_id": "orders", "poll_interval": 0.05, "timeout": 300, "deferrable": False}
     return MParticlePipelineRunSensor(task_id="sense", **{**usual, **options})
 
 

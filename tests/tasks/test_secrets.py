@@ -157,7 +157,7 @@ def meanwhile(simulator: Simulator, act: Callable[[], None]) -> Iterator[None]:
     acting = Thread(target=wait_and_act, daemon=True)
     acting.start()
     yield
-    acting.join(timeout=20)
+    acting.join(timeout=120)
 
 
 def job_with_key(dag_id: str, errors: list[BaseException], *, deferrable: bool = True, secret: str = "") -> DAG:

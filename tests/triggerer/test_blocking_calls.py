@@ -60,7 +60,7 @@ def triggerer(module: str, name: str, **arguments: object) -> Iterator[dict[str,
     result: dict[str, Any] = {}
     try:
         yield result
-        printed, errors = process.communicate(timeout=60)
+        printed, errors = process.communicate(timeout=300)
     finally:
         process.kill()
     assert 0 == process.returncode, errors

@@ -28,7 +28,7 @@ def test_a_listener_gets_the_runs_at_once_and_again_when_one_ends(simulator: Sim
     async def main() -> list[RunsSeen]:
         listeners = Listeners()
         with listeners.listening("orders"):
-            async with asyncio.timeout(20), aclosing(runs_seen("mparticle_default", 0.01, listeners)) as stream:
+            async with asyncio.timeout(120), aclosing(runs_seen("mparticle_default", 0.01, listeners)) as stream:
                 at_once = await anext(stream)
                 waiting = asyncio.ensure_future(anext(stream))
                 polls = simulator.count("GET", "/status/runs")
@@ -51,7 +51,7 @@ def test_only_pipelines_with_a_listener_are_polled(simulator: Simulator) -> None
     async def main() -> RunsSeen:
         listeners = Listeners()
         with listeners.listening("refunds"):
-            async with asyncio.timeout(20), aclosing(runs_seen("mparticle_default", 60, listeners)) as stream:
+            async with asyncio.timeout(120), aclosing(runs_seen("mparticle_default", 60, listeners)) as stream:
                 return await anext(stream)
 
     seen = asyncio.run(main())
@@ -70,7 +70,7 @@ def test_an_error_of_one_pipeline_does_not_end_the_stream(
     async def main() -> RunsSeen:
         listeners = Listeners()
         with listeners.listening("orders"):
-            async with asyncio.timeout(20), aclosing(runs_seen("mparticle_default", 0.01, listeners)) as stream:
+            async with asyncio.timeout(120), aclosing(runs_seen("mparticle_default", 0.01, listeners)) as stream:
                 return await anext(stream)
 
     with caplog.at_level(logging.INFO):
@@ -82,7 +82,7 @@ def test_an_error_of_one_pipeline_does_not_end_the_stream(
     assert 1 == sum("lists the runs of pipeline 'orders' again" in line for line in logged)
 
 
-@settings(max_examples=8, phases=[Phase.generate])  # a failure takes 10 s, so it is not shrunk
+@settings(max_examples=8, phases=[Phase.generate])  # a failure takes a minute, so it is not shrunk
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=4))
 def test_listeners_that_come_again_and_again_do_not_hold_up_the_others(restarts: list[int]) -> None:
     """Airflow restarts a failed trigger every second, for example while its store is away."""
@@ -94,7 +94,7 @@ def test_listeners_that_come_again_and_again_do_not_hold_up_the_others(restarts:
         async def main() -> RunsSeen:
             listeners = Listeners()
             with listeners.listening("orders"):
-                async with asyncio.timeout(10), aclosing(runs_seen("mparticle_default", 0.05, listeners)) as stream:
+                async with asyncio.timeout(60), aclosing(runs_seen("mparticle_default", 0.05, listeners)) as stream:
                     await anext(stream)
                     ended(simulator)
                     while True:
