@@ -43,7 +43,7 @@ def runs_since(
     for page in range(1, MOST_PAGES + 1):
         runs: list[PipelineRun] = yield endpoints.list_pipeline_runs(pipeline_id, page=page, since=since, until=until)
         known = len(found)
-        found |= {str(run.pipeline_run_id): run for run in runs}
+        found |= {_key_of(run): run for run in runs}
         if len(runs) < endpoints.RUNS_PER_PAGE or len(found) == known or is_last_needed(runs):
             return [*found.values()]
     raise UnreadableAnswerError(
@@ -51,6 +51,11 @@ def runs_since(
         "end. Ask for a shorter range.",
         pipeline_id=pipeline_id,
     )
+
+
+def _key_of(run: PipelineRun) -> str:
+    """Identify a run by its id, or by all that is known of it if mParticle gives no usable id."""
+    return repr(run) if run.pipeline_run_id is None else str(run.pipeline_run_id)
 
 
 def latest_run(pipeline_id: str) -> Steps[PipelineRun | None]:

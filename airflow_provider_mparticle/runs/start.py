@@ -327,7 +327,8 @@ class RunStarter:
             return StartResult(decision, "" if run_id is None else run_id, self._record, run)
         if decision is Decision.SKIP:
             return (yield from self._leave(decision, "" if run_id is None else run_id))
-        if decision is Decision.FAIL or (run_id is None and isinstance(error, PipelineBusyError)):
+        has_sent = bool(self.kept or self._record.sent_at)
+        if decision is Decision.FAIL or (run_id is None and (isinstance(error, PipelineBusyError) or not has_sent)):
             raise busy_error(self.pipeline_id, run_id, error)
         if decision is Decision.GIVE_UP or run_id is None:
             raise ambiguous_error(self.pipeline_id, error, run)

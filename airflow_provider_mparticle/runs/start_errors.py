@@ -33,11 +33,14 @@ def ambiguous_error(
     :param error: How the trigger request failed; None if it was accepted, or an earlier try sent it.
     :param run: A run that may be this task's, or another.
     """
-    why = error or (
-        f"run {run.pipeline_run_id} may be the one that this task started, or another"
-        if run and run.pipeline_run_id is not None
-        else "mParticle does not show which run it started"
-    )
+    why: object = error or "mParticle does not show which run it started"
+    if run and run.pipeline_run_id is None:
+        why = (
+            "mParticle shows a run, but no id of it. If the id has another name here, add that name to the extra "
+            "'run_fields' of the Airflow connection"
+        )
+    elif run and not error:
+        why = f"run {run.pipeline_run_id} may be the one that this task started, or another"
     return StartAmbiguousError(
         f"Pipeline {pipeline_id!r} may have been triggered by this task, but it is not known whether a run "
         f"began: {why}. Check the pipeline in mParticle. A retry of this task checks the runs again before it starts "

@@ -7,6 +7,7 @@ package can be read: an unknown key is ignored, a missing key has its default.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from airflow_provider_mparticle.client.timestamps import iso_text, parse_timesta
 
 # A pipeline that runs every five minutes has about 600 runs in two days. `known_until` covers older runs.
 KNOWN_RUNS_KEPT = 600
-# Texts from mParticle are cut to this length, so that a record always fits into the store.
+# A longer id of a known run is kept as a digest of this length, so that a record always fits into the store.
 TEXT_KEPT = 64
 REQUESTS_KEPT = 20
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -66,7 +67,7 @@ class StartRecord:
             "known_run_ids": list(self.known_run_ids),
             "known_until": iso_text(self.known_until),
             "sent_at": list(self.sent_at),
-            "result": None if self.result is None else {name: _cut(value) for name, value in self.result.items()},
+            "result": None if self.result is None else dict(self.result),
         }
 
     @classmethod
@@ -106,7 +107,7 @@ class StartRecord:
         """Return this record with the runs that exist before the task sends a trigger request."""
         latest = sorted(runs, key=lambda run: run.started_on or _LONG_AGO)
         started = [run.started_on for run in latest if run.started_on]
-        ids = tuple(str(run.pipeline_run_id)[:TEXT_KEPT] for run in latest[-KNOWN_RUNS_KEPT:])
+        ids = tuple(_kept_id(run) for run in latest[-KNOWN_RUNS_KEPT:] if run.pipeline_run_id is not None)
         return replace(self, known_run_ids=ids, known_until=max(started, default=None))
 
     def with_request(self, at: float, skew_s: float | None = None) -> StartRecord:
@@ -126,10 +127,10 @@ class StartRecord:
         return replace(self, sent_at=self.sent_at[:-1])
 
     def knows(self, run: PipelineRun) -> bool:
-        """Return whether a run existed before this task sent a trigger request."""
-        run_id = str(run.pipeline_run_id)[:TEXT_KEPT]
-        if run_id in self.known_run_ids:
+        """Return whether a run existed before this task sent a trigger request; False if that is not known."""
+        if run.pipeline_run_id is not None and _kept_id(run) in self.known_run_ids:
             return True
+        run_id = str(run.pipeline_run_id)
         newest = max((int(known) for known in self.known_run_ids if known.isdecimal()), default=0)
         if newest and run_id.isdecimal() and int(run_id) > newest:  # mParticle counts runs upwards
             return False  # even if it seems to be older, because mParticle's clock was set back
@@ -173,8 +174,10 @@ def _checked(name: str, value: Any) -> Any:
 _FORMER_NAMES = {"noted_at": "recorded_at", "window": "slice_id"}
 
 
-def _cut(value: Any) -> Any:
-    return value[:TEXT_KEPT] if isinstance(value, str) else value
+def _kept_id(run: PipelineRun) -> str:
+    """Return the id of a run as a record keeps it: a digest of a long one, since long ids may begin alike."""
+    run_id = str(run.pipeline_run_id)
+    return run_id if len(run_id) <= TEXT_KEPT else hashlib.sha256(run_id.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

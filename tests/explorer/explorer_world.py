@@ -22,6 +22,8 @@ from mparticle_model import OTHERS, Habits, MParticle, busy
 from network import Client
 
 START = 1772618400.37  # a fixed instant, 2026-03-04T10:00:00.37Z
+# All ids begin with the same 100 characters.
+LONG_ID = f"urn:mparticle:run:{'orders-' * 12}".ljust(100, "-")
 WEEK = timedelta(days=7)
 HORIZON_S = 12 * 86400.0
 
@@ -80,6 +82,7 @@ class World:
             tells_date=pick("Date header", True, False),
             cuts_seconds=pick("cuts seconds", False, True),
             reads_after_s=pick("reads after", 0.0, 5.0),
+            id_begins=pick("ids begin with", "", LONG_ID),
         )
         self.mparticle = MParticle(self.habits, lambda: self.now)
         self._history(pick("before", "idle", "two old manual runs", *THEIR_RUNS))

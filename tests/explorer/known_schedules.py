@@ -7,6 +7,7 @@ Each has the choices that are not option 0, one per line: label, how often the l
 from __future__ import annotations
 
 from choices import SETUP, Schedule
+from explorer_world import LONG_ID
 
 
 def schedule(setup: dict[str, str], *events: tuple[str, int, str]) -> Schedule:
@@ -129,6 +130,18 @@ KNOWN: dict[str, Schedule] = {
         ("A asks GET pipeline_run, fate", 52, "404"),
         ("A asks GET pipeline_runs, fate", 2, "404"),
         ("other people before A asks GET pipeline_status", 37, "manual, 15 s"),
+    ),
+    "all ids begin alike, and the answer to the request is lost": schedule(
+        {"before": "two old manual runs", "ids begin with": LONG_ID},
+        ("A asks POST trigger_pipeline, fate", 1, "done, answer lost"),
+    ),
+    "all ids begin alike, and the worker dies after the request": schedule(
+        {"before": "two old manual runs", "ids begin with": LONG_ID},
+        ("A asks POST trigger_pipeline, its worker dies", 1, "after"),
+    ),
+    "all ids begin alike, and the worker dies after its run has ended": schedule(
+        {"ids begin with": LONG_ID},
+        ("A stores its record, its worker dies", 3, "after"),
     ),
     "mParticle holds a request back for two minutes, then its answer is lost": schedule(
         {},

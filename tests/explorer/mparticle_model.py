@@ -38,6 +38,7 @@ class Habits:
     :param tells_date: Whether answers have a ``Date`` header.
     :param cuts_seconds: Whether instants have no fractions of a second.
     :param reads_after_s: After how many seconds a run reads the SQL of its data model.
+    :param id_begins: What the id of every run begins with. If it is empty, ids are numbers.
     """
 
     skew_s: float = 0.0
@@ -50,13 +51,14 @@ class Habits:
     tells_date: bool = True
     cuts_seconds: bool = False
     reads_after_s: float = 0.0
+    id_begins: str = ""
 
 
 @dataclass
 class Run:
     """One run, on Airflow's clock. *owner* and *epoch* name the task that started it, and its number of clears."""
 
-    run_id: int
+    run_id: int | str
     owner: str
     epoch: int
     type: str | None
@@ -110,7 +112,9 @@ class MParticle:
     ) -> Run:
         """Start a run. The pipeline must be idle."""
         started = self.now() - began_before_s
-        run = Run(13325 + len(self.runs), owner, epoch, type_word, started, lasts_s, ends_as, logical_back)
+        number = 13325 + len(self.runs)
+        run_id = f"{self.habits.id_begins}{number}" if self.habits.id_begins else number
+        run = Run(run_id, owner, epoch, type_word, started, lasts_s, ends_as, logical_back)
         self.runs.append(run)
         return run
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.endpoints import RUNS_PER_PAGE
 from airflow_provider_mparticle.client.errors import ServerError, UnreadableAnswerError
@@ -37,6 +39,25 @@ def test_a_server_that_repeats_its_page_is_read_once_more_and_no_longer():
     same = [PipelineRun("orders", number) for number in range(100)]
 
     assert same == drive(runs_since("orders", NOW), lambda _: same, lambda _: None)
+
+
+@given(st.lists(st.integers(0, 250), max_size=30), st.sets(st.integers(0, 250)))
+def test_a_run_without_an_id_hides_no_other(numbers, without_id):
+    """The id may have another name in mParticle's answers. A run in progress must be seen all the same."""
+    runs = [
+        PipelineRun("orders", None if number in without_id else number, started_on=NOW + timedelta(seconds=number))
+        for number in dict.fromkeys(numbers)
+    ]
+
+    assert runs == drive(runs_since("orders", NOW), lambda _: runs, lambda _: None)
+
+
+def test_a_page_of_runs_without_ids_that_is_repeated_ends_the_list():
+    """As with ids, paging may not be supported."""
+    same = [PipelineRun("orders", started_on=NOW + timedelta(seconds=number)) for number in range(RUNS_PER_PAGE)]
+    pages = iter([same, same])
+
+    assert same == drive(runs_since("orders", NOW), lambda _: next(pages), lambda _: None)
 
 
 def test_the_durations_of_the_last_runs_take_one_request():

@@ -250,6 +250,48 @@ def test_another_run_is_named_and_no_record_is_left_unless_it_is_adopted(if_runn
     assert last_note is None if decision is not Decision.ADOPT else last_note[1] == 3
 
 
+@pytest.mark.parametrize("if_running", ["fail", "wait", "attach"])
+def test_another_run_without_an_id_is_no_doubt_about_a_run_of_this_task(if_running):
+    """The task has sent nothing, so no user needs to look for a run that it started."""
+    story = Story(pipeline_runs=[[replace(OTHER, pipeline_run_id=None)]])
+
+    with pytest.raises(PipelineBusyError, match="a run that it does not name in progress"):
+        story.start(if_running)
+
+    assert 0 == story.count("trigger_pipeline")
+
+
+@given(
+    st.lists(st.sampled_from(["success", "failed"]), max_size=4),
+    st.sampled_from([lost(), None]),
+    st.sampled_from(["running", "success"]),
+    st.integers(1, 3),
+)
+def test_runs_without_ids_never_lead_to_a_second_start(before, answer, state, retries):
+    """The id of a run may have another name in mParticle's answers, in those to a start too."""
+
+    def run(at_s, state):
+        states = {"running": Progress.UNDER_WAY, "success": Progress.SUCCEEDED, "failed": Progress.FAILED}
+        return PipelineRun("orders", state=state, progress=states[state], started_on=NOW + timedelta(seconds=at_s))
+
+    old = [run(-3600 * (number + 1), state) for number, state in enumerate(before)]
+    story = Story(pipeline_runs=[old, [*old, run(1, state)]], trigger_pipeline=[answer])
+    kept = []
+
+    def carry_out(step):
+        if isinstance(step, SaveRecord):
+            kept.append(step.record)
+        return story.carry_out(step)
+
+    for try_number in range(1 + retries):
+        options = {"max_tries": 3, "clear_number": 0, "clock": lambda: NOW.timestamp() + 300 * try_number}  # noqa: B023
+        steps = RunStarter("orders", "wait", kept=kept[-1] if kept else None, **options).steps()
+        with pytest.raises(StartAmbiguousError, match="extra 'run_fields'"):
+            drive(steps, carry_out, lambda _: None)
+
+    assert 1 == story.count("trigger_pipeline")
+
+
 READS = 1 + len(start.LOOKUP_PAUSES_S)
 
 

@@ -45,7 +45,8 @@ def test_an_ambiguous_start_carries_what_mparticle_said() -> None:
     [
         (NoAnswerError("It took longer than 60 s."), None, "It took longer than 60 s.", None),
         (None, PipelineRun("orders", 7), "run 7 may be the one that this task started, or another", 7),
-        (None, PipelineRun("orders"), "mParticle does not show which run it started", None),
+        (None, PipelineRun("orders"), "mParticle shows a run, but no id of it. If the id has another name here,", None),
+        (NoAnswerError("It is lost."), PipelineRun("orders"), "mParticle shows a run, but no id of it.", None),
         (None, None, "mParticle does not show which run it started", None),
     ],
 )

@@ -6,9 +6,10 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_mparticle.client.answer_fields import LONGEST_WORD
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.runs.start_record import StartRecord
 
@@ -71,13 +72,14 @@ def test_a_record_of_a_former_version_keeps_its_meaning():
 @given(
     st.lists(st.one_of(st.integers(), st.text(max_size=500)), max_size=60, unique_by=str),
     st.lists(st.floats(0, 1e10), max_size=40),
-    st.text(max_size=5000),
+    st.text(max_size=LONGEST_WORD),
 )
 @settings(max_examples=50)
 def test_a_record_fits_into_the_store(ids, requests, state):
     """The store takes 64 KB, and a record that it refuses would be lost."""
     runs = [PipelineRun("orders", run_id, started_on=NOW) for run_id in ids * 100]
-    record = StartRecord("orders", 1.0, result={"state": state}).with_known(runs)
+    result = PipelineRun("orders", state, state=state).as_dict()
+    record = StartRecord("orders", 1.0, result=result).with_known(runs)
     for at in requests:
         record = record.with_request(at)
 
@@ -110,6 +112,40 @@ def test_a_run_with_a_higher_id_than_all_known_ones_is_new(set_s, newest, more):
     record = StartRecord("orders", 1.0).with_known([PipelineRun("orders", newest, started_on=NOW)])
 
     assert not record.knows(PipelineRun("orders", newest + more, started_on=NOW + timedelta(seconds=set_s)))
+
+
+@given(st.integers(1, 200), st.integers(1, 10**6), st.integers(1, 10**6))
+def test_a_new_run_is_never_known_however_alike_ids_begin(length, known, new):
+    """An id that is cut looks like another, and then a task does not find its own run and starts a second one."""
+    assume(known != new)
+    known_id, new_id = (f"{'run-'.ljust(length, '-')}{number}"[:200] for number in (known, new))
+    assume(known_id != new_id)
+    record = StartRecord("orders", 1.0).with_known([PipelineRun("orders", known_id)])
+
+    assert record.knows(PipelineRun("orders", known_id))
+    assert not record.knows(PipelineRun("orders", new_id))
+    assert not StartRecord.from_json(record.as_json()).knows(PipelineRun("orders", new_id))
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_the_result_of_a_run_is_kept_as_it_is(pipeline_id, run_id):
+    """A retry after a lost worker returns it, and other tasks use the ids in it."""
+    result = {"pipeline_id": pipeline_id, "pipeline_run_id": run_id}
+    record = StartRecord(pipeline_id, 1.0, result=result)
+
+    assert result == StartRecord.from_json(record.as_json()).result
+
+
+@given(st.lists(st.integers(-7200, 7200), max_size=5), st.integers(1, 7200))
+def test_a_run_without_an_id_is_known_only_by_its_start(starts, later_s):
+    """The id may have another name in mParticle's answers. All such runs would be the same run."""
+    known = [PipelineRun("orders", started_on=NOW + timedelta(seconds=at)) for at in starts]
+    record = StartRecord("orders", 1.0).with_known(known)
+
+    assert not record.knows(PipelineRun("orders"))
+    assert not record.knows(PipelineRun("orders", started_on=NOW + timedelta(seconds=max(starts, default=0) + later_s)))
+    if starts:
+        assert record.knows(PipelineRun("orders", started_on=NOW + timedelta(seconds=max(starts) - later_s)))
 
 
 STORED = StartRecord(
