@@ -17,6 +17,7 @@ from airflow_provider_mparticle.configuration.plain_values import plain
 from airflow_provider_mparticle.configuration.resource_diff import (
     UPPER_BOUNDS,
     as_documents_say,
+    has_no_range,
     is_masked,
     same_word,
 )
@@ -86,9 +87,14 @@ def _masked_secrets(value: Any, place: str = "") -> Iterator[str]:
 
 
 def _bounded(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the wanted fields and those that stay. An upper bound that is not wanted is sent as null: unbounded."""
+    """
+    Return the wanted fields and those that stay. An upper bound that is not wanted is sent as null: unbounded.
+
+    A PUT that merges keeps the bound of the former type too, so it is also sent as null if the type changes.
+    """
     kept = completed(before, wanted)
-    return {**kept, **{name: None for name in UPPER_BOUNDS if name not in wanted and kept.get(name) is not None}}
+    bounded = kept if has_no_range(wanted) else before
+    return {**kept, **{name: None for name in UPPER_BOUNDS if name not in wanted and bounded.get(name) is not None}}
 
 
 def _visible(value: Any, place: str) -> Any:

@@ -31,14 +31,20 @@ class StrangeSimulator(Simulator):
 
     :param rewrite: Turns a resource into the form in which it is shown. Default: as it is.
     :param put_replaces: Whether a PUT replaces the whole resource, secrets included. Default: it merges.
+    :param merges_dicts: Whether a PUT that merges also merges each dict in the resource. Default: it replaces them.
     """
 
     def __init__(
-        self, rewrite: Callable[[dict[str, Any]], Any] = dict, put_replaces: bool = False, **options: Any
+        self,
+        rewrite: Callable[[dict[str, Any]], Any] = dict,
+        put_replaces: bool = False,
+        merges_dicts: bool = False,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.rewrite = rewrite
         self.put_replaces = put_replaces
+        self.merges_dicts = merges_dicts
 
     def _respond(self, request: Request) -> Answer | None:
         kind = next((kind for name, kind in KINDS.items() if f"/{name}" in request.path), None)
@@ -46,6 +52,8 @@ class StrangeSimulator(Simulator):
             return super()._respond(request)
         if request.method == "PUT" and self.put_replaces:
             request = self._as_replacement(kind, request)
+        if request.method == "PUT" and self.merges_dicts:
+            request = self._with_merged_dicts(kind, request)
         answer = super()._respond(request)
         if answer is None or answer.status >= 300 or not answer.body:
             return answer
@@ -60,6 +68,15 @@ class StrangeSimulator(Simulator):
         for name in set(stored.get("config") or {}) - set(body.get("config") or {}):
             stored["config"].pop(name)
         return replace(request, raw=json.dumps({**FIELDS[kind], **body, "id": resource_id}).encode())
+
+    def _with_merged_dicts(self, kind: Kind, request: Request) -> Request:
+        body = json.loads(request.raw)
+        stored = self._workspace.resources.stored(kind, request.path.rsplit("/", 1)[-1])
+        for name, part in body.items():
+            if isinstance(part, dict) and isinstance(stored.get(name), dict):
+                merged = {**stored[name], **part}
+                body[name] = {field: value for field, value in merged.items() if value is not None}
+        return replace(request, raw=json.dumps(body).encode())
 
 
 class Spelling:

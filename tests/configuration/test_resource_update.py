@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from configuration.strange_servers import StrangeSimulator
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sample_document import sample
 
@@ -37,11 +37,11 @@ KEY = "orders-feed-key"
 Execute = Callable[[Any], Any]
 
 
-@pytest.fixture(params=[False, True], ids=["merges", "replaces"])
+@pytest.fixture(params=[{}, {"merges_dicts": True}, {"put_replaces": True}], ids=["merges", "merges dicts", "replaces"])
 def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[StrangeSimulator]:
-    """A server of either kind, with the sample applied."""
+    """A server of each kind, with the sample applied."""
     token_cache.forget()
-    with StrangeSimulator(put_replaces=request.param) as simulator:
+    with StrangeSimulator(**request.param) as simulator:
         monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", json.dumps(simulator.airflow_connection()))
         apply(sample())
         yield simulator
@@ -183,6 +183,33 @@ def test_no_change_loses_a_secret_or_a_field(server: StrangeSimulator, content: 
             assert {name: had[name] for name in had if name not in resource} == {
                 name: kept[name] for name in had if name not in resource
             }
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["interval", "once", "on_demand"]), st.booleans()), min_size=2, max_size=4),
+)
+@example([("interval", True), ("once", False)])
+@example([("once", True), ("interval", False)])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_schedule_ends_when_its_description_says_so(
+    server: StrangeSimulator, schedules: list[tuple[str, bool]]
+) -> None:
+    """A server that merges would keep the end of the former schedule, and the pipeline would stop then."""
+    for kind, has_end in schedules:
+        content = sample()
+        schedule = content["pipelines"][0]["schedule"] = {"type": kind}
+        if kind == "interval":
+            schedule["frequency"] = "daily"
+        if kind == "once":
+            schedule["start"] = "2026-01-01T00:00:00Z"
+        if has_end and kind != "on_demand":
+            schedule["end"] = "2030-01-01T00:00:00Z"
+        apply(content)
+
+        kept = server.stored("pipeline", content["pipelines"][0]["id"])["schedule"]
+        assert kind in ("on_demand", kept["type"])
+        if kind != "on_demand":
+            assert schedule.get("end") == kept.get("end")
 
 
 def everything(server: StrangeSimulator) -> dict[str, Any]:
