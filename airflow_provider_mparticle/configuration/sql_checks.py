@@ -23,16 +23,15 @@ MAX_COLUMNS = 100
 
 _WRAPPED = "mParticle wraps the query in an outer SELECT, so its v1 documentation does not allow that"
 # Text in quotation marks and comments, closed or not. Everything else is code. In some warehouses a backslash escapes
-# the quotation mark after it.
+# the quotation mark after it. Each alternative always finds an end, so that the patterns take linear time.
 _OTHERS = r"""`[^`]*(?:`|\Z)|\$\$.*?(?:\$\$|\Z)"""
 _QUOTED = (
     rf"""'[^']*(?:'|\Z)|"[^"]*(?:"|\Z)|{_OTHERS}""",
-    rf"""'(?:[^'\\]|\\.)*(?:'|\Z)|"(?:[^"\\]|\\.)*(?:"|\Z)|{_OTHERS}""",
+    rf"""'(?:[^'\\]|\\.?)*+(?:'|\Z)|"(?:[^"\\]|\\.?)*+(?:"|\Z)|{_OTHERS}""",
 )
 _COMMENT = r"--[^\r\n]*|/\*.*?(?:\*/|\Z)"
 _READINGS = tuple(re.compile(f"(?P<quoted>{quoted})|(?P<comment>{_COMMENT})", re.DOTALL) for quoted in _QUOTED)
 _NOT_CODE = _READINGS[0]
-_LINE_END = re.compile(r"[^\S\n]*\n[^\S\n]*")
 # Longer SQL is not parsed: the parser reads about 40 kB per second.
 MAX_PARSED = 100_000
 _CLAUSE = re.compile(r"\b(from|where|join|group\s+by|order\s+by|limit|union|select|and)\b", re.IGNORECASE)
@@ -75,10 +74,17 @@ def _trimmed(sql: str, reading: re.Pattern[str]) -> Iterator[str]:
     end = 0
     for found in reading.finditer(sql):
         if found["quoted"]:
-            yield _LINE_END.sub("\n", sql[end : found.start()])
+            yield _without_spaces_at_line_ends(sql[end : found.start()])
             yield found["quoted"]
             end = found.end()
-    yield _LINE_END.sub("\n", sql[end:])
+    yield _without_spaces_at_line_ends(sql[end:])
+
+
+def _without_spaces_at_line_ends(code: str) -> str:
+    first, *others = code.split("\n")
+    if not others:
+        return code
+    return "\n".join((first.rstrip(), *map(str.strip, others[:-1]), others[-1].lstrip()))
 
 
 def _text_problems(sql: str) -> Iterator[str]:

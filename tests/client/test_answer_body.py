@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 import zlib
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.answer_body import BEGINNING, LONGEST_BODY, MAX_VALUES, AnswerBody
@@ -89,6 +90,25 @@ def test_text_may_hold_any_number_of_separators(texts: list[str]) -> None:
     body.end()
 
     assert not body.flaw
+
+
+@settings(max_examples=60, deadline=None)
+@example(repeated=[b'\\"'], end=b"")
+@example(repeated=[b'\\"'], end=b"\\")
+@given(
+    st.lists(st.sampled_from([b'"', b'\\"', b"\\", b",", b"[", b"a"]), min_size=1, max_size=4),
+    st.sampled_from([b"", b'"', b"\\"]),
+)
+def test_the_values_of_any_body_are_counted_in_linear_time(repeated: list[bytes], end: bytes) -> None:
+    """Forty kilobytes of a text that does not end blocked the event loop of a triggerer for a minute."""
+    piece = b"".join(repeated)
+    body = AnswerBody("", max_values=1000)
+    body.add(b"[" + b"," * 1001 + b'"' + piece * (40_000 // len(piece)) + end)
+    began = time.process_time()
+    body.end()
+
+    assert time.process_time() - began < 1.0
+    assert "holds more than 1,000 values" == body.flaw
 
 
 def test_what_follows_compressed_data_is_a_flaw() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_mparticle.configuration.sql_checks import MAX_PARSED, sql_problems
+from airflow_provider_mparticle.configuration.sql_checks import MAX_PARSED, sql_problems, trimmed_lines
 
 COLUMNS = ", ".join(f"c{number}" for number in range(101))
 
@@ -102,6 +105,32 @@ def test_any_text_can_be_checked(sql: str) -> None:
 def test_what_one_warehouse_reads_is_not_warned_of(sql: str) -> None:
     """Each warehouse has its own quotation marks and names."""
     assert "" == said(sql)
+
+
+@given(
+    st.text("ab '\"`$-/*\\\t\n", max_size=5),
+    st.lists(st.sampled_from([" ", "\t", "\r", "\\'", '\\"', "'", "$$", "/*", "--", "group "]), min_size=1, max_size=3),
+    st.sampled_from(["", "x", "\\", "'"]),
+)
+@example("select a from b.c", [" "], "x")
+@example("select '", ["\\'"], "\\")
+@settings(max_examples=60, deadline=None)
+def test_the_text_of_any_query_is_read_in_linear_time(begins: str, repeated: list[str], ends: str) -> None:
+    """A server may send any SQL, and a plan compares it; ten kilobytes of spaces took ten seconds."""
+    piece = "".join(repeated)
+    sql = f"{begins}{piece * (MAX_PARSED // len(piece) + 1)}{ends}"
+    began = time.process_time()
+    trimmed_lines(sql)
+    sql_problems(sql, "sql")
+
+    assert time.process_time() - began < 2.0
+
+
+@given(st.text("a-/* \t\n\r\x0b\x85\u2028", max_size=30))
+@settings(max_examples=200)
+def test_spaces_around_the_lines_of_code_do_not_count(sql: str) -> None:
+    """Without quotation marks all of the SQL is code."""
+    assert {re.sub(r"[^\S\n]*\n[^\S\n]*", "\n", sql)} == {*trimmed_lines(sql)}
 
 
 def test_a_query_of_many_kilobytes_is_not_parsed() -> None:
