@@ -13,6 +13,7 @@ from string import Formatter
 
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.client.paths import path_flaw
+from airflow_provider_mparticle.client.shown import shown
 
 DEFAULT_ROUTES: Mapping[str, str] = {
     "connections": "/connections",  # documented
@@ -64,15 +65,15 @@ def route_table(overrides: Mapping[str, str]) -> dict[str, str]:
 
 def _check(name: str, path: object) -> None:
     if name not in DEFAULT_ROUTES:
-        raise ConfigError(f"routes: {name!r} is not a route; the names are {', '.join(DEFAULT_ROUTES)}")
+        raise ConfigError(f"routes: {shown(name)} is not a route; the names are {', '.join(DEFAULT_ROUTES)}")
     if not isinstance(path, str):
-        raise ConfigError(f"routes: {name} must be a path that starts with '/', not {path!r}")
+        raise ConfigError(f"routes: {name} must be a path that starts with '/', not {shown(path)}")
     wanted = _placeholders(DEFAULT_ROUTES[name])
     if _placeholders(path) != wanted:
-        raise ConfigError(f"routes: {name} must contain exactly {wanted or 'no placeholder'}, not {path!r}")
+        raise ConfigError(f"routes: {name} must contain exactly {wanted or 'no placeholder'}, not {shown(path)}")
     flaw = "must not hold a query" if "?" in path else path_flaw(path.format_map(_Anything()))
     if flaw:
-        raise ConfigError(f"routes: {name} {flaw}, not {path!r}")
+        raise ConfigError(f"routes: {name} {flaw}, not {shown(path)}")
 
 
 class _Anything(dict[str, str]):

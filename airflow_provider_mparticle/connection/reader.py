@@ -153,7 +153,7 @@ class _Fields:
         except (TypeError, ValueError, OverflowError):
             read = 0.0
         if isinstance(value, bool) or not 0 < read <= LONGEST_TIMEOUT_S:
-            raise self.malformed(name, f"a positive number of seconds, at most {LONGEST_TIMEOUT_S:.0f},", value)
+            raise self.malformed(name, f"a number of seconds above 0 and up to {LONGEST_TIMEOUT_S:.0f}", value)
         return read
 
     def checked(self, name: str, check: Any) -> Any:
@@ -229,14 +229,16 @@ def _run_states(given: Mapping[str, Any]) -> dict[str, Progress]:
     meanings = [str(progress) for progress in Progress]
     for word, meaning in given.items():
         if meaning not in meanings:
-            raise ConfigError(f"run_states: {word!r} must mean one of {', '.join(meanings)}, not {meaning!r}")
+            raise ConfigError(f"run_states: {shown(word)} must mean one of {', '.join(meanings)}, not {shown(meaning)}")
     return {**RUN_STATES, **{state_word(word): Progress(meaning) for word, meaning in given.items()}}
 
 
 def _run_fields(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     for field, names in given.items():
         if field not in RUN_FIELDS:
-            raise ConfigError(f"run_fields: {field!r} is not a field of a run. The fields are {', '.join(RUN_FIELDS)}")
+            raise ConfigError(
+                f"run_fields: {shown(field)} is not a field of a run. The fields are {', '.join(RUN_FIELDS)}"
+            )
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise ConfigError(f"run_fields: {field} must be a list of names, not {names!r}")
+            raise ConfigError(f"run_fields: {field} must be a list of names, not {shown(names)}")
     return {field: (*given.get(field, ()), *names) for field, names in RUN_FIELDS.items()}
