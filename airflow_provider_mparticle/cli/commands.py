@@ -28,6 +28,7 @@ from airflow_provider_mparticle.cli.exit_codes import FAILED, GOOD
 from airflow_provider_mparticle.client.errors import ConfigError, NotFoundError
 from airflow_provider_mparticle.client.models import Pipeline, PipelineRun
 from airflow_provider_mparticle.client.shown import counted
+from airflow_provider_mparticle.client.storable import readable_text
 from airflow_provider_mparticle.client.timestamps import iso_text, parse_timestamp
 from airflow_provider_mparticle.hooks import MParticleHook
 
@@ -165,8 +166,8 @@ def _print_table(columns: Iterable[str], rows: Iterable[tuple[Any, ...]], out: T
 
 
 def _cell(value: object) -> Text:
-    """Return text that rich prints unchanged, because mParticle's words may look like rich's markup."""
-    return value if isinstance(value, Text) else Text(_shown(value))
+    """Return text that rich prints as it is, because mParticle's words may look like rich's markup."""
+    return value if isinstance(value, Text) else Text(readable_text(_shown(value)))
 
 
 def _shown(value: object) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 from airflow_provider_mparticle.client.paths import segment_flaw
-from airflow_provider_mparticle.client.storable import INTEGERS_BELOW, Json
+from airflow_provider_mparticle.client.storable import INTEGERS_BELOW, Json, readable_text
 from airflow_provider_mparticle.client.timestamps import parse_timestamp
 
 # The fields of an object in which a list may come: v1 of Warehouse Sync, the Platform API, similar resources.
@@ -120,6 +120,11 @@ def error_messages(errors: object) -> tuple[str, ...]:
     if not isinstance(listed, list | tuple):
         return ()
     return tuple(text for error in listed[:MAX_MESSAGES] if (text := _message(error)))
+
+
+def readable_messages(errors: object) -> tuple[str, ...]:
+    """Return what `error_messages` returns, without characters that could hide other text in a terminal or a log."""
+    return tuple(map(readable_text, error_messages(errors)))
 
 
 def _message(error: object) -> str:

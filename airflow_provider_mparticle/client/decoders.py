@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 from airflow_provider_mparticle.client.answer_fields import (
     UnexpectedAnswerError,
     check_pipeline,
-    error_messages,
     first_value,
     items_in,
     object_in,
     parse_run_id,
+    readable_messages,
 )
 from airflow_provider_mparticle.client.config import ApiConfig
 from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus, PlatformItem, Resource, RunId
@@ -88,7 +88,7 @@ def decode_status(pipeline_id: str, answer: Json, config: ApiConfig) -> Pipeline
         status=fields.get("status"),
         connection_status=fields.get("connection_status"),
         data_model_status=fields.get("data_model_status"),
-        errors=error_messages(fields.get("errors")),
+        errors=readable_messages(fields.get("errors")),
         latest_pipeline_run=_run(pipeline_id, latest, config) if latest else None,
     )
 

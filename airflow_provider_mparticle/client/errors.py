@@ -36,7 +36,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from airflow_provider_mparticle.client.storable import storable_text
+from airflow_provider_mparticle.client.storable import readable_text
 
 
 class MParticleError(Exception):
@@ -59,7 +59,7 @@ class MParticleError(Exception):
     may_have_executed = False
 
     def __init__(self, message: str, *, pipeline_id: str | None = None) -> None:
-        super().__init__(storable_text(message))
+        super().__init__(readable_text(message))
         self.pipeline_id = pipeline_id
 
     def facts(self) -> dict[str, Any]:

@@ -17,13 +17,13 @@ from airflow_provider_mparticle.client.answer_fields import (
     LONGEST_WORD,
     UnexpectedAnswerError,
     check_pipeline,
-    error_messages,
     first_value,
     is_id,
     object_in,
     parse_count,
     parse_instant,
     parse_run_id,
+    readable_messages,
     word,
 )
 from airflow_provider_mparticle.client.run_fields import RUN_FIELDS
@@ -70,7 +70,7 @@ class Resource:
         :raises UnexpectedAnswerError: The answer is not an object, or it is about another resource.
         """
         known = {f.name: _field(str(f.type), object_in(answer).get(f.name)) for f in fields(cls)}
-        known["errors"] = error_messages(answer.get("errors"))
+        known["errors"] = readable_messages(answer.get("errors"))
         known["id"] = _id_in(answer, resource_id)
         return cls(**known)
 
@@ -237,7 +237,7 @@ class PipelineRun:
             logical_date=parse_instant(found["logical_date"]),
             successful_records=parse_count(found["successful_records"]),
             failed_records=parse_count(found["failed_records"]),
-            errors=error_messages(found["errors"]),
+            errors=readable_messages(found["errors"]),
         )
 
     @property

@@ -30,7 +30,7 @@ from airflow_provider_mparticle.client.errors import (
 from airflow_provider_mparticle.client.messages import HttpResponse, place
 from airflow_provider_mparticle.client.models import RunId
 from airflow_provider_mparticle.client.secrets import Mask
-from airflow_provider_mparticle.client.storable import read_json
+from airflow_provider_mparticle.client.storable import read_json, readable_text
 
 # How many characters of one message are shown, and how many messages.
 SHOWN_CHARACTERS = 300
@@ -39,6 +39,8 @@ MAX_TEXTS = 10
 # in the triggerer's event loop, so this must be fast for any text.
 LONGEST_JSON = 65_536
 PAGE_READ = 4096
+# A page in another encoding has single characters that cannot be read. If there are more, it is not text.
+LARGEST_UNREADABLE_SHARE = 0.1
 
 # Warehouse Sync API reference (v1), "Trigger an on-demand pipeline": the answer while a run is in progress.
 BUSY = re.compile(r"already in progress", re.IGNORECASE)
@@ -209,12 +211,19 @@ def error_texts(body: bytes, mask: Mask) -> tuple[str, ...]:
         found = error_messages(answer)
     else:
         found = (_page_text(body, mask),)
-    return tuple(said for text in found[:MAX_TEXTS] if (said := mask(text, SHOWN_CHARACTERS * 2)[:SHOWN_CHARACTERS]))
+    masked = (mask(text, SHOWN_CHARACTERS * 2)[:SHOWN_CHARACTERS] for text in found[:MAX_TEXTS])
+    return tuple(readable_text(said) for said in masked if said)
 
 
 def _page_text(body: bytes, mask: Mask) -> str:
-    """Return the visible text at the beginning of a page. Secrets are masked first, since they may look like tags."""
+    """
+    Return the visible text at the beginning of a page, or nothing if it is not text, for example compressed data.
+
+    Secrets are masked first, since they may look like tags.
+    """
     text = mask(body[:PAGE_READ].decode("utf-8", "replace"), PAGE_READ)
+    if readable_text(text).count("\ufffd") > len(text) * LARGEST_UNREADABLE_SHARE:
+        return ""
     return " ".join(_TAGS.sub(" ", text).split())
 
 

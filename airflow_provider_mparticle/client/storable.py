@@ -24,6 +24,8 @@ INTEGERS_BELOW = 2**63
 _DIGITS = 20
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
+_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|\r(?!\n)")
+
 
 def exact_text(value: str | int) -> str:
     """Return a text or a whole number as text. ``str()`` writes a member of an enumeration by its name."""
@@ -33,6 +35,15 @@ def exact_text(value: str | int) -> str:
 def storable_text(text: str) -> str:
     """Return *text* with U+FFFD in place of lone surrogates and NUL, which PostgreSQL refuses."""
     return _UNSTORABLE.sub("\ufffd", text)
+
+
+def readable_text(text: str) -> str:
+    """
+    Return *text* with U+FFFD in place of characters that could hide or rewrite other text in a terminal or a log.
+
+    These are control characters except line ends and tabs, and those that change the direction of text.
+    """
+    return _UNREADABLE.sub("\ufffd", text)
 
 
 def read_json(body: bytes) -> Json:

@@ -41,3 +41,11 @@ def test_a_table_folds_long_values_and_cuts_nothing(width: int, rows: list[tuple
 def test_every_year_has_four_digits(moment: datetime, shown: str) -> None:
     """``strftime`` prints the year 1 as "1", which is not an ISO 8601 date."""
     assert shown == commands._shown(moment)
+
+
+def test_no_word_of_mparticle_can_clear_a_terminal() -> None:
+    """The name of a state comes from a server, and a terminal obeys control characters."""
+    out = io.StringIO()
+    commands._print_table(("state",), [("running\x1b[2J",)], out)
+
+    assert "running\ufffd[2J" in out.getvalue()

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client import errors
 from airflow_provider_mparticle.client.errors import ConfigError, MParticleError, RunFailedError, error_named
@@ -119,6 +121,16 @@ def test_an_error_with_a_note_survives_pickling() -> None:
 def test_a_message_is_storable() -> None:
     """It quotes messages of libraries with any bytes, and is stored in events and databases."""
     assert "half \ufffd and \ufffd" == str(MParticleError("half \ud83d and \x00"))
+
+
+@given(st.text() | st.text("ab\n\r\t\x1b\x08\x7f\x9b\u202e\u2066"))
+def test_no_message_can_hide_or_rewrite_other_text(text: str) -> None:
+    """A log or a terminal obeys control characters, also those in an answer of a server."""
+    shown = str(MParticleError(text))
+
+    assert len(text) == len(shown)
+    assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|\r(?!\n)", shown)
+    assert all(one in (was, "\ufffd") for was, one in zip(text, shown, strict=True))
 
 
 @pytest.mark.parametrize("kind", LEAVES)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_mparticle.client.models import Pipeline, PipelineRun
+from airflow_provider_mparticle.client.models import DataModel, Pipeline, PipelineRun, Resource
 from airflow_provider_mparticle.client.run_states import Progress
 
 # Warehouse Sync API overview, July 2025; names assumed.
@@ -142,7 +142,21 @@ def test_a_pipeline_passes_on_known_fields_without_the_key_of_its_feed() -> None
     pipeline = Pipeline.read({"id": "orders", "partner_feed_key": "a-secret", "errors": ["No role."], "name": None})
 
     assert {"id": "orders", "errors": ["No role."]} == pipeline.as_dict()
+
     assert "a-secret" not in repr(pipeline)
+
+
+@pytest.mark.parametrize("model", [Pipeline, DataModel])
+def test_no_error_of_a_resource_can_clear_a_terminal(model: type[Resource]) -> None:
+    """The doctor and logs show it."""
+    assert ("no\ufffd[2J",) == model.read({"id": "orders", "errors": ["no\x1b[2J"]}).errors
+
+
+def test_no_reason_of_a_failed_run_can_clear_a_terminal() -> None:
+    """The log of the task shows it."""
+    run = PipelineRun.read({"pipeline_run_id": 7, "status": "failed", "errors": [{"message": "no\x1b[2J"}]}, "orders")
+
+    assert ("no\ufffd[2J",) == run.errors
 
 
 def test_a_run_passes_on_json() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
+from functools import partial
 from typing import Any
 
 import pytest
 from exchanges import APPS, HTML, ODD_BODIES, SECRET_BODY, TRIGGER, refused, said, short
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client import endpoints, errors
 from airflow_provider_mparticle.client.endpoints import Scope
@@ -138,6 +142,36 @@ def test_a_redirect_names_the_host(status: int) -> None:
 def test_mparticles_words_are_found_in_any_body(body: Any, reasons: tuple[str, ...]) -> None:
     """These are the known shapes, and those of gateways in between."""
     assert reasons == refused(TRIGGER, said(400, body)).reasons
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"errors": [{"message": "gone\x1b[2J\x1b[32mall is well"}]},
+        {"error": "gone\x1b[2J\x1b[32mall is well"},
+        b"gone\x1b[2J\x1b[32mall is well",
+    ],
+    ids=short,
+)
+def test_mparticles_words_cannot_clear_a_terminal(body: Any) -> None:
+    """A server that answers in place of mParticle decides about these words."""
+    error = refused(TRIGGER, said(400, body))
+
+    assert ("gone\ufffd[2J\ufffd[32mall is well",) == error.reasons
+    assert "\x1b" not in str(error)
+
+
+@given(st.binary(min_size=100, max_size=3000).map(partial(zlib.compress, wbits=31)), st.sampled_from([400, 503]))
+def test_a_page_that_is_not_text_is_not_shown(body: bytes, status: int) -> None:
+    """A proxy may compress a page without saying so. Its bytes help nobody, and may be control characters."""
+    assert () == refused(TRIGGER, said(status, body)).reasons
+
+
+def test_a_page_in_another_encoding_is_shown() -> None:
+    """Most of it can be read."""
+    assert ("Wartung bis 12 Uhr: bitte sp\ufffdter",) == refused(
+        TRIGGER, said(503, "Wartung bis 12 Uhr: bitte später".encode("latin-1"))
+    ).reasons
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 429, 500, 505])
