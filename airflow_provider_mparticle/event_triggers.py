@@ -24,7 +24,7 @@ except ImportError:  # Airflow 2; common-compat has it since 1.19, but Airflow's
 
 from airflow_provider_mparticle.triggerer.listeners import Listeners
 from airflow_provider_mparticle.triggerer.loading import load
-from airflow_provider_mparticle.triggers import check_poll_interval
+from airflow_provider_mparticle.triggers import TriggerArgumentError, check_poll_interval
 
 if TYPE_CHECKING:
     from airflow_provider_mparticle.client.models import PipelineRun
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Ending = Literal["success", "failed", "any"]
+DEFAULT_CONN_NAME = "mparticle_default"
 ENDINGS: Sequence[Ending] = ("success", "failed", "any")
 
 
@@ -57,7 +58,7 @@ class MParticlePipelineRunEventTrigger(BaseEventTrigger):
     :param poll_interval: Pause between two polls, in seconds. Watchers with the same connection and the same pause
         share their polls. Default: 60.
     :param mparticle_conn_id: Id of the Airflow connection. Default: ``"mparticle_default"``.
-    :raises ValueError: An argument is malformed.
+    :raises TriggerArgumentError: An argument is malformed.
 
     Source: Warehouse Sync API reference, "Get the status of all runs".
     """
@@ -69,18 +70,22 @@ class MParticlePipelineRunEventTrigger(BaseEventTrigger):
         ending: Ending = "success",
         run_types: Sequence[str] | None = ("scheduled",),
         poll_interval: float = 60,
-        mparticle_conn_id: str = "mparticle_default",
+        mparticle_conn_id: str = DEFAULT_CONN_NAME,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it unannotated
         if not isinstance(pipeline_id, str) or not pipeline_id.strip():
-            raise ValueError(f"pipeline_id must be the slug of a pipeline, not {pipeline_id!r}.")
+            raise TriggerArgumentError(f"pipeline_id must be the slug of a pipeline, not {pipeline_id!r}.")
         if not isinstance(ending, str) or ending not in ENDINGS:
-            raise ValueError(f"ending must be one of {', '.join(ENDINGS)}, not {ending!r}.")
+            raise TriggerArgumentError(f"ending must be one of {', '.join(ENDINGS)}, not {ending!r}.")
         check_poll_interval(poll_interval)
         if run_types is not None and not _are_words(run_types):
-            raise ValueError(f"run_types must be a list of words, for example ['scheduled'], not {run_types!r}.")
+            raise TriggerArgumentError(
+                f"run_types must be a list of words, for example ['scheduled'], not {run_types!r}."
+            )
         if not isinstance(mparticle_conn_id, str) or not mparticle_conn_id.strip():
-            raise ValueError(f"mparticle_conn_id must be the id of an Airflow connection, not {mparticle_conn_id!r}.")
+            raise TriggerArgumentError(
+                f"mparticle_conn_id must be the id of an Airflow connection, not {mparticle_conn_id!r}."
+            )
         self.pipeline_id = pipeline_id.strip()
         self.ending = ending
         self.run_types = None if run_types is None else [word.strip() for word in run_types]
@@ -149,9 +154,11 @@ class MParticlePipelineRunEventTrigger(BaseEventTrigger):
 
     @property
     def _store_key(self) -> str:
-        # Another choice of runs has another key. Otherwise all runs ignored so far would be reported.
+        # Another choice of runs has another key. Otherwise all runs ignored so far would be reported. So has a pipeline
+        # of the same id in another workspace, for which the asset may have a second watcher.
         types = "all" if self.run_types is None else "-".join(sorted(self.run_types))
-        return f"mparticle_known_ends.{self.pipeline_id}.{self.ending}.{types}"
+        workspace = "" if self.mparticle_conn_id == DEFAULT_CONN_NAME else f".{self.mparticle_conn_id}"
+        return f"mparticle_known_ends.{self.pipeline_id}.{self.ending}.{types}{workspace}"
 
     @property
     def _stores(self) -> list[Any]:
@@ -164,7 +171,15 @@ class MParticlePipelineRunEventTrigger(BaseEventTrigger):
     async def _load(self) -> KnownEnds | None:
         from airflow_provider_mparticle.runs.run_events import KnownEnds
 
-        kept = [ids for store in self._stores if (ids := await store.aget(self._store_key)) is not None]
+        found = [ends for store in self._stores if (ends := await store.aget(self._store_key)) is not None]
+        kept = [ends for ends in found if KnownEnds.is_json(ends)]
+        if len(kept) < len(found):
+            log.warning(
+                "The entry %r of Airflow's asset state store is not a list of runs any more. The runs of pipeline %r "
+                "that have ended before now do not start DAGs, unless another asset has such an entry.",
+                self._store_key,
+                self.pipeline_id,
+            )
         return KnownEnds.from_json(*kept) if kept else None
 
     async def _save(self, known: KnownEnds) -> None:

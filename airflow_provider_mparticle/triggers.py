@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -29,6 +29,15 @@ if TYPE_CHECKING:
 # reads the report. The executors of Airflow 2 delay such a task themselves.
 MIN_HEARTBEAT_INTERVAL_S = 5.0
 EXIT_REPORT_MARGIN_S = 5.0
+
+
+class TriggerArgumentError(ValueError, TypeError):
+    """
+    An argument of a trigger is malformed.
+
+    A triggerer creates its triggers from stored arguments. If a constructor raises anything else than a TypeError, the
+    whole process ends, and with it the waits of all other tasks (triggerer_job_runner.py, create_triggers).
+    """
 
 
 def resume_delay_s() -> float:
@@ -58,8 +67,9 @@ class MParticlePipelineRunTrigger(BaseTrigger):
     :param began: When the run began, or the wait if that is unknown: a datetime, or seconds since the epoch. Default:
         now.
     :param run_durations: How long the last runs of the pipeline took, in seconds. Default: None, not read yet.
-    :raises ValueError: *poll_interval* is not a positive number of seconds, or an instant is neither a datetime nor a
-        number. A wait with such a value would poll without a pause.
+    :raises TriggerArgumentError: An id has another type, *poll_interval* is not a positive number of seconds, or an
+        instant is neither a datetime nor a finite number. A wait with such a value would poll without a pause, or end
+        with an event that Airflow cannot store. Airflow stores infinity as null.
     """
 
     def __init__(
@@ -75,6 +85,10 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         run_durations: Sequence[float] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it unannotated
+        _check_id("mparticle_conn_id", mparticle_conn_id)
+        _check_id("pipeline_id", pipeline_id)
+        if type(pipeline_run_id) is not int and pipeline_run_id is not None:
+            _check_id("pipeline_run_id", pipeline_run_id)
         check_poll_interval(poll_interval)
         self.mparticle_conn_id = mparticle_conn_id
         self.pipeline_id = pipeline_id
@@ -136,20 +150,39 @@ class MParticlePipelineRunTrigger(BaseTrigger):
         )
 
 
+def _refused(name: str, wanted: str, value: object) -> TriggerArgumentError:
+    from airflow_provider_mparticle.client.shown import shown
+
+    return TriggerArgumentError(f"{name} must be {wanted}, not {shown(value)}.")
+
+
+def _check_id(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise _refused(name, "an id as text", value)
+
+
 def check_poll_interval(seconds: object) -> None:
     """
     Refuse a pause with which a trigger would poll without a pause, or only once.
 
-    :raises ValueError: It is not a positive number of seconds.
+    :raises TriggerArgumentError: It is not a positive number of seconds.
     """
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
-        raise ValueError(f"poll_interval must be a positive number of seconds, not {seconds!r}.")
+    if not (_is_finite(seconds) and seconds > 0):
+        raise _refused("poll_interval", "a positive number of seconds", seconds)
 
 
 def _as_epoch(name: str, instant: datetime | float) -> float:
     """Return an instant in seconds since the epoch. A datetime without a time zone is UTC."""
     if isinstance(instant, datetime):
         return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
-    if not isinstance(instant, int | float) or math.isnan(instant):
-        raise ValueError(f"{name} must be a datetime, or seconds since the epoch, not {instant!r}.")
+    if not _is_finite(instant):
+        raise _refused(name, "a datetime, or seconds since the epoch", instant)
     return float(instant)
+
+
+def _is_finite(value: object) -> TypeGuard[float]:
+    """Return whether this is a number that is finite as a float."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an int of hundreds of digits
+        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -12,10 +13,13 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client import endpoints
 from airflow_provider_mparticle.event_triggers import MParticlePipelineRunEventTrigger
 from airflow_provider_mparticle.hooks import MParticleHook
+from airflow_provider_mparticle.runs.run_events import KnownEnds
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
 
@@ -330,6 +334,64 @@ def test_a_failed_run_that_runs_again_and_succeeds_is_an_event(simulator: Simula
             return told
 
     assert [*(["failed"] if ending == "any" else []), "success"] == asyncio.run(watched())
+
+
+NOT_ENDS = st.recursive(
+    st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, min_size=1, max_size=3) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=4,
+).filter(lambda stored: not KnownEnds.is_json(stored))
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(damaged=NOT_ENDS)
+@example(damaged=13325)
+@example(damaged="13325")
+@example(damaged=[[1]])
+def test_a_damaged_record_neither_stops_a_watcher_nor_reports_old_runs(simulator: Simulator, damaged: Any) -> None:
+    """Airflow would restart the watcher for ever, or DAGs would start for the runs of a whole month."""
+    scheduled(simulator)
+    store, one = AssetStore(), watch()
+    store.stored[one._store_key] = json.dumps(damaged)
+
+    async def watched() -> tuple[int, int]:
+        async with triggerer((one, store)) as host:
+            await until(lambda: json.loads(store.stored[one._store_key]) != damaged)
+            later = scheduled(simulator)
+            return later, (await host.next_event())[1]["pipeline_run_id"]
+
+    later, reported = asyncio.run(watched())
+
+    assert later == reported
+
+
+def test_watchers_of_two_workspaces_keep_their_records_apart(
+    simulator: Simulator, start_simulator: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An asset may have a watcher for the same pipeline in each region. After a restart, no old run is reported."""
+    connection = os.environ["AIRFLOW_CONN_MPARTICLE_DEFAULT"]
+    other = start_simulator()
+    other.add_pipeline("orders")
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_MPARTICLE_DEFAULT"])
+    monkeypatch.setenv("AIRFLOW_CONN_MPARTICLE_DEFAULT", connection)
+    store = AssetStore()
+    scheduled(other)
+    scheduled(other)
+
+    def both() -> list[tuple[MParticlePipelineRunEventTrigger, AssetStore]]:
+        return [(watch(mparticle_conn_id=conn_id), store) for conn_id in ("mparticle_default", "other")]
+
+    async def restarted() -> tuple[int, int]:
+        async with triggerer(*both()):
+            await until(lambda: len(store.stored) == len(both()))
+        async with triggerer(*both()) as host:
+            await asyncio.sleep(0.3)
+            later = scheduled(other)
+            return later, (await host.next_event())[1]["pipeline_run_id"]
+
+    later, reported = asyncio.run(restarted())
+
+    assert later == reported
 
 
 ACTIONS = ("a run ends", "two runs end", "another ends that is not asked for", "store", "store", "die")

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_mparticle import triggers
 from airflow_provider_mparticle.client.errors import AuthenticationError, RunFailedError, RunTimeoutError
+from airflow_provider_mparticle.event_triggers import MParticlePipelineRunEventTrigger
 from airflow_provider_mparticle.runs.coverage import CoverageLookup
 from airflow_provider_mparticle.runs.outcome import Outcome
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
@@ -53,7 +54,13 @@ def event_of(one: MParticlePipelineRunTrigger) -> Any:
     return event
 
 
-NOT_NUMBERS = st.text() | st.binary() | st.lists(st.integers()) | st.timedeltas() | st.just(float("nan"))
+NOT_NUMBERS = (
+    st.text()
+    | st.binary()
+    | st.lists(st.integers())
+    | st.timedeltas()
+    | st.sampled_from([float("nan"), float("inf"), float("-inf"), 10**400, True])  # Airflow stores infinity as null
+)
 
 
 @given(
@@ -67,6 +74,38 @@ def test_a_trigger_that_would_poll_without_a_pause_is_refused(name: str, value: 
         trigger(13325, **{name: value})
     with pytest.raises(ValueError, match="poll_interval must be"):
         trigger(13325, poll_interval=pause)
+
+
+STORED: dict[type, dict[str, Any]] = {
+    MParticlePipelineRunTrigger: trigger(13325, covers=0.0).serialize()[1],
+    MParticlePipelineRunEventTrigger: MParticlePipelineRunEventTrigger("orders").serialize()[1],
+}
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(10**400),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(
+    of=st.sampled_from(sorted(STORED, key=str)),
+    data=st.data(),
+    values=st.lists(ANYTHING, min_size=1, max_size=3),
+)
+def test_no_stored_arguments_end_the_triggerer(of: type, data: st.DataObject, values: list[Any]) -> None:
+    """If a constructor raises anything else than a TypeError, the process ends with all waits in it, at each start."""
+    stored = dict(STORED[of])
+    for value in values:
+        stored[data.draw(st.sampled_from([*STORED[of], "unknown"]))] = value
+    if data.draw(st.booleans()):
+        stored.pop(data.draw(st.sampled_from([*stored])))
+
+    try:
+        one = of(**stored)
+    except TypeError:
+        return
+
+    assert one.serialize()[1].keys() == STORED[of].keys()
 
 
 @pytest.mark.parametrize("run_id", [13325, "13325", None])

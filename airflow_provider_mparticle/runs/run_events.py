@@ -98,6 +98,11 @@ class KnownEnds:
         """Return the ends as JSON, for Airflow's store."""
         return [*self.ends]
 
+    @staticmethod
+    def is_json(stored: object) -> bool:
+        """Return whether a stored value is what `as_json` returned: something else may have changed it."""
+        return isinstance(stored, list) and all(isinstance(end, str) for end in stored)
+
     @classmethod
     def from_json(cls, *stored: Sequence[str]) -> KnownEnds:
         """Return the ends from one or several stores; an end is known if any of them knows it."""

@@ -24,7 +24,9 @@ from airflow_provider_mparticle.triggerer.shared_client import shared_client
 
 log = logging.getLogger(__name__)
 
-# The last second that a datetime can hold. As a number, the instants after it are rounded to the year 10000.
+# The first and the last second that a datetime can hold. As a number, the instants after the last one are rounded to
+# the year 10000.
+EARLIEST_S = datetime.min.replace(tzinfo=UTC).timestamp()
 LATEST_S = datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()
 
 
@@ -47,7 +49,7 @@ async def wait_for_run(
     lookup = (
         RunLookup(pipeline_id, pipeline_run_id)
         if covers is None
-        else CoverageLookup(pipeline_id, datetime.fromtimestamp(min(covers, LATEST_S), UTC))
+        else CoverageLookup(pipeline_id, datetime.fromtimestamp(min(max(covers, EARLIEST_S), LATEST_S), UTC))
     )
     try:
         monitor = RunMonitor(lookup, deadline, time.time() if began is None else began, run_durations, polls=1)

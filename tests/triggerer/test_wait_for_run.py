@@ -183,6 +183,18 @@ def test_a_wait_without_a_change_logs_nothing(simulator: Simulator, caplog: pyte
     assert [] == [record.message for record in caplog.records if record.name.startswith("airflow_provider_mparticle")]
 
 
+@pytest.mark.parametrize(("covers", "is_covered"), [(-1e300, True), (1e300, False)])
+def test_an_instant_that_no_datetime_can_hold_is_the_first_or_the_last(
+    simulator: Simulator, covers: float, is_covered: bool
+) -> None:
+    """Any other error would fail the task without a word about the run."""
+    simulator.add_run("orders", "success")
+
+    [outcome] = outcomes(wait("orders", None, 0.3, covers=covers))
+
+    assert is_covered is (outcome.error is None)
+
+
 @pytest.mark.parametrize("covers", [EARLIEST, LATEST])
 def test_the_first_and_the_last_instant_can_be_waited_for(simulator: Simulator, covers: datetime) -> None:
     """As seconds since the epoch, the last one is rounded to the year 10000."""
