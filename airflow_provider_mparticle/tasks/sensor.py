@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
 )
 
+from airflow_provider_mparticle.client.answer_fields import parse_run_id
 from airflow_provider_mparticle.client.errors import ConfigError, MParticleError, RunTimeoutError
 from airflow_provider_mparticle.runs.coverage import CoverageLookup
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
@@ -23,6 +24,7 @@ from airflow_provider_mparticle.runs.steps import drive
 from airflow_provider_mparticle.runs.wait import RunMonitor
 from airflow_provider_mparticle.slices.slice import read_instant
 from airflow_provider_mparticle.tasks.arguments import as_switch, read_id, read_seconds, read_switch
+from airflow_provider_mparticle.tasks.record_store import unreadable_record
 from airflow_provider_mparticle.tasks.task_context import first_reschedule, first_start
 from airflow_provider_mparticle.tasks.waiting import WaitingTask, come_back_in
 from airflow_provider_mparticle.triggers import resume_delay_s
@@ -99,8 +101,11 @@ class SensorTask(WaitingTask):
             self._record_store.start_over()
             return None
         kept = self._record_store.load() or {}
-        is_of_this_wait = kept.get("max_tries") == ti.max_tries  # a retry keeps the number, a clear raises it
-        return kept.get("pipeline_run_id") if is_of_this_wait else None
+        if kept.get("max_tries") != ti.max_tries:  # a retry keeps the number, a clear raises it
+            return None
+        if (pipeline_run_id := parse_run_id(kept.get("pipeline_run_id"))) is None:
+            raise unreadable_record(self._record_store.place, "it has no run")
+        return pipeline_run_id
 
     def _adopt(self, pipeline_run_id: RunId | None) -> None:
         if self._record_store and pipeline_run_id is not None:

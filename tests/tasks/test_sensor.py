@@ -31,10 +31,12 @@ from airflow_provider_mparticle.client.errors import (
     PermissionDeniedError,
     RunFailedError,
     RunTimeoutError,
+    StartAmbiguousError,
 )
 from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.simulator.faults import Fault
+from airflow_provider_mparticle.tasks.record_store import START_RECORD_KEY
 from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger, resume_delay_s
 
 MODES: dict[str, dict[str, Any]] = {
@@ -229,6 +231,20 @@ def test_a_rescheduled_wait_that_is_cleared_waits_for_the_latest_run_of_then(sim
     found = sensor(**waiting).poke(context)
 
     assert later["pipeline_run_id"] == found.xcom_value["pipeline_run_id"]
+
+
+@pytest.mark.parametrize("damage", [[], {}, True, 1.5, "", "..", None], ids=str)
+def test_a_damaged_record_of_a_rescheduled_wait_is_named(simulator: Simulator, damage: Any) -> None:
+    """Another run might be waited for; so the task says which record to delete."""
+    ti = SimpleNamespace(get_first_reschedule_date=lambda _: datetime.now(UTC), max_tries=0, try_number=1)
+    store = Store()
+    waiting = {"mode": "reschedule", "deferrable": False}
+    simulator.add_run("orders", "running")
+    assert not sensor(**waiting).poke({"ti": ti, "task_state_store": store}).is_done
+    store[START_RECORD_KEY]["pipeline_run_id"] = damage
+
+    with pytest.raises(StartAmbiguousError, match=r"cannot be read: it has no run.* delete .*, then clear"):
+        sensor(**waiting).poke({"ti": ti, "task_state_store": store})
 
 
 @contextmanager
