@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import ItemsView, KeysView, Mapping, Sequence, Set
 from typing import Any
 
 from airflow.providers.common.compat.sdk import TaskGroup
@@ -36,8 +36,8 @@ def mparticle_sync_group(
     :param arguments: Other arguments of the operator, the same for all pipelines, for example *deferrable*,
         *if_running*, *min_records*, *retries*, *retry_policy* or *on_failure_callback*.
     :return: The group. Its only task is ``sync``. Tasks after the group start when all pipelines have succeeded.
-    :raises ValueError: *pipelines* is not a list, is empty, names a pipeline twice or has an unknown argument, or
-        *max_active* is not a positive whole number.
+    :raises ValueError: *pipelines* is not a list, is a set, is empty, names a pipeline twice or has an unknown
+        argument, or *max_active* is not a positive whole number.
     """
     mapped = [_mapped(one) for one in _listed(pipelines)]
     _require_distinct([one["pipeline_id"].strip() for one in mapped])
@@ -60,6 +60,11 @@ def mparticle_sync_group(
 
 
 def _listed(pipelines: Any) -> list[Any]:
+    if isinstance(pipelines, Set) and not isinstance(pipelines, KeysView | ItemsView):
+        raise ValueError(
+            "pipelines must be a list, not a set, whose order differs in each process: a task would sync another "
+            "pipeline than the one that Airflow planned for it. Pass sorted(...)."
+        )
     try:
         if isinstance(pipelines, str | bytes | Mapping):
             raise TypeError
