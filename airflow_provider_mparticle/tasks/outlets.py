@@ -5,10 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_mparticle.assets import pipeline_asset
+from airflow_provider_mparticle.assets import pipeline_asset, pipeline_uri
+from airflow_provider_mparticle.client.errors import ConfigError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
+
+
+def check_outlets(operator: BaseOperator, pipeline_id: str) -> None:
+    """
+    Refuse an asset alias for a pipeline that cannot have an asset. It would fail the task after its run.
+
+    :raises ConfigError: The id of the pipeline is not a slug.
+    """
+    if not operator.outlets:
+        return
+    from airflow.providers.common.compat.sdk import AssetAlias
+
+    if any(isinstance(outlet, AssetAlias) for outlet in operator.outlets):
+        try:
+            pipeline_uri(1, pipeline_id)
+        except ValueError:
+            raise ConfigError(
+                f"The task has an asset alias as outlet, but pipeline {pipeline_id!r} cannot have an asset: its id has "
+                "other characters than letters, digits, '_' and '-'. Nothing was sent to mParticle."
+            ) from None
 
 
 def describe_outlets(

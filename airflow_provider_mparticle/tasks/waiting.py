@@ -23,7 +23,7 @@ from airflow_provider_mparticle.runs.wait import RunMonitor, backstop, deadline_
 from airflow_provider_mparticle.tasks.arguments import read_id, read_seconds, read_switch
 from airflow_provider_mparticle.tasks.failures import fail_without_retry, pass_gates
 from airflow_provider_mparticle.tasks.lineage import keep_run
-from airflow_provider_mparticle.tasks.outlets import describe_outlets
+from airflow_provider_mparticle.tasks.outlets import check_outlets, describe_outlets
 from airflow_provider_mparticle.tasks.record_store import RecordStore, record_store
 from airflow_provider_mparticle.tasks.task_context import push
 from airflow_provider_mparticle.telemetry.metrics import IN_WORKER
@@ -83,6 +83,7 @@ class WaitingTask:
         operator.pipeline_id = read_id("pipeline_id", operator.pipeline_id)
         operator.mparticle_conn_id = read_id("mparticle_conn_id", operator.mparticle_conn_id)
         operator.deferrable = read_switch("deferrable", operator.deferrable)
+        check_outlets(operator, operator.pipeline_id)
         _ = self._poll_interval_s, self._timeout_s, self._gates
 
     @cached_property

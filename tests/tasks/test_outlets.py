@@ -83,6 +83,27 @@ def test_an_event_contains_the_run(run_dag: Callable[[Any], Any], simulator: Sim
         assert {"range_start", "range_end", "started_on", "ended_on"} <= extra.keys()
 
 
+@pytest.mark.parametrize("pipeline_id", ["orders.v2", "bücher", "a b"])
+def test_an_alias_for_a_pipeline_without_an_address_is_refused(
+    run_dag: Callable[[Any], Any], simulator: Simulator, pipeline_id: str
+) -> None:
+    """After the run, it would fail a task whose run has succeeded, at every retry."""
+    told: list[BaseException] = []
+    with dag_of(f"outlets_{len(pipeline_id)}") as dag:
+        MParticleTriggerPipelineOperator(
+            task_id="sync",
+            pipeline_id=pipeline_id,
+            outlets=[AssetAlias("synced")],
+            on_failure_callback=lambda context: told.append(context["exception"]),
+        )
+
+    run_dag(dag)
+
+    [error] = told
+    assert "cannot have an asset" in str(error)
+    assert [] == simulator.requests
+
+
 @pytest.mark.parametrize("options", [{}, {"deferrable": True}, {"mode": "reschedule"}], ids=str)
 def test_the_event_of_a_sensor_contains_its_run(
     run_dag: Callable[[Any], Any], simulator: Simulator, options: dict[str, Any]
