@@ -16,7 +16,7 @@ from airflow_provider_mparticle.client.models import WarehouseConnection
 from airflow_provider_mparticle.configuration import sql_parser
 
 if TYPE_CHECKING:
-    from sqlglot.expressions import Identifier
+    from sqlglot.expressions import Identifier, Table
 
 # Redshift's port where a connection names none.
 REDSHIFT_PORT = 5439
@@ -73,11 +73,41 @@ def source_tables(sql: str, warehouse: Warehouse) -> list[tuple[str, str]]:
         of_with = {cte.alias.casefold() for cte in statement.find_all(exp.CTE)}
         for table in statement.find_all(exp.Table):
             parts = [part for part in table.parts if isinstance(part, exp.Identifier)]
-            if len(parts) == 1 and parts[0].name.casefold() in of_with:
+            if not _is_table(table) or (len(parts) == 1 and parts[0].name.casefold() in of_with):
                 continue
             if name := _full_name(parts, warehouse):
                 names.add((warehouse.namespace, name))
     return sorted(names)
+
+
+def _is_table(table: Table) -> bool:
+    """Return whether what the parser took for a table certainly is one."""
+    from sqlglot import exp
+
+    parts = table.parts
+    if not all(isinstance(part, exp.Identifier) for part in parts):
+        return False  # a function that returns a table
+    if isinstance(table.parent, exp.Func) and table.arg_key == "this":
+        return False  # a model, as in BigQuery's ML.PREDICT
+    if table.args.get("catalog") and not table.args.get("db"):
+        return False  # database..table: the warehouse chooses the schema
+    if "/" in parts[-1].name:
+        return False  # files, as in Databricks' delta.`/path`
+    return len(parts) == 1 or parts[0].name.casefold() not in _outer_names(table)  # else an array of an outer row
+
+
+def _outer_names(table: Table) -> set[str]:
+    """Return the names, in lower case, that the queries around the query of this table give to their tables."""
+    names: set[str] = set()
+    query = table.parent_select and table.parent_select.parent_select
+    while query:
+        sources = [query.args.get("from_") or query.args.get("from"), *query.args.get("joins", ())]
+        for source in filter(None, sources):
+            # BigQuery's alias of an array names the rows of it, which the parser takes for a column.
+            given = (source.this.alias_or_name, *source.this.alias_column_names)
+            names.update(name.casefold() for name in given)
+        query = query.parent_select
+    return names
 
 
 def _full_name(parts: list[Identifier], warehouse: Warehouse) -> str | None:

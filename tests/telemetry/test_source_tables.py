@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from openlineage.client.naming import dataset as naming
 
 from airflow_provider_mparticle.client.models import WarehouseConnection
@@ -114,6 +116,48 @@ def test_a_warehouse_that_the_config_does_not_tell_has_no_name(provider: str | N
 def test_every_table_of_a_query_is_named_once(sql: str, expected: list[str]) -> None:
     """Names that WITH defines are not tables, and functions are not tables either."""
     assert expected == names(sql, SNOWFLAKE)
+
+
+# What may stand in a FROM beside tables, with the tables that it reads.
+NO_TABLES = {
+    "snowflake": [
+        "a..b",  # the warehouse chooses the schema
+        "TABLE(GENERATOR(ROWCOUNT => 5))",
+        "TABLE(a.b.cut(1))",
+        "LATERAL FLATTEN(input => x)",
+        "(VALUES (1))",
+        "IDENTIFIER('a.b.c')",
+    ],
+    "bigquery": [
+        "a.cut(1)",
+        "a.b.cut(1)",
+        "ML.PREDICT(MODEL a.m, (SELECT 1))",
+        "UNNEST([1])",
+        "(SELECT (SELECT max(v) FROM t.items v) FROM UNNEST([1]) t)",
+    ],
+    "redshift": ["(SELECT 1)", "(SELECT 1 FROM (SELECT 1) t WHERE EXISTS (SELECT 1 FROM t.items i))"],
+    "databricks": ["delta.`/mnt/orders`", "parquet.`s3://bucket/orders`", "range(10)", "a.b.cut(1)"],
+}
+COMMENTS = ["", " -- from x.y.z\n", " /* JOIN x.y.z */ "]
+
+
+@given(data=st.data(), kind=st.sampled_from(sorted(NO_TABLES)))
+def test_nothing_but_tables_gets_a_name(data: st.DataObject, kind: str) -> None:
+    """A table that does not exist, in a graph of lineage, is worse than a gap."""
+    tables = data.draw(
+        st.lists(st.sampled_from(["main.shop.orders", "main.shop.refunds", "main.crm.users"]), unique=True)
+    )
+    others = data.draw(st.lists(st.sampled_from(NO_TABLES[kind]), max_size=3, unique=True))
+    sources = data.draw(st.permutations([*tables, *others]))
+    query = "SELECT 1"
+    for number, source in enumerate(sources):
+        comment = data.draw(st.sampled_from(COMMENTS))
+        alias = "" if source.startswith("LATERAL") else f" s{number}"
+        query = f"SELECT 1 FROM {source}{alias}{comment} WHERE 1 IN ({query})"
+
+    found = names(query, Warehouse(f"{kind}://warehouse", "main", "shop"))
+
+    assert sorted(tables) == [name.lower() for name in found]
 
 
 def test_a_table_whose_full_name_is_not_known_is_left_out() -> None:
