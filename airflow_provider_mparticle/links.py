@@ -51,6 +51,16 @@ def pipeline_address(config: ApiConfig, pipeline_id: str | None) -> str:
     return fill_path(config.app_link, {"workspace_id": config.workspace_id, "pipeline_id": pipeline_id})
 
 
+def known_id(given: Any) -> str | None:
+    """Return the id that a task has as an argument, or None if that is a template or a result that is not known yet."""
+    from airflow_provider_mparticle.client.storable import exact_text
+
+    if isinstance(given, bool) or not isinstance(given, str | int):
+        return None
+    text = exact_text(given).strip()
+    return None if not text or "{{" in text or "{%" in text else text
+
+
 def run_address(config: ApiConfig, pipeline_id: str, pipeline_run_id: RunId) -> str:
     """Return the address of a run in mParticle's API."""
     from airflow_provider_mparticle.client import endpoints
@@ -71,6 +81,6 @@ def _from_connection(operator: Any) -> str:
 
     try:
         config = MParticleHook(operator.mparticle_conn_id).get_conn().config
-        return pipeline_address(config, getattr(operator, "pipeline_id", None))
+        return pipeline_address(config, known_id(getattr(operator, "pipeline_id", None)))
     except Exception:  # broad: a secrets backend may raise anything, and a link must not break the page of a task
         return ""

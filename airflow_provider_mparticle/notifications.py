@@ -19,10 +19,11 @@ class Failure:
     The reason why a task failed. ``str()`` returns a message of a few lines. It never contains secrets.
 
     :param dag_id: Id of the DAG.
-    :param task_id: Id of the task.
+    :param task_id: Id of the task. Empty if a whole DAG run failed and Airflow names no task.
     :param kind: Name of the error's class, for example ``"RunFailedError"``.
     :param message: What happened, to which object, and what to do next.
-    :param pipeline_id: Slug of the pipeline. Default: None, the task does not name a pipeline.
+    :param pipeline_id: Slug of the pipeline. Default: None, the task does not name a pipeline, or only by a template
+        that Airflow has not rendered.
     :param pipeline_run_id: Id of the run. Default: None, no run was started or its id is unknown.
     :param reasons: The reasons, in mParticle's own words. Default: none.
     :param link: Address of mParticle's web app, or of the pipeline there if the Airflow connection has ``app_link``.
@@ -52,7 +53,7 @@ class Failure:
         run = f", run {self.pipeline_run_id}" if self.pipeline_run_id is not None else ""
         mapped = f", map index {self.map_index}" if self.map_index >= 0 else ""
         lines = [
-            f"{self.dag_id}.{self.task_id} failed: {self.kind}",
+            f"{'.'.join(filter(None, (self.dag_id, self.task_id)))} failed: {self.kind}",
             f"DAG run {self.run_id}{mapped}" if self.run_id else "",
             f"Pipeline {self.pipeline_id}{run}" if self.pipeline_id else "",
             self.message,
@@ -66,29 +67,48 @@ def failure_of(context: Context) -> Failure:
     """
     Return the reason why a task failed, for a failure callback or a notifier. No request is sent to mParticle.
 
-    This works for every exception, and also if Airflow passes only a text because a worker was lost.
+    This works for every exception, and also if Airflow passes only a text because a worker was lost. In the callback of
+    a DAG, the facts are those of the task that Airflow names, if any.
 
     :param context: The context that Airflow passes to ``on_failure_callback`` or to a notifier.
     """
-    ti, task, exception = context["ti"], context.get("task"), context.get("exception")
+    from airflow_provider_mparticle.links import known_id
+
+    ti, task, exception = context.get("ti"), context.get("task"), context.get("exception")
     error = _mparticle_error(exception)
-    pipeline_id = (error and error.pipeline_id) or getattr(task, "pipeline_id", None)
+    pipeline_id = (error and error.pipeline_id) or known_id(getattr(task, "pipeline_id", None))
     pipeline_run_id = getattr(error, "pipeline_run_id", None)
     link, run_link = _links(task, pipeline_id, pipeline_run_id)
     return Failure(
-        dag_id=ti.dag_id,
-        task_id=ti.task_id,
+        dag_id=getattr(ti or context.get("dag"), "dag_id", None) or "",
+        task_id=getattr(ti, "task_id", None) or "",
         kind=type(error or exception).__name__ if error or isinstance(exception, BaseException) else "unknown",
-        message=str(error or exception or "Airflow does not give a reason. See the log of the task."),
+        message=_text(error or exception) or _without_exception(context),
         pipeline_id=pipeline_id,
         pipeline_run_id=pipeline_run_id,
         reasons=error.reasons if error else (),
         link=link,
         log_url=getattr(ti, "log_url", None) or "",
-        run_id=getattr(ti, "run_id", None) or "",
+        run_id=getattr(ti, "run_id", None) or context.get("run_id") or "",
         map_index=_map_index(ti),
         run_link=run_link,
     )
+
+
+def _text(exception: Any) -> str:
+    """Return the text of an exception, or nothing if it has none."""
+    try:
+        return str(exception or "")
+    except Exception:  # broad: the class of an exception may raise anything here
+        return f"The {type(exception).__name__} has no text that can be shown."
+
+
+def _without_exception(context: Context) -> str:
+    """Return the message for a failure without an exception. The callback of a DAG gets a reason, in one word."""
+    reason = context.get("reason")
+    if isinstance(reason, str) and reason:
+        return f"Airflow's reason is {reason!r}. See the logs of the tasks."
+    return "Airflow does not give a reason. See the log of the task."
 
 
 def _map_index(ti: Any) -> int:

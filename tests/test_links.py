@@ -18,7 +18,7 @@ from airflow_provider_mparticle import operators
 from airflow_provider_mparticle.client.errors import ConfigError
 from airflow_provider_mparticle.connection.form import PODS
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.links import PipelineLink, RunLink, pipeline_address, run_address
+from airflow_provider_mparticle.links import PipelineLink, RunLink, _from_connection, pipeline_address, run_address
 from airflow_provider_mparticle.provider_info import get_provider_info
 from airflow_provider_mparticle.sensors import MParticlePipelineRunSensor
 from airflow_provider_mparticle.simulator import Simulator
@@ -104,6 +104,17 @@ def test_the_link_of_any_pipeline_id_stays_in_the_web_app(
 
     assert address.startswith("https://app.mparticle.com/p/")
     assert not set(address[len("https://app.mparticle.com/p/") :]) & set("/?# ")
+
+
+@pytest.mark.parametrize("pipeline_id", ["{{ params.pipeline }}", "{% raw %}a{% endraw %}", None, ["orders"]])
+def test_a_task_whose_pipeline_is_not_known_yet_links_to_the_web_app(
+    config_of: Callable[..., Any], pipeline_id: Any
+) -> None:
+    """A task that has not been executed has only its template, which is the address of no pipeline."""
+    config_of(app_link="https://app.mparticle.com/p/{pipeline_id}")
+    task = SimpleNamespace(mparticle_conn_id="mparticle_default", pipeline_id=pipeline_id)
+
+    assert "https://app.mparticle.com" == _from_connection(task)
 
 
 def test_every_link_that_is_registered_exists() -> None:

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import PipelineBusyError, RunFailedError
 from airflow_provider_mparticle.notifications import Failure, failure_of
@@ -105,6 +107,41 @@ def test_other_failures_have_a_message_too(exception: Any) -> None:
 
     assert "sync.orders failed" in str(failure)
     assert exception is None or "The worker was lost." in failure.message
+
+
+class UnprintableError(Exception):
+    """An error of a library whose text cannot be made."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@given(
+    present=st.sets(st.sampled_from(["ti", "task", "dag", "run_id", "reason", "exception"])),
+    pipeline_id=st.sampled_from(["orders", "{{ params.pipeline }}", "{% if a %}b{% endif %}", None, ["orders"], 7, ""]),
+    exception=st.sampled_from([None, "lost", ValueError("lost"), UnprintableError(), ValueError, {"a": 1}]),
+    reason=st.sampled_from(["timed_out", "", None, 5]),
+)
+@example({"dag", "run_id", "reason"}, "orders", None, "timed_out")
+def test_every_context_has_a_message(present: set[str], pipeline_id: Any, exception: Any, reason: Any) -> None:
+    """The callback of a DAG may get no task, and that of a lost worker has a task whose templates are not rendered."""
+    everything: dict[str, Any] = {
+        "ti": SimpleNamespace(dag_id="sync", task_id="orders"),
+        "task": SimpleNamespace(pipeline_id=pipeline_id, mparticle_conn_id="not_there"),
+        "dag": SimpleNamespace(dag_id="sync"),
+        "run_id": "manual_1",
+        "exception": exception,
+        "reason": reason,
+    }
+
+    failure = failure_of({name: everything[name] for name in present})  # type: ignore[arg-type]  # an incomplete context
+
+    assert str(failure).startswith("sync" if present & {"ti", "dag"} else " failed")
+    assert failure.pipeline_id in (None, "orders", "7")
+    assert failure.message
+    assert ("timed_out" in failure.message) == (
+        {"reason"} <= present and reason == "timed_out" and ("exception" not in present or exception is None)
+    )
 
 
 def test_a_mapped_task_is_named_by_its_map_index(run_dag: Callable[[Any], Any], simulator: Simulator) -> None:
