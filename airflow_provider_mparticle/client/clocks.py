@@ -27,9 +27,14 @@ def clock_skew_s(headers: Mapping[str, str], sent: float, received: float) -> fl
     :param sent: When the request left, in seconds since the epoch.
     :param received: When the answer arrived, in seconds since the epoch.
     """
+    theirs = http_date(headers.get("date", ""))
+    return None if theirs is None else theirs + 0.5 - (sent + received) / 2  # rounded down to whole seconds
+
+
+def http_date(text: str) -> float | None:
+    """Return the instant of a date in a header, in seconds since the epoch, or None for any other text."""
     try:
-        date = parsedate_to_datetime(headers["date"])
-    except (KeyError, TypeError, ValueError, OverflowError, IndexError):  # the parser raises all of these
+        date = parsedate_to_datetime(text)
+    except (TypeError, ValueError, OverflowError, IndexError):  # the parser raises all of these
         return None
-    theirs = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    return theirs + 0.5 - (sent + received) / 2  # the header is rounded down to whole seconds
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()

@@ -9,11 +9,13 @@ Sources: Platform API overview, "Status codes"; Warehouse Sync API reference (v1
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_mparticle.client.answer_fields import error_messages, first_value
+from airflow_provider_mparticle.client.clocks import http_date
 from airflow_provider_mparticle.client.config import ApiConfig, Credentials
 from airflow_provider_mparticle.client.errors import (
     AuthenticationError,
@@ -236,6 +238,16 @@ LONGEST_RETRY_AFTER_S = 86_400.0
 
 
 def _retry_after_s(response: HttpResponse) -> float | None:
-    """Return ``Retry-After`` in seconds, or None if it is missing (Platform API overview, "Rate limits")."""
+    """
+    Return ``Retry-After`` in seconds, or None if it is missing (Platform API overview, "Rate limits").
+
+    mParticle sends whole seconds. A gateway may send a date, which is compared with the date of its answer.
+    """
     value = response.headers.get("retry-after", "").strip()
-    return min(float(value), LONGEST_RETRY_AFTER_S) if value.isascii() and value.isdecimal() else None
+    if value.isascii() and value.isdecimal():
+        return min(float(value), LONGEST_RETRY_AFTER_S)
+    if (until := http_date(value)) is None:
+        return None
+    sent = http_date(response.headers.get("date", ""))
+    left_s = until - (time.time() if sent is None else sent)
+    return min(left_s, LONGEST_RETRY_AFTER_S) if left_s > 0 else None

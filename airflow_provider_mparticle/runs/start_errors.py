@@ -6,17 +6,26 @@ from airflow_provider_mparticle.client.errors import MParticleError, PipelineBus
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
 
 
-def busy_error(pipeline_id: str, run_id: RunId | None, error: MParticleError | None) -> PipelineBusyError:
+def busy_error(
+    pipeline_id: str, run_id: RunId | None, error: MParticleError | None, run: PipelineRun | None = None
+) -> PipelineBusyError:
     """
     Return the error for a pipeline that has another run in progress.
 
     :param run_id: The other run; None if mParticle does not name it.
     :param error: How mParticle refused the trigger request, if one was sent.
+    :param run: The other run as mParticle shows it. Default: it is not shown.
     """
+    state = ""
+    if run and not run.is_state_known:
+        state = (
+            f" Its state {run.state!r} is unknown, so it counts as in progress. If the word means that the run has "
+            "ended, say so in the extra 'run_states' of the Airflow connection."
+        )
     which = "a run that it does not name" if run_id is None else f"run {run_id}"
     return PipelineBusyError(
         f"Pipeline {pipeline_id!r} already has {which} in progress, so this task did not start one. Wait for that run "
-        "with MParticlePipelineRunSensor, or pass if_running='wait', 'attach' or 'skip'.",
+        f"with MParticlePipelineRunSensor, or pass if_running='wait', 'attach' or 'skip'.{state}",
         status=error.status if error else None,
         reasons=error.reasons if error else (),
         pipeline_id=pipeline_id,

@@ -58,8 +58,16 @@ class VisibleRuns:
 
     @property
     def in_progress(self) -> PipelineRun | None:
-        """A run in progress, or None."""
-        return next((run for run in self.runs or () if run.progress is Progress.UNDER_WAY), None)
+        """
+        A run in progress, or None.
+
+        A run in an unknown state, for example one that was cancelled, counts as in progress only until a later run
+        begins, since mParticle runs a pipeline once at a time.
+        """
+        runs = self.runs or ()
+        last = max((run.started_on for run in runs if run.started_on), default=None)
+        under_way = (run for run in runs if run.progress is Progress.UNDER_WAY)
+        return next((run for run in under_way if run.is_state_known or not _began_before(run, last)), None)
 
     def _listed(self, since: datetime) -> Steps[list[PipelineRun]]:
         try:
@@ -80,3 +88,7 @@ class VisibleRuns:
     def _latest(self) -> Steps[list[PipelineRun]]:
         latest = yield from latest_run(self.pipeline_id)
         return [latest] if latest else []
+
+
+def _began_before(run: PipelineRun, at: datetime | None) -> bool:
+    return bool(run.started_on and at and run.started_on < at)

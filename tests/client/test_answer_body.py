@@ -107,7 +107,7 @@ def test_the_values_of_any_body_are_counted_in_linear_time(repeated: list[bytes]
     began = time.process_time()
     body.end()
 
-    assert time.process_time() - began < 1.0
+    assert time.process_time() - began < 5.0
     assert "holds more than 1,000 values" == body.flaw
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import zlib
+from email.utils import formatdate
 from functools import partial
 from typing import Any
 
@@ -72,6 +74,24 @@ def test_a_rate_limit_carries_how_long_to_wait(value: str, expected: float | Non
 
     assert expected == error.retry_after_s
     assert not error.may_have_executed
+
+
+@given(st.integers(-(10**6), 10**6), st.integers(-(10**6), 10**6), st.sampled_from([429, 503]))
+def test_a_date_in_retry_after_is_compared_with_the_clock_of_its_answer(skew_s: int, wait_s: int, status: int) -> None:
+    """A gateway may send a date instead of seconds, and its clock may differ from ours."""
+    now = 1_800_000_000 + skew_s
+    dates = {"retry-after": formatdate(now + wait_s, usegmt=True), "date": formatdate(now, usegmt=True)}
+
+    error = refused(TRIGGER, said(status, **dates))
+
+    assert (min(wait_s, 86_400) if wait_s > 0 else None) == error.retry_after_s
+
+
+def test_a_date_in_retry_after_of_an_answer_without_a_date_is_compared_with_our_clock() -> None:
+    """Nothing else is known."""
+    error = refused(TRIGGER, said(429, **{"retry-after": formatdate(time.time() + 60, usegmt=True)}))
+
+    assert error.retry_after_s == pytest.approx(60, abs=5)
 
 
 @pytest.mark.parametrize("status", [400, 409, 422])

@@ -123,7 +123,7 @@ def test_the_text_of_any_query_is_read_in_linear_time(begins: str, repeated: lis
     trimmed_lines(sql)
     sql_problems(sql, "sql")
 
-    assert time.process_time() - began < 2.0
+    assert time.process_time() - began < 5.0
 
 
 @given(st.text("a-/* \t\n\r\x0b\x85\u2028", max_size=30))

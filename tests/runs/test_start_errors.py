@@ -30,6 +30,15 @@ def test_a_busy_pipeline_needs_no_request() -> None:
     assert (None, ()) == (busy_error("orders", 7, None).status, busy_error("orders", 7, None).reasons)
 
 
+def test_a_busy_pipeline_says_how_to_correct_an_unknown_state() -> None:
+    """The other run may have been cancelled, and then it is in the way of every start."""
+    unknown = PipelineRun("orders", 7, state="cancelled", is_state_known=False)
+
+    assert "Its state 'cancelled' is unknown" in str(busy_error("orders", 7, None, unknown))
+    assert "'run_states'" in str(busy_error("orders", 7, None, unknown))
+    assert "is unknown" not in str(busy_error("orders", 7, None, PipelineRun("orders", 7, state="running")))
+
+
 def test_an_ambiguous_start_carries_what_mparticle_said() -> None:
     """Callbacks and retry rules read the facts, not the message."""
     lost = ServerError("It is away.", status=503, reasons=("Down for maintenance.",))

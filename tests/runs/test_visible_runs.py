@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from api_answers import Api
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.errors import NotFoundError, PermissionDeniedError, ServerError
 from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
+from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs.steps import drive
 from airflow_provider_mparticle.runs.visible_runs import VisibleRuns
 
@@ -24,6 +27,14 @@ def mparticle_with(runs, status=MISSING):
 def read(visible, mparticle, *, must=True):
     drive(visible.read(SINCE, must=must), mparticle.send, lambda _: None)
     return visible.runs
+
+
+STATES = {
+    "running": (Progress.UNDER_WAY, True),
+    "cancelled": (Progress.UNDER_WAY, False),
+    "success": (Progress.SUCCEEDED, True),
+    "failed": (Progress.FAILED, True),
+}
 
 
 def test_one_stray_404_does_not_hide_the_list():
@@ -83,3 +94,36 @@ def test_runs_that_cannot_be_read_are_unknown_and_not_none():
     assert read(visible, mparticle_with([ServerError("503")]), must=False) is None
     with pytest.raises(PermissionDeniedError):
         read(visible, mparticle_with([PermissionDeniedError("403")]), must=False)
+
+
+@given(st.permutations(range(4)), st.lists(st.sampled_from([*STATES]), max_size=3), st.sampled_from([*STATES]))
+def test_a_run_in_an_unknown_state_is_over_when_a_later_one_began(order, before, last):
+    """A run that a user cancelled would be in the way of every start, for ever."""
+    runs = [
+        PipelineRun(
+            "orders",
+            number,
+            state=state,
+            progress=STATES[state][0],
+            is_state_known=STATES[state][1],
+            started_on=SINCE + timedelta(hours=number),
+        )
+        for number, state in enumerate([*before, last])
+    ]
+    visible = VisibleRuns("orders")
+    visible.runs = [runs[number] for number in order if number < len(runs)]
+
+    in_progress = visible.in_progress
+    if last == "cancelled" or "running" in (*before, last):
+        assert in_progress in [run for run in runs if run.state == "running" or run is runs[-1]]
+    else:
+        assert in_progress is None
+
+
+@pytest.mark.parametrize("started_on", [None, SINCE])
+def test_a_run_in_an_unknown_state_that_may_be_the_last_one_is_in_progress(started_on):
+    """mParticle may have a word for a run in progress that its documentation does not have."""
+    run = PipelineRun("orders", 7, state="paused", is_state_known=False, started_on=started_on)
+    visible = VisibleRuns("orders", [run, PipelineRun("orders", 8, progress=Progress.SUCCEEDED)])
+
+    assert run == visible.in_progress
