@@ -16,8 +16,9 @@ from typing import Any
 import hypothesis
 import pytest
 
-# A busy machine may stop an example for longer than hypothesis expects.
-hypothesis.settings.register_profile("any machine", deadline=None)
+# A busy machine may stop an example, or what generates it, for longer than hypothesis expects.
+TOO_SLOW = hypothesis.HealthCheck.too_slow
+hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=[TOO_SLOW])
 hypothesis.settings.load_profile("any machine")
 
 # Airflow reads its configuration when it is first imported, so this comes before anything that imports it.

@@ -111,5 +111,5 @@ class Client:
         sent = self._now()
         response = self._transport.response_to(request, sending)
         if request.url.startswith(self.config.base_url):  # not of the login, which is another server
-            self.clock_skew_s = clock_skew_s(response.headers, sent, self._now())
+            self.clock_skew_s = clock_skew_s(response.headers, sent, self._now(), self.clock_skew_s)
         return response

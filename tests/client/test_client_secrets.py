@@ -106,7 +106,7 @@ def test_an_error_page_is_read_fast(body: bytes) -> None:
     begun = time.process_time()
     refused(TRIGGER, said(503, body))
 
-    assert time.process_time() - begun < 2.0
+    assert time.process_time() - begun < 5.0
 
 
 def _wrapped(text: str) -> str:

@@ -63,6 +63,19 @@ def test_a_run_whose_id_is_never_given_is_found(start_simulator, new_task, trigg
     assert 1 == simulator.starts("orders")
 
 
+@pytest.mark.parametrize("deferrable", [False], ids=["blocking"], indirect=True)
+def test_a_run_whose_id_is_never_given_is_found_though_mparticle_is_slow(start_simulator, new_task):
+    """The date of a slow answer does not show how far mParticle's clock is ahead, so no run is missed by it."""
+    simulator = start_simulator(run_s=0.1, trigger_answer="no_id")
+    simulator.add_pipeline("orders")
+    simulator.inject(Fault(method="GET", path="/status/runs", latency_s=6.0))
+
+    result = new_task().run()
+
+    assert our_run(simulator) == facts(result)
+    assert 1 == simulator.starts("orders")
+
+
 def test_a_retry_after_header_on_the_start_is_obeyed(task, simulator):
     """It says when the next call will be accepted; an earlier one would only prolong the refusal."""
     simulator.fail_next(429, path=TRIGGER, headers={"Retry-After": "1"})

@@ -377,7 +377,7 @@ def test_a_run_of_another_pipeline_is_not_waited_for_beyond_the_deadline(
 def test_execution_timeout_bounds_the_deferred_wait(in_dag: Sense, simulator: Simulator) -> None:
     """Airflow itself does not count the time while a task is deferred."""
     run = simulator.add_run("orders", "running")
-    limit = timedelta(seconds=4)
+    limit = timedelta(seconds=8)
 
     with pytest.raises(AirflowSensorTimeout, match="its last known state is running"):
         in_dag(pipeline_run_id=run["pipeline_run_id"], timeout=60, execution_timeout=limit, deferrable=True)

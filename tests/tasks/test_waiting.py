@@ -139,7 +139,7 @@ def run_to_its_end(run_dag: Callable[[Any], Any], cls: type, **options: Any) -> 
     """
     Run a task that waits for an endless run in a DAG of its own; return its state and its error.
 
-    On a busy machine it may take Airflow 3.0 and 3.1 more than two seconds until the task waits.
+    On a busy machine it may take Airflow 3.0 and 3.1 some seconds until the task waits.
     """
     errors: list[BaseException] = []
     with DAG(f"limits_{time.monotonic_ns()}", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
@@ -147,7 +147,7 @@ def run_to_its_end(run_dag: Callable[[Any], Any], cls: type, **options: Any) -> 
             task_id="task",
             pipeline_id="orders",
             on_failure_callback=lambda context: errors.append(context["exception"]),
-            **{"poll_interval": 0.3, "timeout": 60, "execution_timeout": timedelta(seconds=4), **options},
+            **{"poll_interval": 0.3, "timeout": 60, "execution_timeout": timedelta(seconds=8), **options},
         )
     [task] = run_dag(dag).get_task_instances()
     return task.state, next(iter(errors), None)
