@@ -15,6 +15,8 @@ from airflow_provider_mparticle.runs.steps import Steps
 DURATIONS_SPAN = timedelta(days=7)
 # A pipeline that runs every five minutes has this many pages of runs in a year. A server with more may have no end.
 MOST_PAGES = 1100
+# Sizes to which a server may limit its pages. After a first page of such a size, more may come.
+USUAL_PAGES = (10, 20, 25, 50)
 
 
 def read_all_pages(_: list[PipelineRun]) -> bool:
@@ -32,7 +34,7 @@ def runs_since(
     Return the runs whose logical date is between two instants, inclusive, in any order.
 
     Sends one request for each hundred runs. mParticle does not document the order of its list, so the last page counts
-    too. Paging may not be supported, so a page without a new run ends the list.
+    too. Paging may not be supported, so a page without a new run ends the list. Pages may be smaller than we ask for.
 
     :param since: Earliest logical date. Default: no limit.
     :param until: Last logical date. Default: no limit.
@@ -40,11 +42,14 @@ def runs_since(
     :raises UnreadableAnswerError: The list has more than `MOST_PAGES` pages.
     """
     found: dict[str, PipelineRun] = {}
+    size = endpoints.RUNS_PER_PAGE
     for page in range(1, MOST_PAGES + 1):
         runs: list[PipelineRun] = yield endpoints.list_pipeline_runs(pipeline_id, page=page, since=since, until=until)
         known = len(found)
         found |= {_key_of(run): run for run in runs}
-        if len(runs) < endpoints.RUNS_PER_PAGE or len(found) == known or is_last_needed(runs):
+        if page == 1 and len(runs) in USUAL_PAGES:
+            size = len(runs)
+        if len(runs) < size or len(found) == known or is_last_needed(runs):
             return [*found.values()]
     raise UnreadableAnswerError(
         f"mParticle lists more than {len(found):,} runs of pipeline {pipeline_id!r}, so the list was not read to its "

@@ -34,6 +34,18 @@ def test_runs_are_read_to_the_last_page(sizes, pages):
     assert [*range(1, pages + 1)] == asked
 
 
+@given(st.integers(0, 260), st.sampled_from([10, 20, 25, 50, 100]))
+def test_no_run_is_lost_on_a_server_that_limits_the_size_of_its_pages(number, size):
+    """How large a page may be is not documented. A task that does not see its run would start a second one."""
+    runs = [PipelineRun("orders", one) for one in range(number)]
+
+    def page(call):
+        first = (call.params["currentPage"] - 1) * size
+        return runs[first : first + size]
+
+    assert runs == drive(runs_since("orders", NOW), page, lambda _: None)
+
+
 def test_a_server_that_repeats_its_page_is_read_once_more_and_no_longer():
     """It is only assumed that mParticle supports paging."""
     same = [PipelineRun("orders", number) for number in range(100)]
