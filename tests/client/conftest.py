@@ -36,7 +36,7 @@ def config_of() -> Callable[..., ApiConfig]:
             "workspace_id": extra["workspace_id"],
             "account_id": extra["account_id"],
             "base_url": conn["host"],
-            "timeout_s": 5.0,
+            "timeout_s": 60.0,
             "routes": route_table(extra.get("routes", {})),
             "origin": "the test",
         }

@@ -248,9 +248,11 @@ def test_clearing_a_slice_that_timed_out_finds_its_run(slice_of, simulator):
 
 def test_clearing_a_slice_whose_worker_died_for_good_finds_its_run(slice_of, simulator):
     """The run had ended before another slice took the data model, so it has read all its rows."""
+    simulator.script_next_run("orders", [("running", None)])
     lost, other = slice_of(0).dies_at(Instant.WAITING), slice_of(1)
     lost.run_and_die()
     lost.state = "failed"
+    simulator.end_runs()
     simulator.advance(1.2)  # mParticle may give instants without fractions
     other.run()
 

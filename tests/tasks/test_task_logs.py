@@ -56,15 +56,23 @@ def log_of(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) ->
     return run
 
 
+@pytest.fixture
+def pauses_pass_time(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Move mParticle's clock by 10 s at each pause of a worker, so that each state of a run is seen."""
+    clock = SimpleNamespace(sleep=lambda _: simulator.advance(10.0))
+    monkeypatch.setattr("airflow_provider_mparticle.tasks.waiting.time", clock)
+
+
 def trigger(**options: Any) -> MParticleTriggerPipelineOperator:
     """A trigger operator that waits in the worker."""
     usual = {"pipeline_id": "orders", "poll_interval": 0.05, "timeout": 20, "deferrable": False}
     return MParticleTriggerPipelineOperator(task_id="sync", **{**usual, **options})
 
 
+@pytest.mark.usefixtures("pauses_pass_time")
 def test_a_run_that_succeeds(log_of: Log, simulator: Simulator) -> None:
     """Started, each state once, and a summary with the duration and the counts."""
-    simulator.script_next_run("orders", [("queued", 0.3), ("running", 0.3), ("success", None)])
+    simulator.script_next_run("orders", [("queued", 25.0), ("running", 25.0), ("success", None)])
 
     lines, error = log_of(trigger())
 
@@ -77,9 +85,10 @@ def test_a_run_that_succeeds(log_of: Log, simulator: Simulator) -> None:
     ] == lines
 
 
+@pytest.mark.usefixtures("pauses_pass_time")
 def test_a_run_that_fails(log_of: Log, simulator: Simulator) -> None:
     """The error has the reason, and the log does not repeat it."""
-    simulator.script_next_run("orders", [("running", 0.3), ("failed", None)], errors=["No such table: orders"])
+    simulator.script_next_run("orders", [("running", 25.0), ("failed", None)], errors=["No such table: orders"])
 
     lines, error = log_of(trigger())
 
