@@ -6,7 +6,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from airflow_provider_mparticle.client import endpoints
-from airflow_provider_mparticle.client.errors import MParticleError, UnreadableAnswerError
+from airflow_provider_mparticle.client.errors import (
+    InvalidRequestError,
+    MParticleError,
+    NotFoundError,
+    UnreadableAnswerError,
+)
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.runs.poll_timing import RunDurations
 from airflow_provider_mparticle.runs.steps import Steps
@@ -15,8 +20,6 @@ from airflow_provider_mparticle.runs.steps import Steps
 DURATIONS_SPAN = timedelta(days=7)
 # A pipeline that runs every five minutes has this many pages of runs in a year. A server with more may have no end.
 MOST_PAGES = 1100
-# Sizes to which a server may limit its pages. After a first page of such a size, more may come.
-USUAL_PAGES = (10, 20, 25, 50)
 
 
 def read_all_pages(_: list[PipelineRun]) -> bool:
@@ -29,27 +32,35 @@ def runs_since(
     since: datetime | None = None,
     until: datetime | None = None,
     is_last_needed: Callable[[list[PipelineRun]], bool] = read_all_pages,
+    *,
+    past_short_pages: bool = False,
 ) -> Steps[list[PipelineRun]]:
     """
     Return the runs whose logical date is between two instants, inclusive, in any order.
 
     Sends one request for each hundred runs. mParticle does not document the order of its list, so the last page counts
-    too. Paging may not be supported, so a page without a new run ends the list. Pages may be smaller than we ask for.
+    too. Paging may not be supported, so a page without a new run ends the list.
 
     :param since: Earliest logical date. Default: no limit.
     :param until: Last logical date. Default: no limit.
     :param is_last_needed: Returns whether to stop after the page that was just read. Default: all pages are read.
+    :param past_short_pages: Whether to read on after a page with less than a hundred runs, which costs one more
+        request: a server may limit the size of its pages. Default: False, such a page is the last one.
     :raises UnreadableAnswerError: The list has more than `MOST_PAGES` pages.
     """
     found: dict[str, PipelineRun] = {}
-    size = endpoints.RUNS_PER_PAGE
     for page in range(1, MOST_PAGES + 1):
-        runs: list[PipelineRun] = yield endpoints.list_pipeline_runs(pipeline_id, page=page, since=since, until=until)
+        call = endpoints.list_pipeline_runs(pipeline_id, page=page, since=since, until=until)
+        try:
+            runs: list[PipelineRun] = yield call
+        except (InvalidRequestError, NotFoundError):
+            if page == 1:
+                raise
+            return [*found.values()]  # there is no such page
         known = len(found)
         found |= {_key_of(run): run for run in runs}
-        if page == 1 and len(runs) in USUAL_PAGES:
-            size = len(runs)
-        if len(runs) < size or len(found) == known or is_last_needed(runs):
+        is_last = len(runs) < endpoints.RUNS_PER_PAGE and not past_short_pages
+        if is_last or len(found) == known or is_last_needed(runs):
             return [*found.values()]
     raise UnreadableAnswerError(
         f"mParticle lists more than {len(found):,} runs of pipeline {pipeline_id!r}, so the list was not read to its "

@@ -87,8 +87,10 @@ class RunLookup:
         def of_run(runs: list[PipelineRun]) -> PipelineRun | None:
             return next((run for run in runs if run.is_run(run_id)), None)
 
-        # The order of the list is not documented, so the run may be on any page.
-        runs = yield from runs_since(self.pipeline_id, is_last_needed=lambda page: of_run(page) is not None)
+        # The order of the list is not documented, nor the size of its pages, so the run may be on any page.
+        runs = yield from runs_since(
+            self.pipeline_id, is_last_needed=lambda page: of_run(page) is not None, past_short_pages=True
+        )
         if run := of_run(runs):
             return run
         raise self._unknown(run_id, "mParticle's list of runs does not contain it")

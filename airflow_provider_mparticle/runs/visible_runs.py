@@ -38,12 +38,15 @@ class VisibleRuns:
         """
         Read the runs whose logical date is *since* or later.
 
-        :param must: Whether every error is raised. If not, only an error that a retry cannot cure is raised, and any
-            other is logged.
+        :param must: Whether every error is raised, and the last request is saved. If not, a run is looked for: only an
+            error that a retry cannot cure is raised, any other is logged, and the list is read to a page without a run.
         """
         self.runs = None
         try:
-            self.runs = yield from self._listed(since) if self.has_list is not False else self._latest()
+            if self.has_list is False:
+                self.runs = yield from self._latest()
+            else:
+                self.runs = yield from self._listed(since, past_short_pages=not must)
         except NotFoundError as error:
             if must and self.has_list:
                 raise
@@ -69,13 +72,13 @@ class VisibleRuns:
         under_way = (run for run in runs if run.progress is Progress.UNDER_WAY)
         return next((run for run in under_way if run.is_state_known or not _began_before(run, last)), None)
 
-    def _listed(self, since: datetime) -> Steps[list[PipelineRun]]:
+    def _listed(self, since: datetime, *, past_short_pages: bool) -> Steps[list[PipelineRun]]:
         try:
-            runs = yield from runs_since(self.pipeline_id, since)
+            runs = yield from runs_since(self.pipeline_id, since, past_short_pages=past_short_pages)
         except NotFoundError:
             yield Pause(PAUSE_BEFORE_SECOND_404_S)
             try:
-                runs = yield from runs_since(self.pipeline_id, since)
+                runs = yield from runs_since(self.pipeline_id, since, past_short_pages=past_short_pages)
             except NotFoundError:
                 if self.has_list:
                     raise

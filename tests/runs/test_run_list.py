@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_mparticle.client.endpoints import RUNS_PER_PAGE
-from airflow_provider_mparticle.client.errors import ServerError, UnreadableAnswerError
+from airflow_provider_mparticle.client.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    ServerError,
+    UnreadableAnswerError,
+)
 from airflow_provider_mparticle.client.models import PipelineRun
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs.run_list import MOST_PAGES, recent_durations, runs_since
@@ -34,7 +39,7 @@ def test_runs_are_read_to_the_last_page(sizes, pages):
     assert [*range(1, pages + 1)] == asked
 
 
-@given(st.integers(0, 260), st.sampled_from([10, 20, 25, 50, 100]))
+@given(st.integers(0, 260), st.integers(1, 100))
 def test_no_run_is_lost_on_a_server_that_limits_the_size_of_its_pages(number, size):
     """How large a page may be is not documented. A task that does not see its run would start a second one."""
     runs = [PipelineRun("orders", one) for one in range(number)]
@@ -43,7 +48,21 @@ def test_no_run_is_lost_on_a_server_that_limits_the_size_of_its_pages(number, si
         first = (call.params["currentPage"] - 1) * size
         return runs[first : first + size]
 
-    assert runs == drive(runs_since("orders", NOW), page, lambda _: None)
+    assert runs == drive(runs_since("orders", NOW, past_short_pages=True), page, lambda _: None)
+
+
+@given(st.integers(0, 260), st.integers(1, 100), st.sampled_from([NotFoundError("404"), InvalidRequestError("400")]))
+def test_a_server_that_refuses_a_page_after_the_last_one_has_given_all_runs(number, size, refused):
+    """Whether such a page is empty or an error is not documented either."""
+    runs = [PipelineRun("orders", one) for one in range(number)]
+
+    def page(call):
+        first = (call.params["currentPage"] - 1) * size
+        if first and first >= number:
+            raise refused
+        return runs[first : first + size]
+
+    assert runs == drive(runs_since("orders", NOW, past_short_pages=True), page, lambda _: None)
 
 
 def test_a_server_that_repeats_its_page_is_read_once_more_and_no_longer():

@@ -96,6 +96,15 @@ def test_runs_that_cannot_be_read_are_unknown_and_not_none():
         read(visible, mparticle_with([PermissionDeniedError("403")]), must=False)
 
 
+@given(st.integers(1, 99))
+def test_the_list_is_read_to_an_empty_page_only_where_a_run_is_looked_for(number):
+    """A server may limit its pages to any size, and a run that is not seen would be started again."""
+    first, last = [PipelineRun("orders", one) for one in range(number)], [PipelineRun("orders", 100)]
+
+    assert first == read(VisibleRuns("orders"), mparticle_with([first, last, []]))
+    assert [*first, *last] == read(VisibleRuns("orders"), mparticle_with([first, last, []]), must=False)
+
+
 @given(st.permutations(range(4)), st.lists(st.sampled_from([*STATES]), max_size=3), st.sampled_from([*STATES]))
 def test_a_run_in_an_unknown_state_is_over_when_a_later_one_began(order, before, last):
     """A run that a user cancelled would be in the way of every start, for ever."""
