@@ -81,7 +81,7 @@ class Outcome:
             if event["status"] == "error":
                 error = event["error"]
                 facts = {**error["facts"], "reasons": tuple(error["facts"]["reasons"])}
-                return cls(event["run"], error_named(error["kind"]).from_facts(error["message"], facts))
+                return cls({**event["run"]}, error_named(error["kind"]).from_facts(error["message"], facts))
         except (KeyError, TypeError, AttributeError) as cause:
             raise _unknown_event(event) from cause
         raise _unknown_event(event)

@@ -10,7 +10,7 @@ decision. docs/explanation/exactly-once.md explains the whole.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -81,6 +81,7 @@ class RunStarter:
     :param lock: For a slice of history: the lock on the pipeline's data model. Default: none is needed.
     :param covers: Do not start a run if one that succeeded covers this instant. Default: start in any case.
     :param accept: Returns whether a run that covers the instant is good enough. Default: any run is.
+    :param ended: Ids of other runs that this task has waited for and whose end it has seen. Default: none.
     :param on_retry: Called before a refused trigger request is sent again, with the call and the error.
     """
 
@@ -94,12 +95,13 @@ class RunStarter:
     lock: RunLock | None = None
     covers: datetime | None = None
     accept: Callable[[PipelineRun], bool] = any_run
+    ended: Collection[RunId] = ()
     on_retry: OnRetry = do_nothing
     _visible: VisibleRuns = field(init=False)
     _record: StartRecord = field(init=False)  # what this try has recorded, or is about to record
 
     def __post_init__(self) -> None:
-        self._visible = VisibleRuns(self.pipeline_id)
+        self._visible = VisibleRuns(self.pipeline_id, ended=self.ended)
         self._record = self.kept or self._new_record()
 
     def steps(self) -> Steps[StartResult]:

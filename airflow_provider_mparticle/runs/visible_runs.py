@@ -7,11 +7,12 @@ If the list has answered once, the route exists, so a later 404 is an error: the
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from airflow_provider_mparticle.client.errors import MParticleError, NotFoundError
-from airflow_provider_mparticle.client.models import PipelineRun
+from airflow_provider_mparticle.client.models import PipelineRun, RunId
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.runs.run_list import latest_run, runs_since
 from airflow_provider_mparticle.runs.steps import Pause, Steps
@@ -28,10 +29,13 @@ class VisibleRuns:
     The runs of a pipeline as they were last read; ``runs`` is None if they could not be read.
 
     ``has_list`` is whether mParticle lists runs, or None while that is not known.
+
+    :param ended: Ids of runs whose end is known. A list may still show them in progress for a while.
     """
 
     pipeline_id: str
     runs: list[PipelineRun] | None = None
+    ended: Collection[RunId] = ()
     has_list: bool | None = field(default=None, init=False)
 
     def read(self, since: datetime, *, must: bool) -> Steps[None]:
@@ -67,7 +71,7 @@ class VisibleRuns:
         A run in an unknown state, for example one that was cancelled, counts as in progress only until a later run
         begins, since mParticle runs a pipeline once at a time.
         """
-        runs = self.runs or ()
+        runs = [run for run in self.runs or () if not any(map(run.is_run, self.ended))]
         last = max((run.started_on for run in runs if run.started_on), default=None)
         under_way = (run for run in runs if run.progress is Progress.UNDER_WAY)
         return next((run for run in under_way if run.is_state_known or not _began_before(run, last)), None)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout
 
 from airflow_provider_mparticle.client import endpoints
+from airflow_provider_mparticle.client.answer_fields import parse_run_id
 from airflow_provider_mparticle.client.errors import ConfigError, MParticleError, RunFailedError, RunLostError
 from airflow_provider_mparticle.client.models import PipelineRun, RunId
 from airflow_provider_mparticle.client.resource_kinds import DATA_MODEL, PIPELINE
@@ -50,6 +51,8 @@ class TriggerTask(WaitingTask):
     def __init__(self, operator: MParticleTriggerPipelineOperator, context: Context) -> None:
         super().__init__(operator, context)
         self._run_durations_s: list[float] | None = None
+        # Other runs that this task has waited for. A list may still show them in progress for a while.
+        self._ended_runs: set[RunId] = set()
 
     def execute(self) -> dict[str, Any]:
         """Start a run, or reattach to the one that an earlier try started, and wait for it."""
@@ -61,7 +64,7 @@ class TriggerTask(WaitingTask):
     def execute_after_other_run(self, event: Any, waiting_since: float | None) -> dict[str, Any]:
         """Resume after the end of the other run, however it ended: start a run now."""
         with self._failing():
-            _still_in_time(Outcome.from_event(event))
+            self._note_end(Outcome.from_event(event))
             # Airflow's dag.test() drops the arguments of defer(), so waiting_since may be missing.
             return self._start_and_wait(waiting_since=waiting_since or self._now())
 
@@ -159,6 +162,7 @@ class TriggerTask(WaitingTask):
             kept=self._kept(),
             covers=self._covers,
             accept=lambda run: self._gates.passes(run.as_dict()),
+            ended=self._ended_runs,
             on_retry=IN_WORKER.retried,
         )
 
@@ -167,7 +171,14 @@ class TriggerTask(WaitingTask):
             "Pipeline %r has run %s in progress. Waiting for its end.", self.operator.pipeline_id, pipeline_run_id
         )
         monitor = self._monitor(pipeline_run_id, self._deadline(waiting_since))
-        _still_in_time(self._wait(monitor, "execute_after_other_run", waiting_since=waiting_since))
+        self._note_end(self._wait(monitor, "execute_after_other_run", waiting_since=waiting_since))
+
+    def _note_end(self, outcome: Outcome) -> None:
+        """Accept every end of the other run. Raise the error if the wait itself failed, so that no run is started."""
+        if outcome.error and not isinstance(outcome.error, RunFailedError | RunLostError):
+            raise outcome.error
+        if (pipeline_run_id := parse_run_id(outcome.run.get("pipeline_run_id"))) is not None:
+            self._ended_runs.add(pipeline_run_id)
 
     def _monitor(self, pipeline_run_id: RunId, deadline: float) -> RunMonitor:
         return RunMonitor(
@@ -223,9 +234,3 @@ class TriggerTask(WaitingTask):
         if record := self._kept():
             finished = replace(record, clear_number=clears(self.context), is_finished=True, result=run)
             self._keep(SaveRecord(finished))
-
-
-def _still_in_time(outcome: Outcome) -> None:
-    """Accept every end of the other run. Raise the error if the wait itself failed, so that no run can be started."""
-    if outcome.error and not isinstance(outcome.error, RunFailedError | RunLostError):
-        raise outcome.error

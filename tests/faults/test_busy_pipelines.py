@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSkipException
-from task_run import TRIGGER, Instant, WorkerLost, facts, our_run
+from task_run import POLL, TRIGGER, Instant, WorkerLost, facts, our_run
 
 from airflow_provider_mparticle.client.errors import PipelineBusyError, RunFailedError
 from airflow_provider_mparticle.simulator import Fault
@@ -94,6 +94,23 @@ def test_ours_starts_however_the_other_run_ends(new_task, simulator, ends_as):
     assert our_run(simulator) == facts(result)
     assert other["pipeline_run_id"] != result["pipeline_run_id"]
     assert 1 == simulator.starts("orders")
+
+
+@pytest.mark.parametrize("ends_as", ["success", "failed"])
+@pytest.mark.parametrize("reads", [1, 2, 30])
+@pytest.mark.parametrize("others", [1, 2])
+def test_a_list_that_is_behind_does_not_hold_up_the_start(new_task, simulator, ends_as, reads, others):
+    """The other run has ended, so waiting for its end again would take no time, and would be repeated without end."""
+    ids = [simulator.add_run("orders", "running")["pipeline_run_id"] for _ in range(others)]
+    behind = [{"pipeline_run_id": run_id, "type": "manual", "status": "running"} for run_id in ids]
+    simulator.inject(Fault(path=POLL, times=None))  # the route of one run answers as usual
+    simulator.inject(Fault(method="GET", path="/status/runs", times=reads, body=behind))
+
+    result = new_task(if_running="wait").at(Instant.WAITING, lambda: simulator.end_runs(ends_as)).run()
+
+    assert our_run(simulator) == facts(result)
+    assert 1 == simulator.starts("orders")
+    assert simulator.count("GET", "/status/runs") < 15
 
 
 def test_an_attached_run_that_fails_fails_the_task(new_task, simulator):

@@ -129,6 +129,20 @@ def test_a_run_in_an_unknown_state_is_over_when_a_later_one_began(order, before,
         assert in_progress is None
 
 
+@given(st.lists(st.sampled_from([*STATES]), max_size=4), st.data())
+def test_a_run_whose_end_is_known_is_not_in_progress_whatever_a_list_shows(states, data):
+    """The list may be behind the route of one run, so a task would wait for its end again and again."""
+    runs = [
+        PipelineRun("orders", number, state=state, progress=STATES[state][0], is_state_known=STATES[state][1])
+        for number, state in enumerate(states)
+    ]
+    ended = data.draw(st.sets(st.sampled_from(runs))) if runs else set()
+    ids = [data.draw(st.sampled_from([run.pipeline_run_id, str(run.pipeline_run_id)])) for run in ended]
+    others = [run for run in runs if run not in ended and run.progress is Progress.UNDER_WAY]
+
+    assert (others or [None])[0] == VisibleRuns("orders", runs, ended=ids).in_progress
+
+
 @pytest.mark.parametrize("started_on", [None, SINCE])
 def test_a_run_in_an_unknown_state_that_may_be_the_last_one_is_in_progress(started_on):
     """mParticle may have a word for a run in progress that its documentation does not have."""
