@@ -83,6 +83,25 @@ def wait_briefly(
         yield pause
 
 
+def wait_out_refusals(
+    monitor: RunMonitor, *, pause_s: float, clock: Callable[[], float]
+) -> Steps[tuple[Outcome | None, float]]:
+    """
+    Poll, and poll again as long as polls are refused, until one is answered or the refusal ends the wait.
+
+    For a wait that remembers nothing between two polls: it cannot know for how long polls have been refused.
+
+    :param pause_s: Pause between two polls, in seconds.
+    :param clock: Returns the time, in seconds since the epoch.
+    :return: What the last poll returned, see :meth:`RunMonitor.poll`.
+    """
+    while True:
+        outcome, retry_after_s = yield from monitor.poll(clock)
+        if outcome or monitor.refused_since is None:
+            return outcome, retry_after_s
+        yield monitor.pause(pause_s, retry_after_s, clock())
+
+
 @dataclass
 class RunMonitor:
     """
@@ -93,7 +112,8 @@ class RunMonitor:
     :param began: When the run began, or else the wait, in seconds since the epoch.
     :param durations_s: How long the pipeline's last runs took, in seconds; None if they have not been read.
     :param polls: How many polls have been answered already.
-    :param refused_since: Since when every poll has been refused, in seconds since the epoch. Default: none was.
+
+    ``refused_since`` is since when every poll has been refused, in seconds since the epoch, or None.
     """
 
     lookup: RunLookup | CoverageLookup
@@ -101,7 +121,7 @@ class RunMonitor:
     began: float
     durations_s: Sequence[float] | None = None
     polls: int = 0
-    refused_since: float | None = None
+    refused_since: float | None = field(default=None, init=False)
     _last: PipelineRun = field(init=False)
     _failed_polls: int = 0
 

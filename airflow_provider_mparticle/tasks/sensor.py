@@ -21,7 +21,7 @@ from airflow_provider_mparticle.client.errors import ConfigError, MParticleError
 from airflow_provider_mparticle.runs.coverage import CoverageLookup
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.steps import drive
-from airflow_provider_mparticle.runs.wait import RunMonitor
+from airflow_provider_mparticle.runs.wait import RunMonitor, wait_out_refusals
 from airflow_provider_mparticle.slices.slice import read_instant
 from airflow_provider_mparticle.tasks.arguments import as_switch, read_id, read_seconds, read_switch
 from airflow_provider_mparticle.tasks.record_store import unreadable_record
@@ -58,8 +58,12 @@ class SensorTask(WaitingTask):
         with self._failing():
             since, lookup = self._first_poll.timestamp(), self._lookup_of_polls
             known_run_id = lookup.pipeline_run_id
-            monitor = RunMonitor(lookup, self._deadline(since), since, refused_since=since)
-            outcome, retry_after_s = drive(monitor.poll(self._now), self._send_once, time.sleep)
+            # Of earlier executions, it is only known that their polls did not end the wait.
+            polls = 0 if first_reschedule(self.context) is None else 1
+            monitor = RunMonitor(lookup, self._deadline(since), since, polls=polls)
+            pause_s = min(self._poll_interval_s, resume_delay_s())
+            steps = wait_out_refusals(monitor, pause_s=pause_s, clock=self._now)
+            outcome, retry_after_s = drive(steps, self._send_once, time.sleep)
             if lookup.pipeline_run_id != known_run_id and isinstance(lookup, RunLookup):
                 self._adopt(lookup.pipeline_run_id)
             self._push_links(lookup.pipeline_run_id)

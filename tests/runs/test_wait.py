@@ -26,7 +26,15 @@ from airflow_provider_mparticle.runs.coverage import CoverageLookup
 from airflow_provider_mparticle.runs.outcome import MISSING_GRACE_S
 from airflow_provider_mparticle.runs.run_lookup import RunLookup
 from airflow_provider_mparticle.runs.steps import drive
-from airflow_provider_mparticle.runs.wait import BACKSTOP_S, RunMonitor, backstop, deadline_of, wait, wait_briefly
+from airflow_provider_mparticle.runs.wait import (
+    BACKSTOP_S,
+    RunMonitor,
+    backstop,
+    deadline_of,
+    wait,
+    wait_briefly,
+    wait_out_refusals,
+)
 from airflow_provider_mparticle.triggers import MParticlePipelineRunTrigger
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -152,6 +160,34 @@ def test_refused_polls_end_no_wait_if_another_answer_comes_within_the_grace(poll
     outcome, _, _ = waited(RUNNING, *answers, DONE, deadline=1e6)
 
     assert "success" == kind_of(outcome)
+
+
+@given(st.lists(st.tuples(REFUSALS, st.sampled_from([RUNNING, AWAY])), max_size=5))
+def test_a_wait_that_remembers_nothing_polls_until_it_is_answered(polls):
+    """A rescheduled sensor begins anew with each poll, so it cannot know how long earlier polls were refused."""
+    answers = [answer for refusals, other in polls for answer in (*refusals, other)]
+    clock, api = Clock(), Api(pipeline_run=[*answers, DONE], pipeline_runs=[MISSING], pipeline_status=[MISSING])
+
+    for _ in polls:
+        monitor = RunMonitor(RunLookup("orders", 7), 1e6, clock.now, polls=1)
+        outcome, _ = drive(wait_out_refusals(monitor, pause_s=9.0, clock=clock), api.send, clock.sleep)
+        assert outcome is None
+        clock.sleep(1000.0)
+
+    monitor = RunMonitor(RunLookup("orders", 7), 1e6, clock.now, polls=1)
+    outcome, _ = drive(wait_out_refusals(monitor, pause_s=9.0, clock=clock), api.send, clock.sleep)
+    assert "success" == kind_of(outcome)
+
+
+@pytest.mark.parametrize(("refusal", "kind"), [(REFUSED, PermissionDeniedError), (MISSING, RunLostError)])
+def test_a_wait_that_remembers_nothing_ends_with_a_refusal_that_lasts_or_at_its_deadline(refusal, kind):
+    """It uses a worker slot for as long."""
+    for deadline, expected, latest_s in ((1e6, kind, MISSING_GRACE_S + 10), (30.0, RunTimeoutError, 31.0)):
+        clock, api = Clock(), Api(pipeline_run=[refusal], pipeline_runs=[MISSING], pipeline_status=[MISSING])
+        monitor = RunMonitor(RunLookup("orders", 7), deadline, clock.now, polls=1)
+        outcome, _ = drive(wait_out_refusals(monitor, pause_s=9.0, clock=clock), api.send, clock.sleep)
+
+        assert (expected, True) == (kind_of(outcome), clock.now <= latest_s)
 
 
 def test_a_refusal_that_lasts_ends_the_wait_with_its_own_error():

@@ -34,11 +34,12 @@ def sensor(**options: Any) -> MParticlePipelineRunSensor:
 
 def sense(**options: Any) -> Any:
     """Execute a sensor. Resume it if it defers, and execute a new one if it reschedules, as Airflow does."""
-    began = datetime.now(UTC)
-    ti = SimpleNamespace(get_first_reschedule_date=lambda _: began, max_tries=0, try_number=1)
+    first_reschedule: datetime | None = None
+    ti = SimpleNamespace(get_first_reschedule_date=lambda _: first_reschedule, max_tries=0, try_number=1)
     context: Any = {"ti": ti, "task_state_store": Store()}
     if options.get("mode") == "reschedule":
         while not (found := sensor(**options).poke(context)).is_done:
+            first_reschedule = first_reschedule or datetime.now(UTC)
             time.sleep(0.05)
         return found.xcom_value
     try:
