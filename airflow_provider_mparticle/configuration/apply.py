@@ -144,7 +144,7 @@ def _current(sender: Sender, step: PlanStep) -> Resource | MParticleError:
 
 def _do(sender: Sender, step: PlanStep, have: Resource | None, kept: KeptForms) -> None:
     if step.action is Action.CREATE:
-        ensure.create(sender, step.kind, step.wanted, kept)
+        ensure.create(sender, step.kind, step.wanted, kept, by_any_writer=True)
     elif step.action is Action.DELETE:
         _delete(sender, step)
     elif have:

@@ -65,7 +65,12 @@ def ensure(
     """
     have = get_or_none(sender, kind, wanted["id"])
     if have is None:
-        return _settled(sender, kind, wanted, None, create(sender, kind, wanted, kept), kept), list(wanted)
+        try:
+            return _settled(sender, kind, wanted, None, create(sender, kind, wanted, kept), kept), list(wanted)
+        except InvalidRequestError as error:
+            if if_exists == "fail" or (have := get_or_none(sender, kind, wanted["id"])) is None:
+                raise
+            log.info("%s Another writer has created it meanwhile.", error)
     if if_exists == "fail":
         raise InvalidRequestError(
             f"{kind.named(have.id)} already exists, and if_exists='fail'. Nothing was changed. Pass "
@@ -92,16 +97,22 @@ def get_or_none(sender: Sender, kind: Kind[R], resource_id: str) -> R | None:
         return None
 
 
-def create(sender: Sender, kind: Kind[R], wanted: Mapping[str, Any], kept: KeptForms) -> R:
+def create(
+    sender: Sender, kind: Kind[R], wanted: Mapping[str, Any], kept: KeptForms, *, by_any_writer: bool = False
+) -> R:
     """
     Create a resource. If the answer is lost, read it to find out whether it was created.
 
     If mParticle has a different resource, another writer may have created it, so the error is raised.
+
+    :param by_any_writer: Whether it is enough that another writer has just created the same resource, so that
+        mParticle refuses the request. Default: the refusal is raised.
     """
     try:
         return sender.send(endpoints.create_resource(kind, wanted))
     except MParticleError as error:
-        created = get_or_none(sender, kind, wanted["id"]) if error.may_have_executed else None
+        may_exist = error.may_have_executed or (by_any_writer and isinstance(error, InvalidRequestError))
+        created = get_or_none(sender, kind, wanted["id"]) if may_exist else None
         if created is None or kept.changes(kind, differences(created, wanted)):
             raise
         log.info("%s But the %s was created.", error, kind.title)

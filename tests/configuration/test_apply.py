@@ -6,7 +6,7 @@ import copy
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -209,6 +209,55 @@ def test_a_lost_answer_to_a_creation_is_not_a_failure(hook: MParticleHook, simul
 
     assert 10 == len(writes(simulator))
     assert without_secrets(sample()) == export_document(hook)
+
+
+class Interleaved:
+    """Sends the calls of one writer; another one applies the same plan, some steps at a time, between them."""
+
+    def __init__(self, hook: MParticleHook, other: Iterator[object], before: list[bool]) -> None:
+        self.hook = hook
+        self.other = other
+        self.before = iter(before)
+
+    def send(self, call: Any) -> Any:
+        """Send one call, maybe after the next step of the other writer."""
+        if call.method != "GET" and next(self.before, False):
+            next(self.other, None)
+        return self.hook.send(call)
+
+
+def named_otherwise() -> dict[str, Any]:
+    """The sample, with other names."""
+    return {kind: [{**one, "name": f"{one['name']}, once"} for one in part] for kind, part in sample().items()}
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=st.lists(st.booleans(), max_size=12), exist=st.booleans())
+def test_two_writers_may_apply_one_document_at_once(
+    start_simulator: Callable[..., Simulator], before: list[bool], exist: bool
+) -> None:
+    """Two DAG runs may do so: whatever the order of their steps, both succeed, and the workspace is as described."""
+    start_simulator()
+    hook = MParticleHook()
+    if exist:
+        applied(hook, named_otherwise())
+    steps = planned(hook, sample()).steps
+    others = (apply_plan(hook, Plan((step,))) for step in steps)
+
+    apply_plan(Interleaved(hook, others, before), Plan(steps))
+
+    assert planned(hook, sample()).is_empty
+
+
+def test_a_resource_that_another_writer_creates_otherwise_interrupts_the_plan(
+    hook: MParticleHook, simulator: Simulator
+) -> None:
+    """The plan did not show this change, so it must be made again."""
+    mine = planned(hook, sample())
+    theirs = (applied(hook, named_otherwise()) for _ in range(1))
+
+    with pytest.raises(InvalidRequestError, match="already exists"):
+        apply_plan(Interleaved(hook, theirs, [True]), mine)
 
 
 def test_a_lost_answer_to_a_deletion_is_not_a_failure(hook: MParticleHook, simulator: Simulator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -61,6 +62,48 @@ def test_a_write_that_cannot_be_read_once_more_is_still_done(hook: MParticleHook
     simulator.inject(Fault(method="GET", path="/data-models/customers", status=403, skip=1, times=None))
 
     assert ["name"] == made_sure(hook, name="All customers")
+
+
+class Racing:
+    """Sends calls; another writer acts right before the first creation."""
+
+    def __init__(self, hook: MParticleHook, act: Callable[[], object]) -> None:
+        self.hook = hook
+        self.acts = [act]
+
+    def send(self, call: Any) -> Any:
+        """Send one call."""
+        if call.method == "POST" and self.acts:
+            self.acts.pop()()
+        return self.hook.send(call)
+
+
+@pytest.mark.parametrize("name", ["Customers", "Theirs"])
+@pytest.mark.parametrize(("if_exists", "changed"), [("reuse", []), ("update", ["name"]), ("fail", None)])
+def test_a_resource_that_another_writer_creates_at_the_same_moment_exists(
+    hook: MParticleHook, simulator: Simulator, if_exists: Any, changed: list[str] | None, name: str
+) -> None:
+    """Two DAG runs may ensure the same resource at once. mParticle refuses the second creation."""
+    racing = Racing(hook, lambda: made_sure(hook, name=name))
+    wanted = validated(DATA_MODEL, MODEL)
+
+    if changed is None:
+        with pytest.raises(InvalidRequestError, match="already exists"):
+            ensure(racing, DATA_MODEL, wanted, if_exists, KeptForms())
+        return
+    model, set_fields = ensure(racing, DATA_MODEL, wanted, if_exists, KeptForms())
+
+    assert (changed if name == "Theirs" else []) == set_fields
+    assert (name if if_exists == "reuse" else "Customers") == model.name
+    assert 2 == simulator.count("POST", "/data-models")
+
+
+def test_a_creation_that_is_refused_for_another_reason_stays_refused(hook: MParticleHook, simulator: Simulator) -> None:
+    """The resource does not exist."""
+    simulator.inject(Fault(method="POST", path="/data-models", status=422))
+
+    with pytest.raises(InvalidRequestError):
+        made_sure(hook)
 
 
 def test_a_failed_creation_is_an_error(hook: MParticleHook, simulator: Simulator) -> None:
