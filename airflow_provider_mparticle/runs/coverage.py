@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 # Runs are listed by logical date, and it is not documented whether that is the start or the end of what a run reads.
 # So the list begins this long before an instant. A month is the longest interval of a pipeline.
 LONGEST_INTERVAL = timedelta(days=32)
+# At least every so many polls, all pages of the list are read, although no news of the latest run demands it.
+POLLS_OF_ONE_PAGE = 10
 # The earliest instant that is this long after the first one that a datetime can hold.
 EARLIEST = datetime.min.replace(tzinfo=UTC) + LONGEST_INTERVAL
 
@@ -32,6 +34,12 @@ def covers(run: PipelineRun, at: datetime) -> bool:
     """Return whether a run has succeeded and has read everything up to *at*."""
     reached = reaches(run)
     return run.progress is Progress.SUCCEEDED and reached is not None and reached >= at
+
+
+def _may_cover(run: PipelineRun, at: datetime) -> bool:
+    """Return whether a run in progress covers *at* if it succeeds."""
+    reached = reaches(run)
+    return run.progress is Progress.UNDER_WAY and (reached is None or reached >= at)
 
 
 def any_run(_: PipelineRun) -> bool:
@@ -90,6 +98,8 @@ class CoverageLookup:
     pipeline_run_id: RunId | None = field(default=None, init=False)
     _latest: PipelineRun | None = field(default=None, init=False)
     _known: tuple[Any, ...] | None = field(default=None, init=False)
+    _may_cover: bool = field(default=True, init=False)
+    _polls_of_one_page: int = field(default=0, init=False)
 
     @property
     def poll_key(self) -> Hashable:
@@ -117,17 +127,29 @@ class CoverageLookup:
         """
         instants = [source.at for source in sources or (self,)]
         earliest, last = min(instants), max(instants)
-        latest = yield from latest_run(self.pipeline_id)
-        if latest is None or covers(latest, last):
+        missing: NotFoundError | None = None
+        try:
+            latest = yield from latest_run(self.pipeline_id)
+        except NotFoundError as error:  # either the pipeline is missing, or this route
+            latest, missing = None, error
+        if not missing and (latest is None or covers(latest, last)):
             return latest, []
-        known = latest.pipeline_run_id, latest.state, earliest
+        known = (latest.pipeline_run_id, latest.state, earliest) if latest else None
         is_news = known != self._known
-        # A newer run may have an earlier logical date than the latest run, so one page is read in any case.
+        # A newer run may have an earlier logical date than the latest run, so one page is read in any case, and all
+        # pages while a run on them may still come to cover an instant.
+        self._polls_of_one_page += 1
+        is_whole = is_news or latest is None or self._may_cover or self._polls_of_one_page >= POLLS_OF_ONE_PAGE
         runs = yield from _listed(
-            self.pipeline_id, earliest, lambda page: not is_news or any(covers(run, last) for run in page)
+            self.pipeline_id, earliest, lambda page: not is_whole or any(covers(run, last) for run in page)
         )
+        if missing and not runs:
+            raise missing
+        if is_whole:
+            self._polls_of_one_page = 0
+            self._may_cover = any(_may_cover(run, earliest) for run in runs if not run.is_run(known and known[0]))
         self._known = known
-        if is_news and not any(covers(run, earliest) for run in (latest, *runs)):
+        if latest and is_news and not any(covers(run, earliest) for run in (latest, *runs)):
             log.info(
                 "The latest run of pipeline %r, %s, is %s and has read up to %s; waiting for a run that covers %s.",
                 self.pipeline_id,

@@ -18,7 +18,14 @@ from airflow_provider_mparticle.client.errors import NoAnswerError, NotFoundErro
 from airflow_provider_mparticle.client.models import PipelineRun, PipelineStatus
 from airflow_provider_mparticle.client.run_states import Progress
 from airflow_provider_mparticle.hooks import MParticleHook
-from airflow_provider_mparticle.runs.coverage import LONGEST_INTERVAL, CoverageLookup, covers, find_covering, reaches
+from airflow_provider_mparticle.runs.coverage import (
+    LONGEST_INTERVAL,
+    POLLS_OF_ONE_PAGE,
+    CoverageLookup,
+    covers,
+    find_covering,
+    reaches,
+)
 from airflow_provider_mparticle.runs.steps import Steps, drive
 from airflow_provider_mparticle.simulator import Simulator
 from airflow_provider_mparticle.slices.slice import EARLIEST, LATEST
@@ -219,6 +226,67 @@ def test_a_lookup_raises_if_the_pipeline_is_not_found() -> None:
     """The wait decides for how long a 404 is accepted."""
     with pytest.raises(NotFoundError):
         Api(MISSING).do(polled(CoverageLookup("orders", AT)))
+
+
+class Listing:
+    """Lists a month of runs in pages, in either order, behind a latest run that never changes."""
+
+    def __init__(self, others: int, latest: PipelineRun | None, *, is_newest_first: bool) -> None:
+        self.others = page_of(size=others)
+        self.run: PipelineRun | None = None
+        self.latest = latest
+        self.is_newest_first = is_newest_first
+
+    def send(self, call: Call[Any]) -> Any:
+        """Answer one call."""
+        if call.route == "pipeline_status":
+            if self.latest is None:
+                raise MISSING
+            return PipelineStatus("orders", latest_pipeline_run=self.latest)
+        runs = [*self.others, *([self.run] if self.run else []), *([self.latest] if self.latest else [])]
+        ordered = runs[::-1] if self.is_newest_first else runs
+        first = (call.params["currentPage"] - 1) * RUNS_PER_PAGE
+        return ordered[first : first + RUNS_PER_PAGE]
+
+
+@given(
+    others=st.sampled_from([0, 1, 99, 100, 250]),
+    is_newest_first=st.booleans(),
+    latest=st.sampled_from([FAILED, RUNNING, SHORT, None]),
+    begins=st.integers(0, 25),
+    takes=st.integers(0, 25),
+)
+def test_a_run_that_covers_is_found_wherever_it_is_listed(
+    others: int, is_newest_first: bool, latest: PipelineRun | None, begins: int, takes: int
+) -> None:
+    """A user may start it again for an earlier date, so the latest run does not change when this one ends."""
+    mparticle = Listing(others, latest, is_newest_first=is_newest_first)
+    lookup = CoverageLookup("orders", AT)
+    for number in range(begins + takes + POLLS_OF_ONE_PAGE + 1):
+        if number >= begins:
+            mparticle.run = INCREMENTAL if number >= begins + takes else replace(RUNNING, pipeline_run_id=7)
+        try:
+            found = drive(polled(lookup), mparticle.send, lambda _: None)
+        except NotFoundError:
+            assert (None, 0) == (latest, others)
+            assert number < begins
+            continue
+        if found:
+            assert (INCREMENTAL, True) == (found, number >= begins + takes)
+            return
+    pytest.fail("The run was not found.")
+
+
+def test_a_run_that_was_seen_in_progress_is_found_when_it_has_ended() -> None:
+    """It would cover the instant, so all pages are read until it ends."""
+    mparticle = Listing(250, FAILED, is_newest_first=False)
+    mparticle.run = replace(RUNNING, pipeline_run_id=7)
+    lookup = CoverageLookup("orders", AT)
+
+    for _ in range(3):
+        assert drive(polled(lookup), mparticle.send, lambda _: None) is None
+    mparticle.run = INCREMENTAL
+    assert INCREMENTAL == drive(polled(lookup), mparticle.send, lambda _: None)
 
 
 def test_one_poll_serves_the_instants_of_all_sources() -> None:

@@ -117,7 +117,7 @@ def test_a_wait_that_ends_early_tells_the_run_as_it_was_last_seen():
 @pytest.mark.parametrize("answer", [status(None), AWAY, MISSING], ids=["no run", "away", "missing"])
 def test_a_wait_for_a_covering_run_says_at_its_deadline_what_it_waited_for(answer):
     """It has no run to name."""
-    clock, api = Clock(), Api(pipeline_status=[answer])
+    clock, api = Clock(), Api(pipeline_status=[answer], pipeline_runs=[MISSING])
     monitor = RunMonitor(CoverageLookup("orders", NOON), 50.0, clock.now)
 
     outcome = drive(wait(monitor, poll_interval_s=10.0, clock=clock), api.send, clock.sleep)
