@@ -51,7 +51,7 @@ Database = Callable[[Path], AbstractContextManager[str]]
 def sqlite(folder: Path) -> Iterator[str]:
     """Yield SQLAlchemy's address of a database file in *folder*."""
     folder.mkdir()
-    yield f"sqlite:///{folder}/airflow.db?timeout=300"  # seconds until a locked database is an error
+    yield f"sqlite:///{folder}/airflow.db"
 
 
 # The process of a task has the id of the task instance in its name. Its parent is the worker of the executor.
