@@ -22,6 +22,7 @@ try:
 except ImportError:  # Airflow 2; common-compat has it since 1.19, but Airflow's constraints pin older ones
     from airflow.triggers.base import BaseTrigger as BaseEventTrigger  # type: ignore[assignment, unused-ignore]  # as above
 
+from airflow_provider_mparticle.connection.form import DEFAULT_CONN_NAME
 from airflow_provider_mparticle.triggerer.listeners import Listeners
 from airflow_provider_mparticle.triggerer.loading import load
 from airflow_provider_mparticle.triggers import TriggerArgumentError, check_poll_interval
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Ending = Literal["success", "failed", "any"]
-DEFAULT_CONN_NAME = "mparticle_default"
 ENDINGS: Sequence[Ending] = ("success", "failed", "any")
 
 

@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "triggerer": {"client", "runs", "connection", "telemetry"},
     "hooks": {"client", "runs", "connection", "triggerer", "telemetry"},
     "triggers": {"client", "runs", "triggerer"},
-    "event_triggers": {"client", "runs", "triggerer", "triggers"},
+    "event_triggers": {"client", "runs", "connection", "triggerer", "triggers"},
     "links": {"client", "hooks"},
     "notifications": {"client", "hooks", "links"},
     "tasks": {

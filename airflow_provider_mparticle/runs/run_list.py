@@ -56,7 +56,7 @@ def runs_since(
         except (InvalidRequestError, NotFoundError):
             if page == 1:
                 raise
-            return [*found.values()]  # there is no such page
+            return [*found.values()]  # the list ended with the page before
         known = len(found)
         found |= {_key_of(run): run for run in runs}
         is_last = len(runs) < endpoints.RUNS_PER_PAGE and not past_short_pages
