@@ -331,7 +331,7 @@ class RunStarter:
             return (yield from self._leave(decision, "" if run_id is None else run_id))
         has_sent = bool(self.kept or self._record.sent_at)
         if decision is Decision.FAIL or (run_id is None and (isinstance(error, PipelineBusyError) or not has_sent)):
-            raise busy_error(self.pipeline_id, run_id, error, run)
+            raise busy_error(self.pipeline_id, error, run)
         if decision is Decision.GIVE_UP or run_id is None:
             raise ambiguous_error(self.pipeline_id, error, run)
         if decision is Decision.ADOPT:

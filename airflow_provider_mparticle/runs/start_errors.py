@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from airflow_provider_mparticle.client.errors import MParticleError, PipelineBusyError, StartAmbiguousError
-from airflow_provider_mparticle.client.models import PipelineRun, RunId
+from airflow_provider_mparticle.client.models import PipelineRun
 
 
-def busy_error(
-    pipeline_id: str, run_id: RunId | None, error: MParticleError | None, run: PipelineRun | None = None
-) -> PipelineBusyError:
+def busy_error(pipeline_id: str, error: MParticleError | None, run: PipelineRun | None = None) -> PipelineBusyError:
     """
     Return the error for a pipeline that has another run in progress.
 
-    :param run_id: The other run; None if mParticle does not name it.
     :param error: How mParticle refused the trigger request, if one was sent.
     :param run: The other run as mParticle shows it. Default: it is not shown.
     """
+    run_id = run.pipeline_run_id if run else None
     state = ""
     if run and not run.is_state_known:
         state = (

@@ -14,7 +14,7 @@ def test_a_busy_pipeline_names_the_other_run_if_it_is_known(run_id: int | None, 
     """A user can wait for that run, or pass another *if_running*."""
     refusal = PipelineBusyError("Busy.", status=400, reasons=("A run is already in progress.",))
 
-    error = busy_error("orders", run_id, refusal)
+    error = busy_error("orders", refusal, None if run_id is None else PipelineRun("orders", run_id))
 
     assert f"Pipeline 'orders' already has {said} in progress" in str(error)
     assert (400, ("A run is already in progress.",), "orders", run_id) == (
@@ -27,16 +27,18 @@ def test_a_busy_pipeline_names_the_other_run_if_it_is_known(run_id: int | None, 
 
 def test_a_busy_pipeline_needs_no_request() -> None:
     """The list of runs may show the other run before a request is sent."""
-    assert (None, ()) == (busy_error("orders", 7, None).status, busy_error("orders", 7, None).reasons)
+    error = busy_error("orders", None, PipelineRun("orders", 7))
+
+    assert (None, ()) == (error.status, error.reasons)
 
 
 def test_a_busy_pipeline_says_how_to_correct_an_unknown_state() -> None:
     """The other run may have been cancelled, and then it is in the way of every start."""
     unknown = PipelineRun("orders", 7, state="cancelled", is_state_known=False)
 
-    assert "Its state 'cancelled' is unknown" in str(busy_error("orders", 7, None, unknown))
-    assert "'run_states'" in str(busy_error("orders", 7, None, unknown))
-    assert "is unknown" not in str(busy_error("orders", 7, None, PipelineRun("orders", 7, state="running")))
+    assert "Its state 'cancelled' is unknown" in str(busy_error("orders", None, unknown))
+    assert "'run_states'" in str(busy_error("orders", None, unknown))
+    assert "is unknown" not in str(busy_error("orders", None, PipelineRun("orders", 7, state="running")))
 
 
 def test_an_ambiguous_start_carries_what_mparticle_said() -> None:
